@@ -1,0 +1,221 @@
+//! Diagnostics: everything that streamform tells a user is wrong, as values.
+//!
+//! A diagnostic has a stable code with a fixed one-sentence summary, a specific detail, and where known the source span,
+//! the resource's address and a hint that says what to do. Phases collect them; nobody prints here: the views do.
+//! The codes live in [`codes`], one list per area.
+
+pub mod codes;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// A stable diagnostic code with its fixed summary. Every code is listed in `docs/codes.md`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Code {
+    /// `SF` and four digits; never reused.
+    pub id: &'static str,
+    /// The headline, without a full stop.
+    pub summary: &'static str,
+}
+
+/// Which file of a [`Sources`] a span lies in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SourceId(pub u32);
+
+/// A range of bytes of one source file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Span {
+    /// The file.
+    pub source: SourceId,
+    /// First byte.
+    pub start: u32,
+    /// The byte after the last.
+    pub end: u32,
+}
+
+impl Span {
+    /// The span from the start of `self` to the end of `other`.
+    pub fn to(self, other: Span) -> Span {
+        Span { source: self.source, start: self.start, end: other.end }
+    }
+}
+
+/// One source text, with the name that diagnostics show.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The path as the user would write it, relative to the working folder.
+    pub name: String,
+    /// The whole text.
+    pub text: Arc<str>,
+}
+
+/// All texts that spans may point into.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    files: Vec<Source>,
+}
+
+impl Sources {
+    /// Adds a text and returns its id.
+    pub fn add(&mut self, name: impl Into<String>, text: impl Into<Arc<str>>) -> SourceId {
+        self.files.push(Source { name: name.into(), text: text.into() });
+        SourceId(self.files.len() as u32 - 1)
+    }
+
+    /// The file of an id, if it is one of this collection's.
+    pub fn get(&self, id: SourceId) -> Option<&Source> {
+        self.files.get(id.0 as usize)
+    }
+
+    /// The text that a span covers; empty where the span is not of this collection.
+    pub fn slice(&self, span: Span) -> &str {
+        self.get(span.source).and_then(|s| s.text.get(span.start as usize..span.end as usize)).unwrap_or("")
+    }
+
+    /// All files in the order they were added.
+    pub fn iter(&self) -> impl Iterator<Item = (SourceId, &Source)> {
+        self.files.iter().enumerate().map(|(i, s)| (SourceId(i as u32), s))
+    }
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The command goes on.
+    Warning,
+    /// The command fails with exit code 1.
+    Error,
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug)]
+pub struct Diagnostic {
+    /// Error or warning.
+    pub severity: Severity,
+    /// The stable code with its summary.
+    pub code: Code,
+    /// What exactly is wrong, in whole sentences. Never holds a sensitive value.
+    pub detail: String,
+    /// Where it is written.
+    pub span: Option<Span>,
+    /// The address of the resource it concerns.
+    pub address: Option<String>,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// The values of the references involved, already masked: (`var.x`, `"a"`).
+    pub values: Vec<(String, String)>,
+    /// Further places with a label each.
+    pub related: Vec<(Span, String)>,
+}
+
+impl Diagnostic {
+    /// An error.
+    pub fn error(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Severity::Error, code, detail.into().into_owned())
+    }
+
+    /// A warning.
+    pub fn warning(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Severity::Warning, code, detail.into().into_owned())
+    }
+
+    fn new(severity: Severity, code: Code, detail: String) -> Self {
+        Diagnostic { severity, code, detail, span: None, address: None, hint: None, values: Vec::new(), related: Vec::new() }
+    }
+
+    /// Sets where it is written, unless that is known already.
+    pub fn at(mut self, span: impl Into<Option<Span>>) -> Self {
+        self.span = self.span.or(span.into());
+        self
+    }
+
+    /// Sets the resource, unless that is known already.
+    pub fn on(mut self, address: impl ToString) -> Self {
+        self.address.get_or_insert_with(|| address.to_string());
+        self
+    }
+
+    /// Sets what to do.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds another place.
+    pub fn also(mut self, span: Span, label: impl Into<String>) -> Self {
+        self.related.push((span, label.into()));
+        self
+    }
+}
+
+/// A collection of diagnostics, in the order they were found.
+#[derive(Clone, Debug, Default)]
+pub struct Diagnostics(Vec<Diagnostic>);
+
+impl Diagnostics {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds one.
+    pub fn push(&mut self, d: Diagnostic) {
+        self.0.push(d);
+    }
+
+    /// Whether any is an error.
+    pub fn has_errors(&self) -> bool {
+        self.0.iter().any(|d| d.severity == Severity::Error)
+    }
+
+    /// Whether there are none at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
+        self.0.iter()
+    }
+
+    /// Moves all of `other` behind these.
+    pub fn append(&mut self, other: Diagnostics) {
+        self.0.extend(other.0);
+    }
+}
+
+impl Extend<Diagnostic> for Diagnostics {
+    fn extend<T: IntoIterator<Item = Diagnostic>>(&mut self, iter: T) {
+        self.0.extend(iter);
+    }
+}
+
+impl IntoIterator for Diagnostics {
+    type Item = Diagnostic;
+    type IntoIter = std::vec::IntoIter<Diagnostic>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl From<Diagnostic> for Diagnostics {
+    fn from(d: Diagnostic) -> Self {
+        Diagnostics(vec![d])
+    }
+}
+
+/// The candidate nearest to what was written, if one is near enough to be meant.
+pub fn did_you_mean<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|c| (strsim::damerau_levenshtein(written, c), c))
+        .filter(|(d, c)| *d <= 1 + c.chars().count().min(written.chars().count()) / 4)
+        .min_by_key(|(d, _)| *d)
+        .map(|(_, c)| c)
+}

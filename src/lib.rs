@@ -1,0 +1,15 @@
+//! streamform: a declarative provisioner for streaming platforms.
+//!
+//! Read the modules in this order; each may use only those before it:
+//! [`addr`], [`value`] and [`diag`] are the words of the domain; [`schema`] says what a resource type's arguments are;
+//! [`lang`] turns text into configuration and values; [`state`] keeps what was applied; [`target`] and [`engine`] talk to
+//! real systems; [`resource`] holds one file per resource type; [`graph`] orders blocks; [`plan`] decides; [`apply`] follows
+//! the plan; [`ops`] has one file per verb; [`view`] and [`cli`] show.
+
+pub mod addr;
+pub mod diag;
+pub mod lang;
+pub mod resource;
+pub mod schema;
+pub mod state;
+pub mod value;

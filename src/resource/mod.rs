@@ -1,0 +1,233 @@
+//! Resource types: the trait that each implements, and one file per type.
+//!
+//! A resource type is pure where it validates and plans, and an edge where it reads, probes and applies. Every edge call is
+//! batch-first: the engine hands over all requests of one type that are ready, and the type makes as few calls to the real system
+//! as that system allows. Nothing here prints, asks or exits. To add a type: write its file, add it to [`registry`].
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::addr::InstanceAddr;
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::schema::Schema;
+use crate::value::Value;
+
+/// What the provider keeps beside the attributes (topic id, ports, pids): JSON, never a secret.
+pub type Private = serde_json::Value;
+
+/// One object to read back.
+#[derive(Clone, Debug)]
+pub struct ReadRequest {
+    /// The instance.
+    pub addr: InstanceAddr,
+    /// The attributes as last recorded (an object value by schema; references are hydrated, sensitive parts may be unknown).
+    /// For a data source: the evaluated configuration.
+    pub prior: Value,
+    /// The private part as last recorded.
+    pub private: Private,
+}
+
+/// What a read found. An `Err` never means "gone".
+#[derive(Clone, Debug)]
+pub enum Observed {
+    /// It is there: attributes by schema, and the private part.
+    Present(Value, Private),
+    /// It is certainly not there.
+    Absent,
+}
+
+/// The input of the pure plan.
+#[derive(Debug)]
+pub struct PlanInput<'a> {
+    /// The instance.
+    pub addr: &'a InstanceAddr,
+    /// The object as it is now (after refresh); `None` to create.
+    pub prior: Option<&'a Value>,
+    /// The private part as it is now.
+    pub private: &'a Private,
+    /// What the configuration says, decoded by schema: null where nothing is set and no default stands in.
+    pub config: &'a Value,
+    /// The default proposal: configuration, else default, else (computed) the prior value, else unknown.
+    pub proposed: Value,
+}
+
+/// What the pure plan decides.
+#[derive(Clone, Debug)]
+pub struct PlanOutput {
+    /// The object as it will be; unknown where only the apply can tell.
+    pub planned: Value,
+    /// Attribute names whose change cannot be made in place, each with the reason; not empty = replace. Only names of attributes.
+    pub replace: Vec<(String, String)>,
+    /// What will be done on the real system, a line each: an ACL's exact bindings, a config key's old and new value with its source.
+    pub effects: Vec<String>,
+    /// What would be lost, a sentence each: refused without `-allow-data-loss`.
+    pub data_loss: Vec<String>,
+    /// Errors and warnings.
+    pub diagnostics: Diagnostics,
+}
+
+/// What is to be done with one object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Verb {
+    /// Make it.
+    Create,
+    /// Change it in place.
+    Update,
+    /// Remove it.
+    Delete,
+}
+
+/// One step of an apply.
+#[derive(Clone, Debug)]
+pub struct StepRequest {
+    /// The instance.
+    pub addr: InstanceAddr,
+    /// The object before (update, delete).
+    pub prior: Option<Value>,
+    /// The object as planned, with everything that the configuration says now known (create, update).
+    pub planned: Option<Value>,
+    /// The private part.
+    pub private: Private,
+    /// How long this step may take (the `timeouts` block or the type's default).
+    pub timeout: Duration,
+}
+
+/// What became of one step.
+#[derive(Clone, Debug)]
+pub struct StepResult {
+    /// The object now: wholly known after success; after a failure the last known state (`None` = it certainly does not exist).
+    pub object: Option<(Value, Private)>,
+    /// Why it failed. With an object: that object is kept (tainted when the verb was create).
+    pub error: Option<Diagnostic>,
+}
+
+impl StepResult {
+    /// Success with an object.
+    pub fn done(value: Value, private: Private) -> Self {
+        StepResult { object: Some((value, private)), error: None }
+    }
+
+    /// A success after which nothing is there.
+    pub fn gone() -> Self {
+        StepResult { object: None, error: None }
+    }
+
+    /// A failure after which this object is there.
+    pub fn failed(error: Diagnostic, object: Option<(Value, Private)>) -> Self {
+        StepResult { object, error: Some(error) }
+    }
+}
+
+/// An object found in a live system.
+#[derive(Clone, Debug)]
+pub struct Discovered {
+    /// The import id.
+    pub id: String,
+    /// One line that names it for people.
+    pub label: String,
+    /// Its attributes by schema.
+    pub attributes: Value,
+    /// Its private part.
+    pub private: Private,
+}
+
+/// Where long steps say what they are doing ("waiting for 2 of 3 brokers").
+pub trait Progress: Send + Sync {
+    /// Says it. Must not block.
+    fn note(&self, addr: &InstanceAddr, text: &str);
+}
+
+/// What edge calls work with: client pools, folders, progress, the request counter. One per run.
+pub struct Session {
+    /// The folder of this configuration's working data (`.streamform`): generated keys, local clusters. Files in it are 0600.
+    pub data_dir: std::path::PathBuf,
+    /// The folder that relative paths in the configuration are relative to.
+    pub root_dir: std::path::PathBuf,
+    /// Where steps report.
+    pub progress: Arc<dyn Progress>,
+    /// Client pools, one per kind of target, made on first use and shared: see [`Session::pool`].
+    pools: std::sync::Mutex<BTreeMap<std::any::TypeId, Arc<dyn Any + Send + Sync>>>,
+}
+
+impl Session {
+    /// A session without connections.
+    pub fn new(data_dir: std::path::PathBuf, root_dir: std::path::PathBuf, progress: Arc<dyn Progress>) -> Self {
+        Session { data_dir, root_dir, progress, pools: Default::default() }
+    }
+
+    /// The pool of type `T`, made on first use. Clients, caches of one run's snapshots and counters live in such pools.
+    pub fn pool<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
+        let mut pools = self.pools.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let pool = pools.entry(std::any::TypeId::of::<T>()).or_insert_with(|| Arc::new(T::default()));
+        Arc::clone(pool).downcast().unwrap_or_else(|_| unreachable!("pools are keyed by their type"))
+    }
+}
+
+/// A resource type or data source.
+#[async_trait]
+pub trait ResourceType: Send + Sync {
+    /// The schema. Must be cheap (build it once in a `LazyLock`).
+    fn schema(&self) -> &'static Schema;
+
+    /// Checks what is known of one instance's configuration. Spans are added by the caller from attribute paths: an error about an
+    /// attribute says so by `Diagnostic::values` empty and `address` unset; use [`attr_error`].
+    fn validate(&self, _config: &Value, _diags: &mut Diagnostics) {}
+
+    /// The natural key in the real system ("topic orders of kafka_cluster.events"), known parts only: two blocks with one key are an error.
+    fn natural_key(&self, _planned: &Value) -> Option<String> {
+        None
+    }
+
+    /// Decides the planned object. The default takes the proposal; attributes with `force_new` are added to `replace` by the caller.
+    fn plan(&self, input: PlanInput<'_>) -> PlanOutput {
+        PlanOutput { planned: input.proposed, replace: vec![], effects: vec![], data_loss: vec![], diagnostics: Diagnostics::new() }
+    }
+
+    /// Effects and losses of deleting this object.
+    fn plan_delete(&self, _prior: &Value) -> (Vec<String>, Vec<String>) {
+        (vec![], vec![])
+    }
+
+    /// Reads many objects at once, results in the order of the requests.
+    async fn read(&self, cx: &Session, requests: Vec<ReadRequest>) -> Vec<Result<Observed, Diagnostic>>;
+
+    /// Asks the real system what it thinks of the changes (`planned` wholly or partly known, references hydrated where the target
+    /// exists); changes nothing. Diagnostics in the order of the requests.
+    async fn probe(&self, _cx: &Session, requests: Vec<StepRequest>) -> Vec<Diagnostics> {
+        requests.iter().map(|_| Diagnostics::new()).collect()
+    }
+
+    /// Carries out many steps of one verb at once, results in the order of the requests. Never called for a data source.
+    async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>) -> Vec<StepResult>;
+
+    /// How many steps one `apply` call takes at most.
+    fn batch_limit(&self) -> usize {
+        1
+    }
+
+    /// Finds objects by import id. `config` is the instance's evaluated configuration (for its references), where there is one.
+    async fn import(&self, cx: &Session, id: &str, config: Option<&Value>) -> Result<(Value, Private), Diagnostic>;
+
+    /// Lists what is live on the system behind the object `parent` (a cluster, a Connect cluster), for drift of unmanaged objects and adopt.
+    async fn discover(&self, _cx: &Session, _parent: &Value) -> Result<Vec<Discovered>, Diagnostic> {
+        Ok(vec![])
+    }
+
+    /// Default time limit of a step.
+    fn timeout(&self, _verb: Verb) -> Duration {
+        Duration::from_secs(300)
+    }
+}
+
+/// Marks a diagnostic as being about the attribute `path` (`name`, `config["retention.ms"]`), so that the caller finds the span.
+pub fn attr_error(path: impl Into<String>, mut d: Diagnostic) -> Diagnostic {
+    d.values.insert(0, (ATTR_PATH.to_string(), path.into()));
+    d
+}
+
+/// The pseudo-reference under which [`attr_error`] keeps the path until the caller turns it into a span.
+pub const ATTR_PATH: &str = "\u{0}path";
