@@ -6,4 +6,5 @@
 
 pub mod ast;
 pub mod config;
+pub mod functions;
 pub mod host;

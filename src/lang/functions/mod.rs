@@ -1,0 +1,286 @@
+//! The function library: every function that an expression may call, by kind in one file each.
+//!
+//! A [`Function`] is plain data (name, parameters, documentation) and a body. [`Function::call`] applies what is common to
+//! all: arity, conversion to the parameter types, and the policy for null, unknown and marked arguments; bodies then see
+//! only arguments they declared to handle. Files, clock and randomness come from the [`Host`]. `try` and `can` are listed
+//! here for completion and documentation, but are evaluated by the evaluator: their arguments may fail.
+
+mod special;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use crate::diag::Diagnostics;
+use crate::lang::host::Host;
+use crate::value::{Marks, Refinement, Repr, Type, Value};
+
+/// A type that can be written in a constant; see [`Kind::ty`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `any`
+    Any,
+    /// `bool`
+    Bool,
+    /// `number`
+    Num,
+    /// `string`
+    Str,
+    /// `list(…)`
+    List(&'static Kind),
+    /// `set(…)`
+    Set(&'static Kind),
+    /// `map(…)`
+    Map(&'static Kind),
+}
+
+impl Kind {
+    /// The type that this stands for.
+    pub fn ty(self) -> Type {
+        match self {
+            Kind::Any => Type::Dynamic,
+            Kind::Bool => Type::Bool,
+            Kind::Num => Type::Number,
+            Kind::Str => Type::String,
+            Kind::List(k) => Type::list(k.ty()),
+            Kind::Set(k) => Type::set(k.ty()),
+            Kind::Map(k) => Type::map(k.ty()),
+        }
+    }
+}
+
+/// What happens when an argument is not wholly known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unknowns {
+    /// The result is unknown if anything in the argument is.
+    Whole,
+    /// The result is unknown if the argument itself is; the body handles unknown elements.
+    Top,
+    /// The body handles all.
+    Body,
+}
+
+/// One parameter of a function.
+#[derive(Clone, Copy, Debug)]
+pub struct Param {
+    /// The name, as shown in errors.
+    pub name: &'static str,
+    /// The type that arguments are converted to.
+    pub kind: Kind,
+    /// Whether null reaches the body.
+    pub allow_null: bool,
+    /// How unknown arguments are handled.
+    pub unknown: Unknowns,
+    /// Whether the body handles marks itself; otherwise they move to the result.
+    pub allow_marked: bool,
+}
+
+impl Param {
+    /// A parameter that accepts no null, makes the result unknown if any part is, and moves marks to the result.
+    pub const fn new(name: &'static str, kind: Kind) -> Param {
+        Param { name, kind, allow_null: false, unknown: Unknowns::Whole, allow_marked: false }
+    }
+
+    /// The same, accepting null.
+    pub const fn nullable(mut self) -> Param {
+        self.allow_null = true;
+        self
+    }
+
+    /// The same, with another policy for unknowns.
+    pub const fn unknowns(mut self, unknown: Unknowns) -> Param {
+        self.unknown = unknown;
+        self
+    }
+
+    /// The same, with marks seen by the body.
+    pub const fn marked(mut self) -> Param {
+        self.allow_marked = true;
+        self
+    }
+
+    /// Whether unknown arguments reach the body.
+    pub fn allow_unknown(&self) -> bool {
+        self.unknown == Unknowns::Body
+    }
+}
+
+/// The type of a result that is not known yet.
+#[derive(Clone, Copy)]
+pub enum Ret {
+    /// Always this, and never null.
+    Is(Kind),
+    /// Depends on the arguments.
+    Of(fn(&[Value]) -> Type),
+}
+
+/// What a function body looks like.
+pub type Body = fn(&CallContext<'_>, &[Value]) -> Result<Value, CallError>;
+
+/// One function of the language.
+pub struct Function {
+    /// The name as written in a call, with its namespace if it is not a core function.
+    pub name: &'static str,
+    /// The fixed parameters.
+    pub params: &'static [Param],
+    /// The parameter that any number of further arguments belong to.
+    pub variadic: Option<Param>,
+    /// What it does, in a sentence.
+    pub doc: &'static str,
+    /// The type of its result.
+    pub ret: Ret,
+    /// What it does.
+    pub body: Body,
+}
+
+/// Why a call failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallError {
+    /// The argument that is at fault, counted from 0; `None` when it is the call as a whole.
+    pub arg: Option<usize>,
+    /// What is wrong, as a sentence without its full stop.
+    pub message: String,
+}
+
+impl CallError {
+    /// The call as a whole fails.
+    pub fn new(message: impl Into<String>) -> CallError {
+        CallError { arg: None, message: message.into() }
+    }
+
+    /// One argument is at fault.
+    pub fn arg(arg: usize, message: impl Into<String>) -> CallError {
+        CallError { arg: Some(arg), message: message.into() }
+    }
+}
+
+/// Renders a template: its name for diagnostics, its text, and its variables.
+pub type EvalTemplate<'a> = dyn Fn(&str, &str, &BTreeMap<Arc<str>, Value>) -> Result<Value, Diagnostics> + 'a;
+
+/// What functions may use of their surroundings.
+pub struct CallContext<'a> {
+    /// Files, clock, randomness.
+    pub host: &'a dyn Host,
+    /// The folder of the module that the call is written in.
+    pub module_dir: &'a Path,
+    /// The folder of the root module; relative file names are relative to it.
+    pub root_dir: &'a Path,
+    /// Renders a template.
+    pub eval_template: &'a EvalTemplate<'a>,
+}
+
+/// The function of this name; `core::f` is `f`.
+pub fn lookup(name: &str) -> Option<&'static Function> {
+    table().get(name.strip_prefix("core::").unwrap_or(name)).copied()
+}
+
+/// The names of all functions, sorted.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    table().keys().copied()
+}
+
+fn table() -> &'static BTreeMap<&'static str, &'static Function> {
+    static TABLE: OnceLock<BTreeMap<&'static str, &'static Function>> = OnceLock::new();
+    TABLE.get_or_init(|| FILES.iter().flat_map(|file| file.iter()).map(|f| (f.name, f)).collect())
+}
+
+static FILES: &[&[Function]] = &[special::FUNCTIONS];
+
+impl Function {
+    /// The parameter that the argument at `index` belongs to.
+    pub fn param(&self, index: usize) -> Option<&Param> {
+        self.params.get(index).or(self.variadic.as_ref())
+    }
+
+    /// Calls the function.
+    ///
+    /// # Errors
+    /// Wrong number of arguments, an argument that does not convert or may not be null, or what the body reports.
+    pub fn call(&self, cx: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
+        self.check_arity(args.len())?;
+        let mut converted = Vec::with_capacity(args.len());
+        let mut marks = Marks::NONE;
+        let mut unknown = false;
+        for (i, arg) in args.iter().enumerate() {
+            let Some(param) = self.param(i) else { continue };
+            let value = accept(param, arg).map_err(|m| CallError::arg(i, m))?;
+            let value = match param.allow_marked {
+                true => value,
+                false => {
+                    marks = marks.union(value.deep_marks());
+                    unmark_deep(&value)
+                }
+            };
+            unknown |= match param.unknown {
+                Unknowns::Whole => !value.is_wholly_known(),
+                Unknowns::Top => !value.is_known(),
+                Unknowns::Body => false,
+            };
+            converted.push(value);
+        }
+        match unknown {
+            true => Ok(self.unknown_result(&converted).mark(all_marks(&converted)).mark(marks)),
+            false => Ok((self.body)(cx, &converted)?.mark(marks)),
+        }
+    }
+
+    fn check_arity(&self, given: usize) -> Result<(), CallError> {
+        let wanted = self.params.len();
+        if given < wanted {
+            let missing = self.params[given].name;
+            let at_least = if self.variadic.is_some() { "at least " } else { "" };
+            return Err(CallError::new(format!(
+                "Not enough function arguments: \"{}\" expects {at_least}{wanted}, and the value for \"{missing}\" is missing",
+                self.name
+            )));
+        }
+        if given > wanted && self.variadic.is_none() {
+            return Err(CallError::arg(wanted, format!("Too many function arguments: \"{}\" expects only {wanted}", self.name)));
+        }
+        Ok(())
+    }
+
+    fn unknown_result(&self, args: &[Value]) -> Value {
+        match self.ret {
+            Ret::Is(Kind::Any) => Value::unknown(Type::Dynamic),
+            Ret::Is(kind) => Value::unknown_with(kind.ty(), Refinement { not_null: true, ..Refinement::default() }),
+            Ret::Of(ty) => Value::unknown(ty(args)),
+        }
+    }
+}
+
+fn accept(param: &Param, arg: &Value) -> Result<Value, String> {
+    let value = convert(arg, &param.kind.ty())?;
+    match value.is_null() && !param.allow_null {
+        true => Err("argument must not be null".to_string()),
+        false => Ok(value),
+    }
+}
+
+fn convert(value: &Value, ty: &Type) -> Result<Value, String> {
+    match *ty == Type::Dynamic || value.ty() == *ty {
+        true => Ok(value.clone()),
+        false => Err(format!("{ty} required")),
+    }
+}
+
+fn all_marks(values: &[Value]) -> Marks {
+    values.iter().fold(Marks::NONE, |m, v| m.union(v.deep_marks()))
+}
+
+/// The value without any mark, at any depth.
+pub(crate) fn unmark_deep(value: &Value) -> Value {
+    if value.deep_marks().is_none() {
+        return value.clone();
+    }
+    let each = |items: &[Value]| items.iter().map(unmark_deep).collect::<Vec<_>>();
+    let entries = |items: &BTreeMap<Arc<str>, Value>| items.iter().map(|(k, v)| (k.clone(), unmark_deep(v))).collect();
+    match value.repr() {
+        Repr::List(e) => Value::list(e.elem.clone(), each(&e.items)),
+        Repr::Set(e) => Value::set_raw(e.elem.clone(), each(&e.items)),
+        Repr::Map(e) => Value::map(e.elem.clone(), entries(&e.items)),
+        Repr::Tuple(t) => Value::tuple(each(&t.items)),
+        Repr::Object(o) => Value::object_of(entries(&o.attrs), o.origin.clone()),
+        _ => value.clone().unmark(value.marks()),
+    }
+}
