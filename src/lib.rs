@@ -12,4 +12,5 @@ pub mod lang;
 pub mod resource;
 pub mod schema;
 pub mod state;
+pub mod target;
 pub mod value;

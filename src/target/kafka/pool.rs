@@ -1,0 +1,45 @@
+//! One admin client per cluster and run.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{Admin, KafkaConnection, RequestCounter};
+use crate::diag::Diagnostic;
+
+/// The clients of one run; get it by `Session::pool::<KafkaPool>()`.
+#[derive(Default)]
+pub struct KafkaPool {
+    clients: Mutex<HashMap<KafkaConnection, Arc<Admin>>>,
+    counter: RequestCounter,
+}
+
+impl KafkaPool {
+    /// The client of a connection, made on first use. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// When a file cannot be read or holds no usable certificate or key.
+    pub fn admin(&self, connection: &KafkaConnection) -> Result<Arc<Admin>, Diagnostic> {
+        // Two blocks may describe one cluster, one of them before its id was known.
+        let key = KafkaConnection { cluster_id: None, ..connection.clone() };
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(admin) = clients.get(&key) {
+            return Ok(Arc::clone(admin));
+        }
+        let admin = Admin::new(connection.clone(), self.counter.clone()).map_err(|e| e.into_diagnostic("connecting to the Kafka cluster"))?;
+        let admin = Arc::new(admin);
+        clients.insert(key, Arc::clone(&admin));
+        Ok(admin)
+    }
+
+    /// How many requests of each API went out in this run.
+    pub fn requests(&self) -> BTreeMap<String, u64> {
+        self.counter.requests()
+    }
+
+    /// Forgets every snapshot of every cluster.
+    pub fn invalidate(&self) {
+        for admin in self.clients.lock().unwrap_or_else(PoisonError::into_inner).values() {
+            admin.invalidate();
+        }
+    }
+}
