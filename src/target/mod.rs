@@ -2,4 +2,5 @@
 //!
 //! Everything here does I/O and knows the wire; nothing here knows resources, plans or configuration files.
 
+pub mod connect;
 pub mod kafka;

@@ -1,0 +1,432 @@
+//! The client of one Connect cluster: a method per request, typed answers, typed errors, and the waiting out of rebalances.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use reqwest::{Method, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
+use url::Url;
+
+use super::types::{Connector, ConnectorInfo, ConnectorStatus, LoggerLevel, Plugin, RootInfo, RunState, Sealed, Validation};
+use super::{ConnectConnection, ConnectError};
+
+/// A worker forwards most requests to the leader, and gives up on that after 90 seconds.
+const REQUEST_LIMIT: Duration = Duration::from_secs(95);
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// How often a 5xx is tried again: while a worker leaves, the others answer so for a moment.
+const SERVER_RETRIES: u32 = 4;
+const BACKOFF_FIRST: Duration = Duration::from_millis(150);
+const BACKOFF_MAX: Duration = Duration::from_secs(2);
+
+/// How long a request may wait for a rebalance to end, and where that is said.
+pub struct Patience<'a> {
+    /// No retry begins after this moment.
+    pub until: Instant,
+    /// Is called once when waiting begins.
+    pub note: &'a (dyn Fn(&str) + Send + Sync),
+}
+
+impl Patience<'_> {
+    /// A silent wait.
+    pub fn quiet(limit: Duration) -> Patience<'static> {
+        Patience { until: Instant::now() + limit, note: &|_| {} }
+    }
+}
+
+/// A client of one Connect cluster. Cheap to share; all methods take `&self`.
+pub struct ConnectClient {
+    http: reqwest::Client,
+    base: Url,
+    auth: Option<(String, Option<String>)>,
+    requests: Arc<AtomicU64>,
+    root: OnceCell<RootInfo>,
+}
+
+impl ConnectClient {
+    /// A client of `connection` that counts its requests in `requests`. Sends nothing.
+    ///
+    /// # Errors
+    /// `BadConnection` when the URL or a certificate file is unusable.
+    pub fn new(connection: &ConnectConnection, requests: Arc<AtomicU64>) -> Result<Self, ConnectError> {
+        let base = base_url(&connection.url)?;
+        let http = http_client(connection, &base)?;
+        let auth = connection.username.clone().map(|u| (u, connection.password.clone()));
+        Ok(ConnectClient { http, base, auth, requests, root: OnceCell::new() })
+    }
+
+    /// Version and Kafka cluster id; asked once per client.
+    pub async fn root(&self, p: &Patience<'_>) -> Result<&RootInfo, ConnectError> {
+        self.root.get_or_try_init(|| self.patient(p, || async { self.get(&[], "").await })).await
+    }
+
+    /// The installed connector classes.
+    pub async fn plugins(&self, p: &Patience<'_>) -> Result<Vec<Plugin>, ConnectError> {
+        self.patient(p, || async { self.get(&["connector-plugins"], "connectorsOnly=true").await }).await
+    }
+
+    /// All connectors with configuration and state, in one request. A connector that has no state yet is missing: ask for its
+    /// [`config`](Self::config) before taking it for gone.
+    pub async fn connectors(&self, p: &Patience<'_>) -> Result<BTreeMap<String, Connector>, ConnectError> {
+        self.patient(p, || async { self.get(&["connectors"], "expand=info&expand=status").await }).await
+    }
+
+    /// A connector's configuration.
+    pub async fn info(&self, name: &str, p: &Patience<'_>) -> Result<ConnectorInfo, ConnectError> {
+        self.patient(p, || async { self.get(&["connectors", name], "").await }).await
+    }
+
+    /// A connector's state. `NotFound` also for a moment after its creation.
+    pub async fn status(&self, name: &str, p: &Patience<'_>) -> Result<ConnectorStatus, ConnectError> {
+        self.patient(p, || async { self.get(&["connectors", name, "status"], "").await }).await
+    }
+
+    /// A connector's configuration, or `None` where it certainly does not exist.
+    pub async fn find(&self, name: &str, p: &Patience<'_>) -> Result<Option<ConnectorInfo>, ConnectError> {
+        match self.info(name, p).await {
+            Ok(info) => Ok(Some(info)),
+            Err(ConnectError::NotFound { .. }) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Creates the connector or replaces its whole configuration. Restarts its tasks.
+    pub async fn put_config(&self, name: &str, config: &BTreeMap<String, String>, p: &Patience<'_>) -> Result<(), ConnectError> {
+        self.patient(p, || async { self.unit(Method::PUT, &["connectors", name, "config"], "", Some(config)).await }).await
+    }
+
+    /// Changes some keys; `None` removes one. Since Kafka 3.8.
+    pub async fn patch_config(&self, name: &str, config: &BTreeMap<String, Option<String>>, p: &Patience<'_>) -> Result<(), ConnectError> {
+        self.patient(p, || async { self.unit(Method::PATCH, &["connectors", name, "config"], "", Some(config)).await }).await
+    }
+
+    /// Creates a connector in an initial state, without a first run. Since Kafka 3.7. `exists` in the result tells a conflict of names
+    /// from a rebalance: both are 409, so it reads back and is content when its own configuration is there.
+    pub async fn create(
+        &self, name: &str, config: &BTreeMap<String, String>, initial: &RunState, p: &Patience<'_>,
+    ) -> Result<(), ConnectError> {
+        let body = json!({ "name": name, "config": config, "initial_state": initial.to_string() });
+        self.patient(p, || async {
+            match self.unit(Method::POST, &["connectors"], "", Some(&body)).await {
+                Err(ConnectError::Rebalancing) => match self.get::<ConnectorInfo>(&["connectors", name], "").await {
+                    Ok(info) if same_config(&info.config, config) => Ok(()),
+                    Ok(_) => Err(ConnectError::Refused { message: Sealed::new(format!("a connector {name:?} exists already")) }),
+                    Err(_) => Err(ConnectError::Rebalancing),
+                },
+                other => other,
+            }
+        })
+        .await
+    }
+
+    /// Deletes a connector and waits until it is gone; one that is not there is success.
+    pub async fn delete(&self, name: &str, p: &Patience<'_>) -> Result<(), ConnectError> {
+        match self.patient(p, || async { self.unit(Method::DELETE, &["connectors", name], "", NONE).await }).await {
+            Ok(()) | Err(ConnectError::NotFound { .. }) => {}
+            Err(e) => return Err(e),
+        }
+        let mut pause = BACKOFF_FIRST;
+        while self.find(name, p).await?.is_some() {
+            if Instant::now() >= p.until {
+                return Err(ConnectError::Timeout { url: self.base.to_string() });
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(BACKOFF_MAX);
+        }
+        Ok(())
+    }
+
+    /// Pauses: tasks keep their place.
+    pub async fn pause(&self, name: &str, p: &Patience<'_>) -> Result<(), ConnectError> {
+        self.patient(p, || async { self.unit(Method::PUT, &["connectors", name, "pause"], "", NONE).await }).await
+    }
+
+    /// Resumes what is paused or stopped.
+    pub async fn resume(&self, name: &str, p: &Patience<'_>) -> Result<(), ConnectError> {
+        self.patient(p, || async { self.unit(Method::PUT, &["connectors", name, "resume"], "", NONE).await }).await
+    }
+
+    /// Stops: tasks are given up. Since Kafka 3.5.
+    pub async fn stop(&self, name: &str, p: &Patience<'_>) -> Result<(), ConnectError> {
+        self.patient(p, || async { self.unit(Method::PUT, &["connectors", name, "stop"], "", NONE).await }).await
+    }
+
+    /// Restarts the connector and, as told, its tasks or only what failed.
+    pub async fn restart(&self, name: &str, include_tasks: bool, only_failed: bool, p: &Patience<'_>) -> Result<(), ConnectError> {
+        let query = format!("includeTasks={include_tasks}&onlyFailed={only_failed}");
+        self.patient(p, || async { self.unit(Method::POST, &["connectors", name, "restart"], &query, NONE).await }).await
+    }
+
+    /// The committed offsets, as Connect writes them: `{"offsets": [{"partition": …, "offset": …}]}`.
+    pub async fn offsets(&self, name: &str, p: &Patience<'_>) -> Result<serde_json::Value, ConnectError> {
+        self.patient(p, || async { self.get(&["connectors", name, "offsets"], "").await }).await
+    }
+
+    /// Changes committed offsets of a stopped connector. Since Kafka 3.6.
+    pub async fn patch_offsets(&self, name: &str, offsets: &serde_json::Value, p: &Patience<'_>) -> Result<(), ConnectError> {
+        self.patient(p, || async { self.unit(Method::PATCH, &["connectors", name, "offsets"], "", Some(offsets)).await }).await
+    }
+
+    /// Forgets the committed offsets of a stopped connector. Since Kafka 3.6.
+    pub async fn delete_offsets(&self, name: &str, p: &Patience<'_>) -> Result<(), ConnectError> {
+        self.patient(p, || async { self.unit(Method::DELETE, &["connectors", name, "offsets"], "", NONE).await }).await
+    }
+
+    /// The topics that the connector has used.
+    pub async fn topics(&self, name: &str, p: &Patience<'_>) -> Result<Vec<String>, ConnectError> {
+        #[derive(serde::Deserialize)]
+        struct Topics {
+            topics: Vec<String>,
+        }
+        let mut all: BTreeMap<String, Topics> = self.patient(p, || async { self.get(&["connectors", name, "topics"], "").await }).await?;
+        Ok(all.remove(name).map(|t| t.topics).unwrap_or_default())
+    }
+
+    /// Lets Connect check a configuration. `config` should hold `name` and `connector.class`. May open connections: slow.
+    pub async fn validate(&self, class: &str, config: &BTreeMap<String, String>, p: &Patience<'_>) -> Result<Validation, ConnectError> {
+        let path = ["connector-plugins", class, "config", "validate"];
+        self.patient(p, || async { self.send(Method::PUT, &path, "", Some(config)).await }).await
+    }
+
+    /// The levels of the loggers, by name.
+    pub async fn loggers(&self, p: &Patience<'_>) -> Result<BTreeMap<String, LoggerLevel>, ConnectError> {
+        self.patient(p, || async { self.get(&["admin", "loggers"], "").await }).await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &[&str], query: &str) -> Result<T, ConnectError> {
+        self.send(Method::GET, path, query, NONE).await
+    }
+
+    async fn send<T: DeserializeOwned, B: Serialize + ?Sized>(
+        &self, method: Method, path: &[&str], query: &str, body: Option<&B>,
+    ) -> Result<T, ConnectError> {
+        let bytes = self.call(method, path, query, body).await?;
+        // serde's message may quote the text, which may be secret: only its place is kept.
+        serde_json::from_slice(&bytes).map_err(|e| ConnectError::BadAnswer {
+            url: self.base.to_string(),
+            why: format!("the JSON is not understood at line {}, column {}", e.line(), e.column()),
+        })
+    }
+
+    async fn unit<B: Serialize + ?Sized>(&self, method: Method, path: &[&str], query: &str, body: Option<&B>) -> Result<(), ConnectError> {
+        self.call(method, path, query, body).await.map(|_| ())
+    }
+
+    async fn call<B: Serialize + ?Sized>(
+        &self, method: Method, path: &[&str], query: &str, body: Option<&B>,
+    ) -> Result<bytes::Bytes, ConnectError> {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
+        }
+        url.set_query(Some(query).filter(|q| !q.is_empty()));
+        let mut request = self.http.request(method, url).timeout(REQUEST_LIMIT);
+        if let Some((user, password)) = &self.auth {
+            request = request.basic_auth(user, password.as_ref());
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let response = request.send().await.map_err(|e| self.transport(&e))?;
+        let status = response.status();
+        let bytes = response.bytes().await.map_err(|e| self.transport(&e))?;
+        if status.is_success() { Ok(bytes) } else { Err(self.refusal(status, path, &bytes)) }
+    }
+
+    fn refusal(&self, status: StatusCode, path: &[&str], body: &[u8]) -> ConnectError {
+        #[derive(serde::Deserialize)]
+        struct Message {
+            message: String,
+        }
+        let message = || Sealed::new(serde_json::from_slice::<Message>(body).map_or_else(|_| "no message".to_string(), |m| m.message));
+        match status.as_u16() {
+            409 => ConnectError::Rebalancing,
+            404 => ConnectError::NotFound { what: what(path) },
+            401 | 403 => ConnectError::Unauthorized { url: self.base.to_string(), status: status.as_u16() },
+            400 | 422 => ConnectError::Refused { message: message() },
+            s if s >= 500 => ConnectError::Server { status: s, message: message() },
+            s => ConnectError::BadAnswer { url: self.base.to_string(), why: format!("HTTP status {s}") },
+        }
+    }
+
+    fn transport(&self, error: &reqwest::Error) -> ConnectError {
+        let url = self.base.to_string();
+        let mut last = error.to_string();
+        let mut source = std::error::Error::source(error);
+        while let Some(e) = source {
+            if let Some(tls) = tls_error(e) {
+                return ConnectError::Tls { url, why: tls.to_string() };
+            }
+            last = e.to_string();
+            source = e.source();
+        }
+        if error.is_timeout() && !error.is_connect() { ConnectError::Timeout { url } } else { ConnectError::Unreachable { url, why: last } }
+    }
+
+    /// Repeats a request while the workers rebalance, and a few times after a 5xx. The request must be one that may be repeated.
+    async fn patient<T, F, Fut>(&self, p: &Patience<'_>, request: F) -> Result<T, ConnectError>
+    where
+        F: Fn() -> Fut,
+        Fut: Future<Output = Result<T, ConnectError>>,
+    {
+        let (mut pause, mut said, mut server_errors) = (BACKOFF_FIRST, false, 0);
+        loop {
+            let error = match tokio::time::timeout_at(p.until.max(Instant::now() + Duration::from_secs(1)), request()).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(error)) => error,
+                Err(_) => ConnectError::Timeout { url: self.base.to_string() },
+            };
+            match error {
+                ConnectError::Rebalancing if !said => {
+                    (p.note)("Connect is rebalancing, retrying");
+                    said = true;
+                }
+                ConnectError::Rebalancing => {}
+                ConnectError::Server { .. } if server_errors < SERVER_RETRIES => server_errors += 1,
+                _ => return Err(error),
+            }
+            if Instant::now() + pause >= p.until {
+                return Err(error);
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(BACKOFF_MAX);
+        }
+    }
+}
+
+const NONE: Option<&()> = None;
+
+/// Whether two configurations say the same: `name` aside, and `tasks.max` of 1 where one is silent.
+pub(crate) fn same_config(a: &BTreeMap<String, String>, b: &BTreeMap<String, String>) -> bool {
+    let plain = |m: &BTreeMap<String, String>| {
+        let mut m = m.clone();
+        m.remove("name");
+        m.entry("tasks.max".into()).or_insert_with(|| "1".into());
+        m
+    };
+    plain(a) == plain(b)
+}
+
+fn what(path: &[&str]) -> String {
+    match path {
+        ["connectors", name, ..] => format!("connector {name:?}"),
+        ["connector-plugins", class, ..] => format!("the plugin {class:?}"),
+        _ => format!("/{}", path.join("/")),
+    }
+}
+
+fn tls_error<'a>(e: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    let inner = || e.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref).and_then(|i| i.downcast_ref());
+    e.downcast_ref::<rustls::Error>().or_else(inner)
+}
+
+fn base_url(text: &str) -> Result<Url, ConnectError> {
+    let bad = |why: &str| ConnectError::BadConnection { why: format!("the URL of Kafka Connect {why}") };
+    let url = Url::parse(text).map_err(|e| bad(&format!("cannot be read: {e}")))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        return Err(bad("must begin with http:// or https:// and name a host"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(bad("must not hold a user or password: use the arguments username and password"));
+    }
+    Ok(url)
+}
+
+fn http_client(c: &ConnectConnection, base: &Url) -> Result<reqwest::Client, ConnectError> {
+    // Another part of the process may have installed it before: that is the same one, and no error.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = reqwest::Client::builder().connect_timeout(CONNECT_LIMIT).user_agent(concat!("streamform/", env!("CARGO_PKG_VERSION")));
+    if is_loopback(base) {
+        builder = builder.no_proxy();
+    }
+    if let Some(path) = &c.ca_file {
+        let pem = read_pem(path)?;
+        let certs = reqwest::Certificate::from_pem_bundle(&pem).map_err(|_| bad_pem(path))?;
+        if certs.is_empty() {
+            return Err(bad_pem(path));
+        }
+        builder = builder.tls_certs_only(certs);
+    } else if base.scheme() == "http" {
+        // Without this the system's authorities are loaded, which costs time and fails where there are none.
+        builder = builder.tls_certs_only([]);
+    }
+    match (&c.certificate_file, &c.key_file) {
+        (Some(cert), Some(key)) => {
+            let mut pem = read_pem(key)?;
+            pem.push(b'\n');
+            pem.extend(read_pem(cert)?);
+            builder = builder.identity(reqwest::Identity::from_pem(&pem).map_err(|_| bad_pem(&format!("{cert} and {key}")))?);
+        }
+        (None, None) => {}
+        _ => return Err(ConnectError::BadConnection { why: "certificate_file and key_file must be set together".into() }),
+    }
+    if c.insecure_skip_verify {
+        builder = builder.tls_danger_accept_invalid_certs(true);
+    }
+    builder.build().map_err(|e| ConnectError::BadConnection { why: format!("the TLS settings cannot be used: {}", root_cause(&e)) })
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(d)) => d == "localhost",
+        Some(url::Host::Ipv4(a)) => a.is_loopback(),
+        Some(url::Host::Ipv6(a)) => a.is_loopback(),
+        None => false,
+    }
+}
+
+fn read_pem(path: &str) -> Result<Vec<u8>, ConnectError> {
+    std::fs::read(path).map_err(|e| ConnectError::BadConnection { why: format!("{path} cannot be read: {e}") })
+}
+
+fn bad_pem(path: &str) -> ConnectError {
+    ConnectError::BadConnection { why: format!("{path} holds no usable PEM certificate or key") }
+}
+
+fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut e = error;
+    while let Some(source) = e.source() {
+        e = source;
+    }
+    e.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_that_cannot_be_used_are_refused() {
+        for bad in ["connect:8083", "ftp://x", "not a url", "http://me:pw@x"] {
+            let error = base_url(bad).unwrap_err();
+            assert!(matches!(error, ConnectError::BadConnection { .. }), "{bad}");
+            assert!(!error.to_string().contains("pw"));
+        }
+        assert!(base_url("https://x:8083/connect/").is_ok());
+    }
+
+    #[test]
+    fn equality_ignores_the_name_and_a_default_of_one_task() {
+        let map = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect::<BTreeMap<_, _>>();
+        assert!(same_config(&map(&[("name", "a"), ("x", "1"), ("tasks.max", "1")]), &map(&[("x", "1")])));
+        assert!(!same_config(&map(&[("x", "1")]), &map(&[("x", "2")])));
+        assert!(!same_config(&map(&[("tasks.max", "2")]), &map(&[])));
+    }
+
+    #[tokio::test]
+    async fn a_closed_port_is_unreachable_and_names_no_password() {
+        let mut c = ConnectConnection::to_url("http://127.0.0.1:9");
+        (c.username, c.password) = (Some("u".into()), Some("s3cr3t".into()));
+        let client = ConnectClient::new(&c, Arc::default()).unwrap();
+        let error = client.root(&Patience::quiet(Duration::from_secs(2))).await.unwrap_err();
+        assert!(matches!(error, ConnectError::Unreachable { .. }), "{error:?}");
+        assert!(!format!("{error:?}").contains("s3cr3t"));
+    }
+}
