@@ -4,7 +4,9 @@
 //! Values are immutable and cheap to clone (shared behind `Arc`). `Display` and `Debug` mask what is sensitive, so that
 //! forgetting it is impossible; whoever needs the content asks for it by accessor. No I/O, no serde here: codecs live at the edges.
 
+pub mod convert;
 pub mod number;
+pub mod ops;
 pub mod ty;
 
 pub use number::Number;

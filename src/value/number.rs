@@ -1,16 +1,25 @@
 //! Numbers: exact integers up to i64 in place, everything else as a 512-bit binary float, as cty has them.
+//!
+//! Text goes in and out as Terraform does it: parsing rounds half to even at 512 bits, printing gives the shortest decimal
+//! that parses back to the same number, without an exponent.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
+use dashu_base::{BitTest, Sign, Signed, UnsignedAbs};
 use dashu_float::FBig;
 use dashu_float::round::mode::HalfEven;
+use dashu_int::{IBig, UBig};
 
 /// The 512-bit float behind numbers that are not small integers.
 pub type Float = FBig<HalfEven, 2>;
 
 /// Binary digits of precision, as in cty.
 pub const PRECISION: usize = 512;
+
+/// Decimal exponents beyond this are refused: such numbers would take megabytes to print.
+const MAX_EXPONENT: i64 = 100_000;
 
 #[derive(Clone)]
 enum Inner {
@@ -30,20 +39,102 @@ impl From<i64> for Number {
 
 impl From<Float> for Number {
     fn from(f: Float) -> Self {
-        match i64::try_from(f.clone()) {
-            Ok(n) => Number(Inner::Int(n)),
-            Err(_) => Number(Inner::Big(Arc::new(f))),
+        let small = f.repr().is_finite() && f.repr().is_int() && f.repr().exponent() < 64;
+        match if small { i64::try_from(f.to_int().value()).ok() } else { None } {
+            Some(n) => Number(Inner::Int(n)),
+            None => Number(Inner::Big(Arc::new(f.with_precision(PRECISION).value()))),
         }
     }
 }
 
+impl From<IBig> for Number {
+    fn from(n: IBig) -> Self {
+        match i64::try_from(&n) {
+            Ok(n) => Number(Inner::Int(n)),
+            Err(_) => Number::from(Float::from(n)),
+        }
+    }
+}
+
+impl From<usize> for Number {
+    fn from(n: usize) -> Self {
+        Number::from(IBig::from(n))
+    }
+}
+
 impl Number {
+    /// Zero.
+    pub const ZERO: Number = Number(Inner::Int(0));
+
+    /// Parses decimal text: digits, an optional fraction and an optional exponent. `None` where it is not a number, or its
+    /// exponent is absurd.
+    pub fn parse(text: &str) -> Option<Number> {
+        let (negative, digits) = match text.as_bytes().first()? {
+            b'-' => (true, &text[1..]),
+            b'+' => (false, &text[1..]),
+            _ => (false, text),
+        };
+        let (mantissa, exponent) = match digits.find(['e', 'E']) {
+            Some(i) => (&digits[..i], digits[i + 1..].parse::<i64>().ok().filter(|_| exponent_text(&digits[i + 1..]))?),
+            None => (digits, 0),
+        };
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let all_digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+        if whole.len() + fraction.len() == 0 || !all_digits(whole) || !all_digits(fraction) || mantissa.len() > MAX_EXPONENT as usize {
+            return None;
+        }
+        let exponent = exponent.checked_sub(fraction.len() as i64)?;
+        if exponent.abs() > MAX_EXPONENT {
+            return None;
+        }
+        let significand = UBig::from_str_radix(&format!("{whole}{fraction}"), 10).ok()?;
+        let significand = IBig::from_parts(if negative { Sign::Negative } else { Sign::Positive }, significand);
+        let power = IBig::from(UBig::from(10u8).pow(exponent.unsigned_abs() as usize));
+        Some(match exponent >= 0 {
+            true => Number::from(significand * power),
+            false => Number::ratio(&significand, &power),
+        })
+    }
+
+    /// `a / b`, rounded once.
+    fn ratio(a: &IBig, b: &IBig) -> Number {
+        if (a % b).is_zero() {
+            return Number::from(a / b);
+        }
+        // Enough bits that the quotient has PRECISION + 2, with a sticky last bit for the rest: then one rounding is exact.
+        let bits = |n: &IBig| n.clone().unsigned_abs().bit_len();
+        let shift = (PRECISION + 2 + bits(b)).saturating_sub(bits(a));
+        let scaled: IBig = a.clone() << shift;
+        let quotient: IBig = (&scaled / b) << 1usize;
+        let sticky = if a.is_negative() != b.is_negative() { -IBig::ONE } else { IBig::ONE };
+        let significand = if (&scaled % b).is_zero() { quotient } else { quotient + sticky };
+        Number::from(Float::from_parts(significand, -(shift as isize) - 1).with_precision(PRECISION).value())
+    }
+
+    /// From a binary float; `None` for infinities and not-a-number.
+    pub fn from_f64(f: f64) -> Option<Number> {
+        Float::try_from(f).ok().filter(|f| f.repr().is_finite()).map(Number::from)
+    }
+
+    /// As the nearest binary float (infinite when out of its range).
+    pub fn to_f64(&self) -> f64 {
+        match &self.0 {
+            Inner::Int(n) => *n as f64,
+            Inner::Big(f) => f.to_f64().value(),
+        }
+    }
+
     /// The exact i64, where it is one.
     pub fn to_i64(&self) -> Option<i64> {
         match &self.0 {
             Inner::Int(n) => Some(*n),
             Inner::Big(_) => None,
         }
+    }
+
+    /// The exact usize, where it is one.
+    pub fn to_usize(&self) -> Option<usize> {
+        self.to_i64().and_then(|n| usize::try_from(n).ok())
     }
 
     /// As a float of [`PRECISION`] digits.
@@ -53,24 +144,146 @@ impl Number {
             Inner::Big(f) => (**f).clone(),
         }
     }
+
+    /// Whether it has no fraction.
+    pub fn is_integer(&self) -> bool {
+        match &self.0 {
+            Inner::Int(_) => true,
+            Inner::Big(f) => f.repr().is_int(),
+        }
+    }
+
+    /// The integer, where it has no fraction.
+    pub fn to_ibig(&self) -> Option<IBig> {
+        match &self.0 {
+            Inner::Int(n) => Some(IBig::from(*n)),
+            Inner::Big(f) => f.repr().is_int().then(|| f.to_int().value()),
+        }
+    }
+
+    /// Whether it is below zero.
+    pub fn is_negative(&self) -> bool {
+        match &self.0 {
+            Inner::Int(n) => *n < 0,
+            Inner::Big(f) => f.repr().sign() == Sign::Negative,
+        }
+    }
+
+    /// Whether it is zero.
+    pub fn is_zero(&self) -> bool {
+        matches!(self.0, Inner::Int(0))
+    }
+
+    fn with(&self, other: &Number, small: fn(i64, i64) -> Option<i64>, big: fn(Float, Float) -> Float) -> Number {
+        if let (Inner::Int(a), Inner::Int(b)) = (&self.0, &other.0)
+            && let Some(n) = small(*a, *b)
+        {
+            return Number::from(n);
+        }
+        Number::from(big(self.to_float(), other.to_float()))
+    }
+
+    /// The sum.
+    pub fn add(&self, other: &Number) -> Number {
+        self.with(other, i64::checked_add, |a, b| a + b)
+    }
+
+    /// The difference.
+    pub fn sub(&self, other: &Number) -> Number {
+        self.with(other, i64::checked_sub, |a, b| a - b)
+    }
+
+    /// The product.
+    pub fn mul(&self, other: &Number) -> Number {
+        self.with(other, i64::checked_mul, |a, b| a * b)
+    }
+
+    /// The quotient; `None` when dividing by zero.
+    pub fn div(&self, other: &Number) -> Option<Number> {
+        let exact = |a: i64, b: i64| if a.checked_rem(b)? == 0 { a.checked_div(b) } else { None };
+        (!other.is_zero()).then(|| self.with(other, exact, |a, b| a / b))
+    }
+
+    /// The remainder of the division that truncates toward zero; dividing by zero gives `self`, as in HCL.
+    pub fn rem(&self, other: &Number) -> Number {
+        if let (Inner::Int(a), Inner::Int(b)) = (&self.0, &other.0) {
+            return Number::from(if *b == 0 { *a } else { a.checked_rem(*b).unwrap_or(0) });
+        }
+        match self.div(other) {
+            None => self.clone(),
+            Some(q) => self.sub(&q.trunc().mul(other)),
+        }
+    }
+
+    /// The negation.
+    pub fn neg(&self) -> Number {
+        Number::ZERO.sub(self)
+    }
+
+    /// Without its sign.
+    pub fn abs(&self) -> Number {
+        if self.is_negative() { self.neg() } else { self.clone() }
+    }
+
+    /// The integer nearest to it in the direction of zero.
+    pub fn trunc(&self) -> Number {
+        match &self.0 {
+            Inner::Int(_) => self.clone(),
+            Inner::Big(f) => Number::from(f.trunc()),
+        }
+    }
+
+    /// The greatest integer that is not above it.
+    pub fn floor(&self) -> Number {
+        match &self.0 {
+            Inner::Int(_) => self.clone(),
+            Inner::Big(f) => Number::from(f.floor()),
+        }
+    }
+
+    /// The least integer that is not below it.
+    pub fn ceil(&self) -> Number {
+        match &self.0 {
+            Inner::Int(_) => self.clone(),
+            Inner::Big(f) => Number::from(f.ceil()),
+        }
+    }
+}
+
+/// An exponent is an optional sign and digits.
+fn exponent_text(s: &str) -> bool {
+    let digits = s.strip_prefix(['+', '-']).unwrap_or(s);
+    !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
 }
 
 impl PartialEq for Number {
     fn eq(&self, other: &Self) -> bool {
-        match (&self.0, &other.0) {
-            (Inner::Int(a), Inner::Int(b)) => a == b,
-            _ => self.to_float() == other.to_float(),
-        }
+        self.cmp(other) == Ordering::Equal
     }
 }
 
 impl Eq for Number {}
 
+impl PartialOrd for Number {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Number {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (&self.0, &other.0) {
+            (Inner::Int(a), Inner::Int(b)) => a.cmp(b),
+            _ => self.to_float().cmp(&other.to_float()),
+        }
+    }
+}
+
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Inner::Int(n) => write!(f, "{n}"),
-            Inner::Big(b) => write!(f, "{b}"),
+            Inner::Big(b) => f.write_str(&shortest(b)),
         }
     }
 }
@@ -78,5 +291,126 @@ impl fmt::Display for Number {
 impl fmt::Debug for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// The shortest decimal between the two halfway points around `f`.
+///
+/// The significand is widened to one bit more than the precision, so that one unit of it is half a unit in the last place;
+/// then the exact decimals of the value and of both bounds are compared digit by digit.
+fn shortest(f: &Float) -> String {
+    let (sign, magnitude) = f.repr().significand().clone().into_parts();
+    let shift = (PRECISION + 1).saturating_sub(magnitude.bit_len());
+    let significand = magnitude << shift;
+    let exponent = f.repr().exponent() - shift as isize;
+    let inclusive = !significand.bit(1);
+    let scale = if exponent < 0 { UBig::from(5u8).pow(exponent.unsigned_abs()) } else { UBig::ONE << exponent as usize };
+    let point = (-exponent).max(0) as usize;
+    let text = |n: &UBig| (n * &scale).to_string();
+    let (lower, middle, upper) = (text(&(&significand - UBig::ONE)), text(&significand), text(&(&significand + UBig::ONE)));
+    let width = upper.len();
+    let pad = |s: &str| format!("{s:0>width$}").into_bytes();
+    let digits = round_between(&pad(&lower), &pad(&middle), &pad(&upper), inclusive);
+    place_point(sign, &digits, width as isize - point as isize)
+}
+
+/// Cuts `middle` where it can be rounded down or up without leaving the bounds. All three have the same length.
+fn round_between(lower: &[u8], middle: &[u8], upper: &[u8], inclusive: bool) -> Vec<u8> {
+    let rest_is_zero = |s: &[u8], i: usize| s[i + 1..].iter().all(|b| *b == b'0');
+    // By how much the prefix of the upper bound exceeds that of the value (capped), and whether the lower one's is smaller.
+    let (mut above, mut below) = (0i32, false);
+    for i in 0..middle.len() {
+        let (l, m, u) = (lower[i], middle[i], upper[i]);
+        above = (above * 10 + i32::from(u) - i32::from(m)).min(100);
+        below |= l != m;
+        let down = below || inclusive && rest_is_zero(lower, i);
+        let up = above > 1 || above == 1 && (inclusive || !rest_is_zero(upper, i));
+        if !down && !up {
+            continue;
+        }
+        let rest = &middle[i + 1..];
+        let half = if rest.first().is_some_and(|b| *b == b'5') && rest[1..].iter().all(|b| *b == b'0') {
+            (m - b'0') % 2 == 1
+        } else {
+            rest.first().is_some_and(|b| *b >= b'5')
+        };
+        let mut digits = middle[..=i].to_vec();
+        if up && (!down || half) {
+            increment(&mut digits);
+        }
+        return digits;
+    }
+    middle.to_vec()
+}
+
+/// Adds one to the last digit. The first digit is never a 9 with a carry: the upper bound has the same length.
+fn increment(digits: &mut [u8]) {
+    for d in digits.iter_mut().rev() {
+        if *d < b'9' {
+            *d += 1;
+            return;
+        }
+        *d = b'0';
+    }
+}
+
+/// Writes digits of which the first `whole` stand before the point (may be negative, or more than there are).
+fn place_point(sign: Sign, digits: &[u8], whole: isize) -> String {
+    let mut text = String::from_utf8_lossy(digits).into_owned();
+    if whole <= 0 {
+        text.insert_str(0, &"0".repeat(1 + whole.unsigned_abs()));
+    } else if whole as usize > text.len() {
+        text.push_str(&"0".repeat(whole as usize - text.len()));
+    }
+    let at = whole.max(1) as usize;
+    let fraction = text.split_off(at.min(text.len()));
+    let fraction = fraction.trim_end_matches('0');
+    let whole = text.trim_start_matches('0');
+    let whole = if whole.is_empty() { "0" } else { whole };
+    let minus = if sign == Sign::Negative { "-" } else { "" };
+    if fraction.is_empty() { format!("{minus}{whole}") } else { format!("{minus}{whole}.{fraction}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn n(s: &str) -> Number {
+        Number::parse(s).unwrap()
+    }
+
+    #[test]
+    fn decimals_print_as_they_were_written() {
+        for s in ["0.1", "-0.5", "3.141592653589793238462643383279502884197169399375105820974944592307816406286", "123456789012345678901234567890", "0.001", "99999999999999999999.5"] {
+            assert_eq!(n(s).to_string(), s);
+        }
+        assert_eq!(n("1e3").to_string(), "1000");
+        assert_eq!(n("1e-3").to_string(), "0.001");
+        assert_eq!(n("1.50").to_string(), "1.5");
+        for bad in ["", "-", ".", "1_0", "1e", "0x1", "Inf", "1e999999999", "1 "] {
+            assert!(Number::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn arithmetic_has_512_bits() {
+        let third = n("1").div(&n("3")).unwrap().to_string();
+        assert_eq!(third, format!("0.{}5", "3".repeat(154)));
+        let rest = n("11").rem(&n("5.1")).to_string();
+        assert_eq!(rest, format!("0.8{}24", "0".repeat(152)));
+        assert_eq!(n("7").div(&n("2")).unwrap().to_string(), "3.5");
+        assert_eq!(n("-7").rem(&n("2")).to_string(), "-1");
+        assert_eq!(Number::from(i64::MAX).add(&n("1")).to_string(), "9223372036854775808");
+        assert_eq!(Number::from(i64::MIN).neg().to_string(), "9223372036854775808");
+        assert_eq!(n("0.1").add(&n("0.2")), n("0.3"));
+        assert!(n("1").div(&n("0")).is_none());
+    }
+
+    #[test]
+    fn rounding_helpers() {
+        assert_eq!(n("-1.5").floor().to_string(), "-2");
+        assert_eq!(n("-1.5").ceil().to_string(), "-1");
+        assert_eq!(n("-1.5").trunc().to_string(), "-1");
+        assert!(n("1.5") < n("2") && n("-3") < n("-2.5"));
     }
 }
