@@ -8,3 +8,4 @@ pub mod ast;
 pub mod config;
 pub mod functions;
 pub mod host;
+pub mod syntax;

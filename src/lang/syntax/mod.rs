@@ -1,0 +1,154 @@
+//! From text to the syntax tree: hcl-edit parses, this module makes [`crate::lang::ast`] of it.
+//!
+//! A scan over the text comes first ([`scan`]): it finds what the parser would report badly or not at all (unterminated
+//! strings and heredocs, unbalanced brackets, text nested too deep). Then hcl-edit parses, and [`convert`] takes numbers,
+//! template literals and heredocs from the source text, so that nothing is lost on the way. No evaluation here.
+
+mod convert;
+mod scan;
+mod template;
+
+use hcl_edit::Span as _;
+
+use crate::diag::codes::lang::SYNTAX;
+use crate::diag::{Diagnostic, Diagnostics, SourceId, Span};
+use crate::lang::ast::{Body, Expr, ExprKind, TemplatePart};
+
+/// Texts above this size (in bytes) are refused: spans are 32 bits, and no configuration is that large.
+const MAX_TEXT: usize = 256 << 20;
+
+/// Parses a file's content. On a syntax error the body is `None`.
+pub fn parse_body(text: &str, source: SourceId) -> (Option<Body>, Diagnostics) {
+    parse(text, source, false, |text, cx| match hcl_edit::parser::parse_body(text) {
+        Ok(body) => Ok(cx.body(&body, 0..text.len())),
+        Err(e) => Err(syntax_error(&e, text, source)),
+    })
+}
+
+/// Parses one expression.
+pub fn parse_expr(text: &str, source: SourceId) -> (Option<Expr>, Diagnostics) {
+    parse(text, source, false, |text, cx| {
+        let trimmed = text.trim_end();
+        let start = trimmed.len() - trimmed.trim_start().len();
+        // Leading blank text is kept out of the parser's way but in the spans.
+        match hcl_edit::parser::parse_expr(&trimmed[start..]) {
+            Ok(expr) => Ok(cx.shifted(start).expr(&expr)),
+            Err(e) => {
+                let mut d = syntax_error(&e, &trimmed[start..], source);
+                if let Some(s) = &mut d.span {
+                    s.start += start as u32;
+                    s.end += start as u32;
+                }
+                Err(d)
+            }
+        }
+    })
+}
+
+/// Parses a whole text as a template (the content of a template file).
+pub fn parse_template(text: &str, source: SourceId) -> (Option<Expr>, Diagnostics) {
+    parse(text, source, true, |text, cx| match hcl_edit::parser::parse_template(text) {
+        Ok(t) => {
+            let span = t.span().unwrap_or(0..text.len());
+            Ok(template_expr(cx.template(&t, template::Mode::Bare), cx.span(Some(span))))
+        }
+        Err(e) => Err(syntax_error(&e, text, source)),
+    })
+}
+
+/// A template of one interpolation keeps the type of its value, one of text only is a string.
+fn template_expr(parts: Vec<TemplatePart>, span: Span) -> Expr {
+    let kind = match &parts[..] {
+        [] => ExprKind::String("".into()),
+        [TemplatePart::Literal(s)] => ExprKind::String(s.clone()),
+        _ => ExprKind::Template(parts),
+    };
+    Expr { kind: kind.into(), span }
+}
+
+fn parse<T>(
+    text: &str,
+    source: SourceId,
+    template: bool,
+    run: impl FnOnce(&str, &mut convert::Context<'_>) -> Result<T, Diagnostic>,
+) -> (Option<T>, Diagnostics) {
+    let mut diags = Diagnostics::new();
+    if text.len() > MAX_TEXT {
+        diags.push(Diagnostic::error(SYNTAX, "The text is larger than 256 MiB."));
+        return (None, diags);
+    }
+    if let Err(d) = scan::check(text, source, template) {
+        diags.push(d);
+        return (None, diags);
+    }
+    let mut cx = convert::Context::new(text, source);
+    match run(text, &mut cx) {
+        Ok(tree) => {
+            let found = cx.into_diagnostics();
+            let failed = found.has_errors();
+            diags.append(found);
+            (if failed { None } else { Some(tree) }, diags)
+        }
+        Err(d) => {
+            diags.push(d);
+            (None, diags)
+        }
+    }
+}
+
+/// The parser's complaint in our words.
+fn syntax_error(e: &hcl_edit::parser::Error, text: &str, source: SourceId) -> Diagnostic {
+    let start = e.location().offset().min(text.len());
+    let rest = text.get(start..).unwrap_or("");
+    let len = rest.chars().next().map_or(0, char::len_utf8);
+    let span = Span { source, start: start as u32, end: (start + len) as u32 };
+    let found = match rest.chars().next() {
+        None => "the end of the text".to_string(),
+        Some('\n' | '\r') => "the end of the line".to_string(),
+        Some(_) => format!("{:?}", rest.split_whitespace().next().unwrap_or("").chars().take(20).collect::<String>()),
+    };
+    Diagnostic::error(SYNTAX, format!("At {found}: {}.", e.message().replace("; ", ", "))).at(span)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn expr(text: &str) -> Option<Expr> {
+        parse_expr(text, SourceId(0)).0
+    }
+
+    #[test]
+    fn spans_and_numbers_are_exact() {
+        let e = expr("  foo(1.10)").unwrap();
+        assert_eq!((e.span.start, e.span.end), (2, 11));
+        let e = expr("123456789012345678901234567890").unwrap();
+        assert!(matches!(&*e.kind, ExprKind::Number(n) if n.to_string() == "123456789012345678901234567890"));
+    }
+
+    #[test]
+    fn what_hcl_refuses_is_refused() {
+        for bad in ["\"a\nb\"", "(1", "[1", "<<EOT\nabc\n", "1_000", ".5", "{a = 1 b = 2}", "\"${a\"", "\"%{if true}x%{endfor}\""] {
+            let (e, d) = parse_expr(bad, SourceId(0));
+            assert!(e.is_none() && d.has_errors(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn deep_nesting_is_an_error() {
+        for (open, close) in [("(", ")"), ("[", "]"), ("-", ""), ("!", ""), ("\"${", "}\""), ("{a=", "}")] {
+            let text = format!("{}1{}", open.repeat(20_000), close.repeat(20_000));
+            assert!(parse_expr(&text, SourceId(0)).1.has_errors(), "{open}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "[a-c0-9{}()\\[\\]\"$%<\\-=~\\\\\\n .,:?!*é]{0,60}") {
+            let _ = parse_body(&text, SourceId(0));
+            let _ = parse_expr(&text, SourceId(0));
+            let _ = parse_template(&text, SourceId(0));
+        }
+    }
+}

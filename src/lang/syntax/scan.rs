@@ -1,0 +1,220 @@
+//! The scan before parsing: strings, heredocs, templates and brackets must close, and nothing may nest too deep.
+
+use crate::diag::codes::lang::{NESTING, SYNTAX};
+use crate::diag::{Diagnostic, SourceId, Span};
+
+/// How deep brackets and templates may nest. The parser has a limit of its own that is not far above.
+const MAX_DEPTH: usize = 200;
+
+#[derive(Clone, Copy, PartialEq)]
+enum Mode {
+    /// Code inside a bracket that was opened here; `None` at the top.
+    Code(Option<(usize, u8)>),
+    /// Code inside `${` or `%{` opened here.
+    Interp(usize),
+    /// A quoted string opened here.
+    Quoted(usize),
+    /// A bare template.
+    Bare,
+}
+
+struct Scan<'a> {
+    text: &'a str,
+    bytes: &'a [u8],
+    at: usize,
+    source: SourceId,
+    stack: Vec<Mode>,
+}
+
+/// Checks a text. The first problem found is returned.
+pub fn check(text: &str, source: SourceId, template: bool) -> Result<(), Diagnostic> {
+    let top = if template { Mode::Bare } else { Mode::Code(None) };
+    let mut scan = Scan { text, bytes: text.as_bytes(), at: 0, source, stack: vec![top] };
+    while scan.at < scan.bytes.len() {
+        match scan.stack.last().copied().unwrap_or(top) {
+            Mode::Code(_) | Mode::Interp(_) => scan.code()?,
+            Mode::Quoted(start) => scan.quoted(start)?,
+            Mode::Bare => scan.literal(),
+        }
+        if scan.stack.len() > MAX_DEPTH {
+            return Err(Diagnostic::error(NESTING, format!("Brackets and templates are nested more than {MAX_DEPTH} deep."))
+                .at(scan.span(scan.at.saturating_sub(1), scan.at))
+                .hint("Move inner parts into locals."));
+        }
+    }
+    match scan.stack.last() {
+        Some(Mode::Quoted(start)) => Err(scan.unterminated_string(*start)),
+        Some(Mode::Interp(start)) => Err(scan.error(text.len(), text.len(), "The template sequence that starts with \"${\" or \"%{\" is not closed by \"}\".").also(scan.span(*start, start + 2), "opened here")),
+        Some(Mode::Code(Some((start, open)))) => {
+            Err(scan.error(text.len(), text.len(), format!("The bracket {:?} is never closed.", *open as char)).also(scan.span(*start, start + 1), "opened here"))
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Scan<'_> {
+    fn span(&self, start: usize, end: usize) -> Span {
+        Span { source: self.source, start: start as u32, end: end as u32 }
+    }
+
+    fn error(&self, start: usize, end: usize, detail: impl Into<String>) -> Diagnostic {
+        Diagnostic::error(SYNTAX, detail.into()).at(self.span(start, end))
+    }
+
+    fn unterminated_string(&self, start: usize) -> Diagnostic {
+        let end = self.text[start..].find('\n').map_or(self.text.len(), |i| start + i);
+        self.error(start, end, "A quoted string must end on the line where it starts.").hint("Close it with a quote, write \\n for a line break, or use a heredoc.")
+    }
+
+    fn starts(&self, s: &str) -> bool {
+        self.bytes[self.at..].starts_with(s.as_bytes())
+    }
+
+    fn skip_to(&mut self, s: &str, from: usize) {
+        let found = self.text.get(from..).and_then(|t| t.find(s)).map(|i| from + i + s.len());
+        self.at = found.unwrap_or(self.bytes.len());
+    }
+
+    fn code(&mut self) -> Result<(), Diagnostic> {
+        let start = self.at;
+        match self.bytes[start] {
+            b'#' => self.skip_line(),
+            b'/' if self.starts("//") => self.skip_line(),
+            b'/' if self.starts("/*") => self.skip_to("*/", start + 2),
+            b'"' => {
+                self.at += 1;
+                self.stack.push(Mode::Quoted(start));
+            }
+            b'<' if self.starts("<<") => return self.heredoc(),
+            open @ (b'(' | b'[' | b'{') => {
+                self.at += 1;
+                self.stack.push(Mode::Code(Some((start, open))));
+            }
+            close @ (b')' | b']' | b'}') => return self.close(close),
+            b'-' | b'!' => return self.prefix_operators(),
+            _ => self.at += 1,
+        }
+        Ok(())
+    }
+
+    /// A run of unary operators nests as deep as it is long.
+    fn prefix_operators(&mut self) -> Result<(), Diagnostic> {
+        let start = self.at;
+        while self.at < self.bytes.len() && matches!(self.bytes[self.at], b'-' | b'!' | b' ') {
+            self.at += 1;
+        }
+        let count = self.bytes[start..self.at].iter().filter(|b| **b != b' ').count();
+        if count > MAX_DEPTH {
+            return Err(Diagnostic::error(NESTING, format!("More than {MAX_DEPTH} operators stand before one operand.")).at(self.span(start, self.at)));
+        }
+        Ok(())
+    }
+
+    fn skip_line(&mut self) {
+        self.at = self.text[self.at..].find('\n').map_or(self.bytes.len(), |i| self.at + i);
+    }
+
+    fn close(&mut self, close: u8) -> Result<(), Diagnostic> {
+        let at = self.at;
+        self.at += 1;
+        match self.stack.last() {
+            Some(Mode::Interp(_)) if close == b'}' => drop(self.stack.pop()),
+            Some(Mode::Code(Some((_, open)))) if pair(*open) == close => drop(self.stack.pop()),
+            Some(Mode::Code(Some((start, open)))) => {
+                let detail = format!("Here {:?} closes a bracket that was opened with {:?}.", close as char, *open as char);
+                return Err(self.error(at, at + 1, detail).also(self.span(*start, start + 1), "opened here"));
+            }
+            _ => return Err(self.error(at, at + 1, format!("Nothing is open that {:?} could close.", close as char))),
+        }
+        Ok(())
+    }
+
+    /// Opens an interpolation or directive, or steps over its escaped form. Whether there was one.
+    fn template_sequence(&mut self) -> bool {
+        if self.starts("$${") || self.starts("%%{") {
+            self.at += 3;
+        } else if self.starts("${") || self.starts("%{") {
+            self.stack.push(Mode::Interp(self.at));
+            self.at += 2;
+        } else {
+            return false;
+        }
+        true
+    }
+
+    fn quoted(&mut self, start: usize) -> Result<(), Diagnostic> {
+        if self.template_sequence() {
+            return Ok(());
+        }
+        match self.bytes[self.at] {
+            b'\n' => return Err(self.unterminated_string(start)),
+            b'"' => {
+                self.stack.pop();
+                self.at += 1;
+            }
+            b'\\' => self.at += 2,
+            _ => self.at += 1,
+        }
+        Ok(())
+    }
+
+    fn literal(&mut self) {
+        if !self.template_sequence() {
+            self.at += 1;
+        }
+    }
+
+    /// Steps over a heredoc, scanning the templates inside it. A `<<` that starts none is left to the parser.
+    fn heredoc(&mut self) -> Result<(), Diagnostic> {
+        let start = self.at;
+        let line_end = self.text[start..].find('\n').map_or(self.text.len(), |i| start + i);
+        let marker = self.text[start + 2..line_end].trim_start_matches('-').trim_end_matches('\r');
+        if marker.is_empty() || !marker.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-') {
+            self.at += 2;
+            return Ok(());
+        }
+        self.at = (line_end + 1).min(self.text.len());
+        let depth = self.stack.len();
+        let mut line_start = true;
+        while self.at < self.bytes.len() {
+            if self.stack.len() > depth {
+                match self.stack.last().copied() {
+                    Some(Mode::Quoted(s)) => self.quoted(s)?,
+                    _ => self.code()?,
+                }
+                if self.stack.len() > MAX_DEPTH {
+                    return Ok(());
+                }
+                line_start = false;
+                continue;
+            }
+            if line_start && self.at_marker(marker) {
+                return Ok(());
+            }
+            line_start = self.bytes[self.at] == b'\n';
+            self.literal();
+        }
+        let end = self.text.len();
+        Err(self.error(end, end, format!("The heredoc is not closed: no line consists of {marker:?} alone.")).also(self.span(start, line_end), "opened here"))
+    }
+
+    /// Whether this line is the closing marker; steps over it if so.
+    fn at_marker(&mut self, marker: &str) -> bool {
+        let line = self.text[self.at..].split('\n').next().unwrap_or("");
+        let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
+        let rest = &line[indent..];
+        let closes = rest.strip_prefix(marker).is_some_and(|r| !r.starts_with(|c: char| c.is_alphanumeric() || c == '_' || c == '-'));
+        if closes {
+            self.at += indent + marker.len();
+        }
+        closes
+    }
+}
+
+fn pair(open: u8) -> u8 {
+    match open {
+        b'(' => b')',
+        b'[' => b']',
+        _ => b'}',
+    }
+}
