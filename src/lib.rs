@@ -14,3 +14,4 @@ pub mod schema;
 pub mod state;
 pub mod target;
 pub mod value;
+pub mod view;

@@ -6,6 +6,7 @@
 
 pub mod ast;
 pub mod config;
+pub mod fmt;
 pub mod functions;
 pub mod host;
 pub mod syntax;

@@ -1,4 +1,13 @@
 //! The configuration as a tree of modules: what the blocks say, before anything is evaluated.
+//!
+//! [`load`] reads a folder and the modules that it calls through a [`FileSource`]; the loader alone does I/O, and only through
+//! that trait. What a resource's arguments mean is not known here: the schema decides that later.
+
+mod files;
+mod load;
+
+pub use files::{DiskFiles, FileSource, MemoryFiles, normalize};
+pub use load::load;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,0 +1,3 @@
+//! What a user sees: text and JSON made from the engine's values. Nothing here decides, asks or does I/O.
+
+pub mod diagnostics;
