@@ -1,0 +1,289 @@
+//! `kafka_connector`: a connector on a Kafka Connect cluster, through its REST interface.
+//!
+//! Configurations compare as strings, without `name`; nothing is sent when nothing differs, because a PUT restarts tasks. Connect
+//! itself checks a configuration at plan time. Here: schema, checks and the pure plan; `model` maps configurations, `edge` reads,
+//! `apply` writes and waits, `probe` asks Connect, `hcl` writes a connector as HCL.
+
+mod apply;
+mod edge;
+pub mod hcl;
+mod model;
+mod probe;
+
+pub use hcl::hcl_of;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{
+    Discovered, Observed, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb, attr_error,
+};
+use crate::addr::{InstanceAddr, InstanceKey};
+use crate::diag::codes::connect as codes;
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::schema::{Attribute, Body, Nesting, NestedBlock, Schema};
+use crate::value::{Type, Value};
+
+/// How many connectors one `apply` call takes.
+const BATCH: usize = 20;
+
+/// The resource type `kafka_connector`.
+pub struct KafkaConnector;
+
+static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
+    version: 0,
+    doc: "A connector on a Kafka Connect cluster. Its configuration is checked by Connect itself when planning, and an apply ends when \
+          the connector and all its tasks run.",
+    body: Body {
+        attributes: vec![
+            Attribute::reference("connect", &["kafka_connect"], "The Connect cluster, managed or data."),
+            Attribute::optional_computed("name", Type::String, "The connector's name. Default: the block's name.").force_new(),
+            Attribute::required("class", Type::String, "The connector's class: in full, its simple name, or its alias."),
+            Attribute::optional("tasks_max", Type::Number, "At most this many tasks.").default(1_i64),
+            Attribute::optional("config", Type::map(Type::String), "The configuration, without name, connector.class and tasks.max. A \
+                placeholder for Connect is written with two dollars: \"$${file:/etc/secrets/a.properties:key}\"."),
+            Attribute::optional("sensitive_config", Type::map(Type::String), "Further configuration that is never shown or stored.").sensitive(),
+            Attribute::optional("state", Type::String, "running, paused (tasks keep their place) or stopped (tasks are given up).").default("running"),
+            Attribute::optional("pause", Type::Bool, "The same as state = \"paused\"."),
+            Attribute::computed("type", Type::String, "source or sink."),
+            Attribute::computed("tasks", Type::Number, "How many tasks there are."),
+            Attribute::computed("status", Type::String, "running, paused, stopped or failed."),
+        ],
+        blocks: vec![NestedBlock {
+            name: "restart_policy",
+            nesting: Nesting::Single,
+            min: 0,
+            doc: "What is done about failed tasks.",
+            body: Body {
+                attributes: vec![
+                    Attribute::optional("on_failure", Type::String, "failed_tasks (restart what failed) or never.").default("failed_tasks"),
+                    Attribute::optional("max", Type::Number, "At most this many restarts during one apply.").default(3_i64),
+                ],
+                blocks: vec![],
+            },
+        }],
+    },
+});
+
+#[async_trait]
+impl ResourceType for KafkaConnector {
+    fn schema(&self) -> &'static Schema {
+        &SCHEMA
+    }
+
+    fn validate(&self, config: &Value, diags: &mut Diagnostics) {
+        check_keys(config, diags);
+        check_state(config, diags);
+        check_numbers(config, diags);
+    }
+
+    fn natural_key(&self, planned: &Value) -> Option<String> {
+        let connect = planned.get("connect")?;
+        let place = connect.origin().map(ToString::to_string).or_else(|| connect.get("admin")?.get_str("url"))?;
+        Some(format!("connector {} of {place}", planned.get_str("name")?))
+    }
+
+    fn plan(&self, input: PlanInput<'_>) -> PlanOutput {
+        plan(input)
+    }
+
+    fn plan_delete(&self, prior: &Value) -> (Vec<String>, Vec<String>) {
+        let name = prior.get_str("name").unwrap_or_default();
+        let rest = match prior.get_str("type").as_deref() {
+            Some("sink") => format!("its consumer group connect-{name} and that group's offsets stay"),
+            _ => "its offsets stay in Connect: a new connector of this name goes on from there".to_string(),
+        };
+        (vec![format!("delete connector {name:?}; {rest}")], vec![])
+    }
+
+    async fn read(&self, cx: &Session, requests: Vec<ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {
+        edge::read(cx, requests).await
+    }
+
+    async fn probe(&self, cx: &Session, requests: Vec<StepRequest>) -> Vec<Diagnostics> {
+        probe::probe(cx, requests).await
+    }
+
+    async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>) -> Vec<StepResult> {
+        apply::apply(cx, verb, steps).await
+    }
+
+    fn batch_limit(&self) -> usize {
+        BATCH
+    }
+
+    async fn import(&self, cx: &Session, id: &str, config: Option<&Value>) -> Result<(Value, Private), Diagnostic> {
+        edge::import(cx, id, config).await
+    }
+
+    async fn discover(&self, cx: &Session, parent: &Value) -> Result<Vec<Discovered>, Diagnostic> {
+        edge::discover(cx, parent).await
+    }
+
+    fn timeout(&self, verb: Verb) -> Duration {
+        Duration::from_secs(if verb == Verb::Delete { 60 } else { 180 })
+    }
+}
+
+fn check_keys(config: &Value, diags: &mut Diagnostics) {
+    let maps = ["config", "sensitive_config"].map(|n| (n, config.get(n)));
+    for (attr, map) in &maps {
+        for key in map.iter().filter_map(Value::as_map).flat_map(BTreeMap::keys) {
+            if let Some(argument) = model::argument_of(key) {
+                let d = Diagnostic::error(codes::RESERVED_KEY, format!("The key {key:?} has an argument of its own."));
+                diags.push(attr_error(model::path(attr, key), d.hint(format!("Use the argument {argument} in place of this key."))));
+            }
+        }
+    }
+    let [(_, Some(plain)), (_, Some(secret))] = &maps else { return };
+    let keys = |v: &Value| v.as_map().map(|m| m.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
+    for key in keys(secret).iter().filter(|k| plain.as_map().is_some_and(|m| m.contains_key(*k))) {
+        let d = Diagnostic::error(codes::INVALID_ARGUMENT, format!("The key {:?} is both in config and in sensitive_config.", &**key));
+        diags.push(attr_error(model::path("config", key), d.hint("Keep it in one of the two.")));
+    }
+}
+
+fn check_state(config: &Value, diags: &mut Diagnostics) {
+    let state = config.get_str("state");
+    if let Some(s) = state.as_deref().filter(|s| !matches!(*s, "running" | "paused" | "stopped")) {
+        let d = Diagnostic::error(codes::INVALID_ARGUMENT, format!("The state {s:?} is none that a connector can have."));
+        diags.push(attr_error("state", d.hint("Use running, paused or stopped.")));
+    }
+    let pause = config.get("pause").and_then(|v| v.as_bool());
+    if let (Some(s), Some(p)) = (state.as_deref(), pause)
+        && p != (s == "paused")
+    {
+        let d = Diagnostic::error(codes::INVALID_ARGUMENT, format!("pause = {p} and state = {s:?} contradict each other."));
+        diags.push(attr_error("pause", d.hint("Remove pause: state says all.")));
+    }
+    let policy = config.get("restart_policy").and_then(|p| p.get_str("on_failure"));
+    if let Some(s) = policy.filter(|s| !matches!(s.as_str(), "failed_tasks" | "never")) {
+        let d = Diagnostic::error(codes::INVALID_ARGUMENT, format!("The value {s:?} is no policy."));
+        diags.push(attr_error("restart_policy.on_failure", d.hint("Use failed_tasks or never.")));
+    }
+}
+
+fn check_numbers(config: &Value, diags: &mut Diagnostics) {
+    let not_within = |v: &Value, min: i64| v.as_number().is_some() && v.as_i64().is_none_or(|n| n < min || n > i64::from(i32::MAX));
+    if config.get("tasks_max").is_some_and(|v| not_within(&v, 1)) {
+        let d = Diagnostic::error(codes::INVALID_ARGUMENT, "tasks_max must be a whole number of at least 1.");
+        diags.push(attr_error("tasks_max", d.hint("Use state = \"stopped\" for a connector without tasks.")));
+    }
+    if config.get("restart_policy").and_then(|p| p.get("max")).is_some_and(|v| not_within(&v, 0)) {
+        let d = Diagnostic::error(codes::INVALID_ARGUMENT, "max must be a whole number of at least 0.");
+        diags.push(attr_error("restart_policy.max", d.hint("Use on_failure = \"never\" for no restarts.")));
+    }
+    if config.get_str("name").is_some_and(|n| n.is_empty()) {
+        let d = Diagnostic::error(codes::INVALID_ARGUMENT, "The name of a connector must not be empty.");
+        diags.push(attr_error("name", d.hint("Leave name out to use the block's name.")));
+    }
+}
+
+fn plan(input: PlanInput<'_>) -> PlanOutput {
+    let mut out = PlanOutput {
+        planned: input.proposed.clone(),
+        replace: vec![],
+        effects: vec![],
+        data_loss: vec![],
+        diagnostics: Diagnostics::new(),
+    };
+    let Some(mut attrs) = input.proposed.as_map().cloned() else { return out };
+    if input.config.get("name").is_none_or(|v| v.is_null()) {
+        let name = input.prior.and_then(|p| p.get_str("name")).unwrap_or_else(|| default_name(input.addr));
+        attrs.insert("name".into(), Value::string(name));
+    }
+    let state = wanted_state(input.config);
+    attrs.insert("state".into(), state.clone());
+    if let Some(config) = attrs.get("config") {
+        let config = model::without_nulls(config);
+        attrs.insert("config".into(), config);
+    }
+    attrs.insert("status".into(), state.clone());
+    match input.prior {
+        None => plan_create(&mut attrs, &mut out),
+        Some(prior) => plan_update(prior, &input, &mut attrs, &mut out),
+    }
+    out.planned = Value::object_of(attrs, input.proposed.origin().cloned());
+    out
+}
+
+fn default_name(addr: &InstanceAddr) -> String {
+    match &addr.key {
+        None => addr.resource.name.to_string(),
+        Some(InstanceKey::Int(n)) => format!("{}-{n}", addr.resource.name),
+        Some(InstanceKey::Str(s)) => format!("{}-{s}", addr.resource.name),
+    }
+}
+
+fn wanted_state(config: &Value) -> Value {
+    match config.get("state").filter(|v| !v.is_null()) {
+        Some(state) => state,
+        None => match config.get("pause") {
+            Some(p) if !p.is_known() => Value::unknown(Type::String),
+            Some(p) if p.as_bool() == Some(true) => Value::string("paused"),
+            _ => Value::string("running"),
+        },
+    }
+}
+
+fn plan_create(attrs: &mut BTreeMap<Arc<str>, Value>, out: &mut PlanOutput) {
+    attrs.insert("type".into(), Value::unknown(Type::String));
+    attrs.insert("tasks".into(), Value::unknown(Type::Number));
+    let state = match attrs.get("state").and_then(Value::as_str) {
+        Some("running") | None => "",
+        Some("paused") => ", paused",
+        Some(_) => ", stopped",
+    };
+    let shown = |name: &str| attrs.get(name).map(ToString::to_string).unwrap_or_default();
+    out.effects.push(format!("create connector {} of class {}{state}", shown("name"), shown("class")));
+}
+
+fn plan_update(prior: &Value, input: &PlanInput<'_>, attrs: &mut BTreeMap<Arc<str>, Value>, out: &mut PlanOutput) {
+    let planned = Value::object(attrs.clone());
+    let config = model::config_changes(prior, &planned, input.private);
+    let from = prior.get_str("state").unwrap_or_default();
+    let to = attrs.get("state").and_then(Value::as_str).unwrap_or_default().to_string();
+    let failed = model::Failures::of(input.private);
+    out.effects.extend(config.iter().cloned());
+    if !config.is_empty() {
+        out.effects.push("restart tasks (config changed)".into());
+    }
+    if from != to {
+        out.effects.push(match to.as_str() {
+            "paused" => "pause".into(),
+            "stopped" => "stop".into(),
+            "running" => "resume".into(),
+            _ => "change the state".into(),
+        });
+    }
+    if failed.any() && to == "running" {
+        plan_restart(prior, &failed, attrs, out);
+    }
+    let known = |name: &str| attrs.get(name).is_some_and(Value::is_known) && prior.get(name).as_ref() == attrs.get(name);
+    let (same_class, same_tasks) = (known("class"), config.is_empty() && from == to);
+    if !same_class {
+        attrs.insert("type".into(), Value::unknown(Type::String));
+    }
+    let tasks = prior.get("tasks").filter(|_| same_tasks);
+    attrs.insert("tasks".into(), tasks.unwrap_or_else(|| Value::unknown(Type::Number)));
+}
+
+fn plan_restart(prior: &Value, failed: &model::Failures, attrs: &mut BTreeMap<Arc<str>, Value>, out: &mut PlanOutput) {
+    let policy = attrs.get("restart_policy").and_then(|p| p.get_str("on_failure"));
+    if policy.as_deref() != Some("never") {
+        out.effects.push(format!("restart {}", failed.text()));
+        return;
+    }
+    let name = prior.get_str("name").unwrap_or_default();
+    let d = Diagnostic::warning(codes::CONNECTOR_FAILED, format!("Connector {name:?} has {}, and its restart_policy says never.", failed.text()));
+    out.diagnostics.push(d.hint("Look into the worker's log, then restart it, or set on_failure = \"failed_tasks\"."));
+    if let Some(status) = prior.get("status") {
+        attrs.insert("status".into(), status);
+    }
+}
+
+#[cfg(test)]
+mod tests;

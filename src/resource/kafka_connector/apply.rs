@@ -1,0 +1,472 @@
+//! Writing connectors and waiting until they run: few writes at once, then one list per moment for all that are waited for.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::StreamExt;
+use tokio::time::Instant;
+
+use super::super::{Private, Session, StepRequest, StepResult, Verb};
+use super::edge::{self, Live};
+use super::{model, probe};
+use crate::diag::Diagnostic;
+use crate::diag::codes::connect as codes;
+use crate::target::connect::{ConnectClient, ConnectConnection, ConnectError, Connector, ConnectorStatus, Patience, Redactor, RunState, is_masked};
+use crate::value::{Type, Value};
+
+/// How many connectors are written at once on one Connect cluster: each write makes the workers rebalance.
+const AT_ONCE: usize = 4;
+const POLL: Duration = Duration::from_millis(400);
+/// For this long everything must run before it counts: after a write the old tasks still show RUNNING for a moment.
+const SETTLE_GOOD: Duration = Duration::from_millis(1500);
+/// For this long a failure must last before it counts: after a restart the old one still shows.
+const SETTLE_FAILED: Duration = Duration::from_millis(2500);
+/// After this long a connector without tasks is taken to have none to do.
+const NO_TASKS: Duration = Duration::from_secs(10);
+/// Lines of a stack trace that an error shows.
+const TRACE_LINES: usize = 3;
+
+/// Carries out many steps.
+pub(super) async fn apply(cx: &Session, verb: Verb, steps: Vec<StepRequest>) -> Vec<StepResult> {
+    let null = Value::null_dynamic();
+    let objects: Vec<&Value> = steps.iter().map(|s| s.planned.as_ref().or(s.prior.as_ref()).unwrap_or(&null)).collect();
+    let groups = edge::by_connection(objects);
+    let runs = groups.iter().map(|(connection, members)| apply_group(cx, verb, connection.as_ref(), members, &steps));
+    let mut out: Vec<(usize, StepResult)> = futures::future::join_all(runs).await.into_iter().flatten().collect();
+    out.sort_by_key(|(i, _)| *i);
+    out.into_iter().map(|(_, r)| r).collect()
+}
+
+/// A result after which everything is as before.
+fn unchanged(step: &StepRequest, error: Diagnostic) -> StepResult {
+    let object = step.prior.clone().map(|p| (p, step.private.clone()));
+    StepResult::failed(error.on(&step.addr), object)
+}
+
+async fn apply_group(
+    cx: &Session, verb: Verb, connection: Option<&ConnectConnection>, members: &[usize], steps: &[StepRequest],
+) -> Vec<(usize, StepResult)> {
+    let Some(connection) = connection else {
+        let no_address = |s: &StepRequest| edge::no_address(s.planned.as_ref().or(s.prior.as_ref()).unwrap_or(&Value::null_dynamic()));
+        return members.iter().map(|i| (*i, unchanged(&steps[*i], no_address(&steps[*i])))).collect();
+    };
+    let (client, live) = match edge::list(cx, connection, members.first().map(|i| &steps[*i].addr)).await {
+        Ok(found) => found,
+        Err(d) => return members.iter().map(|i| (*i, unchanged(&steps[*i], d.clone()))).collect(),
+    };
+    let group = Group { cx, client: &client, live: &live, verb };
+    let writes: Vec<_> = members.iter().map(|i| group.begin(*i, &steps[*i])).collect();
+    let begun: Vec<Begun> = futures::stream::iter(writes).buffer_unordered(AT_ONCE).collect().await;
+    let (mut done, mut waiting) = (vec![], vec![]);
+    for b in begun {
+        match b {
+            Begun::Done(i, result) => done.push((i, *result)),
+            Begun::Wait(w) => waiting.push(w),
+        }
+    }
+    done.extend(group.settle(waiting).await);
+    done
+}
+
+struct Group<'a> {
+    cx: &'a Session,
+    client: &'a ConnectClient,
+    live: &'a Live,
+    verb: Verb,
+}
+
+/// What the writing came to.
+enum Begun<'a> {
+    Done(usize, Box<StepResult>),
+    Wait(Waiting<'a>),
+}
+
+/// A connector that is waited for.
+struct Waiting<'a> {
+    index: usize,
+    step: &'a StepRequest,
+    planned: &'a Value,
+    name: String,
+    state: String,
+    since: Instant,
+    until: Instant,
+    restarts_left: u32,
+    good_since: Option<Instant>,
+    failed_since: Option<Instant>,
+    said: String,
+}
+
+/// How a connector looks at one moment.
+enum Look {
+    Good,
+    Failed,
+    /// With what is still missing.
+    NotYet(String),
+}
+
+impl<'a> Group<'a> {
+    async fn begin(&self, index: usize, step: &'a StepRequest) -> Begun<'a> {
+        let done = |result: StepResult| Begun::Done(index, Box::new(result));
+        if let Some(d) = edge::other_cluster(&step.private, &self.live.cluster_id) {
+            return done(unchanged(step, d));
+        }
+        let until = Instant::now() + step.timeout;
+        let note = |text: &str| self.cx.progress.note(&step.addr, text);
+        let patience = Patience { until, note: &note };
+        let redactor = model::redactor(step.prior.iter().chain(&step.planned));
+        let Some(planned) = step.planned.as_ref().filter(|_| self.verb != Verb::Delete) else {
+            let name = step.prior.as_ref().and_then(|p| p.get_str("name")).unwrap_or_default();
+            return done(match self.client.delete(&name, &patience).await {
+                Ok(()) => StepResult::gone(),
+                Err(e) => unchanged(step, e.diagnostic(&redactor)),
+            });
+        };
+        match self.write(step, planned, &patience, &redactor).await {
+            Ok(()) => Begun::Wait(Waiting::new(index, step, planned, until)),
+            Err(d) => done(unchanged(step, d)),
+        }
+    }
+
+    /// Brings configuration and state to what is planned. May be repeated at any point.
+    async fn write(&self, step: &StepRequest, planned: &Value, p: &Patience<'_>, redactor: &Redactor) -> Result<(), Diagnostic> {
+        let (config, _) = model::wanted(planned);
+        let name = config.get("name").cloned().unwrap_or_default();
+        let state = planned.get_str("state").unwrap_or_else(|| "running".into());
+        let live = match self.live.connectors.get(&name) {
+            Some(c) => Some(c.clone()),
+            None => {
+                let info = self.client.find(&name, p).await.map_err(|e| e.diagnostic(redactor))?;
+                info.map(|info| Connector { info, status: edge::no_status() })
+            }
+        };
+        let result = match live {
+            None => self.create(&name, &config, &state, p).await,
+            Some(live) => {
+                let changed = differs(&config, &live, step, planned);
+                if self.verb == Verb::Create && changed {
+                    return Err(exists(&name));
+                }
+                self.update(&name, changed.then_some(&config), &state, &live.status, p).await
+            }
+        };
+        match result {
+            Ok(()) => Ok(()),
+            Err(e) => Err(self.explain(e, planned, &config, redactor).await),
+        }
+    }
+
+    async fn create(&self, name: &str, config: &BTreeMap<String, String>, state: &str, p: &Patience<'_>) -> Result<(), ConnectError> {
+        let initial = match state {
+            "paused" => RunState::Paused,
+            "stopped" => RunState::Stopped,
+            _ => return self.client.put_config(name, config, p).await,
+        };
+        if self.client.root(p).await?.at_least(3, 7) {
+            return self.client.create(name, config, &initial, p).await;
+        }
+        self.client.put_config(name, config, p).await?;
+        self.change_state(name, state, p).await
+    }
+
+    async fn update(
+        &self, name: &str, config: Option<&BTreeMap<String, String>>, state: &str, status: &ConnectorStatus, p: &Patience<'_>,
+    ) -> Result<(), ConnectError> {
+        let moves = model::state_text(status, None) != state || status.has_failed() && state != "running";
+        // What is to rest rests before its configuration changes: no run with the new one in between.
+        if moves && state != "running" {
+            self.change_state(name, state, p).await?;
+        }
+        if let Some(config) = config {
+            self.client.put_config(name, config, p).await?;
+        }
+        if moves && state == "running" {
+            self.change_state(name, state, p).await?;
+        }
+        if status.has_failed() && state != "stopped" {
+            self.client.restart(name, true, true, p).await?;
+        }
+        Ok(())
+    }
+
+    async fn change_state(&self, name: &str, state: &str, p: &Patience<'_>) -> Result<(), ConnectError> {
+        match state {
+            "paused" => self.client.pause(name, p).await,
+            "stopped" => self.client.stop(name, p).await,
+            _ => self.client.resume(name, p).await,
+        }
+    }
+
+    /// A refusal, explained key by key by a validation: the refusal's own message may repeat secrets.
+    async fn explain(&self, error: ConnectError, planned: &Value, config: &BTreeMap<String, String>, redactor: &Redactor) -> Diagnostic {
+        let mut d = error.diagnostic(redactor);
+        if !matches!(error, ConnectError::Refused { .. } | ConnectError::Server { .. }) {
+            return d;
+        }
+        let p = Patience::quiet(Duration::from_secs(30));
+        let class = config.get("connector.class").cloned().unwrap_or_default();
+        if let Ok(plugins) = self.client.plugins(&p).await
+            && !plugins.iter().any(|plugin| plugin.is_named(&class))
+        {
+            return probe::unknown_class(&class, &plugins);
+        }
+        if let ConnectError::Refused { .. } = error {
+            d.detail = "Kafka Connect refuses the configuration.".into();
+            if let Ok(validation) = self.client.validate(&class, config, &p).await {
+                let found = probe::judge(&validation, planned, config, true, redactor);
+                let texts: Vec<String> = found.iter().filter(|d| d.code == codes::INVALID_CONFIG).map(|d| d.detail.clone()).collect();
+                if !texts.is_empty() {
+                    d.detail = texts.join("\n");
+                }
+            }
+        }
+        d
+    }
+
+    async fn settle(&self, mut waiting: Vec<Waiting<'a>>) -> Vec<(usize, StepResult)> {
+        let mut done = vec![];
+        while let Some(first) = waiting.first() {
+            tokio::time::sleep(POLL).await;
+            let note = |text: &str| self.cx.progress.note(&first.step.addr, text);
+            let until = waiting.iter().map(|w| w.until).max().unwrap_or(first.until);
+            let list = self.client.connectors(&Patience { until, note: &note }).await;
+            let mut rest = vec![];
+            for mut w in waiting {
+                let now = list.as_ref().map(|list| list.get(&w.name));
+                match now {
+                    Ok(now) => match self.step_on(&mut w, now).await {
+                        Some(result) => done.push((w.index, result)),
+                        None => rest.push(w),
+                    },
+                    Err(e) if Instant::now() >= w.until => done.push((w.index, w.failed(e.diagnostic(&Redactor::default()), self.live, None))),
+                    // While a worker restarts, the others may not answer: the time limit decides.
+                    Err(_) => rest.push(w),
+                }
+            }
+            waiting = rest;
+        }
+        done
+    }
+
+    async fn step_on(&self, w: &mut Waiting<'a>, now: Option<&Connector>) -> Option<StepResult> {
+        let look = now.map_or(Look::NotYet("not seen yet".into()), |c| look(&c.status, &w.state, w.since.elapsed()));
+        match w.remember(&look) {
+            Some(true) => return Some(w.succeeded(self.live, now)),
+            Some(false) if w.restarts_left > 0 => {
+                w.restarts_left -= 1;
+                w.failed_since = None;
+                self.cx.progress.note(&w.step.addr, "restarting what failed");
+                let note = |text: &str| self.cx.progress.note(&w.step.addr, text);
+                // A failed restart shows as a lasting failure.
+                let _ = self.client.restart(&w.name, true, true, &Patience { until: w.until, note: &note }).await;
+            }
+            Some(false) => return Some(w.failed(w.why_failed(now), self.live, now)),
+            None => {}
+        }
+        if let Look::NotYet(text) = &look
+            && *text != w.said
+        {
+            self.cx.progress.note(&w.step.addr, &format!("waiting: {text}"));
+            w.said.clone_from(text);
+        }
+        (Instant::now() >= w.until).then(|| w.failed(w.too_late(&look, now), self.live, now))
+    }
+}
+
+impl<'a> Waiting<'a> {
+    fn new(index: usize, step: &'a StepRequest, planned: &'a Value, until: Instant) -> Self {
+        let policy = planned.get("restart_policy").filter(|p| p.get_str("on_failure").as_deref() != Some("never"));
+        let restarts = policy.filter(|p| !p.is_null()).map_or(0, |p| p.get("max").and_then(|m| m.as_i64()).unwrap_or(3));
+        Waiting {
+            index,
+            step,
+            planned,
+            name: planned.get_str("name").unwrap_or_default(),
+            state: planned.get_str("state").unwrap_or_else(|| "running".into()),
+            since: Instant::now(),
+            until,
+            restarts_left: u32::try_from(restarts).unwrap_or(0),
+            good_since: None,
+            failed_since: None,
+            said: String::new(),
+        }
+    }
+
+    /// Takes note of a look: success, failure, or (`None`) not settled.
+    fn remember(&mut self, look: &Look) -> Option<bool> {
+        let now = Instant::now();
+        match look {
+            Look::Good => {
+                self.failed_since = None;
+                let limit = if self.state == "running" { SETTLE_GOOD } else { Duration::ZERO };
+                (now - *self.good_since.get_or_insert(now) >= limit).then_some(true)
+            }
+            Look::Failed => {
+                self.good_since = None;
+                (now - *self.failed_since.get_or_insert(now) >= SETTLE_FAILED).then_some(false)
+            }
+            Look::NotYet(_) => {
+                (self.good_since, self.failed_since) = (None, None);
+                None
+            }
+        }
+    }
+
+    fn succeeded(&self, live: &Live, now: Option<&Connector>) -> StepResult {
+        let (value, private) = self.object(live, now, &self.state);
+        StepResult::done(value, private)
+    }
+
+    fn failed(&self, error: Diagnostic, live: &Live, now: Option<&Connector>) -> StepResult {
+        let status = if now.is_some_and(|c| c.status.has_failed()) { "failed" } else { self.state.as_str() };
+        StepResult::failed(error.on(&self.step.addr), Some(self.object(live, now, status)))
+    }
+
+    /// The planned object with what only the live one says.
+    fn object(&self, live: &Live, now: Option<&Connector>, status: &str) -> (Value, Private) {
+        let mut attrs = self.planned.as_map().cloned().unwrap_or_default();
+        let kind = now.and_then(|c| c.info.kind.clone().or_else(|| c.status.kind.clone()));
+        let tasks = now.map_or(0, |c| c.status.tasks.len() as i64);
+        let kept = |name: &str| attrs.get(name).filter(|v| v.is_known() && !v.is_null()).cloned();
+        let kind = kept("type").unwrap_or_else(|| kind.map_or_else(|| Value::null(Type::String), Value::string));
+        // A planned number stands even if tasks are still being made: the next refresh tells.
+        let tasks = kept("tasks").unwrap_or_else(|| Value::from(tasks));
+        attrs.insert("type".into(), kind);
+        attrs.insert("tasks".into(), tasks);
+        attrs.insert("status".into(), Value::string(status));
+        let private = model::private(&live.cluster_id, &model::sensitive_keys(self.planned), now.map(|c| &c.status));
+        (Value::object_of(attrs, self.planned.origin().cloned()), private)
+    }
+
+    fn why_failed(&self, now: Option<&Connector>) -> Diagnostic {
+        let redactor = model::redactor(self.step.prior.iter().chain(&self.step.planned));
+        let mut parts = vec![];
+        if let Some(c) = now {
+            let says = |t: &Option<String>| t.as_deref().map_or("no trace".to_string(), |t| redactor.trace(t, TRACE_LINES));
+            if c.status.connector.state == RunState::Failed {
+                parts.push(format!("The connector failed on {}: {}", c.status.connector.worker_id, says(&c.status.connector.trace)));
+            }
+            let failed = c.status.tasks.iter().filter(|t| t.state == RunState::Failed);
+            parts.extend(failed.take(3).map(|t| format!("Task {} failed on {}: {}", t.id, t.worker_id, says(&t.trace))));
+        }
+        let detail = format!("Connector {:?} does not run. {}", self.name, parts.join("\n"));
+        Diagnostic::error(codes::CONNECTOR_FAILED, detail).hint("Correct what the message says and apply again: what failed is then restarted.")
+    }
+
+    fn too_late(&self, look: &Look, now: Option<&Connector>) -> Diagnostic {
+        let what = match look {
+            Look::NotYet(text) => text.clone(),
+            Look::Good => "it has only just reached its state".into(),
+            Look::Failed => return self.why_failed(now),
+        };
+        let detail = format!("Connector {:?} is not {} after {} s: {what}.", self.name, self.state, self.since.elapsed().as_secs());
+        Diagnostic::error(codes::TIMEOUT, detail).hint("Look into the worker's log, or raise the time limit in a timeouts block.")
+    }
+}
+
+fn exists(name: &str) -> Diagnostic {
+    Diagnostic::error(codes::ALREADY_EXISTS, format!("Connect has a connector {name:?} with another configuration, and streamform did not make it."))
+        .hint("Import it, or give this one another name.")
+}
+
+/// Whether the live configuration must be replaced. A masked value says nothing: it counts as changed only where the change is known,
+/// or where nothing else explains why there is something to do.
+fn differs(wanted: &BTreeMap<String, String>, live: &Connector, step: &StepRequest, planned: &Value) -> bool {
+    let mut live_config = live.info.config.clone();
+    live_config.entry("tasks.max".into()).or_insert_with(|| "1".into());
+    live_config.insert("name".into(), wanted.get("name").cloned().unwrap_or_default());
+    if wanted.len() != live_config.len() || wanted.keys().any(|k| !live_config.contains_key(k)) {
+        return true;
+    }
+    let masked: Vec<&String> = live_config.iter().filter(|(k, v)| is_masked(v) && wanted.get(*k) != Some(*v)).map(|(k, _)| k).collect();
+    if wanted.iter().any(|(k, v)| !masked.contains(&k) && live_config.get(k) != Some(v)) {
+        return true;
+    }
+    if masked.is_empty() {
+        return false;
+    }
+    let Some(prior) = &step.prior else { return false };
+    let before = model::wanted(prior).0;
+    let known_change = masked.iter().any(|k| before.get(*k).is_some_and(|v| !is_masked(v) && wanted.get(*k) != Some(v)));
+    let all_known = masked.iter().all(|k| before.contains_key(*k));
+    let explained = live.status.has_failed() || planned.get_str("state") != prior.get_str("state");
+    known_change || (!all_known && !explained)
+}
+
+fn look(status: &ConnectorStatus, state: &str, age: Duration) -> Look {
+    let all = |s: RunState| status.connector.state == s && status.tasks.iter().all(|t| t.state == s);
+    let good = match state {
+        "stopped" => status.connector.state == RunState::Stopped && status.tasks.is_empty(),
+        "paused" => all(RunState::Paused),
+        _ if status.has_failed() => return Look::Failed,
+        _ => all(RunState::Running) && (!status.tasks.is_empty() || age >= NO_TASKS),
+    };
+    let failed = status.has_failed() && state == "paused";
+    match (good, failed) {
+        (true, _) => Look::Good,
+        (_, true) => Look::Failed,
+        _ => Look::NotYet(describe(status, state)),
+    }
+}
+
+fn describe(status: &ConnectorStatus, state: &str) -> String {
+    let want = state.to_ascii_uppercase();
+    let there = status.tasks.iter().filter(|t| t.state.to_string() == want).count();
+    match status.tasks.len() {
+        0 => format!("the connector is {}, without tasks", status.connector.state),
+        n => format!("the connector is {}, {there} of {n} tasks are {want}", status.connector.state),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(connector: &str, tasks: &[&str]) -> ConnectorStatus {
+        let tasks: Vec<_> = tasks.iter().enumerate().map(|(i, s)| serde_json::json!({"id": i, "state": s, "worker_id": "w"})).collect();
+        serde_json::from_value(serde_json::json!({"connector": {"state": connector, "worker_id": "w"}, "tasks": tasks, "type": "sink"})).unwrap()
+    }
+
+    fn seen(connector: &str, tasks: &[&str], state: &str, age: u64) -> &'static str {
+        match look(&status(connector, tasks), state, Duration::from_secs(age)) {
+            Look::Good => "good",
+            Look::Failed => "failed",
+            Look::NotYet(_) => "not yet",
+        }
+    }
+
+    #[test]
+    fn only_a_whole_connector_is_good() {
+        assert_eq!(seen("RUNNING", &["RUNNING", "RUNNING"], "running", 0), "good");
+        assert_eq!(seen("RUNNING", &[], "running", 1), "not yet");
+        assert_eq!(seen("RUNNING", &[], "running", 11), "good");
+        assert_eq!(seen("RUNNING", &["UNASSIGNED"], "running", 0), "not yet");
+        assert_eq!(seen("RUNNING", &["RUNNING", "FAILED"], "running", 0), "failed");
+        assert_eq!(seen("PAUSED", &["RUNNING"], "paused", 0), "not yet");
+        assert_eq!(seen("STOPPED", &["RUNNING"], "stopped", 0), "not yet");
+        assert_eq!(seen("STOPPED", &[], "stopped", 0), "good");
+        assert_eq!(seen("FAILED", &[], "stopped", 0), "not yet");
+    }
+
+    #[test]
+    fn masked_values_do_not_make_a_change_by_themselves() {
+        let map = |v: &str| Value::map(Type::String, [("pw".into(), Value::string(v))].into());
+        let object = |v: &str, state: &str| {
+            Value::object_from([("name", Value::string("c")), ("class", Value::string("X")), ("config", map(v)), ("state", Value::string(state))])
+        };
+        let live: Connector = serde_json::from_value(serde_json::json!({
+            "info": {"config": {"name": "c", "connector.class": "X", "tasks.max": "1", "pw": "[hidden]"}, "type": "sink"},
+            "status": {"connector": {"state": "RUNNING", "worker_id": "w"}, "tasks": []}
+        }))
+        .unwrap();
+        let check = |prior: Value, planned: Value| {
+            let addr = "kafka_connector.c".parse().unwrap();
+            let step = StepRequest { addr, prior: Some(prior), planned: None, private: Private::Null, timeout: Duration::ZERO };
+            differs(&model::wanted(&planned).0, &live, &step, &planned)
+        };
+        assert!(!check(object("a", "running"), object("a", "paused")));
+        assert!(check(object("a", "running"), object("b", "running")));
+        let digest = Value::object_from([("name", Value::string("c")), ("config", Value::unknown(Type::map(Type::String))), ("state", Value::string("running"))]);
+        assert!(!check(digest.clone(), object("b", "paused")));
+        assert!(check(digest, object("b", "running")));
+    }
+}

@@ -1,0 +1,239 @@
+//! Connect's own opinion at plan time: is the class installed, does its validation accept the configuration, does it know the keys.
+//!
+//! A validation's messages may repeat values, also those that the worker resolved from placeholders: only what cannot hold one is shown.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures::StreamExt;
+
+use super::super::{Session, StepRequest, attr_error};
+use super::{edge, model};
+use crate::diag::codes::connect as codes;
+use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
+use crate::target::connect::{ConnectClient, ConnectError, Patience, Plugin, Redactor, Validation, holds_placeholder, looks_secret};
+use crate::value::Value;
+
+/// How long a validation may take: connectors open connections in it, and workers give up after 90 seconds.
+const LIMIT: Duration = Duration::from_secs(100);
+/// How many validations run at once on one Connect cluster.
+const AT_ONCE: usize = 4;
+
+/// Checks many.
+pub(super) async fn probe(cx: &Session, requests: Vec<StepRequest>) -> Vec<Diagnostics> {
+    let null = Value::null_dynamic();
+    let objects: Vec<&Value> = requests.iter().map(|r| r.planned.as_ref().unwrap_or(&null)).collect();
+    let mut out: Vec<Diagnostics> = requests.iter().map(|_| Diagnostics::new()).collect();
+    for (connection, members) in edge::by_connection(objects.iter().copied()) {
+        // Without an address the Connect cluster is not there yet: nobody to ask.
+        let Some(connection) = connection else { continue };
+        let plugins = match plugins(cx, &connection).await {
+            Ok((client, plugins)) => (client, plugins),
+            Err(d) => {
+                members.iter().for_each(|i| out[*i].push(d.clone().on(&requests[*i].addr)));
+                continue;
+            }
+        };
+        let checks: Vec<_> = members.iter().map(|i| check_one(&plugins.0, &plugins.1, *i, &requests[*i], objects[*i])).collect();
+        for (i, diags) in futures::stream::iter(checks).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
+            out[i].extend(diags.into_iter().map(|d| d.on(&requests[i].addr)));
+        }
+    }
+    out
+}
+
+async fn plugins(
+    cx: &Session, connection: &crate::target::connect::ConnectConnection,
+) -> Result<(std::sync::Arc<ConnectClient>, Vec<Plugin>), Diagnostic> {
+    let client = edge::client(cx, connection)?;
+    let plugins = client.plugins(&Patience::quiet(LIMIT)).await.map_err(|e| e.diagnostic(&Redactor::default()))?;
+    Ok((client, plugins))
+}
+
+async fn check_one(client: &ConnectClient, plugins: &[Plugin], i: usize, request: &StepRequest, object: &Value) -> (usize, Diagnostics) {
+    let (config, complete) = model::wanted(object);
+    let Some(class) = config.get("connector.class") else { return (i, Diagnostics::new()) };
+    if !plugins.iter().any(|p| p.is_named(class)) {
+        return (i, unknown_class(class, plugins).into());
+    }
+    let redactor = model::redactor(request.prior.iter().chain([object]));
+    match client.validate(class, &config, &Patience::quiet(LIMIT)).await {
+        Ok(validation) => (i, judge(&validation, object, &config, complete, &redactor)),
+        Err(e) => (i, failed(&e, &redactor).into()),
+    }
+}
+
+fn failed(error: &ConnectError, redactor: &Redactor) -> Diagnostic {
+    let mut d = error.diagnostic(redactor);
+    if matches!(error, ConnectError::Refused { .. } | ConnectError::Server { .. }) {
+        // The message of a validation that broke off may hold anything.
+        d.detail = "Kafka Connect could not validate this configuration.".into();
+    }
+    d
+}
+
+/// The error for a class that no plugin has.
+pub(super) fn unknown_class(class: &str, plugins: &[Plugin]) -> Diagnostic {
+    let simple = |c: &str| c.rsplit('.').next().unwrap_or_default().to_string();
+    let near = did_you_mean(class, plugins.iter().map(|p| p.class.as_str()))
+        .or_else(|| {
+            let short = simple(class);
+            let names = plugins.iter().flat_map(|p| [p.simple_name(), p.simple_name().trim_end_matches("Connector")]);
+            let found = did_you_mean(&short, names)?;
+            plugins.iter().find(|p| p.is_named(found)).map(|p| p.class.as_str())
+        })
+        .map(|c| format!("Did you mean {c:?}? "))
+        .unwrap_or_default();
+    let installed: Vec<&str> = plugins.iter().map(|p| p.class.as_str()).collect();
+    let d = Diagnostic::error(codes::UNKNOWN_CLASS, format!("No installed plugin has the class {class:?}."));
+    attr_error("class", d.hint(format!("{near}Installed are: {}.", installed.join(", "))))
+}
+
+/// Turns a validation into diagnostics. `complete` says whether all of the configuration was known.
+pub(super) fn judge(
+    validation: &Validation, object: &Value, config: &BTreeMap<String, String>, complete: bool, redactor: &Redactor,
+) -> Diagnostics {
+    let mut out = Diagnostics::new();
+    let secret = model::secret_keys(object);
+    if complete {
+        let seal = Seal::new(validation, config, &secret);
+        for check in &validation.checks {
+            for message in &check.errors {
+                let text = seal.show(&check.key, message, redactor);
+                let d = Diagnostic::error(codes::INVALID_CONFIG, text).hint("Kafka Connect refuses this configuration: correct it here.");
+                out.push(attr_error(place(object, &check.key), d));
+            }
+        }
+    }
+    out.extend(unknown_keys(validation, object, config));
+    out
+}
+
+fn place(object: &Value, key: &str) -> String {
+    match model::argument_of(key) {
+        Some(argument) => argument.to_string(),
+        None if model::sensitive_keys(object).contains(key) => model::path("sensitive_config", key),
+        None => model::path("config", key),
+    }
+}
+
+/// Decides which messages may be shown.
+struct Seal<'a> {
+    config: &'a BTreeMap<String, String>,
+    secret: BTreeSet<&'a str>,
+    /// Messages that some secret key has: connectors repeat one message for every key that may be the cause.
+    shared: BTreeSet<&'a str>,
+    /// Whether the worker resolves anything, so that messages may hold what is not in the configuration.
+    resolves: bool,
+}
+
+impl<'a> Seal<'a> {
+    fn new(validation: &'a Validation, config: &'a BTreeMap<String, String>, secret: &'a BTreeSet<String>) -> Self {
+        let is_secret = |key: &str| secret.contains(key) || looks_secret(key) || config.get(key).is_some_and(|v| holds_placeholder(v));
+        let is_set = |key: &str| config.contains_key(key);
+        let hidden = validation.checks.iter().filter(|c| is_set(&c.key) && (c.kind == "PASSWORD" || is_secret(&c.key)));
+        let (mut keys, mut shared) = (BTreeSet::new(), BTreeSet::new());
+        for check in hidden {
+            keys.insert(check.key.as_str());
+            shared.extend(check.errors.iter().map(String::as_str));
+        }
+        Seal { config, secret: keys, shared, resolves: config.values().any(|v| holds_placeholder(v)) }
+    }
+
+    fn show(&self, key: &str, message: &str, redactor: &Redactor) -> String {
+        if self.secret.contains(key) || self.shared.contains(message) {
+            return format!("Connect refuses the value of {key:?}; its message is not shown, because it may repeat the secret.");
+        }
+        let own = match self.config.get(key) {
+            Some(value) => message.contains(&format!("value {value} for configuration {key}")),
+            None => message.contains(key),
+        };
+        if self.resolves && !own {
+            return format!("Connect refuses {key:?}; its message is not shown, because it may repeat what a placeholder stands for.");
+        }
+        let text = redactor.redact(message);
+        if text.ends_with('.') { text } else { format!("{text}.") }
+    }
+}
+
+/// Connect accepts any key. One that it does not know and that is nearly one that it knows is most likely a slip.
+fn unknown_keys(validation: &Validation, object: &Value, config: &BTreeMap<String, String>) -> Vec<Diagnostic> {
+    let known: BTreeSet<&str> = validation.checks.iter().map(|c| c.key.as_str()).collect();
+    let warn = |key: &String| {
+        if known.contains(key.as_str()) || model::argument_of(key).is_some() {
+            return None;
+        }
+        let near = did_you_mean(key, known.iter().copied().filter(|k| !config.contains_key(*k)))?;
+        let d = Diagnostic::warning(codes::UNKNOWN_KEY, format!("The connector does not know the key {key:?}."));
+        Some(attr_error(place(object, key), d.hint(format!("Did you mean {near:?}?"))))
+    };
+    config.keys().filter_map(warn).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::connect::ConfigCheck;
+    use crate::value::Type;
+
+    fn object(pairs: &[(&str, &str)]) -> Value {
+        let map = pairs.iter().map(|(k, v)| ((*k).into(), Value::string(v))).collect();
+        Value::object_from([("name", Value::string("c")), ("class", Value::string("x.Y")), ("config", Value::map(Type::String, map))])
+    }
+
+    fn run(object: &Value, checks: &[(&str, &str, &[&str])]) -> Vec<Diagnostic> {
+        let check = |(k, t, e): &(&str, &str, &[&str])| ConfigCheck {
+            key: k.to_string(),
+            kind: t.to_string(),
+            errors: e.iter().map(ToString::to_string).collect(),
+        };
+        let validation = Validation { checks: checks.iter().map(check).collect() };
+        let (config, complete) = model::wanted(object);
+        judge(&validation, object, &config, complete, &model::redactor([object])).into_iter().collect()
+    }
+
+    #[test]
+    fn an_error_names_its_key_and_shows_the_literal_value() {
+        let d = run(&object(&[("batch", "x")]), &[("batch", "INT", &["Invalid value x for configuration batch: Not a number"])]);
+        assert_eq!(d[0].values[0].1, "config[\"batch\"]");
+        assert_eq!(d[0].detail, "Invalid value x for configuration batch: Not a number.");
+    }
+
+    #[test]
+    fn what_a_worker_resolved_is_never_shown() {
+        let o = object(&[("topic", "${file:/a:b}"), ("url", "jdbc:x"), ("batch", "x")]);
+        let d = run(
+            &o,
+            &[
+                ("topic", "STRING", &["Invalid value s3cr3t for configuration topic"]),
+                ("url", "STRING", &["login failed with s3cr3t"]),
+                ("batch", "INT", &["Invalid value x for configuration batch: Not a number"]),
+            ],
+        );
+        assert_eq!(d.len(), 3);
+        assert!(d.iter().all(|d| !d.detail.contains("s3cr3t")));
+        assert!(d[2].detail.contains("Not a number"));
+    }
+
+    #[test]
+    fn a_message_shared_with_a_password_is_hidden() {
+        let o = object(&[("user", "me"), ("pw", "s3cr3t")]);
+        let d = run(&o, &[("pw", "PASSWORD", &["cannot log in as me/s3cr3t"]), ("user", "STRING", &["cannot log in as me/s3cr3t"])]);
+        assert!(d.iter().all(|d| !d.detail.contains("s3cr3t")), "{d:?}");
+    }
+
+    #[test]
+    fn slips_in_keys_are_named_once_and_free_keys_are_left_alone() {
+        let d = run(&object(&[("topcs", "a"), ("anything.else", "b")]), &[("topics", "LIST", &[]), ("file", "STRING", &[])]);
+        assert_eq!(d.len(), 1);
+        assert_eq!(d[0].hint.as_deref(), Some("Did you mean \"topics\"?"));
+    }
+
+    #[test]
+    fn an_unknown_class_lists_what_is_there() {
+        let plugin = |c: &str| Plugin { class: c.into(), kind: "sink".into(), version: None };
+        let plugins = [plugin("org.x.FileStreamSinkConnector"), plugin("org.x.MirrorSourceConnector")];
+        let hint = unknown_class("FileStremSink", &plugins).hint.unwrap();
+        assert!(hint.starts_with("Did you mean \"org.x.FileStreamSinkConnector\"? Installed are: "), "{hint}");
+    }
+}

@@ -1,0 +1,281 @@
+//! The pure part: checks, plans, and the way of configurations through objects and HCL, with configurations as people publish them.
+
+use super::*;
+use crate::target::connect::Connector;
+
+fn addr() -> InstanceAddr {
+    "kafka_connector.sink[\"eu\"]".parse().unwrap()
+}
+
+fn map(pairs: &[(&str, &str)]) -> Value {
+    Value::map(Type::String, pairs.iter().map(|(k, v)| ((*k).into(), Value::string(v))).collect())
+}
+
+/// A configuration by schema with these arguments; all others are null.
+fn config(args: &[(&'static str, Value)]) -> Value {
+    let body = &SCHEMA.body;
+    let mut attrs: BTreeMap<Arc<str>, Value> =
+        body.attributes.iter().map(|a| (a.name.into(), Value::null_dynamic())).chain(body.blocks.iter().map(|b| (b.name.into(), Value::null(b.ty())))).collect();
+    attrs.extend(args.iter().map(|(k, v)| ((*k).into(), v.clone())));
+    Value::object(attrs)
+}
+
+/// The default proposal, as the caller makes it.
+fn proposed(config: &Value, prior: Option<&Value>) -> Value {
+    let mut attrs = config.as_map().cloned().unwrap();
+    for a in SCHEMA.body.attributes.iter().filter(|a| config.get(a.name).is_none_or(|v| v.is_null())) {
+        use crate::schema::Set;
+        let value = match (&a.default, a.set) {
+            (Some(d), _) => d.clone(),
+            (None, Set::Computed | Set::OptionalComputed) => prior.and_then(|p| p.get(a.name)).unwrap_or_else(|| Value::unknown(Type::Dynamic)),
+            _ => Value::null_dynamic(),
+        };
+        attrs.insert(a.name.into(), value);
+    }
+    Value::object(attrs)
+}
+
+fn planned(config: &Value, prior: Option<&Value>, private: &Private) -> PlanOutput {
+    KafkaConnector.plan(PlanInput { addr: &addr(), prior, private, config, proposed: proposed(config, prior) })
+}
+
+fn live(config: serde_json::Value, state: &str, tasks: &[&str]) -> Connector {
+    let tasks: Vec<_> = tasks.iter().enumerate().map(|(i, s)| serde_json::json!({"id": i, "state": s, "worker_id": "w"})).collect();
+    serde_json::from_value(serde_json::json!({
+        "info": {"config": config, "type": "sink"},
+        "status": {"connector": {"state": state, "worker_id": "w"}, "tasks": tasks}
+    }))
+    .unwrap()
+}
+
+fn base() -> Value {
+    config(&[("class", Value::string("FileStreamSink")), ("config", map(&[("topics", "a"), ("file", "/tmp/x")]))])
+}
+
+/// What a read gives after `base` was applied.
+fn applied(state: &str, tasks: &[&str]) -> (Value, Private) {
+    let c = live(
+        serde_json::json!({"name": "sink-eu", "connector.class": "FileStreamSink", "tasks.max": "1", "topics": "a", "file": "/tmp/x"}),
+        state,
+        tasks,
+    );
+    let value = model::observed(&planned(&base(), None, &Private::Null).planned, "sink-eu", &c, &Default::default());
+    (value, model::private("id", &Default::default(), Some(&c.status)))
+}
+
+#[test]
+fn a_new_connector_has_the_blocks_name_and_a_known_state() {
+    let out = planned(&base(), None, &Private::Null);
+    assert_eq!(out.planned.get_str("name").as_deref(), Some("sink-eu"));
+    assert_eq!(out.planned.get_str("status").as_deref(), Some("running"));
+    assert_eq!(out.effects, ["create connector \"sink-eu\" of class \"FileStreamSink\""]);
+    let paused = config(&[("class", Value::string("X")), ("pause", Value::from(true))]);
+    assert_eq!(planned(&paused, None, &Private::Null).planned.get_str("state").as_deref(), Some("paused"));
+}
+
+#[test]
+fn a_plan_after_an_apply_is_empty() {
+    let (prior, private) = applied("RUNNING", &["RUNNING"]);
+    let out = planned(&base(), Some(&prior), &private);
+    assert_eq!(out.effects, Vec::<String>::new());
+    for (k, v) in out.planned.as_map().unwrap() {
+        assert_eq!(v.repr() == prior.get(k).unwrap().repr() || v.is_null() && prior.get(k).unwrap().is_null(), true, "{k}");
+    }
+}
+
+#[test]
+fn a_moving_connector_is_no_drift() {
+    let (prior, private) = applied("UNASSIGNED", &["UNASSIGNED"]);
+    assert_eq!(prior.get_str("status").as_deref(), Some("running"));
+    assert!(planned(&base(), Some(&prior), &private).effects.is_empty());
+}
+
+#[test]
+fn changes_are_shown_by_key_and_secrets_are_masked() {
+    let (prior, private) = applied("RUNNING", &["RUNNING"]);
+    let secret = Value::map(
+        Type::String,
+        [("topics".into(), Value::string("b")), ("pw".into(), Value::string("s3cr3t").sensitive())].into(),
+    );
+    let next = config(&[("class", Value::string("FileStreamSink")), ("config", secret)]);
+    let out = planned(&next, Some(&prior), &private);
+    assert_eq!(
+        out.effects,
+        [
+            "config[\"file\"]: \"/tmp/x\" -> (unset)",
+            "config[\"pw\"]: (unset) -> (sensitive value)",
+            "config[\"topics\"]: \"a\" -> \"b\"",
+            "restart tasks (config changed)"
+        ]
+    );
+    assert!(!out.planned.get("tasks").unwrap().is_known());
+}
+
+#[test]
+fn a_change_of_state_alone_touches_no_configuration() {
+    let (prior, private) = applied("RUNNING", &["RUNNING"]);
+    let stopped = config(&[("class", Value::string("FileStreamSink")), ("config", base().get("config").unwrap()), ("state", Value::string("stopped"))]);
+    assert_eq!(planned(&stopped, Some(&prior), &private).effects, ["stop"]);
+    let (prior, private) = applied("PAUSED", &["PAUSED"]);
+    assert_eq!(planned(&base(), Some(&prior), &private).effects, ["resume"]);
+}
+
+#[test]
+fn a_failed_task_is_restarted_unless_the_policy_says_never() {
+    let (prior, private) = applied("RUNNING", &["FAILED"]);
+    assert_eq!(prior.get_str("status").as_deref(), Some("failed"));
+    let out = planned(&base(), Some(&prior), &private);
+    assert_eq!(out.effects, ["restart 1 failed task"]);
+    assert_eq!(out.planned.get_str("status").as_deref(), Some("running"));
+    let policy = Value::object_from([("on_failure", Value::string("never")), ("max", Value::from(3))]);
+    let never = config(&[("class", Value::string("FileStreamSink")), ("config", base().get("config").unwrap()), ("restart_policy", policy)]);
+    let out = planned(&never, Some(&prior), &private);
+    assert!(out.effects.is_empty() && out.diagnostics.len() == 1);
+    assert_eq!(out.planned.get_str("status").as_deref(), Some("failed"));
+}
+
+#[test]
+fn null_entries_are_as_good_as_none() {
+    let with_null = Value::map(
+        Type::String,
+        [("topics".into(), Value::string("a")), ("file".into(), Value::string("/tmp/x")), ("gone".into(), Value::null(Type::String))].into(),
+    );
+    let c = config(&[("class", Value::string("FileStreamSink")), ("config", with_null)]);
+    let (prior, private) = applied("RUNNING", &["RUNNING"]);
+    let out = planned(&c, Some(&prior), &private);
+    assert!(out.effects.is_empty());
+    assert_eq!(out.planned.get("config"), prior.get("config"));
+}
+
+#[test]
+fn masked_values_keep_what_was_and_secrets_go_back_to_their_map() {
+    let c = live(serde_json::json!({"name": "s", "connector.class": "X", "pw": "[hidden]", "key": "****", "a": "1"}), "RUNNING", &["RUNNING"]);
+    let prior = Value::object_from([("config", map(&[("key", "k1"), ("a", "0")])), ("sensitive_config", map(&[("pw", "p1")]).sensitive())]);
+    let seen = model::observed(&prior, "s", &c, &["pw".to_string()].into());
+    assert_eq!(seen.get("config").unwrap().as_map().unwrap()["key"].as_str(), Some("k1"));
+    assert_eq!(seen.get("config").unwrap().as_map().unwrap()["a"].as_str(), Some("1"));
+    assert_eq!(seen.get("sensitive_config").unwrap().as_map().unwrap()["pw"].as_str(), Some("p1"));
+    assert!(!seen.to_string().contains("p1"));
+}
+
+#[test]
+fn reserved_and_doubled_keys_are_refused() {
+    let c = config(&[
+        ("config", map(&[("name", "x"), ("tasks.max", "2"), ("pw", "1")])),
+        ("sensitive_config", map(&[("pw", "2"), ("connector.class", "X")])),
+        ("state", Value::string("asleep")),
+        ("tasks_max", Value::from(0)),
+    ]);
+    let mut diags = Diagnostics::new();
+    KafkaConnector.validate(&c, &mut diags);
+    let found: Vec<_> = diags.iter().map(|d| (d.code.id, d.values[0].1.as_str())).collect();
+    assert_eq!(
+        found,
+        [
+            (codes::RESERVED_KEY.id, "config[\"name\"]"),
+            (codes::RESERVED_KEY.id, "config[\"tasks.max\"]"),
+            (codes::RESERVED_KEY.id, "sensitive_config[\"connector.class\"]"),
+            (codes::INVALID_ARGUMENT.id, "config[\"pw\"]"),
+            (codes::INVALID_ARGUMENT.id, "state"),
+            (codes::INVALID_ARGUMENT.id, "tasks_max"),
+        ]
+    );
+}
+
+#[test]
+fn pause_and_state_must_agree() {
+    for (pause, state, ok) in [(true, "paused", true), (true, "running", false), (false, "paused", false), (false, "stopped", true)] {
+        let mut diags = Diagnostics::new();
+        KafkaConnector.validate(&config(&[("pause", Value::from(pause)), ("state", Value::string(state))]), &mut diags);
+        assert_eq!(!diags.has_errors(), ok, "{pause} {state}");
+    }
+}
+
+/// The published configurations: name and configuration.
+fn published() -> Vec<(String, serde_json::Value)> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/connectors");
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "json")).collect();
+    files.sort();
+    assert!(files.len() >= 48);
+    let read = |p: std::path::PathBuf| {
+        let json: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&p).unwrap()).unwrap();
+        let stem = p.file_stem().unwrap().to_string_lossy().into_owned();
+        let name = json["name"].as_str().map_or(stem, str::to_string);
+        (name, if json["config"].is_object() { json["config"].clone() } else { json })
+    };
+    files.into_iter().map(read).collect()
+}
+
+#[test]
+fn published_configurations_survive_objects_and_a_round_trip() {
+    for (name, json) in published() {
+        let sent = hcl::strings_of(&json);
+        let c = live(serde_json::to_value(&sent).unwrap(), "RUNNING", &["RUNNING"]);
+        let object = model::observed(&Value::object_from([("connect", Value::null_dynamic())]), &name, &c, &Default::default());
+        let (wanted, complete) = model::wanted(&object);
+        let mut expected = sent.clone();
+        expected.insert("name".into(), name.clone());
+        expected.entry("tasks.max".into()).or_insert_with(|| "1".into());
+        assert!(complete);
+        assert_eq!(wanted, expected, "{name}");
+        assert!(model::config_changes(&object, &object, &Private::Null).is_empty(), "{name}");
+        for (key, value) in sent.iter().filter(|(k, v)| k.contains("password") && !v.is_empty() && !v.contains("${") && v.len() > 3) {
+            assert!(!object.to_string().contains(value.as_str()) || model::argument_of(key).is_some() || sent.values().filter(|v| v.contains(value.as_str())).count() > 1, "{name}: {key}");
+        }
+    }
+}
+
+#[test]
+fn published_configurations_survive_hcl() {
+    for (name, json) in published() {
+        let text = hcl_of(&name, &json);
+        let body: hcl_edit::structure::Body = text.parse().unwrap_or_else(|e| panic!("{name}: {e}\n{text}"));
+        assert_eq!(read_back(&body, &name), expected(&name, &json), "{text}");
+    }
+}
+
+#[test]
+fn odd_strings_survive_hcl() {
+    let odd = serde_json::json!({"connector.class": "X", "a": "$${x}", "b": "%{if}", "c": "line\nnext\t\"q\" \\", "d": "$", "e": "$$$${y}", "f": "żółć", "g": 7, "h": true, "i": null, "tasks.max": 3});
+    let body: hcl_edit::structure::Body = hcl_of("1 odd.name", &odd).parse().unwrap();
+    assert_eq!(read_back(&body, "odd"), expected("1 odd.name", &odd));
+    assert_eq!(body.blocks().next().unwrap().labels[1].as_str(), "_1_odd_name");
+}
+
+fn expected(name: &str, json: &serde_json::Value) -> BTreeMap<String, String> {
+    let mut map = hcl::strings_of(json);
+    map.insert("name".into(), name.to_string());
+    map.entry("tasks.max".into()).or_insert_with(|| "1".into());
+    map
+}
+
+fn read_back(body: &hcl_edit::structure::Body, what: &str) -> BTreeMap<String, String> {
+    use hcl_edit::expr::{Expression, ObjectKey};
+    let text = |e: &Expression| -> String {
+        match e {
+            Expression::String(s) => s.as_str().to_string(),
+            Expression::Number(n) => n.value().to_string(),
+            Expression::StringTemplate(t) => {
+                let literal = |e: &hcl_edit::template::Element| e.as_literal().map(|l| l.to_string()).unwrap_or_else(|| panic!("{what}: an interpolation"));
+                t.iter().map(literal).collect()
+            }
+            other => panic!("{what}: {other:?}"),
+        }
+    };
+    let block = body.blocks().next().unwrap();
+    let mut out = BTreeMap::new();
+    for a in block.body.attributes() {
+        match (a.key.as_str(), &a.value) {
+            ("config", Expression::Object(o)) => out.extend(o.iter().map(|(k, v)| {
+                let ObjectKey::Expression(k) = k else { panic!("{what}: a bare key") };
+                (text(k), text(v.expr()))
+            })),
+            ("class", v) => drop(out.insert("connector.class".into(), text(v))),
+            ("tasks_max", v) => drop(out.insert("tasks.max".into(), text(v))),
+            ("name", v) => drop(out.insert("name".into(), text(v))),
+            (other, _) => panic!("{what}: {other}"),
+        }
+    }
+    out.entry("tasks.max".into()).or_insert_with(|| "1".into());
+    out
+}
