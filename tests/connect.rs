@@ -1,0 +1,392 @@
+//! Connectors against a real Kafka Connect. Runs where `STREAMFORM_TEST_CONNECT` holds the URL of a worker that has the file stream
+//! connectors (`STREAMFORM_TEST_CONNECT_TLS`: `url,ca,certificate,key` of the same worker with client certificates; `STREAMFORM_TEST_CONNECT_SECRET`:
+//! `file:key` of a placeholder whose value is `s3cr3t-value`).
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use streamform::addr::InstanceAddr;
+use streamform::diag::codes::connect as codes;
+use streamform::diag::{Diagnostic, Diagnostics};
+use streamform::resource::kafka_connect_data::KafkaConnectData;
+use streamform::resource::kafka_connector::KafkaConnector;
+use streamform::resource::{Observed, PlanInput, PlanOutput, Private, Progress, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb};
+use streamform::schema::Set;
+use streamform::target::connect::{ConnectClient, ConnectConnection, ConnectError, ConnectPool, Patience};
+use streamform::value::{Type, Value};
+
+#[derive(Default)]
+struct Notes(Mutex<Vec<String>>);
+
+impl Progress for Notes {
+    fn note(&self, addr: &InstanceAddr, text: &str) {
+        self.0.lock().unwrap().push(format!("{addr}: {text}"));
+    }
+}
+
+struct Lab {
+    url: String,
+    cx: Session,
+    notes: Arc<Notes>,
+    dir: tempfile::TempDir,
+}
+
+impl Lab {
+    fn new() -> Option<Lab> {
+        let url = std::env::var("STREAMFORM_TEST_CONNECT").ok()?;
+        let dir = tempfile::tempdir().unwrap();
+        // The worker may run as another user.
+        std::fs::write(dir.path().join("in.txt"), "one\ntwo\n").unwrap();
+        let notes = Arc::new(Notes::default());
+        let cx = Session::new(dir.path().into(), dir.path().into(), notes.clone());
+        Some(Lab { url, cx, notes, dir })
+    }
+
+    fn client(&self) -> Arc<ConnectClient> {
+        self.cx.pool::<ConnectPool>().client(&ConnectConnection::to_url(&self.url)).unwrap()
+    }
+
+    fn connect(&self) -> Value {
+        Value::object_from([("admin", Value::object_from([("url", Value::string(&self.url))]))])
+    }
+
+    fn requests(&self) -> u64 {
+        self.cx.pool::<ConnectPool>().requests()
+    }
+
+    /// A configuration by schema.
+    fn config(&self, args: &[(&'static str, Value)]) -> Value {
+        let body = &KafkaConnector.schema().body;
+        let mut attrs: BTreeMap<Arc<str>, Value> = body.attributes.iter().map(|a| (a.name.into(), Value::null_dynamic())).collect();
+        attrs.insert("restart_policy".into(), Value::null_dynamic());
+        attrs.insert("connect".into(), self.connect());
+        attrs.extend(args.iter().map(|(k, v)| ((*k).into(), v.clone())));
+        Value::object(attrs)
+    }
+
+    fn source(&self, file: &str, topic: &str, more: &[(&'static str, Value)]) -> Value {
+        let path = self.dir.path().join(file).to_string_lossy().into_owned();
+        let mut args = vec![("class", Value::string("FileStreamSource")), ("config", map(&[("file", &path), ("topic", topic)]))];
+        args.extend(more.iter().cloned());
+        self.config(&args)
+    }
+
+    fn step(&self, addr: &str, prior: Option<&(Value, Private)>, planned: Option<Value>) -> StepRequest {
+        StepRequest {
+            addr: addr.parse().unwrap(),
+            prior: prior.map(|p| p.0.clone()),
+            planned,
+            private: prior.map_or(Private::Null, |p| p.1.clone()),
+            timeout: Duration::from_secs(60),
+        }
+    }
+
+    async fn apply(&self, verb: Verb, addr: &str, prior: Option<&(Value, Private)>, planned: Option<Value>) -> StepResult {
+        KafkaConnector.apply(&self.cx, verb, vec![self.step(addr, prior, planned)]).await.remove(0)
+    }
+
+    async fn create(&self, addr: &str, config: &Value) -> (Value, Private) {
+        let out = plan(addr, config, None);
+        let result = self.apply(Verb::Create, addr, None, Some(out.planned)).await;
+        assert!(result.error.is_none(), "{:?}", result.error);
+        result.object.unwrap()
+    }
+
+    async fn read(&self, addr: &str, prior: &(Value, Private)) -> Observed {
+        let request = ReadRequest { addr: addr.parse().unwrap(), prior: prior.0.clone(), private: prior.1.clone() };
+        KafkaConnector.read(&self.cx, vec![request]).await.remove(0).unwrap()
+    }
+
+    async fn present(&self, addr: &str, prior: &(Value, Private)) -> (Value, Private) {
+        match self.read(addr, prior).await {
+            Observed::Present(v, p) => (v, p),
+            Observed::Absent => panic!("absent"),
+        }
+    }
+
+    async fn delete(&self, addr: &str, prior: &(Value, Private)) {
+        let result = self.apply(Verb::Delete, addr, Some(prior), None).await;
+        assert!(result.error.is_none() && result.object.is_none(), "{:?}", result.error);
+        assert!(matches!(self.read(addr, prior).await, Observed::Absent));
+    }
+
+    async fn probe(&self, config: &Value) -> Vec<Diagnostic> {
+        let planned = plan("kafka_connector.p", config, None).planned;
+        let found: Diagnostics = KafkaConnector.probe(&self.cx, vec![self.step("kafka_connector.p", None, Some(planned))]).await.remove(0);
+        found.into_iter().collect()
+    }
+}
+
+fn map(pairs: &[(&str, &str)]) -> Value {
+    Value::map(Type::String, pairs.iter().map(|(k, v)| ((*k).into(), Value::string(v))).collect())
+}
+
+fn plan(addr: &str, config: &Value, prior: Option<&(Value, Private)>) -> PlanOutput {
+    let mut attrs = config.as_map().cloned().unwrap();
+    for a in KafkaConnector.schema().body.attributes.iter().filter(|a| config.get(a.name).is_none_or(|v| v.is_null())) {
+        let value = match (&a.default, a.set) {
+            (Some(d), _) => d.clone(),
+            (None, Set::Computed | Set::OptionalComputed) => {
+                prior.and_then(|p| p.0.get(a.name)).unwrap_or_else(|| Value::unknown(Type::Dynamic))
+            }
+            _ => Value::null_dynamic(),
+        };
+        attrs.insert(a.name.into(), value);
+    }
+    let null = Private::Null;
+    KafkaConnector.plan(PlanInput {
+        addr: &addr.parse().unwrap(),
+        prior: prior.map(|p| &p.0),
+        private: prior.map_or(&null, |p| &p.1),
+        config,
+        proposed: Value::object(attrs),
+    })
+}
+
+/// A name that no other run has.
+fn unique(what: &str) -> String {
+    format!("kafka_connector.{what}-{}", std::process::id())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connector_lives_through_all_its_states() {
+    let Some(lab) = Lab::new() else { return };
+    let addr = unique("life");
+    let config = lab.source("in.txt", "life", &[]);
+    let made = lab.create(&addr, &config).await;
+    assert_eq!(made.0.get_str("type").as_deref(), Some("source"));
+    assert_eq!(made.0.get("tasks").and_then(|v| v.as_i64()), Some(1));
+
+    // Right after the apply the plan is empty, and reading took one list.
+    let before = lab.requests();
+    let seen = lab.present(&addr, &made).await;
+    assert_eq!(lab.requests() - before, 1);
+    assert!(plan(&addr, &config, Some(&seen)).effects.is_empty());
+    assert_eq!(seen.0.to_string(), made.0.to_string());
+
+    let changed = lab.source("in.txt", "life2", &[]);
+    let out = plan(&addr, &changed, Some(&seen));
+    assert_eq!(out.effects, ["config[\"topic\"]: \"life\" -> \"life2\"", "restart tasks (config changed)"]);
+    let result = lab.apply(Verb::Update, &addr, Some(&seen), Some(out.planned)).await;
+    assert!(result.error.is_none(), "{:?}", result.error);
+
+    let mut now = lab.present(&addr, &result.object.unwrap()).await;
+    for state in ["paused", "stopped", "running"] {
+        let next = lab.source("in.txt", "life2", &[("state", Value::string(state))]);
+        let out = plan(&addr, &next, Some(&now));
+        assert_eq!(out.effects.len(), 1, "{state}: {:?}", out.effects);
+        let result = lab.apply(Verb::Update, &addr, Some(&now), Some(out.planned)).await;
+        assert!(result.error.is_none(), "{state}: {:?}", result.error);
+        now = lab.present(&addr, &result.object.unwrap()).await;
+        assert_eq!(now.0.get_str("status").as_deref(), Some(state));
+    }
+    lab.delete(&addr, &now).await;
+    // Once more: what is gone is gone.
+    lab.delete(&addr, &now).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connector_can_begin_stopped_and_many_are_made_at_once() {
+    let Some(lab) = Lab::new() else { return };
+    let addrs: Vec<String> = (0..8).map(|i| unique(&format!("many{i}"))).collect();
+    let state = |i: usize| Value::string(["running", "paused", "stopped"][i % 3]);
+    let configs: Vec<Value> = (0..8).map(|i| lab.source("in.txt", "many", &[("state", state(i))])).collect();
+    let steps = addrs.iter().zip(&configs).map(|(a, c)| lab.step(a, None, Some(plan(a, c, None).planned))).collect();
+    let results = KafkaConnector.apply(&lab.cx, Verb::Create, steps).await;
+    let made: Vec<(Value, Private)> = results.into_iter().map(|r| (r.error.map(|e| panic!("{e:?}")), r.object.unwrap()).1).collect();
+    for (i, m) in made.iter().enumerate() {
+        assert_eq!(m.0.get("tasks").and_then(|v| v.as_i64()), Some(if i % 3 == 2 { 0 } else { 1 }), "{i}");
+    }
+    let before = lab.requests();
+    let reads = addrs.iter().zip(&made).map(|(a, m)| ReadRequest { addr: a.parse().unwrap(), prior: m.0.clone(), private: m.1.clone() }).collect();
+    for (read, (a, c)) in KafkaConnector.read(&lab.cx, reads).await.into_iter().zip(addrs.iter().zip(&configs)) {
+        let Ok(Observed::Present(v, p)) = read else { panic!() };
+        assert!(plan(a, c, Some(&(v, p))).effects.is_empty());
+    }
+    assert_eq!(lab.requests() - before, 1);
+    let steps = addrs.iter().zip(&made).map(|(a, m)| lab.step(a, Some(m), None)).collect();
+    assert!(KafkaConnector.apply(&lab.cx, Verb::Delete, steps).await.iter().all(|r| r.error.is_none()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failing_connector_tells_why_and_recovers() {
+    let Some(lab) = Lab::new() else { return };
+    let addr = unique("fail");
+    // A sink whose file cannot be opened: its task fails at once. The topic is made by the source.
+    let feed = unique("feed");
+    let source = lab.create(&feed, &lab.source("in.txt", "failtopic", &[])).await;
+    let sink = |file: &str| lab.config(&[("class", Value::string("FileStreamSink")), ("config", map(&[("file", file), ("topics", "failtopic")]))]);
+    let bad = sink("/no/such/folder/out.txt");
+    let result = lab.apply(Verb::Create, &addr, None, Some(plan(&addr, &bad, None).planned)).await;
+    let error = result.error.unwrap();
+    assert_eq!(error.code, codes::CONNECTOR_FAILED, "{error:?}");
+    assert!(error.detail.contains("Task 0 failed") && error.detail.contains("/no/such/folder"), "{}", error.detail);
+    assert!(!error.detail.contains("\tat "));
+    let now = lab.present(&addr, &result.object.unwrap()).await;
+    assert_eq!(now.0.get_str("status").as_deref(), Some("failed"));
+    assert_eq!(plan(&addr, &bad, Some(&now)).effects, ["restart 1 failed task"]);
+
+    let good_path = lab.dir.path().join("out.txt").to_string_lossy().into_owned();
+    let good = sink(&good_path);
+    let result = lab.apply(Verb::Update, &addr, Some(&now), Some(plan(&addr, &good, Some(&now)).planned)).await;
+    assert!(result.error.is_none(), "{:?}", result.error);
+    let now = lab.present(&addr, &result.object.unwrap()).await;
+    assert!(plan(&addr, &good, Some(&now)).effects.is_empty());
+    lab.delete(&addr, &now).await;
+    lab.delete(&feed, &source).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connects_own_opinion_is_heard_at_plan_time() {
+    let Some(lab) = Lab::new() else { return };
+    assert!(lab.probe(&lab.source("in.txt", "t", &[])).await.is_empty());
+
+    let d = lab.probe(&lab.config(&[("class", Value::string("FileStremSource")), ("config", map(&[("topic", "t")]))])).await;
+    assert_eq!((d[0].code, d[0].values[0].1.as_str()), (codes::UNKNOWN_CLASS, "class"));
+    assert!(d[0].hint.as_deref().unwrap().contains("Did you mean \"org.apache.kafka.connect.file.FileStreamSourceConnector\""), "{:?}", d[0].hint);
+
+    let config = map(&[("file", "/tmp/x"), ("topic", "t"), ("batch.size", "many"), ("header.convertr", "x")]);
+    let d = lab.probe(&lab.config(&[("class", Value::string("FileStreamSource")), ("config", config)])).await;
+    let found: Vec<_> = d.iter().map(|d| (d.code.id, d.values[0].1.as_str())).collect();
+    assert_eq!(found, [(codes::INVALID_CONFIG.id, "config[\"batch.size\"]"), (codes::UNKNOWN_KEY.id, "config[\"header.convertr\"]")], "{d:?}");
+    assert!(d[0].detail.contains("many"), "{}", d[0].detail);
+
+    let d = lab.probe(&lab.config(&[("class", Value::string("FileStreamSource")), ("config", map(&[("file", "/tmp/x")]))])).await;
+    assert_eq!(d[0].values[0].1, "config[\"topic\"]");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_at_apply_shows_no_secret() {
+    let (Some(lab), Ok(secret)) = (Lab::new(), std::env::var("STREAMFORM_TEST_CONNECT_SECRET")) else { return };
+    let addr = unique("refused");
+    // The worker resolves this one and finds that it is no number.
+    let config = map(&[("file", "/tmp/x"), ("topic", "t"), ("batch.size", &format!("${{file:{secret}}}"))]);
+    let config = lab.config(&[("class", Value::string("FileStreamSource")), ("config", config)]);
+    let d = lab.probe(&config).await;
+    assert_eq!(d[0].values[0].1, "config[\"batch.size\"]");
+    assert!(!format!("{d:?}").contains("s3cr3t"));
+    let result = lab.apply(Verb::Create, &addr, None, Some(plan(&addr, &config, None).planned)).await;
+    let error = result.error.unwrap();
+    assert_eq!(error.code, codes::INVALID_CONFIG);
+    assert!(error.detail.contains("batch.size") && !format!("{error:?}").contains("s3cr3t"), "{error:?}");
+    assert!(result.object.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn placeholders_and_sensitive_config_come_back_as_they_were() {
+    let (Some(lab), Ok(secret)) = (Lab::new(), std::env::var("STREAMFORM_TEST_CONNECT_SECRET")) else { return };
+    let addr = unique("secret");
+    let placeholder = format!("${{file:{secret}}}");
+    let sensitive = map(&[("my.password", "hunter2"), ("x", "y")]).sensitive();
+    let path = lab.dir.path().join("in.txt").to_string_lossy().into_owned();
+    let config = map(&[("file", &path), ("topic", "t"), ("free.key", &placeholder)]);
+    let config = lab.config(&[("class", Value::string("FileStreamSource")), ("config", config), ("sensitive_config", sensitive)]);
+    let made = lab.create(&addr, &config).await;
+    let now = lab.present(&addr, &made).await;
+    assert_eq!(now.0.get("config"), config.get("config"));
+    assert!(plan(&addr, &config, Some(&now)).effects.is_empty());
+    let shown = format!("{:?} {}", now.0, now.1);
+    assert!(!shown.contains("hunter2") && !shown.contains("s3cr3t") && now.1.to_string().contains("my.password"));
+    lab.delete(&addr, &now).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_ours_is_not_overwritten_and_can_be_imported() {
+    let Some(lab) = Lab::new() else { return };
+    let addr = unique("theirs");
+    let made = lab.create(&addr, &lab.source("in.txt", "theirs", &[])).await;
+    let other = plan(&addr, &lab.source("in.txt", "mine", &[]), None).planned;
+    let result = lab.apply(Verb::Create, &addr, None, Some(other)).await;
+    assert_eq!(result.error.unwrap().code, codes::ALREADY_EXISTS);
+    // The same again is what a run does after it was killed in the middle.
+    lab.create(&addr, &lab.source("in.txt", "theirs", &[])).await;
+
+    let name = made.0.get_str("name").unwrap();
+    let config = lab.source("in.txt", "theirs", &[]);
+    let (value, private) = KafkaConnector.import(&lab.cx, &name, Some(&config)).await.unwrap();
+    assert!(plan(&addr, &config, Some(&(value, private))).effects.is_empty());
+    let error = KafkaConnector.import(&lab.cx, &name.replace("theirs", "thiers"), Some(&config)).await.unwrap_err();
+    assert_eq!(error.code, codes::NOT_FOUND);
+    assert!(error.hint.unwrap().contains(&name));
+    let found = KafkaConnector.discover(&lab.cx, &lab.connect()).await.unwrap();
+    assert!(found.iter().any(|d| d.id == name && d.attributes.get_str("class").as_deref() == Some("FileStreamSource")));
+
+    // Another Kafka cluster behind the same URL is refused.
+    let mut elsewhere = made.clone();
+    elsewhere.1["kafka_cluster_id"] = "another".into();
+    let result = lab.apply(Verb::Delete, &addr, Some(&elsewhere), None).await;
+    assert_eq!(result.error.unwrap().code, codes::CLUSTER_CHANGED);
+    lab.delete(&addr, &made).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_source_reaches_a_worker_with_client_certificates() {
+    let (Some(lab), Ok(tls)) = (Lab::new(), std::env::var("STREAMFORM_TEST_CONNECT_TLS")) else { return };
+    let parts: Vec<&str> = tls.split(',').collect();
+    let block = |ca: &str, cert: bool| {
+        let file = |n: usize| if cert { Value::string(parts[n]) } else { Value::null(Type::String) };
+        Value::object_from([("ca_file", Value::string(ca)), ("certificate_file", file(2)), ("key_file", file(3))])
+    };
+    let read = async |tls: Value| {
+        let prior = Value::object_from([("url", Value::string(parts[0])), ("tls", tls)]);
+        let request = ReadRequest { addr: "data.kafka_connect.c".parse().unwrap(), prior, private: Private::Null };
+        KafkaConnectData.read(&lab.cx, vec![request]).await.remove(0)
+    };
+    let Observed::Present(value, _) = read(block(parts[1], true)).await.unwrap() else { panic!() };
+    assert!(value.get("plugins").unwrap().to_string().contains("FileStreamSourceConnector"));
+    assert!(value.get_str("kafka_cluster_id").is_some_and(|id| !id.is_empty()));
+    // The object serves as a connector's connect.
+    let connection = ConnectConnection::from_value(&value).unwrap();
+    assert!(lab.cx.pool::<ConnectPool>().client(&connection).unwrap().connectors(&Patience::quiet(Duration::from_secs(9))).await.is_ok());
+    assert_eq!(read(block(parts[1], false)).await.unwrap_err().code, codes::TLS);
+    // A certificate that is no authority of the worker's.
+    assert_eq!(read(block(parts[2], true)).await.unwrap_err().code, codes::TLS);
+}
+
+/// Needs a second worker that comes and goes: `STREAMFORM_TEST_CONNECT_CHURN` is set while something starts and stops one.
+#[tokio::test(flavor = "multi_thread")]
+async fn rebalances_are_waited_out() {
+    let (Some(lab), Ok(_)) = (Lab::new(), std::env::var("STREAMFORM_TEST_CONNECT_CHURN")) else { return };
+    let addr = unique("churn");
+    let until = std::time::Instant::now() + Duration::from_secs(40);
+    let (mut rounds, mut conflicts) = (0, 0);
+    while std::time::Instant::now() < until {
+        let made = lab.create(&addr, &lab.source("in.txt", "churn", &[])).await;
+        let next = lab.source("in.txt", &format!("churn{rounds}"), &[]);
+        let result = lab.apply(Verb::Update, &addr, Some(&made), Some(plan(&addr, &next, Some(&made)).planned)).await;
+        assert!(result.error.is_none(), "{:?}", result.error);
+        lab.delete(&addr, &result.object.unwrap()).await;
+        rounds += 1;
+    }
+    conflicts += lab.notes.0.lock().unwrap().iter().filter(|n| n.contains("Connect is rebalancing, retrying")).count();
+    println!("{rounds} rounds, {conflicts} waits");
+    assert!(rounds > 1);
+}
+
+#[tokio::test]
+async fn a_stopped_connectors_offsets_can_be_changed() {
+    let Some(lab) = Lab::new() else { return };
+    let addr = unique("offsets");
+    let made = lab.create(&addr, &lab.source("in.txt", "offsets", &[])).await;
+    let (client, p) = (lab.client(), Patience::quiet(Duration::from_secs(20)));
+    let name = made.0.get_str("name").unwrap();
+    let mut offsets = serde_json::Value::Null;
+    for _ in 0..40 {
+        offsets = client.offsets(&name, &p).await.unwrap();
+        if offsets["offsets"][0]["offset"]["position"].as_i64() == Some(8) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    assert_eq!(offsets["offsets"][0]["offset"]["position"], 8, "{offsets}");
+    assert!(matches!(client.patch_offsets(&name, &offsets, &p).await, Err(ConnectError::Refused { .. })));
+    let stopped = lab.source("in.txt", "offsets", &[("state", Value::string("stopped"))]);
+    let result = lab.apply(Verb::Update, &addr, Some(&made), Some(plan(&addr, &stopped, Some(&made)).planned)).await;
+    offsets["offsets"][0]["offset"]["position"] = 4.into();
+    client.patch_offsets(&name, &offsets, &p).await.unwrap();
+    assert_eq!(client.offsets(&name, &p).await.unwrap()["offsets"][0]["offset"]["position"], 4);
+    client.delete_offsets(&name, &p).await.unwrap();
+    assert_eq!(client.offsets(&name, &p).await.unwrap()["offsets"], serde_json::json!([]));
+    lab.delete(&addr, &result.object.unwrap()).await;
+}
