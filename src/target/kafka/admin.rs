@@ -1,18 +1,58 @@
-//! The admin client of one cluster: batch-first calls with typed errors, and the snapshots of one run.
+//! The admin client of one cluster: how its requests are sent and retried, and what the cluster says of itself.
+//!
+//! The calls themselves are in one file per kind of object: `topics`, `acls`, `partitions`, `users`; `snapshot` keeps what was read.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
-use super::*;
+use base64::Engine;
+use kafka_protocol::messages::metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic};
+use kafka_protocol::messages::{BrokerId, MetadataRequest, MetadataResponse};
+use tokio::time::{Instant, sleep};
+
+use super::ffi::Native;
+use super::raw::{CONNECT_TIMEOUT, Raw, Target};
+use super::requests::Request;
+use super::snapshot::Snapshot;
+use super::{Broker, ClusterInfo, KafkaConnection, KafkaError, Metadata, Partition, RequestCounter, Topic};
+
+/// How long one request may take.
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long retries of one call may take together.
+const RETRY_BUDGET: Duration = Duration::from_secs(30);
+/// The first pause between tries; each next one is twice as long, up to [`MAX_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const MAX_PAUSE: Duration = Duration::from_secs(2);
+/// How many times a read is tried when the connection breaks.
+const READ_TRIES: u32 = 3;
 
 /// The admin client of one cluster. Results are per item; an outer error means that the whole request failed.
 pub struct Admin {
     connection: KafkaConnection,
+    counter: RequestCounter,
+    raw: Raw,
+    /// Where writes go: any broker passes them on to the controller, except in clusters with ZooKeeper.
+    writes_to: Mutex<Target>,
+    native: OnceLock<Result<Arc<Native>, KafkaError>>,
+    pub(super) snapshot: Snapshot,
 }
 
 impl Admin {
-    pub(super) fn new(connection: KafkaConnection, _counter: RequestCounter) -> Result<Self, KafkaError> {
-        Ok(Admin { connection })
+    pub(super) fn new(connection: KafkaConnection, counter: RequestCounter) -> Result<Self, KafkaError> {
+        Self::with_connect_timeout(connection, counter, CONNECT_TIMEOUT)
+    }
+
+    /// A client of its own, outside any pool, that gives up on an unreachable cluster after `connect_timeout`.
+    ///
+    /// # Errors
+    /// When a file cannot be read or holds no usable certificate or key. Nothing is sent yet.
+    pub fn with_connect_timeout(
+        connection: KafkaConnection,
+        counter: RequestCounter,
+        connect_timeout: Duration,
+    ) -> Result<Self, KafkaError> {
+        let raw = Raw::new(connection.clone(), counter.clone(), connect_timeout)?;
+        Ok(Admin { connection, counter, raw, writes_to: Mutex::new(Target::Any), native: OnceLock::new(), snapshot: Snapshot::default() })
     }
 
     /// How this client connects.
@@ -20,126 +60,235 @@ impl Admin {
         &self.connection
     }
 
-    /// Forgets the snapshots; every write through this client does so by itself.
-    pub fn invalidate(&self) {}
-
     /// The cluster id.
+    ///
+    /// # Errors
+    /// See [`KafkaError`]; likewise for every call below.
     pub async fn cluster_id(&self) -> Result<String, KafkaError> {
-        Err(KafkaError::Unsupported { api: "cluster_id".into() })
+        Ok(self.describe_cluster().await?.cluster_id)
     }
 
-    /// The cluster's id, controller and brokers.
+    /// The cluster's id, controller and brokers, read now.
     pub async fn describe_cluster(&self) -> Result<ClusterInfo, KafkaError> {
-        Err(KafkaError::Unsupported { api: "describe_cluster".into() })
+        Ok(self.ask_metadata(Some(vec![])).await?.cluster)
     }
 
     /// All topics and brokers, read now.
     pub async fn metadata(&self) -> Result<Metadata, KafkaError> {
-        Err(KafkaError::Unsupported { api: "metadata".into() })
+        self.ask_metadata(None).await
     }
 
-    /// Creates topics (or only asks whether they could be), results in order.
-    pub async fn create_topics(&self, _topics: &[NewTopic], _validate_only: bool) -> Result<Vec<Result<CreatedTopic, KafkaError>>, KafkaError> {
-        Err(KafkaError::Unsupported { api: "create_topics".into() })
+    async fn ask_metadata(
+        &self,
+        topics: Option<Vec<kafka_protocol::messages::metadata_request::MetadataRequestTopic>>,
+    ) -> Result<Metadata, KafkaError> {
+        let request = MetadataRequest::default().with_topics(topics).with_allow_auto_topic_creation(false);
+        let metadata = read_metadata(self.read(Target::Any, &request).await?)?;
+        self.raw.learn(metadata.cluster.brokers.iter().map(|b| (b.id, format!("{}:{}", b.host, b.port))));
+        Ok(metadata)
     }
 
-    /// Deletes topics by name, results in order.
-    pub async fn delete_topics(&self, _names: &[String]) -> Result<Vec<Result<(), KafkaError>>, KafkaError> {
-        Err(KafkaError::Unsupported { api: "delete_topics".into() })
+    /// Makes sure that the address of a broker is known.
+    pub(super) async fn locate(&self, broker: i32) -> Result<Target, KafkaError> {
+        if !self.raw.knows(broker) {
+            self.describe_cluster().await?;
+        }
+        if self.raw.knows(broker) {
+            Ok(Target::Broker(broker))
+        } else {
+            Err(KafkaError::InvalidRequest { message: format!("there is no broker {broker}") })
+        }
     }
 
-    /// Raises the number of partitions to a new total, results in order.
-    pub async fn create_partitions(&self, _topics: &[(String, i32)], _validate_only: bool) -> Result<Vec<Result<(), KafkaError>>, KafkaError> {
-        Err(KafkaError::Unsupported { api: "create_partitions".into() })
+    /// Sends a request that changes nothing; tries again when the connection breaks.
+    pub(super) async fn read<R: Request>(&self, target: Target, request: &R) -> Result<R::Response, KafkaError> {
+        let mut tries = 1;
+        loop {
+            match self.raw.send(target, request, REQUEST_TIMEOUT).await {
+                Err(KafkaError::Interrupted { .. }) if tries < READ_TRIES => sleep(FIRST_PAUSE * tries).await,
+                Err(KafkaError::Interrupted { message, .. }) => return Err(self.unreachable(message)),
+                other => return other,
+            }
+            tries += 1;
+        }
     }
 
-    /// The configuration of topics, brokers or groups, with synonyms; results in order.
-    pub async fn describe_configs(&self, _resources: &[ConfigResource]) -> Result<Vec<Result<Vec<ConfigEntry>, KafkaError>>, KafkaError> {
-        Err(KafkaError::Unsupported { api: "describe_configs".into() })
+    /// A connection that breaks on every read is no better than none.
+    fn unreachable(&self, message: String) -> KafkaError {
+        let cause = format!("{message}; perhaps the listener does not speak {}", self.connection.protocol.as_str());
+        KafkaError::Unreachable { addresses: self.connection.bootstrap_servers.clone(), tried: Duration::ZERO, cause }
     }
 
-    /// The configuration of one topic or broker with the type and documentation of every key.
-    pub async fn describe_config_docs(&self, _resource: &ConfigResource) -> Result<Vec<ConfigEntry>, KafkaError> {
-        Err(KafkaError::Unsupported { api: "describe_config_docs".into() })
+    /// Sends a request that changes something, once.
+    pub(super) async fn write<R: Request>(&self, request: &R) -> Result<R::Response, KafkaError> {
+        let target = *self.writes_to.lock().unwrap_or_else(PoisonError::into_inner);
+        self.raw.send(target, request, REQUEST_TIMEOUT).await
     }
 
-    /// Changes single configuration keys and leaves all others alone; results in order.
-    pub async fn incremental_alter_configs(&self, _changes: &[(ConfigResource, Vec<ConfigOp>)], _validate_only: bool) -> Result<Vec<Result<(), KafkaError>>, KafkaError> {
-        Err(KafkaError::Unsupported { api: "incremental_alter_configs".into() })
+    /// Sends further writes to the controller itself: older clusters' brokers do not pass them on.
+    async fn follow_controller(&self) -> Result<(), KafkaError> {
+        if let Some(id) = self.describe_cluster().await?.controller {
+            *self.writes_to.lock().unwrap_or_else(PoisonError::into_inner) = Target::Broker(id);
+        }
+        Ok(())
     }
 
-    /// All ACLs, read now. One empty answer proves nothing: see [`Admin::snapshot_acls`].
-    pub async fn describe_acls(&self) -> Result<BTreeSet<AclBinding>, KafkaError> {
-        Err(KafkaError::Unsupported { api: "describe_acls".into() })
+    /// Calls `op` with all items, then again with those that failed for a passing reason, until none is left or the time is over.
+    pub(super) async fn retry_items<I: Clone, T>(
+        &self,
+        items: &[I],
+        op: impl AsyncFn(&[I]) -> Result<Vec<Result<T, KafkaError>>, KafkaError>,
+    ) -> Result<Vec<Result<T, KafkaError>>, KafkaError> {
+        let op = async |part: &[I]| {
+            let results = op(part).await?;
+            if results.iter().any(|r| matches!(r, Err(KafkaError::NotController))) {
+                self.follow_controller().await?;
+            }
+            Ok(results)
+        };
+        retry_items(items, op).await
     }
 
-    /// Creates ACLs; creating one that exists succeeds. Results in order.
-    pub async fn create_acls(&self, _acls: &[AclBinding]) -> Result<Vec<Result<(), KafkaError>>, KafkaError> {
-        Err(KafkaError::Unsupported { api: "create_acls".into() })
+    /// Makes a call through librdkafka, on a thread that may block. The raw connection goes first: it tells apart why a cluster cannot
+    /// be reached, where librdkafka only times out.
+    pub(super) async fn native<T: Send + 'static>(
+        &self,
+        api: &str,
+        call: impl FnOnce(&Native) -> Result<T, KafkaError> + Send + 'static,
+    ) -> Result<T, KafkaError> {
+        let native = match self.native.get() {
+            Some(native) => native.clone()?,
+            None => {
+                self.describe_cluster().await?;
+                self.native.get_or_init(|| Native::new(&self.connection).map(Arc::new)).clone()?
+            }
+        };
+        self.counter.count(api);
+        let done = tokio::task::spawn_blocking(move || call(&native)).await;
+        done.unwrap_or_else(|_| Err(KafkaError::Interrupted { api: api.to_string(), message: "the call was broken off".into() }))
+    }
+}
+
+async fn retry_items<I: Clone, T>(
+    items: &[I],
+    op: impl AsyncFn(&[I]) -> Result<Vec<Result<T, KafkaError>>, KafkaError>,
+) -> Result<Vec<Result<T, KafkaError>>, KafkaError> {
+    let start = Instant::now();
+    let mut pause = FIRST_PAUSE;
+    let mut done: Vec<Option<Result<T, KafkaError>>> = items.iter().map(|_| None).collect();
+    let mut open: Vec<usize> = (0..items.len()).collect();
+    while !open.is_empty() {
+        let subset: Vec<I> = open.iter().filter_map(|i| items.get(*i).cloned()).collect();
+        let last = start.elapsed() + pause >= RETRY_BUDGET;
+        let mut again = Vec::new();
+        for (i, result) in open.into_iter().zip(op(&subset).await?) {
+            match result {
+                Err(e) if e.is_transient() && !last => again.push(i),
+                result => done[i] = Some(result),
+            }
+        }
+        open = again;
+        if !open.is_empty() {
+            sleep(pause).await;
+            pause = (pause * 2).min(MAX_PAUSE);
+        }
+    }
+    Ok(done
+        .into_iter()
+        .map(|r| r.unwrap_or(Err(KafkaError::InvalidRequest { message: "the broker's answer leaves this item out".into() })))
+        .collect())
+}
+
+/// Cuts items into chunks of at most `weight` in total (and at least one item each).
+pub(super) fn chunks<I>(items: &[I], weight: usize, weigh: impl Fn(&I) -> usize) -> Vec<&[I]> {
+    let mut rest = items;
+    let mut all = Vec::new();
+    while !rest.is_empty() {
+        let mut total = 0;
+        let n = rest.iter().take_while(|i| (total += weigh(i), total <= weight).1).count().max(1);
+        let (chunk, others) = rest.split_at(n);
+        all.push(chunk);
+        rest = others;
+    }
+    all
+}
+
+fn read_metadata(answer: MetadataResponse) -> Result<Metadata, KafkaError> {
+    if let Some(e) = KafkaError::from_response(answer.error_code, None, "DESCRIBE on the cluster") {
+        return Err(e);
+    }
+    let mut brokers: Vec<_> = answer.brokers.into_iter().map(read_broker).collect();
+    brokers.sort_by_key(|b| b.id);
+    let cluster = ClusterInfo {
+        cluster_id: answer.cluster_id.map(|id| id.to_string()).unwrap_or_default(),
+        controller: Some(answer.controller_id.0).filter(|id| *id >= 0),
+        brokers,
+    };
+    // A topic that is just being created or deleted answers with an error and no name or partitions: it is not there (yet).
+    let topics = answer.topics.into_iter().filter_map(read_topic).map(|t| (t.name.clone(), t)).collect();
+    Ok(Metadata { cluster, topics })
+}
+
+fn read_broker(b: MetadataResponseBroker) -> Broker {
+    Broker { id: b.node_id.0, host: b.host.to_string(), port: b.port, rack: b.rack.map(|r| r.to_string()) }
+}
+
+fn read_topic(t: MetadataResponseTopic) -> Option<Topic> {
+    if !matches!(t.error_code, 0 | 5) {
+        return None;
+    }
+    let mut partitions: Vec<_> = t.partitions.into_iter().map(read_partition).collect();
+    partitions.sort_by_key(|p| p.id);
+    Some(Topic { name: t.name?.0.to_string(), id: topic_id(t.topic_id), internal: t.is_internal, partitions })
+}
+
+fn read_partition(p: MetadataResponsePartition) -> Partition {
+    Partition {
+        id: p.partition_index,
+        leader: Some(p.leader_id.0).filter(|id| *id >= 0),
+        replicas: ids(&p.replica_nodes),
+        isr: ids(&p.isr_nodes),
+        offline: ids(&p.offline_replicas),
+    }
+}
+
+pub(super) fn ids(brokers: &[BrokerId]) -> Vec<i32> {
+    brokers.iter().map(|b| b.0).collect()
+}
+
+/// A topic id in Kafka's own form; `None` for the nil id of old clusters.
+pub(super) fn topic_id(id: uuid::Uuid) -> Option<String> {
+    (!id.is_nil()).then(|| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(id.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+
+    #[test]
+    fn chunks_by_weight_and_never_empty() {
+        assert_eq!(chunks(&[1, 2, 3, 9, 1], 5, |w| *w), [&[1, 2][..], &[3], &[9], &[1]]);
     }
 
-    /// Deletes exactly these ACLs; each result is how many were there (0 or 1), in order.
-    pub async fn delete_acls(&self, _acls: &[AclBinding]) -> Result<Vec<Result<usize, KafkaError>>, KafkaError> {
-        Err(KafkaError::Unsupported { api: "delete_acls".into() })
-    }
-
-    /// Starts or cancels partition moves, results in order.
-    pub async fn alter_reassignments(&self, _moves: &[NewReassignment]) -> Result<Vec<Result<(), KafkaError>>, KafkaError> {
-        Err(KafkaError::Unsupported { api: "alter_reassignments".into() })
-    }
-
-    /// All partition moves that are going on.
-    pub async fn list_reassignments(&self) -> Result<Vec<Reassignment>, KafkaError> {
-        Err(KafkaError::Unsupported { api: "list_reassignments".into() })
-    }
-
-    /// Makes the preferred replicas leaders, of all partitions or of these; results for the partitions that were asked or moved.
-    pub async fn elect_leaders(&self, _partitions: Option<&[(String, i32)]>) -> Result<Vec<((String, i32), Result<(), KafkaError>)>, KafkaError> {
-        Err(KafkaError::Unsupported { api: "elect_leaders".into() })
-    }
-
-    /// The log folders of brokers (all when empty) with the size of every replica.
-    pub async fn describe_log_dirs(&self, _brokers: &[i32]) -> Result<Vec<LogDir>, KafkaError> {
-        Err(KafkaError::Unsupported { api: "describe_log_dirs".into() })
-    }
-
-    /// The SCRAM credentials of users (all when empty); a user without any is not in the answer.
-    pub async fn describe_scram(&self, _users: &[String]) -> Result<BTreeMap<String, Vec<ScramCredential>>, KafkaError> {
-        Err(KafkaError::Unsupported { api: "describe_scram".into() })
-    }
-
-    /// Sets and removes SCRAM credentials, results in order.
-    pub async fn alter_scram(&self, _changes: &[ScramChange]) -> Result<Vec<Result<(), KafkaError>>, KafkaError> {
-        Err(KafkaError::Unsupported { api: "alter_scram".into() })
-    }
-
-    /// All client quotas.
-    pub async fn describe_quotas(&self) -> Result<BTreeMap<QuotaEntity, BTreeMap<String, f64>>, KafkaError> {
-        Err(KafkaError::Unsupported { api: "describe_quotas".into() })
-    }
-
-    /// Sets (`Some`) and removes (`None`) quotas, results in order.
-    pub async fn alter_quotas(&self, _changes: &[(QuotaEntity, BTreeMap<String, Option<f64>>)], _validate_only: bool) -> Result<Vec<Result<(), KafkaError>>, KafkaError> {
-        Err(KafkaError::Unsupported { api: "alter_quotas".into() })
-    }
-
-    /// The consumer groups of all brokers.
-    pub async fn list_groups(&self) -> Result<Vec<Group>, KafkaError> {
-        Err(KafkaError::Unsupported { api: "list_groups".into() })
-    }
-
-    /// [`Admin::metadata`] as of this run's snapshot.
-    pub async fn snapshot_metadata(&self) -> Result<Arc<Metadata>, KafkaError> {
-        Err(KafkaError::Unsupported { api: "snapshot_metadata".into() })
-    }
-
-    /// All ACLs as of this run's snapshot. When none of `expected` is in the answer, asks again for some seconds before it believes so.
-    pub async fn snapshot_acls(&self, _expected: &[AclBinding]) -> Result<Arc<BTreeSet<AclBinding>>, KafkaError> {
-        Err(KafkaError::Unsupported { api: "snapshot_acls".into() })
-    }
-
-    /// The configurations of topics as of this run's snapshot; only those not in it yet are asked for, all in one request.
-    pub async fn snapshot_configs(&self, _topics: &[String]) -> Result<BTreeMap<String, Result<Arc<Vec<ConfigEntry>>, KafkaError>>, KafkaError> {
-        Err(KafkaError::Unsupported { api: "snapshot_configs".into() })
+    #[tokio::test(start_paused = true)]
+    async fn only_items_that_failed_in_passing_are_tried_again() {
+        let calls = RefCell::new(Vec::new());
+        let results = retry_items(&[1, 2, 3], async |items: &[i32]| {
+            calls.borrow_mut().push(items.to_vec());
+            let first = calls.borrow().len() == 1;
+            Ok(items
+                .iter()
+                .map(|i| match i {
+                    2 if first => Err(KafkaError::NotController),
+                    3 => Err(KafkaError::TopicAlreadyExists),
+                    i => Ok(*i),
+                })
+                .collect())
+        })
+        .await
+        .unwrap();
+        assert_eq!(results, [Ok(1), Ok(2), Err(KafkaError::TopicAlreadyExists)]);
+        assert_eq!(*calls.borrow(), [vec![1, 2, 3], vec![2]]);
     }
 }

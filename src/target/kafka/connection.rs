@@ -5,8 +5,10 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 
-use crate::diag::codes::kafka as codes;
+use rdkafka::ClientConfig;
+
 use crate::diag::Diagnostic;
+use crate::diag::codes::kafka as codes;
 use crate::value::Value;
 
 /// What lies between the socket and Kafka's protocol.
@@ -133,11 +135,15 @@ impl KafkaConnection {
         let servers = text("bootstrap_servers").ok_or_else(|| invalid("it has no `bootstrap_servers`"))?;
         let protocol = match text("security_protocol") {
             None => SecurityProtocol::Plaintext,
-            Some(s) => SecurityProtocol::parse(&s).ok_or_else(|| invalid(format!("`security_protocol` is \"{s}\"; expected PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL")))?,
+            Some(s) => SecurityProtocol::parse(&s)
+                .ok_or_else(|| invalid(format!("`security_protocol` is \"{s}\"; expected PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL")))?,
         };
         let mechanism = match text("sasl_mechanism") {
             None => None,
-            Some(s) => Some(SaslMechanism::parse(&s).ok_or_else(|| invalid(format!("`sasl_mechanism` is \"{s}\"; expected PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")))?),
+            Some(s) => Some(
+                SaslMechanism::parse(&s)
+                    .ok_or_else(|| invalid(format!("`sasl_mechanism` is \"{s}\"; expected PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")))?,
+            ),
         };
         let connection = KafkaConnection {
             bootstrap_servers: servers.split(',').map(str::trim).filter(|s| !s.is_empty()).map(str::to_string).collect(),
@@ -168,6 +174,31 @@ impl KafkaConnection {
         Ok(())
     }
 
+    /// The settings for librdkafka.
+    pub fn client_config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", self.bootstrap_servers.join(",")).set("security.protocol", self.protocol.as_str());
+        config.set("client.id", "streamform").set("log.connection.close", "false");
+        config.set("reconnect.backoff.ms", "100").set("reconnect.backoff.max.ms", "1000").set("socket.nagle.disable", "true");
+        let files = [
+            ("ssl.ca.location", &self.ca_file),
+            ("ssl.certificate.location", &self.certificate_file),
+            ("ssl.key.location", &self.key_file),
+        ];
+        for (key, file) in files.into_iter().filter_map(|(key, file)| Some((key, file.as_ref()?))) {
+            config.set(key, file.display().to_string());
+        }
+        if self.insecure_skip_verify {
+            config.set("enable.ssl.certificate.verification", "false");
+        }
+        if let (true, Some(mechanism)) = (self.protocol.sasl(), self.mechanism) {
+            config.set("sasl.mechanism", mechanism.as_str());
+            config.set("sasl.username", self.username.as_deref().unwrap_or_default());
+            config.set("sasl.password", self.password.as_deref().unwrap_or_default());
+        }
+        config
+    }
+
     /// A fingerprint that names the connection in logs without giving anything away.
     pub fn fingerprint(&self) -> String {
         let mut hasher = DefaultHasher::new();
@@ -179,4 +210,44 @@ impl KafkaConnection {
 fn invalid(why: impl fmt::Display) -> Diagnostic {
     Diagnostic::error(codes::CONNECTION, format!("The cluster's `admin` object cannot be used: {why}."))
         .hint("Correct the connection settings of the kafka_cluster block that this belongs to.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::{Type, Value};
+
+    fn admin(password: Value) -> Value {
+        Value::object_from([
+            ("bootstrap_servers", Value::from("a:1, b:2")),
+            ("security_protocol", Value::from("SASL_SSL")),
+            ("sasl_mechanism", Value::from("SCRAM-SHA-512")),
+            ("username", Value::from("me")),
+            ("password", password),
+            ("cluster_id", Value::unknown(Type::String)),
+            ("ca_file", Value::null(Type::String)),
+        ])
+    }
+
+    #[test]
+    fn reads_an_admin_object_and_masks_the_password() {
+        let c = KafkaConnection::from_value(&admin(Value::from("hunter2").sensitive())).unwrap().unwrap();
+        assert_eq!(c.bootstrap_servers, ["a:1", "b:2"]);
+        assert_eq!(c.password.as_deref(), Some("hunter2"));
+        assert!(!format!("{c:?}").contains("hunter2"));
+        assert_eq!(c.client_config().get("sasl.mechanism"), Some("SCRAM-SHA-512"));
+    }
+
+    #[test]
+    fn an_unknown_part_means_not_yet_but_an_unknown_id_does_not() {
+        assert_eq!(KafkaConnection::from_value(&admin(Value::unknown(Type::String))).unwrap(), None);
+        assert_eq!(KafkaConnection::from_value(&Value::unknown(Type::Dynamic)).unwrap(), None);
+        assert!(KafkaConnection::from_value(&admin(Value::from("x"))).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_missing_password_is_an_error() {
+        let e = KafkaConnection::from_value(&admin(Value::null(Type::String))).unwrap_err();
+        assert_eq!(e.code, codes::CONNECTION);
+    }
 }

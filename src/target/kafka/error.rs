@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use kafka_protocol::error::ParseResponseErrorCode;
+
 use crate::diag::codes::kafka as codes;
 use crate::diag::{Code, Diagnostic};
 
@@ -118,13 +120,24 @@ pub enum KafkaError {
         api: String,
     },
     /// No answer in time, though the cluster is there.
-    #[error("no answer to {api} within {} s", .after.as_secs())]
+    #[error("no answer to {api} in time (waited {} s)", .after.as_secs())]
     Timeout {
         /// The request.
         api: String,
         /// After how long.
         after: Duration,
     },
+    /// The connection broke after the request was sent: the broker may have carried it out.
+    #[error("the connection broke during {api}: {message}")]
+    Interrupted {
+        /// The request.
+        api: String,
+        /// Why.
+        message: String,
+    },
+    /// The cluster does not allow topics to be deleted (`delete.topic.enable=false`).
+    #[error("the cluster does not allow topics to be deleted")]
+    TopicDeletionDisabled,
     /// Any other error code of Kafka.
     #[error("{message} (error code {code})")]
     Other {
@@ -136,6 +149,52 @@ pub enum KafkaError {
 }
 
 impl KafkaError {
+    /// The error of a code of the protocol; `what` is the right that is missing should the code say so. `None` for code 0.
+    pub fn from_response(code: i16, message: Option<&str>, what: &str) -> Option<Self> {
+        (code != 0).then(|| Self::from_code(code, message, what))
+    }
+
+    /// The error of a code of the protocol that is not 0.
+    pub(super) fn from_code(code: i16, message: Option<&str>, what: &str) -> Self {
+        let name = code.err().map_or_else(|| format!("error {code}"), |e| format!("{e:?}"));
+        let message = message.filter(|m| !m.is_empty()).map_or(name, |m| m.trim_end_matches('.').to_string());
+        match code {
+            3 => Self::UnknownTopicOrPart,
+            5 => Self::LeaderNotAvailable,
+            7 => Self::Timeout { api: "the request inside the cluster".into(), after: Duration::ZERO },
+            17 => Self::TopicException { message },
+            29 | 30 | 31 | 53 | 65 => Self::AuthorizationFailed { what: what.to_string() },
+            35 => Self::Unsupported { api: message },
+            36 => Self::TopicAlreadyExists,
+            37 => Self::InvalidPartitions { message },
+            38 => Self::InvalidReplicationFactor { message },
+            39 => Self::InvalidReplicaAssignment { message },
+            40 => Self::InvalidConfig { message },
+            41 => Self::NotController,
+            42 => Self::InvalidRequest { message },
+            44 => Self::PolicyViolation { message },
+            54 => Self::SecurityDisabled,
+            58 => Self::AuthenticationFailed { message },
+            60 | 85 => Self::Reassignment { message },
+            73 => Self::TopicDeletionDisabled,
+            89 => Self::ThrottlingQuotaExceeded,
+            91 => Self::ResourceNotFound,
+            _ => Self::Other { code, message },
+        }
+    }
+
+    /// Whether nothing was carried out and the same request may succeed a little later.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::NotController | Self::LeaderNotAvailable | Self::ThrottlingQuotaExceeded)
+            // Not enough replicas, coordinator loading, coordinator not available, network exception, stale controller epoch.
+            || matches!(self, Self::Other { code: 11 | 13 | 14 | 15 | 19, .. })
+    }
+
+    /// Whether the request may or may not have been carried out: read back before asking again.
+    pub fn is_ambiguous(&self) -> bool {
+        matches!(self, Self::Timeout { .. } | Self::Interrupted { .. })
+    }
+
     /// Turns it into a diagnostic; `context` says what was being done ("creating topic \"orders\"").
     pub fn into_diagnostic(self, context: impl AsRef<str>) -> Diagnostic {
         let d = Diagnostic::error(self.code(), format!("Failed {}: {self}.", context.as_ref()));
@@ -147,12 +206,64 @@ impl KafkaError {
 
     fn code(&self) -> Code {
         match self {
-            Self::Unreachable { .. } | Self::Timeout { .. } => codes::UNREACHABLE,
+            Self::Unreachable { .. } => codes::UNREACHABLE,
+            Self::Connection { .. } => codes::CONNECTION,
+            Self::AuthenticationFailed { .. } => codes::AUTHENTICATION,
+            Self::TlsFailed { .. } => codes::TLS,
+            Self::AuthorizationFailed { .. } => codes::UNAUTHORIZED,
+            Self::Timeout { .. } | Self::Interrupted { .. } => codes::TIMEOUT,
+            Self::SecurityDisabled => codes::NO_AUTHORIZER,
+            Self::Unsupported { .. } => codes::UNSUPPORTED,
             _ => codes::REFUSED,
         }
     }
 
     fn hint(&self) -> Option<String> {
-        None
+        Some(match self {
+            Self::Unreachable { .. } => {
+                "Check that the cluster runs and that `bootstrap_servers` of the cluster's `admin` object names addresses that this machine can reach.".into()
+            }
+            Self::Connection { .. } => "Correct the connection settings in the cluster's `admin` object.".into(),
+            Self::AuthenticationFailed { .. } => {
+                "The cluster is there, but user, password or `sasl_mechanism` in the cluster's `admin` object are wrong.".into()
+            }
+            Self::TlsFailed { .. } => {
+                "Check `ca_file`, `certificate_file` and `key_file` in the cluster's `admin` object, and that the broker's certificate names its address.".into()
+            }
+            Self::AuthorizationFailed { what } => format!("Give the principal that streamform connects as the right to {what}."),
+            Self::Timeout { .. } | Self::Interrupted { .. } => "Plan again to see what was carried out.".into(),
+            Self::ThrottlingQuotaExceeded => "Wait, or raise the principal's `controller_mutation_rate`.".into(),
+            Self::SecurityDisabled => "Set `authorizer.class.name` on the brokers before managing ACLs.".into(),
+            Self::TopicDeletionDisabled => "Set `delete.topic.enable=true` on the brokers.".into(),
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unreachable_names_addresses_and_time() {
+        let e = KafkaError::Unreachable {
+            addresses: vec!["a:1".into(), "b:2".into()],
+            tried: Duration::from_secs(15),
+            cause: "refused".into(),
+        };
+        let d = e.into_diagnostic("reading topics");
+        assert_eq!(d.code, codes::UNREACHABLE);
+        assert_eq!(d.detail, "Failed reading topics: no broker answered at a:1, b:2 within 15 s: refused.");
+    }
+
+    #[test]
+    fn codes_become_types() {
+        assert_eq!(KafkaError::from_response(0, None, ""), None);
+        assert_eq!(KafkaError::from_code(36, Some("Topic 'x' already exists."), ""), KafkaError::TopicAlreadyExists);
+        let denied = KafkaError::from_code(29, None, "CREATE on topic \"x\"");
+        assert!(denied.clone().into_diagnostic("creating topic \"x\"").hint.unwrap().contains("CREATE on topic \"x\""));
+        assert_eq!(denied.code(), codes::UNAUTHORIZED);
+        assert!(KafkaError::from_code(41, None, "").is_transient());
+        assert!(KafkaError::from_code(7, None, "").is_ambiguous());
     }
 }

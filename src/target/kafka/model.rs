@@ -357,9 +357,12 @@ pub enum ScramChange {
 impl fmt::Debug for ScramChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Upsert { user, mechanism, iterations, .. } => {
-                f.debug_struct("Upsert").field("user", user).field("mechanism", mechanism).field("iterations", iterations).finish_non_exhaustive()
-            }
+            Self::Upsert { user, mechanism, iterations, .. } => f
+                .debug_struct("Upsert")
+                .field("user", user)
+                .field("mechanism", mechanism)
+                .field("iterations", iterations)
+                .finish_non_exhaustive(),
             Self::Delete { user, mechanism } => f.debug_struct("Delete").field("user", user).field("mechanism", mechanism).finish(),
         }
     }

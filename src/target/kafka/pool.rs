@@ -25,7 +25,8 @@ impl KafkaPool {
         if let Some(admin) = clients.get(&key) {
             return Ok(Arc::clone(admin));
         }
-        let admin = Admin::new(connection.clone(), self.counter.clone()).map_err(|e| e.into_diagnostic("connecting to the Kafka cluster"))?;
+        let admin =
+            Admin::new(connection.clone(), self.counter.clone()).map_err(|e| e.into_diagnostic("connecting to the Kafka cluster"))?;
         let admin = Arc::new(admin);
         clients.insert(key, Arc::clone(&admin));
         Ok(admin)

@@ -1,0 +1,321 @@
+//! The Kafka protocol over a socket: connect, TLS, SASL, version negotiation, one request at a time per broker.
+//!
+//! It knows how to send any request and tells apart what went wrong on the way; what requests mean is [`super::Admin`]'s business.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use kafka_protocol::messages::{
+    ApiVersionsRequest, ApiVersionsResponse, RequestHeader, ResponseHeader, SaslAuthenticateRequest, SaslHandshakeRequest,
+};
+use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, StrBytes};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_rustls::TlsConnector;
+
+use super::requests::Request;
+use super::{KafkaConnection, KafkaError, RequestCounter, SaslMechanism, sasl, tls};
+
+/// How long all attempts to reach a cluster take together.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long one attempt may take, so that a dead address does not use up the time of the others.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Pause between rounds over all addresses.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(250);
+/// Answers above this are not Kafka's: more likely something else listens there.
+const MAX_ANSWER: usize = 512 << 20;
+
+/// Which broker a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Target {
+    /// Any of the bootstrap servers (always the same one while it lives, so that reads do not go back in time).
+    Any,
+    /// This broker.
+    Broker(i32),
+}
+
+trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
+
+type Slot = Arc<tokio::sync::Mutex<Option<Socket>>>;
+
+/// The sockets to one cluster, opened on first use.
+pub(super) struct Raw {
+    connection: KafkaConnection,
+    tls: Option<Arc<rustls::ClientConfig>>,
+    counter: RequestCounter,
+    connect_timeout: Duration,
+    slots: Mutex<HashMap<Target, Slot>>,
+    nodes: Mutex<BTreeMap<i32, String>>,
+}
+
+/// An open, authenticated connection to a broker.
+struct Socket {
+    io: Box<dyn Io>,
+    versions: HashMap<i16, (i16, i16)>,
+    correlation: i32,
+}
+
+impl Raw {
+    pub(super) fn new(connection: KafkaConnection, counter: RequestCounter, connect_timeout: Duration) -> Result<Self, KafkaError> {
+        let tls = tls::client_config(&connection)?;
+        Ok(Raw { connection, tls, counter, connect_timeout, slots: Mutex::default(), nodes: Mutex::default() })
+    }
+
+    /// Remembers where brokers live.
+    pub(super) fn learn(&self, brokers: impl IntoIterator<Item = (i32, String)>) {
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner).extend(brokers);
+    }
+
+    /// Whether the address of a broker is known.
+    pub(super) fn knows(&self, broker: i32) -> bool {
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&broker)
+    }
+
+    /// Sends one request and reads its answer within `limit` (connecting has its own limit).
+    ///
+    /// # Errors
+    /// `Unreachable`, `AuthenticationFailed`, `TlsFailed` before anything was sent; `Interrupted` and `Timeout` when the broker may have
+    /// carried it out.
+    pub(super) async fn send<R: Request>(&self, target: Target, request: &R, limit: Duration) -> Result<R::Response, KafkaError> {
+        let slot = self.slot(target);
+        let mut place = slot.lock().await;
+        // Taken out while in use: a call that fails or is cancelled midway leaves no half-read socket behind.
+        let mut socket = match place.take() {
+            Some(socket) => socket,
+            None => self.connect(target).await?,
+        };
+        let answer = match timeout(limit, socket.call(request, &self.counter)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(e)) => return Err(e.after_sending(api_name::<R>())),
+            Err(_) => return Err(KafkaError::Timeout { api: api_name::<R>(), after: limit }),
+        };
+        *place = Some(socket);
+        Ok(answer)
+    }
+
+    fn slot(&self, target: Target) -> Slot {
+        Arc::clone(self.slots.lock().unwrap_or_else(PoisonError::into_inner).entry(target).or_default())
+    }
+
+    fn addresses(&self, target: Target) -> Vec<String> {
+        match target {
+            Target::Any => self.connection.bootstrap_servers.clone(),
+            Target::Broker(id) => self.nodes.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned().into_iter().collect(),
+        }
+    }
+
+    async fn connect(&self, target: Target) -> Result<Socket, KafkaError> {
+        let addresses = self.addresses(target);
+        let start = Instant::now();
+        let mut cause = String::from("no address is known");
+        loop {
+            for address in &addresses {
+                let left = self.connect_timeout.saturating_sub(start.elapsed());
+                let attempt = timeout(left.min(ATTEMPT_TIMEOUT), self.open(address)).await;
+                match attempt {
+                    Ok(Ok(socket)) => return Ok(socket),
+                    Ok(Err(Failure::Final(e))) => return Err(e),
+                    Ok(Err(Failure::Io(e))) if rustls_error(&e).is_some() => {
+                        return Err(KafkaError::TlsFailed { message: format!("{address}: {e}") });
+                    }
+                    Ok(Err(Failure::Io(e))) => cause = self.explain(&e),
+                    Err(_) => cause = "the connection is not answered".into(),
+                }
+            }
+            if start.elapsed() + RECONNECT_PAUSE >= self.connect_timeout {
+                return Err(KafkaError::Unreachable { addresses, tried: self.connect_timeout, cause });
+            }
+            sleep(RECONNECT_PAUSE).await;
+        }
+    }
+
+    fn explain(&self, e: &io::Error) -> String {
+        match e.kind() {
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
+                format!("the broker closes the connection; perhaps its listener does not speak {}", self.connection.protocol.as_str())
+            }
+            _ => e.to_string(),
+        }
+    }
+
+    async fn open(&self, address: &str) -> Result<Socket, Failure> {
+        let tcp = TcpStream::connect(address).await?;
+        tcp.set_nodelay(true)?;
+        let io: Box<dyn Io> = match &self.tls {
+            None => Box::new(tcp),
+            Some(config) => {
+                let host = address.rsplit_once(':').map_or(address, |(h, _)| h).trim_matches(['[', ']']).to_string();
+                let name = rustls_pki_types::ServerName::try_from(host)
+                    .map_err(|_| KafkaError::Connection { message: format!("\"{address}\" is not an address that TLS can check") })?;
+                Box::new(TlsConnector::from(Arc::clone(config)).connect(name, tcp).await?)
+            }
+        };
+        let mut socket = Socket { io, versions: HashMap::new(), correlation: 0 };
+        socket.negotiate(&self.counter).await?;
+        if self.connection.protocol.sasl() {
+            socket.login(&self.connection, &self.counter).await?;
+        }
+        Ok(socket)
+    }
+}
+
+/// What can go wrong on a socket.
+enum Failure {
+    /// The socket broke: another try may help.
+    Io(io::Error),
+    /// Another try would fail alike.
+    Final(KafkaError),
+}
+
+impl From<io::Error> for Failure {
+    fn from(e: io::Error) -> Self {
+        Failure::Io(e)
+    }
+}
+
+impl From<KafkaError> for Failure {
+    fn from(e: KafkaError) -> Self {
+        Failure::Final(e)
+    }
+}
+
+impl Failure {
+    fn after_sending(self, api: String) -> KafkaError {
+        match self {
+            Failure::Final(e) => e,
+            Failure::Io(e) if rustls_error(&e).is_some() => KafkaError::TlsFailed { message: e.to_string() },
+            Failure::Io(e) => KafkaError::Interrupted { api, message: e.to_string() },
+        }
+    }
+}
+
+fn rustls_error(e: &io::Error) -> Option<&rustls::Error> {
+    e.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>())
+}
+
+fn garbled(e: impl std::fmt::Display) -> Failure {
+    Failure::Io(io::Error::new(io::ErrorKind::InvalidData, format!("the answer is not Kafka's: {e}")))
+}
+
+fn api_name<R: Request>() -> String {
+    format!("{:?}", R::KEY)
+}
+
+impl Socket {
+    async fn call<R: Request>(&mut self, request: &R, counter: &RequestCounter) -> Result<R::Response, Failure> {
+        let (min, max) = self.versions.get(&(R::KEY as i16)).copied().ok_or_else(|| KafkaError::Unsupported { api: api_name::<R>() })?;
+        let version = R::VERSIONS.max.min(max);
+        if version < R::VERSIONS.min.max(min) {
+            return Err(KafkaError::Unsupported { api: api_name::<R>() }.into());
+        }
+        self.exchange(request, version, counter).await
+    }
+
+    async fn exchange<R: Request>(&mut self, request: &R, version: i16, counter: &RequestCounter) -> Result<R::Response, Failure> {
+        let mut answer = self.exchange_bytes(request, version, counter).await?;
+        R::Response::decode(&mut answer, version).map_err(garbled)
+    }
+
+    /// Sends a request and returns the answer behind its header.
+    async fn exchange_bytes<R: Request>(&mut self, request: &R, version: i16, counter: &RequestCounter) -> Result<Bytes, Failure> {
+        self.correlation = self.correlation.wrapping_add(1);
+        let frame = encode(request, version, self.correlation).map_err(|e| KafkaError::InvalidRequest { message: e.to_string() })?;
+        counter.count(&api_name::<R>());
+        self.io.write_all(&frame).await?;
+        self.io.flush().await?;
+        let mut size = [0; 4];
+        self.io.read_exact(&mut size).await?;
+        let size = usize::try_from(i32::from_be_bytes(size)).unwrap_or(usize::MAX);
+        if size > MAX_ANSWER {
+            return Err(garbled("it is too large"));
+        }
+        let mut body = BytesMut::zeroed(size);
+        self.io.read_exact(&mut body).await?;
+        let mut body = body.freeze();
+        let header = ResponseHeader::decode(&mut body, R::Response::header_version(version)).map_err(garbled)?;
+        if header.correlation_id != self.correlation {
+            return Err(garbled("it belongs to another request"));
+        }
+        Ok(body)
+    }
+
+    async fn negotiate(&mut self, counter: &RequestCounter) -> Result<(), Failure> {
+        let mut request = ApiVersionsRequest::default();
+        request.client_software_name = StrBytes::from_static_str("streamform");
+        request.client_software_version = StrBytes::from_static_str(env!("CARGO_PKG_VERSION"));
+        let answer = self.exchange_bytes(&request, 3, counter).await?;
+        // A broker that does not know version 3 answers in version 0 with an error code first.
+        let answer = match answer.first_chunk::<2>().map(|c| i16::from_be_bytes(*c)) {
+            Some(35) => self.exchange(&ApiVersionsRequest::default(), 0, counter).await?,
+            _ => ApiVersionsResponse::decode(&mut answer.clone(), 3).map_err(garbled)?,
+        };
+        self.versions = answer.api_keys.iter().map(|k| (k.api_key, (k.min_version, k.max_version))).collect();
+        Ok(())
+    }
+
+    async fn login(&mut self, connection: &KafkaConnection, counter: &RequestCounter) -> Result<(), Failure> {
+        let (Some(mechanism), Some(user), Some(password)) = (connection.mechanism, &connection.username, &connection.password) else {
+            return Err(KafkaError::Connection { message: "mechanism, user or password is missing".into() }.into());
+        };
+        let mut handshake = SaslHandshakeRequest::default();
+        handshake.mechanism = StrBytes::from_static_str(mechanism.as_str());
+        let answer = self.exchange(&handshake, 1, counter).await?;
+        if answer.error_code != 0 {
+            let offered = answer.mechanisms.iter().map(|m| m.to_string()).collect::<Vec<_>>().join(", ");
+            let message = format!("the broker does not offer {}; it offers {offered}", mechanism.as_str());
+            return Err(KafkaError::AuthenticationFailed { message }.into());
+        }
+        if mechanism == SaslMechanism::Plain {
+            self.authenticate(sasl::plain(user, password), counter).await?;
+            return Ok(());
+        }
+        let nonce = nonce().map_err(|message| KafkaError::Connection { message })?;
+        let scram = sasl::Scram::new(mechanism, user, password, nonce);
+        let server_first = self.authenticate(scram.first(), counter).await?;
+        let (last, proof) = scram.last(&server_first).ok_or_else(|| garbled("its SCRAM challenge makes no sense"))?;
+        let server_last = self.authenticate(last, counter).await?;
+        if !proof.accepts(&server_last) {
+            return Err(KafkaError::AuthenticationFailed { message: "the broker does not know the password itself".into() }.into());
+        }
+        Ok(())
+    }
+
+    async fn authenticate(&mut self, bytes: Vec<u8>, counter: &RequestCounter) -> Result<Bytes, Failure> {
+        let mut request = SaslAuthenticateRequest::default();
+        request.auth_bytes = bytes.into();
+        let answer = self.call(&request, counter).await?;
+        match answer.error_code {
+            0 => Ok(answer.auth_bytes),
+            _ => {
+                let message = answer.error_message.map_or_else(|| "the broker gives no reason".to_string(), |m| m.to_string());
+                Err(KafkaError::AuthenticationFailed { message }.into())
+            }
+        }
+    }
+}
+
+/// 24 random bytes as text.
+pub(super) fn nonce() -> Result<String, String> {
+    use base64::Engine;
+    let mut bytes = [0; 24];
+    getrandom::fill(&mut bytes).map_err(|e| format!("no random numbers: {e}"))?;
+    Ok(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes))
+}
+
+fn encode<R: Request>(request: &R, version: i16, correlation: i32) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+    let mut header = RequestHeader::default();
+    header.request_api_key = R::KEY as i16;
+    header.request_api_version = version;
+    header.correlation_id = correlation;
+    header.client_id = Some(StrBytes::from_static_str("streamform"));
+    let mut body = BytesMut::new();
+    header.encode(&mut body, R::header_version(version))?;
+    request.encode(&mut body, version)?;
+    let size = i32::try_from(body.len())?;
+    Ok([&size.to_be_bytes()[..], &body].concat())
+}

@@ -1,0 +1,346 @@
+//! The admin client against a real broker.
+//!
+//! `STREAMFORM_TEST_KAFKA` names the broker: `plaintext=HOST:PORT,scram=HOST:PORT,mtls=HOST:PORT,tls=FOLDER`, where the PLAINTEXT listener
+//! makes everyone a super user, SCRAM-SHA-512 knows admin/admin-secret, and FOLDER has `ca.crt` and admin's and mallory's `.crt` and `.key`.
+//! Without the variable the tests say so and pass.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use streamform::diag::codes::kafka as codes;
+use streamform::target::kafka::*;
+
+/// A broker to test against.
+struct Lab(BTreeMap<String, String>);
+
+impl Lab {
+    fn get() -> Option<Lab> {
+        let Ok(text) = std::env::var("STREAMFORM_TEST_KAFKA") else {
+            eprintln!("skipped: STREAMFORM_TEST_KAFKA is not set");
+            return None;
+        };
+        Some(Lab(text.split(',').filter_map(|p| p.split_once('=')).map(|(k, v)| (k.to_string(), v.to_string())).collect()))
+    }
+
+    fn plaintext(&self) -> KafkaConnection {
+        KafkaConnection { bootstrap_servers: vec![self.0["plaintext"].clone()], ..Default::default() }
+    }
+
+    fn scram(&self, user: &str, password: &str) -> KafkaConnection {
+        KafkaConnection {
+            bootstrap_servers: vec![self.0["scram"].clone()],
+            protocol: SecurityProtocol::SaslPlaintext,
+            mechanism: Some(SaslMechanism::ScramSha512),
+            username: Some(user.into()),
+            password: Some(password.into()),
+            ..Default::default()
+        }
+    }
+
+    fn mtls(&self, who: &str) -> KafkaConnection {
+        let file = |name: String| Some(PathBuf::from(&self.0["tls"]).join(name));
+        KafkaConnection {
+            bootstrap_servers: vec![self.0["mtls"].clone()],
+            protocol: SecurityProtocol::Ssl,
+            ca_file: file("ca.crt".into()),
+            certificate_file: file(format!("{who}.crt")),
+            key_file: file(format!("{who}.key")),
+            ..Default::default()
+        }
+    }
+}
+
+fn admin(connection: KafkaConnection) -> (Admin, RequestCounter) {
+    let counter = RequestCounter::default();
+    (Admin::with_connect_timeout(connection, counter.clone(), Duration::from_secs(3)).unwrap(), counter)
+}
+
+/// Names that no other run uses.
+fn unique(prefix: &str) -> String {
+    format!("{prefix}-{}-{}", std::process::id(), std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos())
+}
+
+fn topic(name: String) -> NewTopic {
+    NewTopic { name, partitions: 1, replication: 1, ..Default::default() }
+}
+
+/// Waits until `done` holds: brokers follow the controller with a delay.
+async fn eventually<T>(mut done: impl AsyncFnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(t) = done().await {
+            return t;
+        }
+        assert!(start.elapsed() < Duration::from_secs(40), "not within 40 s");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+fn read(topic: &str) -> AclBinding {
+    AclBinding {
+        resource: AclResource::Topic,
+        name: topic.into(),
+        pattern: AclPattern::Literal,
+        principal: "User:CN=nobody".into(),
+        host: "*".into(),
+        operation: AclOperation::Read,
+        permission: AclPermission::Allow,
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_topics_cost_one_request_of_each_kind() {
+    let Some(lab) = Lab::get() else { return };
+    let (kafka, counter) = admin(lab.plaintext());
+    let prefix = unique("many");
+    let names: Vec<String> = (0..1000).map(|i| format!("{prefix}-{i}")).collect();
+    let topics: Vec<_> = names.iter().cloned().map(topic).collect();
+    assert!(kafka.create_topics(&topics, true).await.unwrap().iter().all(Result::is_ok));
+    assert!(!kafka.metadata().await.unwrap().topics.contains_key(&names[0]), "validating must not create");
+    let created = kafka.create_topics(&topics, false).await.unwrap();
+    assert!(created.iter().all(|r| r.as_ref().is_ok_and(|t| t.id.is_some() && t.partitions == Some(1))), "{created:?}");
+    eventually(async || {
+        kafka.invalidate();
+        let m = kafka.snapshot_metadata().await.unwrap();
+        names.iter().all(|n| m.topics.contains_key(n)).then_some(())
+    })
+    .await;
+    assert_eq!(kafka.snapshot_metadata().await.unwrap().topics[&names[7]].id, created[7].as_ref().unwrap().id);
+
+    let before = counter.requests();
+    for part in names.chunks(100) {
+        assert_eq!(kafka.snapshot_configs(part).await.unwrap().len(), 100);
+    }
+    kafka.snapshot_configs(&names).await.unwrap();
+    kafka.snapshot_metadata().await.unwrap();
+    // Ten groups of new names are ten requests; names that are known cost none.
+    assert_eq!(counter.requests()["DescribeConfigs"] - before.get("DescribeConfigs").copied().unwrap_or(0), 10);
+    assert_eq!(counter.requests()["Metadata"], before["Metadata"]);
+    assert_eq!(counter.requests()["CreateTopics"], 2);
+
+    let changes: Vec<_> =
+        names.iter().map(|n| (ConfigResource::Topic(n.clone()), vec![ConfigOp::Set("retention.ms".into(), "1234567".into())])).collect();
+    let altered = kafka.incremental_alter_configs(&changes, false).await.unwrap();
+    assert!(altered.iter().all(Result::is_ok), "{altered:?}");
+    assert_eq!(counter.requests()["IncrementalAlterConfigs"], 1);
+
+    assert_eq!(kafka.create_topics(&topics[..1], false).await.unwrap(), [Err(KafkaError::TopicAlreadyExists)]);
+    assert!(kafka.delete_topics(&names).await.unwrap().iter().all(Result::is_ok));
+    assert_eq!(counter.requests()["DeleteTopics"], 1);
+    assert_eq!(kafka.delete_topics(&[unique("never")]).await.unwrap(), [Err(KafkaError::UnknownTopicOrPart)]);
+}
+
+#[tokio::test]
+async fn a_thousand_acls_are_created_and_deleted_exactly() {
+    let Some(lab) = Lab::get() else { return };
+    let (kafka, counter) = admin(lab.plaintext());
+    let prefix = unique("acl");
+    let acls: Vec<_> = (0..1000).map(|i| read(&format!("{prefix}-{i}"))).collect();
+    let others = vec![
+        AclBinding { permission: AclPermission::Deny, ..acls[0].clone() },
+        AclBinding { pattern: AclPattern::Prefixed, ..acls[0].clone() },
+        AclBinding { host: "10.0.0.1".into(), ..acls[0].clone() },
+        AclBinding { resource: AclResource::Cluster, name: "kafka-cluster".into(), principal: format!("User:{prefix}"), ..acls[0].clone() },
+        AclBinding { resource: AclResource::User, name: "x".into(), principal: format!("User:{prefix}"), operation: AclOperation::CreateTokens, ..acls[0].clone() },
+    ];
+    // `Cluster` knows no READ: the broker's refusal is that item's alone.
+    let refused = kafka.create_acls(&[others[3].clone(), acls[0].clone()]).await.unwrap();
+    assert!(matches!(refused[..], [Err(_), Ok(())]), "{refused:?}");
+    let mut others = others;
+    others[3].operation = AclOperation::ClusterAction;
+    assert!(kafka.create_acls(&acls).await.unwrap().iter().all(Result::is_ok));
+    assert!(kafka.create_acls(&others).await.unwrap().iter().all(Result::is_ok));
+    let expected: Vec<_> = acls.iter().chain(&others).cloned().collect();
+    let all = eventually(async || {
+        let all = kafka.describe_acls().await.unwrap();
+        expected.iter().all(|a| all.contains(a)).then_some(all)
+    })
+    .await;
+    assert_eq!(all.iter().filter(|a| a.name.starts_with(&prefix) || a.principal.ends_with(&prefix)).count(), expected.len());
+    assert_eq!(*kafka.snapshot_acls(&acls).await.unwrap(), all);
+    let before = counter.requests();
+    kafka.snapshot_acls(&acls).await.unwrap();
+    assert_eq!(counter.requests(), before, "a snapshot is asked for once");
+
+    let deleted = kafka.delete_acls(&acls).await.unwrap();
+    assert!(deleted.iter().all(|r| *r == Ok(1)), "{deleted:?}");
+    assert_eq!(counter.requests()["DeleteAcls"], 1);
+    let rest = eventually(async || {
+        let all = kafka.describe_acls().await.unwrap();
+        (!all.iter().any(|a| acls.contains(a))).then_some(all)
+    })
+    .await;
+    assert!(others.iter().all(|a| rest.contains(a)), "what only looks alike stays");
+    assert_eq!(kafka.delete_acls(&acls[..1]).await.unwrap(), [Ok(0)]);
+    assert!(kafka.delete_acls(&others).await.unwrap().iter().all(|r| *r == Ok(1)));
+}
+
+#[tokio::test]
+async fn configurations_are_changed_key_by_key() {
+    let Some(lab) = Lab::get() else { return };
+    let (kafka, _) = admin(lab.plaintext());
+    let name = unique("config");
+    let config = BTreeMap::from([("cleanup.policy".to_string(), "compact".to_string()), ("min.insync.replicas".into(), "1".into())]);
+    kafka.create_topics(&[NewTopic { config, ..topic(name.clone()) }], false).await.unwrap().remove(0).unwrap();
+    let resource = ConfigResource::Topic(name.clone());
+    let change = |op: ConfigOp| [(resource.clone(), vec![op])];
+
+    let bad = kafka.incremental_alter_configs(&change(ConfigOp::Set("retention.ms".into(), "abc".into())), true).await.unwrap();
+    assert!(matches!(&bad[..], [Err(KafkaError::InvalidConfig { message })] if message.contains("retention.ms")), "{bad:?}");
+    let only = kafka.incremental_alter_configs(&change(ConfigOp::Set("retention.ms".into(), "5000".into())), true).await.unwrap();
+    assert_eq!(only, [Ok(())]);
+    let append = kafka.incremental_alter_configs(&change(ConfigOp::Append("cleanup.policy".into(), "delete".into())), false).await.unwrap();
+    assert_eq!(append, [Ok(())]);
+    let entries = eventually(async || {
+        let entries = kafka.describe_configs(std::slice::from_ref(&resource)).await.unwrap().remove(0).ok()?;
+        (explicit(&entries).get("cleanup.policy") == Some(&Some("compact,delete"))).then_some(entries)
+    })
+    .await;
+    let keys: Vec<_> = explicit(&entries).into_keys().collect();
+    assert_eq!(keys, ["cleanup.policy", "min.insync.replicas"], "validate_only changed something, or another key was lost");
+    let retention = entries.iter().find(|e| e.name == "retention.ms").unwrap();
+    assert_eq!(retention.source, ConfigSource::Default);
+    assert!(retention.synonyms.iter().any(|s| s.name == "log.retention.hours" && s.source == ConfigSource::Default), "{retention:?}");
+
+    let docs = kafka.describe_config_docs(&resource).await.unwrap();
+    let retention = docs.iter().find(|e| e.name == "retention.ms").unwrap();
+    assert_eq!(retention.ty, Some(ConfigType::Long));
+    assert!(retention.documentation.as_deref().is_some_and(|d| d.len() > 40));
+    let broker = kafka.describe_cluster().await.unwrap().brokers[0].id;
+    assert!(kafka.describe_config_docs(&ConfigResource::Broker(broker)).await.unwrap().len() > 100);
+
+    let dynamic = |id| [(ConfigResource::Broker(id), vec![ConfigOp::Set("log.cleaner.threads".into(), "1".into())])];
+    assert_eq!(kafka.incremental_alter_configs(&dynamic(broker), true).await.unwrap(), [Ok(())]);
+    let all = [(ConfigResource::AllBrokers, vec![ConfigOp::Set("log.cleaner.threads".into(), "1".into())])];
+    assert_eq!(kafka.incremental_alter_configs(&all, true).await.unwrap(), [Ok(())]);
+
+    assert_eq!(kafka.create_partitions(&[(name.clone(), 3)], true).await.unwrap(), [Ok(())]);
+    assert_eq!(kafka.create_partitions(&[(name.clone(), 3)], false).await.unwrap(), [Ok(())]);
+    let shrink = eventually(async || {
+        let shrink = kafka.create_partitions(&[(name.clone(), 2)], true).await.unwrap();
+        (shrink != [Ok(())]).then_some(shrink)
+    })
+    .await;
+    assert!(matches!(shrink[..], [Err(KafkaError::InvalidPartitions { .. })]), "{shrink:?}");
+    kafka.delete_topics(&[name]).await.unwrap().remove(0).unwrap();
+}
+
+#[tokio::test]
+async fn refusals_are_told_apart() {
+    let Some(lab) = Lab::get() else { return };
+    let (kafka, _) = admin(lab.plaintext());
+    let wrong = |t: NewTopic| async { kafka.create_topics(&[t], true).await.unwrap().remove(0).unwrap_err() };
+    assert!(matches!(wrong(topic("no spaces".into())).await, KafkaError::TopicException { .. }));
+    assert!(matches!(wrong(NewTopic { replication: 99, ..topic(unique("rf")) }).await, KafkaError::InvalidReplicationFactor { .. }));
+    assert!(matches!(wrong(NewTopic { partitions: 0, ..topic(unique("p")) }).await, KafkaError::InvalidPartitions { .. }));
+    let config = BTreeMap::from([("retention.mss".to_string(), "1".to_string())]);
+    assert!(matches!(wrong(NewTopic { config, ..topic(unique("c")) }).await, KafkaError::InvalidConfig { .. }));
+    let defaults = NewTopic { partitions: -1, replication: -1, ..topic(unique("d")) };
+    assert!(kafka.create_topics(&[defaults], true).await.unwrap()[0].is_ok());
+    let missing = kafka.describe_configs(&[ConfigResource::Topic(unique("none"))]).await.unwrap();
+    assert_eq!(missing, [Err(KafkaError::UnknownTopicOrPart)]);
+}
+
+#[tokio::test]
+async fn mtls_and_scram_connect_on_both_transports() {
+    let Some(lab) = Lab::get() else { return };
+    let id = admin(lab.plaintext()).0.cluster_id().await.unwrap();
+    assert!(!id.is_empty());
+    for connection in [lab.mtls("admin"), lab.scram("admin", "admin-secret")] {
+        let (kafka, _) = admin(connection);
+        assert_eq!(kafka.cluster_id().await.unwrap(), id);
+        kafka.describe_acls().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn wrong_credentials_are_not_a_timeout() {
+    let Some(lab) = Lab::get() else { return };
+    let start = Instant::now();
+    let (kafka, _) = admin(lab.scram("admin", "wrong-password"));
+    let e = kafka.describe_acls().await.unwrap_err();
+    assert!(matches!(e, KafkaError::AuthenticationFailed { .. }), "{e:?}");
+    let d = e.into_diagnostic("reading ACLs");
+    assert_eq!(d.code, codes::AUTHENTICATION);
+    assert!(!format!("{d:?}").contains("wrong-password"));
+    assert!(start.elapsed() < Duration::from_secs(3));
+
+    let plain = KafkaConnection { mechanism: Some(SaslMechanism::Plain), ..lab.scram("admin", "admin-secret") };
+    let e = admin(plain).0.cluster_id().await.unwrap_err();
+    assert!(matches!(&e, KafkaError::AuthenticationFailed { message } if message.contains("SCRAM-SHA-512")), "{e:?}");
+
+    let bare = KafkaConnection { certificate_file: None, key_file: None, ..lab.mtls("admin") };
+    let e = admin(bare).0.cluster_id().await.unwrap_err();
+    assert!(matches!(e, KafkaError::TlsFailed { .. }), "{e:?}");
+    let foreign = KafkaConnection { ca_file: None, ..lab.mtls("admin") };
+    let e = admin(foreign).0.cluster_id().await.unwrap_err();
+    assert!(matches!(e, KafkaError::TlsFailed { .. }), "{e:?}");
+    let unchecked = KafkaConnection { insecure_skip_verify: true, ca_file: None, ..lab.mtls("admin") };
+    admin(unchecked).0.describe_acls().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_missing_right_is_named() {
+    let Some(lab) = Lab::get() else { return };
+    let (kafka, _) = admin(lab.mtls("mallory"));
+    let name = unique("denied");
+    let e = kafka.create_topics(&[topic(name.clone())], false).await.unwrap().remove(0).unwrap_err();
+    let hint = e.into_diagnostic(format!("creating topic \"{name}\"")).hint.unwrap();
+    assert!(hint.contains(&format!("CREATE on topic \"{name}\"")), "{hint}");
+    let e = kafka.describe_acls().await.unwrap_err();
+    assert_eq!(e, KafkaError::AuthorizationFailed { what: "DESCRIBE on the cluster".into() });
+    let e = kafka.create_acls(&[read(&name)]).await.unwrap().remove(0).unwrap_err();
+    assert_eq!(e, KafkaError::AuthorizationFailed { what: "ALTER on the cluster".into() });
+}
+
+#[tokio::test]
+async fn an_unreachable_cluster_is_named_in_time() {
+    let start = Instant::now();
+    // Port 1 of loopback: nobody listens there.
+    let connection = KafkaConnection { bootstrap_servers: vec!["127.0.0.1:1".into()], ..Default::default() };
+    let e = admin(connection).0.describe_acls().await.unwrap_err();
+    assert!(matches!(&e, KafkaError::Unreachable { addresses, .. } if addresses == &["127.0.0.1:1"]), "{e:?}");
+    assert!(start.elapsed() < Duration::from_secs(5));
+    let d = e.into_diagnostic("reading ACLs");
+    assert_eq!(d.code, codes::UNREACHABLE);
+    assert!(d.detail.contains("127.0.0.1:1") && d.detail.contains("3 s"), "{}", d.detail);
+}
+
+#[tokio::test]
+async fn partitions_users_and_quotas() {
+    let Some(lab) = Lab::get() else { return };
+    let (kafka, _) = admin(lab.plaintext());
+    let name = unique("place");
+    kafka.create_topics(&[NewTopic { assignments: Some(vec![vec![1]]), ..topic(name.clone()) }], false).await.unwrap().remove(0).unwrap();
+    eventually(async || kafka.metadata().await.unwrap().topics.get(&name).map(|_| ())).await;
+    assert!(kafka.list_reassignments().await.unwrap().iter().all(|r| r.topic != name));
+    let to = |brokers| NewReassignment { topic: name.clone(), partition: 0, replicas: brokers };
+    assert_eq!(kafka.alter_reassignments(&[to(Some(vec![1]))]).await.unwrap(), [Ok(())]);
+    let nowhere = kafka.alter_reassignments(&[to(Some(vec![77]))]).await.unwrap();
+    assert!(matches!(nowhere[..], [Err(KafkaError::InvalidReplicaAssignment { .. })]), "{nowhere:?}");
+    let elected = kafka.elect_leaders(Some(&[(name.clone(), 0)])).await.unwrap();
+    assert_eq!(elected, [((name.clone(), 0), Ok(()))]);
+    let dirs = kafka.describe_log_dirs(&[]).await.unwrap();
+    assert!(dirs.iter().any(|d| d.error.is_none() && d.replicas.iter().any(|r| r.topic == name)), "{dirs:?}");
+    kafka.delete_topics(&[name]).await.unwrap().remove(0).unwrap();
+
+    let user = unique("user");
+    let mechanism = SaslMechanism::ScramSha512;
+    let upsert = ScramChange::Upsert { user: user.clone(), mechanism, iterations: 4096, password: "their-secret".into() };
+    assert_eq!(kafka.alter_scram(&[upsert]).await.unwrap(), [Ok(())]);
+    let known = eventually(async || kafka.describe_scram(std::slice::from_ref(&user)).await.unwrap().remove(&user)).await;
+    assert_eq!(known, [ScramCredential { mechanism, iterations: 4096 }]);
+    let login = admin(lab.scram(&user, "their-secret")).0;
+    eventually(async || login.cluster_id().await.ok()).await;
+    assert_eq!(kafka.alter_scram(&[ScramChange::Delete { user: user.clone(), mechanism }]).await.unwrap(), [Ok(())]);
+    eventually(async || kafka.describe_scram(std::slice::from_ref(&user)).await.unwrap().is_empty().then_some(())).await;
+
+    let entity: QuotaEntity = BTreeMap::from([("user".to_string(), Some(user.clone()))]);
+    let quota = |v| (entity.clone(), BTreeMap::from([("producer_byte_rate".to_string(), v)]));
+    assert_eq!(kafka.alter_quotas(&[quota(Some(1024.0))], false).await.unwrap(), [Ok(())]);
+    let set = eventually(async || kafka.describe_quotas().await.unwrap().remove(&entity)).await;
+    assert_eq!(set["producer_byte_rate"], 1024.0);
+    assert_eq!(kafka.alter_quotas(&[quota(None)], false).await.unwrap(), [Ok(())]);
+    kafka.list_groups().await.unwrap();
+}
