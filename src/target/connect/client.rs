@@ -109,7 +109,11 @@ impl ConnectClient {
     /// Creates a connector in an initial state, without a first run. Since Kafka 3.7. `exists` in the result tells a conflict of names
     /// from a rebalance: both are 409, so it reads back and is content when its own configuration is there.
     pub async fn create(
-        &self, name: &str, config: &BTreeMap<String, String>, initial: &RunState, p: &Patience<'_>,
+        &self,
+        name: &str,
+        config: &BTreeMap<String, String>,
+        initial: &RunState,
+        p: &Patience<'_>,
     ) -> Result<(), ConnectError> {
         let body = json!({ "name": name, "config": config, "initial_state": initial.to_string() });
         self.patient(p, || async {
@@ -204,7 +208,11 @@ impl ConnectClient {
     }
 
     async fn send<T: DeserializeOwned, B: Serialize + ?Sized>(
-        &self, method: Method, path: &[&str], query: &str, body: Option<&B>,
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &str,
+        body: Option<&B>,
     ) -> Result<T, ConnectError> {
         let bytes = self.call(method, path, query, body).await?;
         // serde's message may quote the text, which may be secret: only its place is kept.
@@ -219,7 +227,11 @@ impl ConnectClient {
     }
 
     async fn call<B: Serialize + ?Sized>(
-        &self, method: Method, path: &[&str], query: &str, body: Option<&B>,
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &str,
+        body: Option<&B>,
     ) -> Result<bytes::Bytes, ConnectError> {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
@@ -342,7 +354,8 @@ fn base_url(text: &str) -> Result<Url, ConnectError> {
 fn http_client(c: &ConnectConnection, base: &Url) -> Result<reqwest::Client, ConnectError> {
     // Another part of the process may have installed it before: that is the same one, and no error.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = reqwest::Client::builder().connect_timeout(CONNECT_LIMIT).user_agent(concat!("streamform/", env!("CARGO_PKG_VERSION")));
+    let mut builder =
+        reqwest::Client::builder().connect_timeout(CONNECT_LIMIT).user_agent(concat!("streamform/", env!("CARGO_PKG_VERSION")));
     if is_loopback(base) {
         builder = builder.no_proxy();
     }

@@ -12,5 +12,6 @@ pub use client::{ConnectClient, Patience};
 pub use pool::ConnectPool;
 pub use redact::{Redactor, holds_placeholder, is_masked, looks_secret};
 pub use types::{
-    ConfigCheck, ConnectConnection, ConnectError, Connector, ConnectorInfo, ConnectorStatus, LoggerLevel, Part, Plugin, RootInfo, RunState, Validation,
+    ConfigCheck, ConnectConnection, ConnectError, Connector, ConnectorInfo, ConnectorStatus, LoggerLevel, Part, Plugin, RootInfo, RunState,
+    Validation,
 };

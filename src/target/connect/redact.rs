@@ -49,7 +49,8 @@ impl Redactor {
 
     /// The first lines of a stack trace that say why: the exception and its causes, without the frames. At most `lines` of them.
     pub fn trace(&self, trace: &str, lines: usize) -> String {
-        let says = trace.lines().filter(|l| !l.trim_start().starts_with("at ") && !l.trim_start().starts_with("... ") && !l.trim().is_empty());
+        let says =
+            trace.lines().filter(|l| !l.trim_start().starts_with("at ") && !l.trim_start().starts_with("... ") && !l.trim().is_empty());
         let text: Vec<&str> = says.take(lines).collect();
         self.redact(&text.join("\n"))
     }
@@ -97,7 +98,8 @@ mod tests {
 
     #[test]
     fn a_trace_is_its_messages() {
-        let text = "org.x.ConnectException: no file\n\tat a.b(C.java:1)\n\tat d\nCaused by: java.io.IOException: token: abc\n\t... 12 more\n";
+        let text =
+            "org.x.ConnectException: no file\n\tat a.b(C.java:1)\n\tat d\nCaused by: java.io.IOException: token: abc\n\t... 12 more\n";
         let want = "org.x.ConnectException: no file\nCaused by: java.io.IOException: token: (sensitive value)";
         assert_eq!(Redactor::default().trace(text, 5), want);
         assert_eq!(Redactor::default().trace(text, 1), "org.x.ConnectException: no file");

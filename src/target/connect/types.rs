@@ -279,7 +279,8 @@ impl<'de> Deserialize<'de> for Validation {
             configs: Vec<Entry>,
         }
         let answer = Answer::deserialize(d)?;
-        let check = |e: Entry| ConfigCheck { key: e.value.name, kind: e.definition.map_or(String::new(), |d| d.kind), errors: e.value.errors };
+        let check =
+            |e: Entry| ConfigCheck { key: e.value.name, kind: e.definition.map_or(String::new(), |d| d.kind), errors: e.value.errors };
         Ok(Validation { checks: answer.configs.into_iter().map(check).collect() })
     }
 }
@@ -390,18 +391,28 @@ impl ConnectError {
     pub fn diagnostic(&self, redactor: &super::Redactor) -> Diagnostic {
         let (code, hint): (Code, &str) = match self {
             ConnectError::Unreachable { .. } => (codes::UNREACHABLE, "Check that a worker runs and that its URL is right."),
-            ConnectError::Timeout { .. } => (codes::UNREACHABLE, "A worker that loads plugins or opens connections can be slow: try again."),
-            ConnectError::Tls { .. } => (codes::TLS, "Check ca_file, certificate_file and key_file, and that the URL's host is in the worker's certificate."),
+            ConnectError::Timeout { .. } => {
+                (codes::UNREACHABLE, "A worker that loads plugins or opens connections can be slow: try again.")
+            }
+            ConnectError::Tls { .. } => {
+                (codes::TLS, "Check ca_file, certificate_file and key_file, and that the URL's host is in the worker's certificate.")
+            }
             ConnectError::Unauthorized { .. } => (codes::UNAUTHORIZED, "Check username and password, or the client's certificate."),
-            ConnectError::NotFound { .. } => (codes::NOT_FOUND, "List what is there with the worker's own interface or with streamform's import."),
-            ConnectError::Rebalancing => (codes::REBALANCING, "Wait until the workers have settled, or raise the time limit in a timeouts block."),
+            ConnectError::NotFound { .. } => {
+                (codes::NOT_FOUND, "List what is there with the worker's own interface or with streamform's import.")
+            }
+            ConnectError::Rebalancing => {
+                (codes::REBALANCING, "Wait until the workers have settled, or raise the time limit in a timeouts block.")
+            }
             ConnectError::Refused { .. } => (codes::INVALID_CONFIG, "Correct the configuration as the worker says."),
             ConnectError::Server { .. } => (codes::SERVER_ERROR, "The worker's log says more."),
             ConnectError::BadAnswer { .. } => (codes::BAD_ANSWER, "Check that the URL is that of a Kafka Connect worker."),
             ConnectError::BadConnection { .. } => (codes::BAD_CONNECTION, "Check the connection's arguments."),
         };
         let detail = match self {
-            ConnectError::Refused { message } => format!("Kafka Connect refuses the request: {}.", message.open(redactor).trim_end_matches('.')),
+            ConnectError::Refused { message } => {
+                format!("Kafka Connect refuses the request: {}.", message.open(redactor).trim_end_matches('.'))
+            }
             ConnectError::Server { status, message } => {
                 format!("Kafka Connect answers {status}: {}.", message.open(redactor).trim_end_matches('.'))
             }
@@ -434,7 +445,8 @@ mod tests {
     fn debug_shows_neither_passwords_nor_config_values_nor_messages() {
         let mut c = ConnectConnection::to_url("http://x");
         c.password = Some("s3cr3t".into());
-        let info: ConnectorInfo = serde_json::from_str(r#"{"name":"a","config":{"k":"s3cr3t","n":null},"tasks":[],"type":"sink"}"#).unwrap();
+        let info: ConnectorInfo =
+            serde_json::from_str(r#"{"name":"a","config":{"k":"s3cr3t","n":null},"tasks":[],"type":"sink"}"#).unwrap();
         assert!(!info.config.contains_key("n"));
         let e = ConnectError::Refused { message: Sealed::new("s3cr3t".into()) };
         assert!(!format!("{c:?}{info:?}{e:?}{e}").contains("s3cr3t"));

@@ -29,12 +29,15 @@ impl Admin {
         let acls = loop {
             match call().await {
                 Err(e) if (e.is_ambiguous() || e.is_transient()) && tries < 2 => tries += 1,
+                // An answer that librdkafka cannot read (more than 100,000 resources, for one).
+                Err(KafkaError::Other { code: ..0, .. }) => return self.describe_acls_raw().await,
                 other => break other?,
             }
         };
         match acls.into_iter().collect::<Option<BTreeSet<_>>>() {
-            Some(acls) => Ok(acls),
-            None => self.describe_acls_raw().await,
+            // librdkafka drops the error code of the answer as a whole: a refusal looks like an empty answer, so that must be asked for again.
+            Some(acls) if !acls.is_empty() => Ok(acls),
+            _ => self.describe_acls_raw().await,
         }
     }
 
