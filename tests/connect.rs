@@ -11,7 +11,9 @@ use streamform::diag::codes::connect as codes;
 use streamform::diag::{Diagnostic, Diagnostics};
 use streamform::resource::kafka_connect_data::KafkaConnectData;
 use streamform::resource::kafka_connector::KafkaConnector;
-use streamform::resource::{Observed, PlanInput, PlanOutput, Private, Progress, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb};
+use streamform::resource::{
+    Observed, PlanInput, PlanOutput, Private, Progress, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb,
+};
 use streamform::schema::Set;
 use streamform::target::connect::{ConnectClient, ConnectConnection, ConnectError, ConnectPool, Patience};
 use streamform::value::{Type, Value};
@@ -196,10 +198,11 @@ async fn a_connector_can_begin_stopped_and_many_are_made_at_once() {
     let results = KafkaConnector.apply(&lab.cx, Verb::Create, steps).await;
     let made: Vec<(Value, Private)> = results.into_iter().map(|r| (r.error.map(|e| panic!("{e:?}")), r.object.unwrap()).1).collect();
     for (i, m) in made.iter().enumerate() {
-        assert_eq!(m.0.get("tasks").and_then(|v| v.as_i64()), Some(if i % 3 == 2 { 0 } else { 1 }), "{i}");
+        assert_eq!(m.0.get("tasks").and_then(|v| v.as_i64()), Some(i64::from(i % 3 == 0)), "{i}");
     }
     let before = lab.requests();
-    let reads = addrs.iter().zip(&made).map(|(a, m)| ReadRequest { addr: a.parse().unwrap(), prior: m.0.clone(), private: m.1.clone() }).collect();
+    let reads =
+        addrs.iter().zip(&made).map(|(a, m)| ReadRequest { addr: a.parse().unwrap(), prior: m.0.clone(), private: m.1.clone() }).collect();
     for (read, (a, c)) in KafkaConnector.read(&lab.cx, reads).await.into_iter().zip(addrs.iter().zip(&configs)) {
         let Ok(Observed::Present(v, p)) = read else { panic!() };
         assert!(plan(a, c, Some(&(v, p))).effects.is_empty());
@@ -216,7 +219,8 @@ async fn a_failing_connector_tells_why_and_recovers() {
     // A sink whose file cannot be opened: its task fails at once. The topic is made by the source.
     let feed = unique("feed");
     let source = lab.create(&feed, &lab.source("in.txt", "failtopic", &[])).await;
-    let sink = |file: &str| lab.config(&[("class", Value::string("FileStreamSink")), ("config", map(&[("file", file), ("topics", "failtopic")]))]);
+    let sink =
+        |file: &str| lab.config(&[("class", Value::string("FileStreamSink")), ("config", map(&[("file", file), ("topics", "failtopic")]))]);
     let bad = sink("/no/such/folder/out.txt");
     let result = lab.apply(Verb::Create, &addr, None, Some(plan(&addr, &bad, None).planned)).await;
     let error = result.error.unwrap();
@@ -244,12 +248,20 @@ async fn connects_own_opinion_is_heard_at_plan_time() {
 
     let d = lab.probe(&lab.config(&[("class", Value::string("FileStremSource")), ("config", map(&[("topic", "t")]))])).await;
     assert_eq!((d[0].code, d[0].values[0].1.as_str()), (codes::UNKNOWN_CLASS, "class"));
-    assert!(d[0].hint.as_deref().unwrap().contains("Did you mean \"org.apache.kafka.connect.file.FileStreamSourceConnector\""), "{:?}", d[0].hint);
+    assert!(
+        d[0].hint.as_deref().unwrap().contains("Did you mean \"org.apache.kafka.connect.file.FileStreamSourceConnector\""),
+        "{:?}",
+        d[0].hint
+    );
 
     let config = map(&[("file", "/tmp/x"), ("topic", "t"), ("batch.size", "many"), ("header.convertr", "x")]);
     let d = lab.probe(&lab.config(&[("class", Value::string("FileStreamSource")), ("config", config)])).await;
     let found: Vec<_> = d.iter().map(|d| (d.code.id, d.values[0].1.as_str())).collect();
-    assert_eq!(found, [(codes::INVALID_CONFIG.id, "config[\"batch.size\"]"), (codes::UNKNOWN_KEY.id, "config[\"header.convertr\"]")], "{d:?}");
+    assert_eq!(
+        found,
+        [(codes::INVALID_CONFIG.id, "config[\"batch.size\"]"), (codes::UNKNOWN_KEY.id, "config[\"header.convertr\"]")],
+        "{d:?}"
+    );
     assert!(d[0].detail.contains("many"), "{}", d[0].detail);
 
     let d = lab.probe(&lab.config(&[("class", Value::string("FileStreamSource")), ("config", map(&[("file", "/tmp/x")]))])).await;
@@ -339,9 +351,11 @@ async fn a_data_source_reaches_a_worker_with_client_certificates() {
     // The object serves as a connector's connect.
     let connection = ConnectConnection::from_value(&value).unwrap();
     assert!(lab.cx.pool::<ConnectPool>().client(&connection).unwrap().connectors(&Patience::quiet(Duration::from_secs(9))).await.is_ok());
-    assert_eq!(read(block(parts[1], false)).await.unwrap_err().code, codes::TLS);
+    let error = read(block(parts[1], false)).await.unwrap_err();
+    assert_eq!(error.code, codes::TLS, "{error:?}");
     // A certificate that is no authority of the worker's.
-    assert_eq!(read(block(parts[2], true)).await.unwrap_err().code, codes::TLS);
+    let error = read(block(parts[2], true)).await.unwrap_err();
+    assert_eq!(error.code, codes::TLS, "{error:?}");
 }
 
 /// Needs a second worker that comes and goes: `STREAMFORM_TEST_CONNECT_CHURN` is set while something starts and stops one.
@@ -368,7 +382,15 @@ async fn rebalances_are_waited_out() {
 async fn a_stopped_connectors_offsets_can_be_changed() {
     let Some(lab) = Lab::new() else { return };
     let addr = unique("offsets");
-    let made = lab.create(&addr, &lab.source("in.txt", "offsets", &[])).await;
+    let path = lab.dir.path().join("in.txt").to_string_lossy().into_owned();
+    let topic = [
+        ("file", path.as_str()),
+        ("topic", "offsets"),
+        ("topic.creation.default.partitions", "1"),
+        ("topic.creation.default.replication.factor", "1"),
+    ];
+    let source = |state: &str| lab.source("in.txt", "offsets", &[("config", map(&topic)), ("state", Value::string(state))]);
+    let made = lab.create(&addr, &source("running")).await;
     let (client, p) = (lab.client(), Patience::quiet(Duration::from_secs(20)));
     let name = made.0.get_str("name").unwrap();
     let mut offsets = serde_json::Value::Null;
@@ -381,7 +403,7 @@ async fn a_stopped_connectors_offsets_can_be_changed() {
     }
     assert_eq!(offsets["offsets"][0]["offset"]["position"], 8, "{offsets}");
     assert!(matches!(client.patch_offsets(&name, &offsets, &p).await, Err(ConnectError::Refused { .. })));
-    let stopped = lab.source("in.txt", "offsets", &[("state", Value::string("stopped"))]);
+    let stopped = source("stopped");
     let result = lab.apply(Verb::Update, &addr, Some(&made), Some(plan(&addr, &stopped, Some(&made)).planned)).await;
     offsets["offsets"][0]["offset"]["position"] = 4.into();
     client.patch_offsets(&name, &offsets, &p).await.unwrap();

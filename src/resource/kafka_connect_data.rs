@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use super::{Observed, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb, attr_error};
 use crate::diag::codes::connect as codes;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::schema::{Attribute, Body, Nesting, NestedBlock, Schema};
+use crate::schema::{Attribute, Body, NestedBlock, Nesting, Schema};
 use crate::target::connect::{ConnectClient, ConnectConnection, ConnectPool, Patience, Plugin, Redactor, RootInfo};
 use crate::value::{Type, Value};
 
@@ -85,7 +85,9 @@ impl ResourceType for KafkaConnectData {
     }
 
     async fn apply(&self, _cx: &Session, _verb: Verb, steps: Vec<StepRequest>) -> Vec<StepResult> {
-        let refuse = |s: StepRequest| StepResult::failed(Diagnostic::error(codes::INVALID_ARGUMENT, "A data source cannot be applied.").on(s.addr), None);
+        let refuse = |s: StepRequest| {
+            StepResult::failed(Diagnostic::error(codes::INVALID_ARGUMENT, "A data source cannot be applied.").on(s.addr), None)
+        };
         steps.into_iter().map(refuse).collect()
     }
 

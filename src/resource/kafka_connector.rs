@@ -24,7 +24,7 @@ use super::{
 use crate::addr::{InstanceAddr, InstanceKey};
 use crate::diag::codes::connect as codes;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::schema::{Attribute, Body, Nesting, NestedBlock, Schema};
+use crate::schema::{Attribute, Body, NestedBlock, Nesting, Schema};
 use crate::value::{Type, Value};
 
 /// How many connectors one `apply` call takes.
@@ -43,10 +43,16 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
             Attribute::optional_computed("name", Type::String, "The connector's name. Default: the block's name.").force_new(),
             Attribute::required("class", Type::String, "The connector's class: in full, its simple name, or its alias."),
             Attribute::optional("tasks_max", Type::Number, "At most this many tasks.").default(1_i64),
-            Attribute::optional("config", Type::map(Type::String), "The configuration, without name, connector.class and tasks.max. A \
-                placeholder for Connect is written with two dollars: \"$${file:/etc/secrets/a.properties:key}\"."),
-            Attribute::optional("sensitive_config", Type::map(Type::String), "Further configuration that is never shown or stored.").sensitive(),
-            Attribute::optional("state", Type::String, "running, paused (tasks keep their place) or stopped (tasks are given up).").default("running"),
+            Attribute::optional(
+                "config",
+                Type::map(Type::String),
+                "The configuration, without name, connector.class and tasks.max. A \
+                placeholder for Connect is written with two dollars: \"$${file:/etc/secrets/a.properties:key}\".",
+            ),
+            Attribute::optional("sensitive_config", Type::map(Type::String), "Further configuration that is never shown or stored.")
+                .sensitive(),
+            Attribute::optional("state", Type::String, "running, paused (tasks keep their place) or stopped (tasks are given up).")
+                .default("running"),
             Attribute::optional("pause", Type::Bool, "The same as state = \"paused\"."),
             Attribute::computed("type", Type::String, "source or sink."),
             Attribute::computed("tasks", Type::Number, "How many tasks there are."),
@@ -278,7 +284,10 @@ fn plan_restart(prior: &Value, failed: &model::Failures, attrs: &mut BTreeMap<Ar
         return;
     }
     let name = prior.get_str("name").unwrap_or_default();
-    let d = Diagnostic::warning(codes::CONNECTOR_FAILED, format!("Connector {name:?} has {}, and its restart_policy says never.", failed.text()));
+    let d = Diagnostic::warning(
+        codes::CONNECTOR_FAILED,
+        format!("Connector {name:?} has {}, and its restart_policy says never.", failed.text()),
+    );
     out.diagnostics.push(d.hint("Look into the worker's log, then restart it, or set on_failure = \"failed_tasks\"."));
     if let Some(status) = prior.get("status") {
         attrs.insert("status".into(), status);

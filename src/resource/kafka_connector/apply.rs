@@ -11,7 +11,9 @@ use super::edge::{self, Live};
 use super::{model, probe};
 use crate::diag::Diagnostic;
 use crate::diag::codes::connect as codes;
-use crate::target::connect::{ConnectClient, ConnectConnection, ConnectError, Connector, ConnectorStatus, Patience, Redactor, RunState, is_masked};
+use crate::target::connect::{
+    ConnectClient, ConnectConnection, ConnectError, Connector, ConnectorStatus, Patience, Redactor, RunState, is_masked,
+};
 use crate::value::{Type, Value};
 
 /// How many connectors are written at once on one Connect cluster: each write makes the workers rebalance.
@@ -44,7 +46,11 @@ fn unchanged(step: &StepRequest, error: Diagnostic) -> StepResult {
 }
 
 async fn apply_group(
-    cx: &Session, verb: Verb, connection: Option<&ConnectConnection>, members: &[usize], steps: &[StepRequest],
+    cx: &Session,
+    verb: Verb,
+    connection: Option<&ConnectConnection>,
+    members: &[usize],
+    steps: &[StepRequest],
 ) -> Vec<(usize, StepResult)> {
     let Some(connection) = connection else {
         let no_address = |s: &StepRequest| edge::no_address(s.planned.as_ref().or(s.prior.as_ref()).unwrap_or(&Value::null_dynamic()));
@@ -169,7 +175,12 @@ impl<'a> Group<'a> {
     }
 
     async fn update(
-        &self, name: &str, config: Option<&BTreeMap<String, String>>, state: &str, status: &ConnectorStatus, p: &Patience<'_>,
+        &self,
+        name: &str,
+        config: Option<&BTreeMap<String, String>>,
+        state: &str,
+        status: &ConnectorStatus,
+        p: &Patience<'_>,
     ) -> Result<(), ConnectError> {
         let moves = model::state_text(status, None) != state || status.has_failed() && state != "running";
         // What is to rest rests before its configuration changes: no run with the new one in between.
@@ -237,7 +248,9 @@ impl<'a> Group<'a> {
                         Some(result) => done.push((w.index, result)),
                         None => rest.push(w),
                     },
-                    Err(e) if Instant::now() >= w.until => done.push((w.index, w.failed(e.diagnostic(&Redactor::default()), self.live, None))),
+                    Err(e) if Instant::now() >= w.until => {
+                        done.push((w.index, w.failed(e.diagnostic(&Redactor::default()), self.live, None)))
+                    }
                     // While a worker restarts, the others may not answer: the time limit decides.
                     Err(_) => rest.push(w),
                 }
@@ -349,7 +362,8 @@ impl<'a> Waiting<'a> {
             parts.extend(failed.take(3).map(|t| format!("Task {} failed on {}: {}", t.id, t.worker_id, says(&t.trace))));
         }
         let detail = format!("Connector {:?} does not run. {}", self.name, parts.join("\n"));
-        Diagnostic::error(codes::CONNECTOR_FAILED, detail).hint("Correct what the message says and apply again: what failed is then restarted.")
+        Diagnostic::error(codes::CONNECTOR_FAILED, detail)
+            .hint("Correct what the message says and apply again: what failed is then restarted.")
     }
 
     fn too_late(&self, look: &Look, now: Option<&Connector>) -> Diagnostic {
@@ -364,8 +378,11 @@ impl<'a> Waiting<'a> {
 }
 
 fn exists(name: &str) -> Diagnostic {
-    Diagnostic::error(codes::ALREADY_EXISTS, format!("Connect has a connector {name:?} with another configuration, and streamform did not make it."))
-        .hint("Import it, or give this one another name.")
+    Diagnostic::error(
+        codes::ALREADY_EXISTS,
+        format!("Connect has a connector {name:?} with another configuration, and streamform did not make it."),
+    )
+    .hint("Import it, or give this one another name.")
 }
 
 /// Whether the live configuration must be replaced. A masked value says nothing: it counts as changed only where the change is known,
@@ -423,7 +440,8 @@ mod tests {
 
     fn status(connector: &str, tasks: &[&str]) -> ConnectorStatus {
         let tasks: Vec<_> = tasks.iter().enumerate().map(|(i, s)| serde_json::json!({"id": i, "state": s, "worker_id": "w"})).collect();
-        serde_json::from_value(serde_json::json!({"connector": {"state": connector, "worker_id": "w"}, "tasks": tasks, "type": "sink"})).unwrap()
+        serde_json::from_value(serde_json::json!({"connector": {"state": connector, "worker_id": "w"}, "tasks": tasks, "type": "sink"}))
+            .unwrap()
     }
 
     fn seen(connector: &str, tasks: &[&str], state: &str, age: u64) -> &'static str {
@@ -451,7 +469,12 @@ mod tests {
     fn masked_values_do_not_make_a_change_by_themselves() {
         let map = |v: &str| Value::map(Type::String, [("pw".into(), Value::string(v))].into());
         let object = |v: &str, state: &str| {
-            Value::object_from([("name", Value::string("c")), ("class", Value::string("X")), ("config", map(v)), ("state", Value::string(state))])
+            Value::object_from([
+                ("name", Value::string("c")),
+                ("class", Value::string("X")),
+                ("config", map(v)),
+                ("state", Value::string(state)),
+            ])
         };
         let live: Connector = serde_json::from_value(serde_json::json!({
             "info": {"config": {"name": "c", "connector.class": "X", "tasks.max": "1", "pw": "[hidden]"}, "type": "sink"},
@@ -465,7 +488,11 @@ mod tests {
         };
         assert!(!check(object("a", "running"), object("a", "paused")));
         assert!(check(object("a", "running"), object("b", "running")));
-        let digest = Value::object_from([("name", Value::string("c")), ("config", Value::unknown(Type::map(Type::String))), ("state", Value::string("running"))]);
+        let digest = Value::object_from([
+            ("name", Value::string("c")),
+            ("config", Value::unknown(Type::map(Type::String))),
+            ("state", Value::string("running")),
+        ]);
         assert!(!check(digest.clone(), object("b", "paused")));
         assert!(check(digest, object("b", "running")));
     }

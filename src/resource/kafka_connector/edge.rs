@@ -46,8 +46,12 @@ pub(super) fn no_address(object: &Value) -> Diagnostic {
 /// The error for a Connect cluster that is not the one of the record, if it is not.
 pub(super) fn other_cluster(private: &Private, live: &str) -> Option<Diagnostic> {
     let recorded = model::Recorded::of(private).kafka_cluster_id.filter(|id| !id.is_empty() && id != live)?;
-    let detail = format!("This connector was made on a Connect cluster of the Kafka cluster {recorded}, but the one that answers is of {live}.");
-    Some(Diagnostic::error(codes::CLUSTER_CHANGED, detail).hint("Check the URL. If the move is meant, remove the connector from the state first."))
+    let detail =
+        format!("This connector was made on a Connect cluster of the Kafka cluster {recorded}, but the one that answers is of {live}.");
+    Some(
+        Diagnostic::error(codes::CLUSTER_CHANGED, detail)
+            .hint("Check the URL. If the move is meant, remove the connector from the state first."),
+    )
 }
 
 /// Reads many.
@@ -60,7 +64,10 @@ pub(super) async fn read(cx: &Session, requests: Vec<ReadRequest>) -> Vec<Result
 }
 
 async fn read_group(
-    cx: &Session, connection: Option<&ConnectConnection>, members: &[usize], requests: &[ReadRequest],
+    cx: &Session,
+    connection: Option<&ConnectConnection>,
+    members: &[usize],
+    requests: &[ReadRequest],
 ) -> Vec<(usize, Result<Observed, Diagnostic>)> {
     let all = |d: &Diagnostic| members.iter().map(|i| (*i, Err(d.clone().on(&requests[*i].addr)))).collect();
     let Some(connection) = connection else {
@@ -87,7 +94,9 @@ pub(super) struct Live {
 
 /// Lists a Connect cluster. Notes go to `addr`.
 pub(super) async fn list(
-    cx: &Session, connection: &ConnectConnection, addr: Option<&InstanceAddr>,
+    cx: &Session,
+    connection: &ConnectConnection,
+    addr: Option<&InstanceAddr>,
 ) -> Result<(Arc<ConnectClient>, Live), Diagnostic> {
     let client = client(cx, connection)?;
     let note = |text: &str| {
@@ -163,7 +172,11 @@ fn not_there(id: &str, live: &Live) -> Diagnostic {
     let hint = match crate::diag::did_you_mean(id, names.iter().copied()) {
         Some(near) => format!("Did you mean {near:?}?"),
         None if names.is_empty() => "This Connect cluster has no connectors.".to_string(),
-        None => format!("There are: {}{}.", names.iter().take(10).copied().collect::<Vec<_>>().join(", "), if names.len() > 10 { ", …" } else { "" }),
+        None => format!(
+            "There are: {}{}.",
+            names.iter().take(10).copied().collect::<Vec<_>>().join(", "),
+            if names.len() > 10 { ", …" } else { "" }
+        ),
     };
     Diagnostic::error(codes::NOT_FOUND, format!("There is no connector {id:?} on this Connect cluster.")).hint(hint)
 }

@@ -7,7 +7,9 @@ use serde_json::json;
 
 use super::super::Private;
 use crate::addr::quote;
-use crate::target::connect::{ConnectConnection, Connector, ConnectorStatus, Redactor, RunState, is_masked, looks_secret};
+use crate::target::connect::{
+    ConnectConnection, Connector, ConnectorStatus, Redactor, RunState, holds_placeholder, is_masked, looks_secret,
+};
 use crate::value::{Type, Value};
 
 /// The keys that have arguments of their own, with these.
@@ -136,7 +138,8 @@ fn map_changes(attr: &str, old: &Value, new: &Value) -> Vec<String> {
         // A prior that is known by its digest only is compared by the caller, who has the key of the digest.
         let by_digest = x.is_some_and(|v| !v.is_known()) && y.is_some();
         let same = x.map(Value::repr) == y.map(Value::repr);
-        let secret = marks.is_sensitive() || [x, y].into_iter().flatten().any(Value::contains_sensitive);
+        let named = looks_secret(key) && ![x, y].into_iter().flatten().filter_map(Value::as_str).all(holds_placeholder);
+        let secret = named || marks.is_sensitive() || [x, y].into_iter().flatten().any(Value::contains_sensitive);
         (!same && !by_digest).then(|| format!("{}: {} -> {}", path(attr, key), side(x, secret), side(y, secret)))
     };
     keys.into_iter().filter_map(line).collect()
@@ -263,7 +266,7 @@ fn split(prior: &Value, config: &BTreeMap<String, String>, sensitive: &BTreeSet<
             }
             (false, Some(before)) if before.contains_sensitive() => Value::string(value).sensitive(),
             // Without a record of this key, as in an import, its name says whether it is a secret.
-            (false, None) if looks_secret(key) && !crate::target::connect::holds_placeholder(value) => Value::string(value).sensitive(),
+            (false, None) if looks_secret(key) && !holds_placeholder(value) => Value::string(value).sensitive(),
             (false, _) => Value::string(value),
         };
         if is_secret { &mut secret } else { &mut plain }.insert(key.as_str().into(), value);

@@ -43,7 +43,8 @@ pub(super) async fn probe(cx: &Session, requests: Vec<StepRequest>) -> Vec<Diagn
 }
 
 async fn plugins(
-    cx: &Session, connection: &crate::target::connect::ConnectConnection,
+    cx: &Session,
+    connection: &crate::target::connect::ConnectConnection,
 ) -> Result<(std::sync::Arc<ConnectClient>, Vec<Plugin>), Diagnostic> {
     let client = edge::client(cx, connection)?;
     let plugins = client.plugins(&Patience::quiet(LIMIT)).await.map_err(|e| e.diagnostic(&Redactor::default()))?;
@@ -91,7 +92,11 @@ pub(super) fn unknown_class(class: &str, plugins: &[Plugin]) -> Diagnostic {
 
 /// Turns a validation into diagnostics. `complete` says whether all of the configuration was known.
 pub(super) fn judge(
-    validation: &Validation, object: &Value, config: &BTreeMap<String, String>, complete: bool, redactor: &Redactor,
+    validation: &Validation,
+    object: &Value,
+    config: &BTreeMap<String, String>,
+    complete: bool,
+    redactor: &Redactor,
 ) -> Diagnostics {
     let mut out = Diagnostics::new();
     let secret = model::secret_keys(object);

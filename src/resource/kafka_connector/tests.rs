@@ -14,8 +14,12 @@ fn map(pairs: &[(&str, &str)]) -> Value {
 /// A configuration by schema with these arguments; all others are null.
 fn config(args: &[(&'static str, Value)]) -> Value {
     let body = &SCHEMA.body;
-    let mut attrs: BTreeMap<Arc<str>, Value> =
-        body.attributes.iter().map(|a| (a.name.into(), Value::null_dynamic())).chain(body.blocks.iter().map(|b| (b.name.into(), Value::null(b.ty())))).collect();
+    let mut attrs: BTreeMap<Arc<str>, Value> = body
+        .attributes
+        .iter()
+        .map(|a| (a.name.into(), Value::null_dynamic()))
+        .chain(body.blocks.iter().map(|b| (b.name.into(), Value::null(b.ty()))))
+        .collect();
     attrs.extend(args.iter().map(|(k, v)| ((*k).into(), v.clone())));
     Value::object(attrs)
 }
@@ -27,7 +31,9 @@ fn proposed(config: &Value, prior: Option<&Value>) -> Value {
         use crate::schema::Set;
         let value = match (&a.default, a.set) {
             (Some(d), _) => d.clone(),
-            (None, Set::Computed | Set::OptionalComputed) => prior.and_then(|p| p.get(a.name)).unwrap_or_else(|| Value::unknown(Type::Dynamic)),
+            (None, Set::Computed | Set::OptionalComputed) => {
+                prior.and_then(|p| p.get(a.name)).unwrap_or_else(|| Value::unknown(Type::Dynamic))
+            }
             _ => Value::null_dynamic(),
         };
         attrs.insert(a.name.into(), value);
@@ -93,10 +99,8 @@ fn a_moving_connector_is_no_drift() {
 #[test]
 fn changes_are_shown_by_key_and_secrets_are_masked() {
     let (prior, private) = applied("RUNNING", &["RUNNING"]);
-    let secret = Value::map(
-        Type::String,
-        [("topics".into(), Value::string("b")), ("pw".into(), Value::string("s3cr3t").sensitive())].into(),
-    );
+    let secret =
+        Value::map(Type::String, [("topics".into(), Value::string("b")), ("pw".into(), Value::string("s3cr3t").sensitive())].into());
     let next = config(&[("class", Value::string("FileStreamSink")), ("config", secret)]);
     let out = planned(&next, Some(&prior), &private);
     assert_eq!(
@@ -112,9 +116,27 @@ fn changes_are_shown_by_key_and_secrets_are_masked() {
 }
 
 #[test]
+fn a_key_that_names_a_secret_is_masked_even_if_nobody_said_so() {
+    let (old, new) =
+        (map(&[("db.password", "one"), ("x.password", "${file:/a:b}")]), map(&[("db.password", "two"), ("x.password", "${file:/a:c}")]));
+    let lines = model::config_changes(&config(&[("config", old)]), &config(&[("config", new)]), &Private::Null);
+    assert_eq!(
+        lines,
+        [
+            "config[\"db.password\"]: (sensitive value) -> (sensitive value)",
+            "config[\"x.password\"]: \"$${file:/a:b}\" -> \"$${file:/a:c}\""
+        ]
+    );
+}
+
+#[test]
 fn a_change_of_state_alone_touches_no_configuration() {
     let (prior, private) = applied("RUNNING", &["RUNNING"]);
-    let stopped = config(&[("class", Value::string("FileStreamSink")), ("config", base().get("config").unwrap()), ("state", Value::string("stopped"))]);
+    let stopped = config(&[
+        ("class", Value::string("FileStreamSink")),
+        ("config", base().get("config").unwrap()),
+        ("state", Value::string("stopped")),
+    ]);
     assert_eq!(planned(&stopped, Some(&prior), &private).effects, ["stop"]);
     let (prior, private) = applied("PAUSED", &["PAUSED"]);
     assert_eq!(planned(&base(), Some(&prior), &private).effects, ["resume"]);
@@ -128,7 +150,8 @@ fn a_failed_task_is_restarted_unless_the_policy_says_never() {
     assert_eq!(out.effects, ["restart 1 failed task"]);
     assert_eq!(out.planned.get_str("status").as_deref(), Some("running"));
     let policy = Value::object_from([("on_failure", Value::string("never")), ("max", Value::from(3))]);
-    let never = config(&[("class", Value::string("FileStreamSink")), ("config", base().get("config").unwrap()), ("restart_policy", policy)]);
+    let never =
+        config(&[("class", Value::string("FileStreamSink")), ("config", base().get("config").unwrap()), ("restart_policy", policy)]);
     let out = planned(&never, Some(&prior), &private);
     assert!(out.effects.is_empty() && out.diagnostics.len() == 1);
     assert_eq!(out.planned.get_str("status").as_deref(), Some("failed"));
@@ -138,7 +161,8 @@ fn a_failed_task_is_restarted_unless_the_policy_says_never() {
 fn null_entries_are_as_good_as_none() {
     let with_null = Value::map(
         Type::String,
-        [("topics".into(), Value::string("a")), ("file".into(), Value::string("/tmp/x")), ("gone".into(), Value::null(Type::String))].into(),
+        [("topics".into(), Value::string("a")), ("file".into(), Value::string("/tmp/x")), ("gone".into(), Value::null(Type::String))]
+            .into(),
     );
     let c = config(&[("class", Value::string("FileStreamSink")), ("config", with_null)]);
     let (prior, private) = applied("RUNNING", &["RUNNING"]);
@@ -149,7 +173,8 @@ fn null_entries_are_as_good_as_none() {
 
 #[test]
 fn masked_values_keep_what_was_and_secrets_go_back_to_their_map() {
-    let c = live(serde_json::json!({"name": "s", "connector.class": "X", "pw": "[hidden]", "key": "****", "a": "1"}), "RUNNING", &["RUNNING"]);
+    let c =
+        live(serde_json::json!({"name": "s", "connector.class": "X", "pw": "[hidden]", "key": "****", "a": "1"}), "RUNNING", &["RUNNING"]);
     let prior = Value::object_from([("config", map(&[("key", "k1"), ("a", "0")])), ("sensitive_config", map(&[("pw", "p1")]).sensitive())]);
     let seen = model::observed(&prior, "s", &c, &["pw".to_string()].into());
     assert_eq!(seen.get("config").unwrap().as_map().unwrap()["key"].as_str(), Some("k1"));
@@ -194,7 +219,8 @@ fn pause_and_state_must_agree() {
 /// The published configurations: name and configuration.
 fn published() -> Vec<(String, serde_json::Value)> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/connectors");
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "json")).collect();
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "json")).collect();
     files.sort();
     assert!(files.len() >= 48);
     let read = |p: std::path::PathBuf| {
@@ -257,7 +283,9 @@ fn read_back(body: &hcl_edit::structure::Body, what: &str) -> BTreeMap<String, S
             Expression::String(s) => s.as_str().to_string(),
             Expression::Number(n) => n.value().to_string(),
             Expression::StringTemplate(t) => {
-                let literal = |e: &hcl_edit::template::Element| e.as_literal().map(|l| l.to_string()).unwrap_or_else(|| panic!("{what}: an interpolation"));
+                let literal = |e: &hcl_edit::template::Element| {
+                    e.as_literal().map(|l| l.to_string()).unwrap_or_else(|| panic!("{what}: an interpolation"))
+                };
                 t.iter().map(literal).collect()
             }
             other => panic!("{what}: {other:?}"),

@@ -334,9 +334,12 @@ fn what(path: &[&str]) -> String {
     }
 }
 
-fn tls_error<'a>(e: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
-    let inner = || e.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref).and_then(|i| i.downcast_ref());
-    e.downcast_ref::<rustls::Error>().or_else(inner)
+/// The TLS error that `e` is or wraps. An I/O error hides what it wraps from `source`, also several times over.
+fn tls_error<'a>(mut e: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    while let Some(inner) = e.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        e = inner;
+    }
+    e.downcast_ref()
 }
 
 fn base_url(text: &str) -> Result<Url, ConnectError> {
@@ -441,5 +444,87 @@ mod tests {
         let error = client.root(&Patience::quiet(Duration::from_secs(2))).await.unwrap_err();
         assert!(matches!(error, ConnectError::Unreachable { .. }), "{error:?}");
         assert!(!format!("{error:?}").contains("s3cr3t"));
+    }
+
+    /// A server that gives these answers in turn, one per connection, and records the request lines.
+    async fn scripted(answers: Vec<(u16, &'static str)>) -> (ConnectClient, tokio::task::JoinHandle<Vec<String>>) {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/base/", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            let mut lines = vec![];
+            for (status, body) in answers {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let (mut buffer, mut seen) = ([0; 8192], vec![]);
+                let wanted = |seen: &[u8]| {
+                    let text = String::from_utf8_lossy(seen).to_lowercase();
+                    let (head, rest) = text.split_once("\r\n\r\n")?;
+                    let length = head.split("content-length: ").nth(1).map_or(0, |l| l.lines().next().unwrap().trim().parse().unwrap());
+                    (rest.len() >= length).then_some(())
+                };
+                while wanted(&seen).is_none() {
+                    let n = stream.read(&mut buffer).await.unwrap();
+                    seen.extend_from_slice(&buffer[..n]);
+                }
+                lines.push(String::from_utf8_lossy(&seen).lines().next().unwrap().replace(" HTTP/1.1", ""));
+                let answer = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+            lines
+        });
+        (ConnectClient::new(&ConnectConnection::to_url(url), Arc::default()).unwrap(), server)
+    }
+
+    #[tokio::test]
+    async fn rebalances_and_passing_failures_are_waited_out_and_said_once() {
+        let (client, server) = scripted(vec![(409, "{}"), (500, r#"{"message":"later"}"#), (409, ""), (200, "{}")]).await;
+        let notes = std::sync::Mutex::new(vec![]);
+        let note = |t: &str| notes.lock().unwrap().push(t.to_string());
+        let p = Patience { until: Instant::now() + Duration::from_secs(20), note: &note };
+        client.put_config("a/b c", &BTreeMap::new(), &p).await.unwrap();
+        assert_eq!(*notes.lock().unwrap(), ["Connect is rebalancing, retrying"]);
+        assert_eq!(server.await.unwrap(), vec!["PUT /base/connectors/a%2Fb%20c/config"; 4]);
+        assert_eq!(client.requests.load(Ordering::Relaxed), 4);
+    }
+
+    #[tokio::test]
+    async fn waiting_ends_at_the_time_limit() {
+        let (client, _server) = scripted(vec![(409, "{}"); 9]).await;
+        let error = client.pause("a", &Patience::quiet(Duration::from_millis(700))).await.unwrap_err();
+        assert!(matches!(error, ConnectError::Rebalancing), "{error:?}");
+        assert_eq!(error.diagnostic(&super::super::Redactor::default()).code.id, "SF7004");
+    }
+
+    #[tokio::test]
+    async fn a_creation_that_worked_and_was_answered_with_409_is_a_success() {
+        let config: BTreeMap<String, String> = [("connector.class".to_string(), "X".to_string())].into();
+        let there = r#"{"name":"a","config":{"name":"a","connector.class":"X"},"tasks":[],"type":"sink"}"#;
+        let (client, server) = scripted(vec![(409, "{}"), (404, "{}"), (409, "{}"), (200, there)]).await;
+        client.create("a", &config, &RunState::Paused, &Patience::quiet(Duration::from_secs(20))).await.unwrap();
+        let lines = server.await.unwrap();
+        assert_eq!(lines, ["POST /base/connectors", "GET /base/connectors/a", "POST /base/connectors", "GET /base/connectors/a"]);
+
+        let (client, _server) = scripted(vec![(409, "{}"), (200, there)]).await;
+        let other = [("connector.class".to_string(), "Y".to_string())].into();
+        let error = client.create("a", &other, &RunState::Paused, &Patience::quiet(Duration::from_secs(20))).await.unwrap_err();
+        assert!(matches!(error, ConnectError::Refused { .. }));
+    }
+
+    #[tokio::test]
+    async fn a_deletion_is_waited_for_and_may_find_nothing() {
+        let there = r#"{"name":"a","config":{},"tasks":[],"type":"sink"}"#;
+        let (client, server) = scripted(vec![(409, "{}"), (404, "{}"), (200, there), (404, "{}")]).await;
+        client.delete("a", &Patience::quiet(Duration::from_secs(20))).await.unwrap();
+        assert_eq!(server.await.unwrap().len(), 4);
+    }
+
+    #[tokio::test]
+    async fn answers_of_something_else_quote_nothing() {
+        let (client, _server) = scripted(vec![(200, r#"{"s3cr3t": 1}"#), (401, ""), (400, r#"{"message":"s3cr3t"}"#)]).await;
+        let p = || Patience::quiet(Duration::from_secs(5));
+        let errors =
+            [client.plugins(&p()).await.err(), client.plugins(&p()).await.err(), client.plugins(&p()).await.err()].map(Option::unwrap);
+        assert!(matches!(errors, [ConnectError::BadAnswer { .. }, ConnectError::Unauthorized { .. }, ConnectError::Refused { .. }]));
+        assert!(!format!("{errors:?}").contains("s3cr3t"));
     }
 }
