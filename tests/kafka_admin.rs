@@ -2,7 +2,7 @@
 //!
 //! `STREAMFORM_TEST_KAFKA` names the broker: `plaintext=HOST:PORT,scram=HOST:PORT,mtls=HOST:PORT,tls=FOLDER`, where the PLAINTEXT listener
 //! makes everyone a super user, SCRAM-SHA-512 knows admin/admin-secret, and FOLDER has `ca.crt` and admin's and mallory's `.crt` and `.key`.
-//! Without the variable the tests say so and pass.
+//! `open=HOST:PORT`, where given, is another broker without an authorizer. Without the variable the tests say so and pass.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -355,4 +355,68 @@ async fn partitions_users_and_quotas() {
     assert_eq!(set["producer_byte_rate"], 1024.0);
     assert_eq!(kafka.alter_quotas(&[quota(None)], false).await.unwrap(), [Ok(())]);
     kafka.list_groups().await.unwrap();
+}
+
+#[tokio::test]
+async fn no_authorizer_is_not_an_empty_list() {
+    let Some(open) = Lab::get().and_then(|l| l.0.get("open").cloned()) else { return };
+    let (kafka, _) = admin(KafkaConnection { bootstrap_servers: vec![open], ..Default::default() });
+    assert_eq!(kafka.describe_acls().await.unwrap_err(), KafkaError::SecurityDisabled);
+    assert_eq!(kafka.create_acls(&[read("x")]).await.unwrap(), [Err(KafkaError::SecurityDisabled)]);
+    assert_eq!(KafkaError::SecurityDisabled.into_diagnostic("reading ACLs").code, codes::NO_AUTHORIZER);
+}
+
+/// Passes everything on to `broker`, but breaks the connection right after the request number `api` was passed on.
+async fn lossy_proxy(broker: String, api: i16) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let broker = tokio::net::TcpStream::connect(&broker).await.unwrap();
+            let ((mut from_client, mut to_client), (mut from_broker, mut to_broker)) = (client.into_split(), broker.into_split());
+            let answers = tokio::spawn(async move { tokio::io::copy(&mut from_broker, &mut to_client).await });
+            tokio::spawn(async move {
+                while let Ok(size) = from_client.read_u32().await {
+                    let mut body = vec![0; size as usize];
+                    from_client.read_exact(&mut body).await.unwrap();
+                    let lost = body[..2] == api.to_be_bytes();
+                    if lost {
+                        answers.abort();
+                    }
+                    to_broker.write_all(&size.to_be_bytes()).await.unwrap();
+                    to_broker.write_all(&body).await.unwrap();
+                    if lost {
+                        // The broker must have read it before its side is closed.
+                        tokio::time::sleep(Duration::from_millis(300)).await;
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_read_back() {
+    let Some(lab) = Lab::get() else { return };
+    let through = async |api| {
+        let proxy = lossy_proxy(lab.0["plaintext"].clone(), api).await;
+        admin(KafkaConnection { bootstrap_servers: vec![proxy], ..Default::default() }).0
+    };
+    let (direct, _) = admin(lab.plaintext());
+    let (name, there) = (unique("lost"), unique("there"));
+    direct.create_topics(&[topic(there.clone())], false).await.unwrap().remove(0).unwrap();
+    eventually(async || direct.metadata().await.unwrap().topics.get(&there).map(|_| ())).await;
+
+    let kafka = through(19).await;
+    kafka.snapshot_metadata().await.unwrap();
+    let results = kafka.create_topics(&[topic(name.clone()), topic(there.clone())], false).await.unwrap();
+    assert!(matches!(&results[0], Ok(t) if t.id.is_some()), "{results:?}");
+    assert!(matches!(&results[1], Err(e) if e.is_ambiguous()), "a topic that was there before is not ours: {results:?}");
+
+    let deleted = through(20).await.delete_topics(&[name.clone(), there.clone()]).await.unwrap();
+    assert!(deleted.iter().all(|r| r.is_ok()), "{deleted:?}");
+    eventually(async || (!direct.metadata().await.unwrap().topics.contains_key(&name)).then_some(())).await;
 }

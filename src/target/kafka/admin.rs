@@ -271,7 +271,7 @@ mod tests {
         assert_eq!(chunks(&[1, 2, 3, 9, 1], 5, |w| *w), [&[1, 2][..], &[3], &[9], &[1]]);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn only_items_that_failed_in_passing_are_tried_again() {
         let calls = RefCell::new(Vec::new());
         let results = retry_items(&[1, 2, 3], async |items: &[i32]| {

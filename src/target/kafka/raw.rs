@@ -26,6 +26,8 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pause between rounds over all addresses.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(250);
+/// A socket that lay idle for longer is not used again: brokers close idle sockets, and a write on one would end in doubt.
+const IDLE: Duration = Duration::from_secs(60);
 /// Answers above this are not Kafka's: more likely something else listens there.
 const MAX_ANSWER: usize = 512 << 20;
 
@@ -58,6 +60,7 @@ struct Socket {
     io: Box<dyn Io>,
     versions: HashMap<i16, (i16, i16)>,
     correlation: i32,
+    last_used: Instant,
 }
 
 impl Raw {
@@ -85,7 +88,7 @@ impl Raw {
         let slot = self.slot(target);
         let mut place = slot.lock().await;
         // Taken out while in use: a call that fails or is cancelled midway leaves no half-read socket behind.
-        let mut socket = match place.take() {
+        let mut socket = match place.take().filter(|s| s.last_used.elapsed() < IDLE) {
             Some(socket) => socket,
             None => self.connect(target).await?,
         };
@@ -94,6 +97,7 @@ impl Raw {
             Ok(Err(e)) => return Err(e.after_sending(api_name::<R>())),
             Err(_) => return Err(KafkaError::Timeout { api: api_name::<R>(), after: limit }),
         };
+        socket.last_used = Instant::now();
         *place = Some(socket);
         Ok(answer)
     }
@@ -155,7 +159,7 @@ impl Raw {
                 Box::new(TlsConnector::from(Arc::clone(config)).connect(name, tcp).await?)
             }
         };
-        let mut socket = Socket { io, versions: HashMap::new(), correlation: 0 };
+        let mut socket = Socket { io, versions: HashMap::new(), correlation: 0, last_used: Instant::now() };
         socket.negotiate(&self.counter).await?;
         if self.connection.protocol.sasl() {
             socket.login(&self.connection, &self.counter).await?;

@@ -1,6 +1,7 @@
 //! Topics and configurations: create, delete, grow, describe, alter.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::create_topics_request::{CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig};
@@ -14,15 +15,21 @@ use kafka_protocol::messages::{
     TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
+use tokio::time::sleep;
 
 use super::admin::{REQUEST_TIMEOUT, chunks, topic_id};
 use super::raw::Target;
-use super::{Admin, ConfigEntry, ConfigOp, ConfigResource, ConfigSource, ConfigSynonym, ConfigType, CreatedTopic, KafkaError, NewTopic};
+use super::{
+    Admin, ConfigEntry, ConfigOp, ConfigResource, ConfigSource, ConfigSynonym, ConfigType, CreatedTopic, KafkaError, Metadata, NewTopic,
+};
 
 /// A controller refuses requests of more than 10,000 records; this leaves room for what a topic costs beside its partitions.
 const RECORDS: usize = 8_000;
 /// Topics in one request that reads or deletes.
 const TOPICS: usize = 1_000;
+/// How often, and with which pauses, topics are looked at after an answer got lost.
+const READ_BACKS: u32 = 10;
+const READ_BACK_PAUSE: Duration = Duration::from_millis(300);
 
 type Results<T> = Result<Vec<Result<T, KafkaError>>, KafkaError>;
 
@@ -67,7 +74,7 @@ impl Admin {
 
     /// After an answer that got lost: a topic that was not there before and now is there as wanted counts as created.
     async fn created_anyway(&self, topics: &[NewTopic], lost: &KafkaError) -> Results<CreatedTopic> {
-        let now = self.metadata().await?;
+        let now = self.read_back(|m| topics.iter().all(|t| m.topics.contains_key(&t.name))).await?;
         let outcome = |wanted: &NewTopic| {
             let topic = now
                 .topics
@@ -81,6 +88,19 @@ impl Admin {
             if wanted.assignments.is_some() || as_wanted { Ok(created) } else { Err(lost.clone()) }
         };
         Ok(topics.iter().map(outcome).collect())
+    }
+
+    /// The metadata once `done` holds, or as it is after some seconds.
+    async fn read_back(&self, done: impl Fn(&Metadata) -> bool) -> Result<Metadata, KafkaError> {
+        let mut now = self.metadata().await?;
+        for _ in 0..READ_BACKS {
+            if done(&now) {
+                break;
+            }
+            sleep(READ_BACK_PAUSE).await;
+            now = self.metadata().await?;
+        }
+        Ok(now)
     }
 
     /// Deletes topics by name, results in order. `UnknownTopicOrPart` where there is none. Brokers take a moment to follow.
@@ -102,7 +122,7 @@ impl Admin {
             .with_timeout_ms(REQUEST_TIMEOUT.as_millis() as i32);
         let answer = match self.write(&request).await {
             Err(e) if e.is_ambiguous() => {
-                let now = self.metadata().await?;
+                let now = self.read_back(|m| !names.iter().any(|n| m.topics.contains_key(n))).await?;
                 return Ok(names.iter().map(|n| if now.topics.contains_key(n) { Err(e.clone()) } else { Ok(()) }).collect());
             }
             other => other?,
@@ -141,9 +161,10 @@ impl Admin {
             .with_validate_only(validate_only);
         let answer = match self.write(&request).await {
             Err(e) if e.is_ambiguous() && !validate_only => {
-                let now = self.metadata().await?;
-                let grown = |(name, total): &(String, i32)| now.topics.get(name).is_some_and(|t| t.partitions.len() as i32 == *total);
-                return Ok(topics.iter().map(|t| if grown(t) { Ok(()) } else { Err(e.clone()) }).collect());
+                let grown =
+                    |m: &Metadata, (name, total): &(String, i32)| m.topics.get(name).is_some_and(|t| t.partitions.len() as i32 == *total);
+                let now = self.read_back(|m| topics.iter().all(|t| grown(m, t))).await?;
+                return Ok(topics.iter().map(|t| if grown(&now, t) { Ok(()) } else { Err(e.clone()) }).collect());
             }
             other => other?,
         };
