@@ -3,11 +3,19 @@
 //! [`load`] reads a folder and the modules that it calls through a [`FileSource`]; the loader alone does I/O, and only through
 //! that trait. What a resource's arguments mean is not known here: the schema decides that later.
 
+mod args;
+mod blocks;
 mod files;
 mod load;
+mod merge;
+mod refs;
+pub mod source;
+mod types;
+pub mod version;
 
 pub use files::{DiskFiles, FileSource, MemoryFiles, normalize};
 pub use load::load;
+pub use types::parse_type;
 
 use std::path::PathBuf;
 use std::sync::Arc;
