@@ -6,6 +6,7 @@
 
 pub mod ast;
 pub mod config;
+pub mod eval;
 pub mod fmt;
 pub mod functions;
 pub mod host;

@@ -51,8 +51,14 @@ impl Context<'_> {
         if mode == (Mode::Heredoc { flush: true }) {
             dedent(&mut pieces);
         }
+        let count = pieces.len();
         let mut pieces = pieces.into_iter().map(|m| m.piece).peekable();
-        build(&mut pieces)
+        let mut parts = build(&mut pieces);
+        // Text that was stripped away still makes the whole a text.
+        if count > 1 && matches!(parts[..], [TemplatePart::Interp(_)]) {
+            parts.push(TemplatePart::Literal("".into()));
+        }
+        parts
     }
 
     fn flatten(&mut self, t: &Template, mode: Mode, out: &mut Vec<Marked>) {
