@@ -5,7 +5,23 @@
 //! only arguments they declared to handle. Files, clock and randomness come from the [`Host`]. `try` and `can` are listed
 //! here for completion and documentation, but are evaluated by the evaluator: their arguments may fail.
 
+mod collection;
+mod convert;
+mod crypto;
+mod csv;
+mod datetime;
+mod encoding;
+mod files;
+mod format;
+mod network;
+mod numeric;
+mod regex;
+mod sets;
 mod special;
+mod streamform;
+mod string;
+mod yaml_decode;
+mod yaml_encode;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,7 +29,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::diag::Diagnostics;
 use crate::lang::host::Host;
-use crate::value::{Marks, Refinement, Repr, Type, Value};
+use crate::value::{Marks, Number, Refinement, Repr, Type, Value};
 
 /// A type that can be written in a constant; see [`Kind::ty`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,9 +200,33 @@ fn table() -> &'static BTreeMap<&'static str, &'static Function> {
     TABLE.get_or_init(|| FILES.iter().flat_map(|file| file.iter()).map(|f| (f.name, f)).collect())
 }
 
-static FILES: &[&[Function]] = &[special::FUNCTIONS];
+static FILES: &[&[Function]] = &[
+    collection::FUNCTIONS,
+    convert::FUNCTIONS,
+    crypto::FUNCTIONS,
+    datetime::FUNCTIONS,
+    encoding::FUNCTIONS,
+    files::FUNCTIONS,
+    format::FUNCTIONS,
+    network::FUNCTIONS,
+    numeric::FUNCTIONS,
+    regex::FUNCTIONS,
+    sets::FUNCTIONS,
+    special::FUNCTIONS,
+    streamform::FUNCTIONS,
+    string::FUNCTIONS,
+];
 
 impl Function {
+    const fn new(name: &'static str, params: &'static [Param], ret: Ret, body: Body, doc: &'static str) -> Function {
+        Function { name, params, variadic: None, doc, ret, body }
+    }
+
+    const fn rest(mut self, param: Param) -> Function {
+        self.variadic = Some(param);
+        self
+    }
+
     /// The parameter that the argument at `index` belongs to.
     pub fn param(&self, index: usize) -> Option<&Param> {
         self.params.get(index).or(self.variadic.as_ref())
@@ -262,6 +302,29 @@ fn convert(value: &Value, ty: &Type) -> Result<Value, String> {
         true => Ok(value.clone()),
         false => Err(format!("{ty} required")),
     }
+}
+
+/// The string argument at `i`; `call` has converted it.
+fn text(args: &[Value], i: usize) -> &str {
+    args.get(i).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The number argument at `i`; `call` has converted it.
+fn number(args: &[Value], i: usize) -> Number {
+    args.get(i).and_then(Value::as_number).cloned().unwrap_or_else(|| Number::from(0))
+}
+
+fn whole(args: &[Value], i: usize) -> Result<i64, CallError> {
+    number(args, i).to_i64().ok_or_else(|| CallError::arg(i, "whole number required"))
+}
+
+/// The elements of a list, set or tuple.
+fn items(args: &[Value], i: usize) -> &[Value] {
+    args.get(i).and_then(Value::as_slice).unwrap_or_default()
+}
+
+fn strings(items: impl IntoIterator<Item = impl AsRef<str>>) -> Value {
+    Value::list(Type::String, items.into_iter().map(Value::string).collect())
 }
 
 fn all_marks(values: &[Value]) -> Marks {

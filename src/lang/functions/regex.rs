@@ -1,0 +1,194 @@
+//! Regular expressions with RE2's syntax and ASCII classes, on the regex crate.
+
+use std::collections::BTreeMap;
+use std::iter::Peekable;
+use std::str::Chars;
+use std::sync::Arc;
+
+use regex::{Captures, Regex};
+
+use super::{CallContext, CallError, Function, Kind, Param, Ret, text};
+use crate::value::{Type, Value};
+
+const PARAMS: &[Param] = &[Param::new("pattern", Kind::Str), Param::new("string", Kind::Str)];
+
+pub(super) static FUNCTIONS: &[Function] = &[
+    Function::new("regex", PARAMS, Ret::Of(|a| result_type(a)), regex, "The first match of a regular expression: the text, or its capture groups."),
+    Function::new("regexall", PARAMS, Ret::Of(|a| Type::list(result_type(a))), regexall, "All matches of a regular expression."),
+];
+
+/// Replaces all matches; `$1`, `$name` and `${name}` in `by` stand for groups.
+pub(super) fn replace_all(pattern: &str, s: &str, by: &str) -> Result<String, String> {
+    Ok(compile(pattern)?.replace_all(s, by).into_owned())
+}
+
+fn compile(pattern: &str) -> Result<Regex, String> {
+    Regex::new(&translate(pattern)).map_err(|e| match e {
+        regex::Error::CompiledTooBig(_) => "the regular expression is too large".to_string(),
+        _ => format!("invalid regular expression: {}", last_line(&e.to_string())),
+    })
+}
+
+fn last_line(s: &str) -> &str {
+    let line = s.trim_end().lines().last().unwrap_or(s);
+    line.strip_prefix("error: ").unwrap_or(line)
+}
+
+fn regex(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
+    let (re, shape) = prepare(args)?;
+    let found = re.captures(text(args, 1)).ok_or_else(|| CallError::new("pattern did not match any part of the given string"))?;
+    Ok(shape.value(&found))
+}
+
+fn regexall(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
+    let (re, shape) = prepare(args)?;
+    Ok(Value::list(shape.ty(), re.captures_iter(text(args, 1)).map(|c| shape.value(&c)).collect()))
+}
+
+fn prepare(args: &[Value]) -> Result<(Regex, Shape), CallError> {
+    let re = compile(text(args, 0)).map_err(|m| CallError::arg(0, m))?;
+    let shape = Shape::of(&re).map_err(|m| CallError::arg(0, m))?;
+    Ok((re, shape))
+}
+
+fn result_type(args: &[Value]) -> Type {
+    match args.first().is_some_and(Value::is_known) {
+        true => prepare(args).map(|(_, shape)| shape.ty()).unwrap_or(Type::Dynamic),
+        false => Type::Dynamic,
+    }
+}
+
+/// What a match becomes, decided by the groups of the pattern.
+enum Shape {
+    Whole,
+    Tuple(usize),
+    Object(Vec<Arc<str>>),
+}
+
+impl Shape {
+    fn of(re: &Regex) -> Result<Shape, String> {
+        let groups: Vec<Option<&str>> = re.capture_names().skip(1).collect();
+        if groups.is_empty() {
+            return Ok(Shape::Whole);
+        }
+        let names: Vec<Arc<str>> = groups.iter().flatten().map(|n| Arc::from(*n)).collect();
+        match names.len() {
+            0 => Ok(Shape::Tuple(groups.len())),
+            n if n == groups.len() => Ok(Shape::Object(names)),
+            _ => Err("invalid regular expression: cannot mix both named and unnamed capture groups".to_string()),
+        }
+    }
+
+    fn ty(&self) -> Type {
+        match self {
+            Shape::Whole => Type::String,
+            Shape::Tuple(n) => Type::Tuple(vec![Type::String; *n].into()),
+            Shape::Object(names) => Type::object(names.iter().map(|n| (n.clone(), Type::String))),
+        }
+    }
+
+    fn value(&self, found: &Captures<'_>) -> Value {
+        let group = |i: usize| found.get(i).map_or_else(|| Value::null(Type::String), |m| Value::string(m.as_str()));
+        match self {
+            Shape::Whole => group(0),
+            Shape::Tuple(n) => Value::tuple((1..=*n).map(group).collect()),
+            Shape::Object(names) => {
+                Value::object(names.iter().enumerate().map(|(i, n)| (n.clone(), group(i + 1))).collect::<BTreeMap<_, _>>())
+            }
+        }
+    }
+}
+
+/// Rewrites what RE2 and the regex crate read differently: classes are ASCII, braces that are no repetition and
+/// brackets or `&` inside a class are literal, `\Q…\E` quotes, `\<` is a plain `<`.
+fn translate(pattern: &str) -> String {
+    let mut out = String::with_capacity(pattern.len() + 16);
+    let mut rest = pattern.chars().peekable();
+    let mut class = false;
+    while let Some(c) = rest.next() {
+        match c {
+            '\\' => escape(&mut rest, class, &mut out),
+            '[' if class => bracket_in_class(&mut rest, &mut out),
+            '[' => {
+                class = true;
+                open_class(&mut rest, &mut out);
+            }
+            ']' if class => {
+                class = false;
+                out.push(c);
+            }
+            '&' | '~' if class => out.extend(['\\', c]),
+            '{' if !class && !is_repetition(&rest) => out.push_str("\\{"),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+fn open_class(rest: &mut Peekable<Chars<'_>>, out: &mut String) {
+    out.push('[');
+    if let Some(caret) = rest.next_if_eq(&'^') {
+        out.push(caret);
+    }
+    if rest.next_if_eq(&']').is_some() {
+        out.push_str("\\]");
+    }
+}
+
+fn bracket_in_class(rest: &mut Peekable<Chars<'_>>, out: &mut String) {
+    let named = rest.peek() == Some(&':') && rest.clone().collect::<String>().contains(":]");
+    if !named {
+        out.push_str("\\[");
+        return;
+    }
+    out.push('[');
+    let mut previous = ' ';
+    for c in rest.by_ref() {
+        out.push(c);
+        if previous == ':' && c == ']' {
+            break;
+        }
+        previous = c;
+    }
+}
+
+fn is_repetition(rest: &Peekable<Chars<'_>>) -> bool {
+    let body: String = rest.clone().take_while(|c| *c != '}').collect();
+    let closed = rest.clone().any(|c| c == '}');
+    let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+    closed
+        && match body.split_once(',') {
+            Some((low, high)) => digits(low) && (high.is_empty() || digits(high)),
+            None => digits(&body),
+        }
+}
+
+fn escape(rest: &mut Peekable<Chars<'_>>, class: bool, out: &mut String) {
+    let Some(c) = rest.next() else {
+        out.push('\\');
+        return;
+    };
+    let inner = match c.to_ascii_lowercase() {
+        'd' => "0-9",
+        'w' => "0-9A-Za-z_",
+        's' => r"\t\n\f\r\x20",
+        _ => "",
+    };
+    match c {
+        'd' | 'w' | 's' if class => out.push_str(inner),
+        'd' | 'w' | 's' => out.push_str(&format!("[{inner}]")),
+        'D' | 'W' | 'S' => out.push_str(&format!("[^{inner}]")),
+        'b' if !class => out.push_str(r"(?-u:\b)"),
+        'Q' => quoted(rest, out),
+        '<' | '>' => out.push(c),
+        _ => out.extend(['\\', c]),
+    }
+}
+
+fn quoted(rest: &mut Peekable<Chars<'_>>, out: &mut String) {
+    let text: String = rest.clone().collect();
+    let literal = text.split("\\E").next().unwrap_or_default();
+    out.push_str(&regex::escape(literal));
+    let skip = literal.chars().count() + if literal.len() < text.len() { 2 } else { 0 };
+    rest.by_ref().take(skip).for_each(drop);
+}
