@@ -8,11 +8,11 @@
 mod collection;
 mod convert;
 mod crypto;
-mod csv;
 mod datetime;
 mod encoding;
 mod files;
 mod format;
+mod json;
 mod network;
 mod numeric;
 mod regex;
@@ -29,7 +29,9 @@ use std::sync::{Arc, OnceLock};
 
 use crate::diag::Diagnostics;
 use crate::lang::host::Host;
-use crate::value::{Marks, Number, Refinement, Repr, Type, Value};
+use crate::value::convert::unify;
+use crate::value::ops::unmark_deep;
+use crate::value::{Marks, Number, Refinement, Type, Value};
 
 /// A type that can be written in a constant; see [`Kind::ty`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,6 +175,9 @@ impl CallError {
 /// Renders a template: its name for diagnostics, its text, and its variables.
 pub type EvalTemplate<'a> = dyn Fn(&str, &str, &BTreeMap<Arc<str>, Value>) -> Result<Value, Diagnostics> + 'a;
 
+/// What an error says where its reason might show a sensitive argument.
+const SENSITIVE_FAILURE: &str = "the reason is not shown, because an argument is sensitive";
+
 /// What functions may use of their surroundings.
 pub struct CallContext<'a> {
     /// Files, clock, randomness.
@@ -260,7 +265,11 @@ impl Function {
         }
         match unknown {
             true => Ok(self.unknown_result(&converted).mark(all_marks(&converted)).mark(marks)),
-            false => Ok((self.body)(cx, &converted)?.mark(marks)),
+            false => match (self.body)(cx, &converted) {
+                Ok(value) => Ok(value.mark(marks)),
+                Err(e) if marks.union(all_marks(&converted)).is_sensitive() => Err(CallError { message: SENSITIVE_FAILURE.to_string(), ..e }),
+                Err(e) => Err(e),
+            },
         }
     }
 
@@ -298,10 +307,16 @@ fn accept(param: &Param, arg: &Value) -> Result<Value, String> {
 }
 
 fn convert(value: &Value, ty: &Type) -> Result<Value, String> {
-    match *ty == Type::Dynamic || value.ty() == *ty {
-        true => Ok(value.clone()),
-        false => Err(format!("{ty} required")),
-    }
+    crate::value::convert::convert(value, ty).map_err(|e| e.to_string())
+}
+
+fn convert_all(values: &[Value], ty: &Type) -> Result<Vec<Value>, String> {
+    values.iter().map(|v| convert(v, ty)).collect()
+}
+
+/// Whether two values are equal; `None` when only the apply can tell.
+fn equal(a: &Value, b: &Value) -> Option<bool> {
+    crate::value::ops::compare(a, b)
 }
 
 /// The string argument at `i`; `call` has converted it.
@@ -311,7 +326,7 @@ fn text(args: &[Value], i: usize) -> &str {
 
 /// The number argument at `i`; `call` has converted it.
 fn number(args: &[Value], i: usize) -> Number {
-    args.get(i).and_then(Value::as_number).cloned().unwrap_or_else(|| Number::from(0))
+    args.get(i).and_then(Value::as_number).cloned().unwrap_or_else(|| Number::ZERO)
 }
 
 fn whole(args: &[Value], i: usize) -> Result<i64, CallError> {
@@ -329,21 +344,4 @@ fn strings(items: impl IntoIterator<Item = impl AsRef<str>>) -> Value {
 
 fn all_marks(values: &[Value]) -> Marks {
     values.iter().fold(Marks::NONE, |m, v| m.union(v.deep_marks()))
-}
-
-/// The value without any mark, at any depth.
-pub(crate) fn unmark_deep(value: &Value) -> Value {
-    if value.deep_marks().is_none() {
-        return value.clone();
-    }
-    let each = |items: &[Value]| items.iter().map(unmark_deep).collect::<Vec<_>>();
-    let entries = |items: &BTreeMap<Arc<str>, Value>| items.iter().map(|(k, v)| (k.clone(), unmark_deep(v))).collect();
-    match value.repr() {
-        Repr::List(e) => Value::list(e.elem.clone(), each(&e.items)),
-        Repr::Set(e) => Value::set_raw(e.elem.clone(), each(&e.items)),
-        Repr::Map(e) => Value::map(e.elem.clone(), entries(&e.items)),
-        Repr::Tuple(t) => Value::tuple(each(&t.items)),
-        Repr::Object(o) => Value::object_of(entries(&o.attrs), o.origin.clone()),
-        _ => value.clone().unmark(value.marks()),
-    }
 }

@@ -3,16 +3,15 @@
 use dashu_int::IBig;
 
 use super::{CallContext, CallError, Function, Kind, Param, Ret, convert, number, text, whole};
-use crate::value::number::{Float, PRECISION};
 use crate::value::{Number, Type, Value};
 
 const NUM: Param = Param::new("num", Kind::Num);
 const NUMBER: Ret = Ret::Is(Kind::Num);
 
 pub(super) static FUNCTIONS: &[Function] = &[
-    Function::new("abs", &[NUM], NUMBER, |_, a| Ok(absolute(&number(a, 0)).into()), "The number without its sign."),
-    Function::new("ceil", &[NUM], NUMBER, |_, a| Ok(rounded(&number(a, 0), Float::ceil)), "The next whole number at or above."),
-    Function::new("floor", &[NUM], NUMBER, |_, a| Ok(rounded(&number(a, 0), Float::floor)), "The next whole number at or below."),
+    Function::new("abs", &[NUM], NUMBER, |_, a| Ok(number(a, 0).abs().into()), "The number without its sign."),
+    Function::new("ceil", &[NUM], NUMBER, |_, a| Ok(number(a, 0).ceil().into()), "The next whole number at or above."),
+    Function::new("floor", &[NUM], NUMBER, |_, a| Ok(number(a, 0).floor().into()), "The next whole number at or below."),
     Function::new("log", &[NUM, Param::new("base", Kind::Num)], NUMBER, log, "The logarithm of a number in a base."),
     Function::new("max", &[], NUMBER, |_, a| extreme(a, |new, best| new > best), "The greatest of the numbers.").rest(Param::new("numbers", Kind::Num)),
     Function::new("min", &[], NUMBER, |_, a| extreme(a, |new, best| new < best), "The smallest of the numbers.").rest(Param::new("numbers", Kind::Num)),
@@ -28,39 +27,19 @@ pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("sum", &[Param::new("list", Kind::Any)], NUMBER, sum, "The sum of a list or set of numbers."),
 ];
 
-fn absolute(n: &Number) -> Number {
-    let f = n.to_float();
-    if f < Float::ZERO { Number::from(-f) } else { n.clone() }
-}
-
-fn rounded(n: &Number, round: fn(&Float) -> Float) -> Value {
-    match n.to_i64() {
-        Some(_) => n.clone().into(),
-        None => Number::from(round(&n.to_float())).into(),
-    }
-}
-
-/// Logarithms and powers are binary64 arithmetic where the language was first defined; the results show it.
-fn to_f64(n: &Number) -> f64 {
-    n.to_float().to_f64().value()
-}
-
 fn from_f64(f: f64) -> Result<Value, CallError> {
-    if !f.is_finite() {
-        return Err(CallError::new("the result is not a finite number"));
-    }
-    let float = Float::try_from(f).map_err(|_| CallError::new("the result is not a finite number"))?;
-    Ok(Number::from(float.with_precision(PRECISION).value()).into())
+    Number::from_f64(f).map(Value::from).ok_or_else(|| CallError::new("the result is not a finite number"))
 }
 
 fn log(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
-    from_f64(to_f64(&number(args, 0)).ln() / to_f64(&number(args, 1)).ln())
+    from_f64(number(args, 0).to_f64().ln() / number(args, 1).to_f64().ln())
 }
 
 fn power(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
-    from_f64(pow(to_f64(&number(args, 0)), to_f64(&number(args, 1))))
+    from_f64(pow(number(args, 0).to_f64(), number(args, 1).to_f64()))
 }
 
+/// Logarithms and powers are binary64 arithmetic where the language was first defined; the results show it.
 /// By repeated squaring, so that the last digits are those that users know from the established tools.
 fn pow(x: f64, y: f64) -> f64 {
     if y == 0.0 || x == 1.0 {
@@ -97,10 +76,10 @@ fn pow(x: f64, y: f64) -> f64 {
     if y < 0.0 { 1.0 / result } else { result }
 }
 
-fn extreme(args: &[Value], better: fn(&Float, &Float) -> bool) -> Result<Value, CallError> {
+fn extreme(args: &[Value], better: fn(&Number, &Number) -> bool) -> Result<Value, CallError> {
     let mut best: Option<&Number> = None;
     for n in args.iter().filter_map(Value::as_number) {
-        if best.is_none_or(|b| better(&n.to_float(), &b.to_float())) {
+        if best.is_none_or(|b| better(n, b)) {
             best = Some(n);
         }
     }
@@ -119,10 +98,7 @@ fn parseint(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     }
     let parsed = parse_digits(text(args, 0), base as u32);
     let n = parsed.ok_or_else(|| CallError::arg(0, format!("the given string cannot be parsed as a base {base} integer")))?;
-    Ok(match i64::try_from(&n) {
-        Ok(small) => small.into(),
-        Err(_) => Number::from(Float::from(n).with_precision(PRECISION).value()).into(),
-    })
+    Ok(Number::from(n).into())
 }
 
 fn parse_digits(s: &str, base: u32) -> Option<IBig> {
@@ -157,11 +133,11 @@ fn sum(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     if items.is_empty() {
         return Err(CallError::arg(0, "cannot sum an empty list"));
     }
-    let mut total = Number::from(0);
+    let mut total = Number::ZERO;
     for item in items {
         let item = convert(item, &Type::Number).map_err(|_| not_numbers())?;
         let n = item.as_number().ok_or_else(not_numbers)?;
-        total = Number::from(total.to_float() + n.to_float());
+        total = total.add(n);
     }
     Ok(total.into())
 }

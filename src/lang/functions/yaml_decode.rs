@@ -1,0 +1,216 @@
+//! YAML to values: one document, anchors and merge keys, and the scalar forms that YAML 1.1 and 1.2 tools agree on
+//! (`yes` and `on` are booleans, `010` is ten).
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use saphyr_parser::{Event, Parser, ScalarStyle, StrInput, Tag};
+
+use super::datetime::{parse_date_or_timestamp, rfc3339};
+use crate::value::{Number, Value};
+
+/// How deep collections may nest.
+const MAX_DEPTH: usize = 200;
+/// How many values a document may have once its aliases are followed.
+const MAX_NODES: usize = 1_000_000;
+
+/// The value of the only document of a text.
+pub(super) fn decode(text: &str) -> Result<Value, String> {
+    let mut reader = Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), nodes: 0 };
+    loop {
+        match reader.next()? {
+            Event::DocumentStart(_) => break,
+            Event::StreamEnd => return Err("missing start of document".to_string()),
+            _ => {}
+        }
+    }
+    let first = reader.next()?;
+    let value = reader.node(first, 0)?.0;
+    loop {
+        match reader.next()? {
+            Event::StreamEnd => return Ok(value),
+            Event::DocumentStart(_) => return Err("unexpected extra content after value: only one document is allowed".to_string()),
+            _ => {}
+        }
+    }
+}
+
+struct Reader<'a> {
+    parser: Parser<'a, StrInput<'a>>,
+    /// Finished anchored nodes with how many values they hold; `None` while a node is being read.
+    anchors: HashMap<usize, Option<(Value, usize)>>,
+    nodes: usize,
+}
+
+/// What a node is besides its value: whether it is the plain scalar `<<`.
+type Node = (Value, bool);
+
+impl<'a> Reader<'a> {
+    fn next(&mut self) -> Result<Event<'a>, String> {
+        match self.parser.next_event() {
+            Some(Ok((event, _))) => Ok(event),
+            Some(Err(e)) => Err(e.to_string()),
+            None => Ok(Event::StreamEnd),
+        }
+    }
+
+    fn count(&mut self, n: usize) -> Result<(), String> {
+        self.nodes = self.nodes.saturating_add(n);
+        if self.nodes > MAX_NODES { Err(format!("the document has more than {MAX_NODES} values")) } else { Ok(()) }
+    }
+
+    fn node(&mut self, event: Event<'a>, depth: usize) -> Result<Node, String> {
+        if depth > MAX_DEPTH {
+            return Err(format!("collections are nested more than {MAX_DEPTH} deep"));
+        }
+        self.count(1)?;
+        let before = self.nodes;
+        let (value, anchor, merge) = match event {
+            Event::Alias(id) => {
+                let target = self.anchors.get(&id).cloned().ok_or("an alias refers to an anchor that is not defined")?;
+                let (value, size) = target.ok_or("an alias refers to the collection that contains it")?;
+                self.count(size)?;
+                return Ok((value, false));
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                let plain = style == ScalarStyle::Plain;
+                let merge = plain && text == "<<" && tag.is_none();
+                (scalar(&text, plain, tag.as_deref())?, anchor, merge)
+            }
+            Event::SequenceStart(anchor, tag) => {
+                check_tag(tag.as_deref(), "seq")?;
+                self.open(anchor);
+                (self.sequence(depth)?, anchor, false)
+            }
+            Event::MappingStart(anchor, tag) => {
+                check_tag(tag.as_deref(), "map")?;
+                self.open(anchor);
+                (self.mapping(depth)?, anchor, false)
+            }
+            _ => return Err("a value is missing".to_string()),
+        };
+        if anchor > 0 {
+            self.anchors.insert(anchor, Some((value.clone(), self.nodes - before + 1)));
+        }
+        Ok((value, merge))
+    }
+
+    fn open(&mut self, anchor: usize) {
+        if anchor > 0 {
+            self.anchors.insert(anchor, None);
+        }
+    }
+
+    fn sequence(&mut self, depth: usize) -> Result<Value, String> {
+        let mut items = Vec::new();
+        loop {
+            match self.next()? {
+                Event::SequenceEnd => return Ok(Value::tuple(items)),
+                event => items.push(self.node(event, depth + 1)?.0),
+            }
+        }
+    }
+
+    fn mapping(&mut self, depth: usize) -> Result<Value, String> {
+        let mut attrs: BTreeMap<Arc<str>, Value> = BTreeMap::new();
+        let mut merged: BTreeMap<Arc<str>, Value> = BTreeMap::new();
+        loop {
+            let event = self.next()?;
+            if event == Event::MappingEnd {
+                merged.extend(attrs);
+                return Ok(Value::object(merged));
+            }
+            let (key, merge) = self.node(event, depth + 1)?;
+            let event = self.next()?;
+            let value = self.node(event, depth + 1)?.0;
+            if merge {
+                let base = value.as_map().ok_or("only a mapping can be merged by <<")?;
+                merged.extend(base.clone());
+                continue;
+            }
+            let name = crate::value::convert::convert(&key, &crate::value::Type::String).ok();
+            let name = name.as_ref().and_then(Value::as_str).ok_or("only strings are allowed as mapping keys")?;
+            attrs.insert(name.into(), value);
+        }
+    }
+}
+
+fn tag_name(tag: &Tag) -> Result<&str, String> {
+    match tag.is_yaml_core_schema() || tag.handle == "!!" {
+        true => Ok(&tag.suffix),
+        false => Err(format!("the tag {tag} is not supported")),
+    }
+}
+
+fn check_tag(tag: Option<&Tag>, wanted: &str) -> Result<(), String> {
+    match tag.map(tag_name).transpose()? {
+        None => Ok(()),
+        Some(name) if name == wanted => Ok(()),
+        Some(name) => Err(format!("the tag !!{name} is not supported here")),
+    }
+}
+
+fn scalar(text: &str, plain: bool, tag: Option<&Tag>) -> Result<Value, String> {
+    let wrong = |name: &str| format!("the value is not a valid !!{name}");
+    match tag.map(tag_name).transpose()? {
+        Some("str") => Ok(Value::string(text)),
+        Some("binary") => {
+            let compact: String = text.chars().filter(|c| !c.is_whitespace() || *c == ' ').collect();
+            BASE64_STANDARD.decode(&compact).map(|_| Value::string(compact)).map_err(|_| wrong("binary"))
+        }
+        Some("timestamp") => timestamp(text).ok_or_else(|| wrong("timestamp")),
+        Some(_) if !plain => Ok(Value::string(text)),
+        Some("null") => Ok(Value::null_dynamic()),
+        Some("bool") => boolean(text).map(Value::from).ok_or_else(|| wrong("bool")),
+        Some(name @ ("int" | "float")) => number(text)?.map(Value::from).ok_or_else(|| wrong(name)),
+        Some(name) => Err(format!("the tag !!{name} is not supported")),
+        None if plain => resolve(text),
+        None => Ok(Value::string(text)),
+    }
+}
+
+fn resolve(text: &str) -> Result<Value, String> {
+    if matches!(text, "" | "~" | "null" | "Null" | "NULL") {
+        return Ok(Value::null_dynamic());
+    }
+    if let Some(b) = boolean(text) {
+        return Ok(b.into());
+    }
+    if let Some(n) = number(text)? {
+        return Ok(n.into());
+    }
+    Ok(timestamp(text).unwrap_or_else(|| Value::string(text)))
+}
+
+fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => Some(true),
+        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => Some(false),
+        _ => None,
+    }
+}
+
+/// A number, where the text is one. Infinity and not-a-number are errors: the language has neither.
+fn number(text: &str) -> Result<Option<Number>, String> {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if matches!(unsigned, ".inf" | ".Inf" | ".INF") || matches!(text, ".nan" | ".NaN" | ".NAN") {
+        return Err("infinity and not-a-number are not supported".to_string());
+    }
+    let radix = |prefix: &str, radix: u32| {
+        let digits = text.strip_prefix(prefix)?;
+        let valid = !digits.is_empty() && digits.chars().all(|c| c.is_digit(radix));
+        let n = valid.then(|| dashu_int::IBig::from_str_radix(digits, radix).ok())??;
+        Some(Number::from(n))
+    };
+    if let Some(n) = radix("0x", 16).or_else(|| radix("0o", 8)) {
+        return Ok(Some(n));
+    }
+    let starts = unsigned.strip_prefix('.').unwrap_or(unsigned).starts_with(|c: char| c.is_ascii_digit());
+    Ok(if starts { Number::parse(text) } else { None })
+}
+
+fn timestamp(text: &str) -> Option<Value> {
+    parse_date_or_timestamp(text).map(|t| Value::string(rfc3339(&t)))
+}
