@@ -84,7 +84,7 @@ impl Admin {
     ) -> Result<Metadata, KafkaError> {
         let request = MetadataRequest::default().with_topics(topics).with_allow_auto_topic_creation(false);
         let metadata = read_metadata(self.read(Target::Any, &request).await?)?;
-        self.raw.learn(metadata.cluster.brokers.iter().map(|b| (b.id, format!("{}:{}", b.host, b.port))));
+        self.raw.learn(metadata.cluster.brokers.iter().map(|b| (b.id, address(&b.host, b.port))));
         Ok(metadata)
     }
 
@@ -100,11 +100,12 @@ impl Admin {
         }
     }
 
-    /// Sends a request that changes nothing; tries again when the connection breaks.
+    /// Sends a request that changes nothing; tries again when the connection breaks or no answer comes.
     pub(super) async fn read<R: Request>(&self, target: Target, request: &R) -> Result<R::Response, KafkaError> {
         let mut tries = 1;
         loop {
             match self.raw.send(target, request, REQUEST_TIMEOUT).await {
+                Err(KafkaError::Timeout { .. }) if tries < 2 => {}
                 Err(KafkaError::Interrupted { .. }) if tries < READ_TRIES => sleep(FIRST_PAUSE * tries).await,
                 Err(KafkaError::Interrupted { message, .. }) => return Err(self.unreachable(message)),
                 other => return other,
@@ -250,6 +251,10 @@ fn read_partition(p: MetadataResponsePartition) -> Partition {
         isr: ids(&p.isr_nodes),
         offline: ids(&p.offline_replicas),
     }
+}
+
+fn address(host: &str, port: i32) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 pub(super) fn ids(brokers: &[BrokerId]) -> Vec<i32> {

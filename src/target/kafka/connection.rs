@@ -165,6 +165,11 @@ impl KafkaConnection {
         if self.bootstrap_servers.is_empty() {
             return Err(invalid("`bootstrap_servers` names no address"));
         }
+        if let Some(bare) =
+            self.bootstrap_servers.iter().find(|s| !s.rsplit_once(':').is_some_and(|(h, p)| !h.is_empty() && p.parse::<u16>().is_ok()))
+        {
+            return Err(invalid(format!("`bootstrap_servers` has \"{bare}\", which is not `host:port`")));
+        }
         if self.certificate_file.is_some() != self.key_file.is_some() {
             return Err(invalid("`certificate_file` and `key_file` belong together, and one of them is missing"));
         }
@@ -243,6 +248,12 @@ mod tests {
         assert_eq!(KafkaConnection::from_value(&admin(Value::unknown(Type::String))).unwrap(), None);
         assert_eq!(KafkaConnection::from_value(&Value::unknown(Type::Dynamic)).unwrap(), None);
         assert!(KafkaConnection::from_value(&admin(Value::from("x"))).unwrap().is_some());
+    }
+
+    #[test]
+    fn an_address_without_port_is_an_error() {
+        let object = Value::object_from([("bootstrap_servers", Value::from("a:1,localhost"))]);
+        assert!(KafkaConnection::from_value(&object).unwrap_err().detail.contains("\"localhost\""));
     }
 
     #[test]

@@ -200,13 +200,15 @@ impl Native {
         let options = Options::new(rk, op, validate_only, limit)?;
         // SAFETY: the client is alive; the guard destroys the queue once. An answer that comes later than that is freed by librdkafka.
         let queue = Queue(unsafe { sys::rd_kafka_queue_new(rk) });
+        self.refusal(|_| true);
         start(rk, options.0, queue.0);
         let event = self.wait(api, &queue, limit)?;
         // SAFETY: the event is alive; the text is copied before it is freed.
         let (code, message) = unsafe { (numbers::event_error(event.0), text(sys::rd_kafka_event_error_string(event.0))) };
         match code {
             0 => Ok(event),
-            _ => Err(self.refusal().unwrap_or_else(|| self.error(code, message, right(api)))),
+            ..0 => Err(self.refusal(|_| true).unwrap_or_else(|| self.error(code, message, right(api)))),
+            _ => Err(self.error(code, message, right(api))),
         }
     }
 
@@ -220,16 +222,17 @@ impl Native {
                 return Ok(Event(event));
             }
             self.producer.poll(Duration::ZERO);
-            if let Some(refusal) = self.refusal() {
+            // Wrong credentials stay wrong. A TLS failure may be that of a broker that is just restarting: librdkafka tries again.
+            if let Some(refusal) = self.refusal(|e| matches!(e, KafkaError::AuthenticationFailed { .. })) {
                 return Err(refusal);
             }
         }
-        Err(KafkaError::Timeout { api: api.to_string(), after: limit })
+        Err(self.refusal(|_| true).unwrap_or(KafkaError::Timeout { api: api.to_string(), after: limit }))
     }
 
     /// Why librdkafka could not connect, told once.
-    fn refusal(&self) -> Option<KafkaError> {
-        self.producer.context().refusal.lock().unwrap_or_else(PoisonError::into_inner).take()
+    fn refusal(&self, which: impl FnOnce(&KafkaError) -> bool) -> Option<KafkaError> {
+        self.producer.context().refusal.lock().unwrap_or_else(PoisonError::into_inner).take_if(|e| which(e))
     }
 
     /// # Safety

@@ -311,17 +311,6 @@ pub struct Group {
     pub protocol: String,
 }
 
-/// One member of a consumer group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GroupMember {
-    /// The member id.
-    pub id: String,
-    /// The client id.
-    pub client: String,
-    /// The host.
-    pub host: String,
-}
-
 /// A SCRAM credential that exists for a user: its mechanism and iterations. Kafka never gives out more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScramCredential {

@@ -43,7 +43,15 @@ pub(super) enum Target {
 trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
 
-type Slot = Arc<tokio::sync::Mutex<Option<Socket>>>;
+type Slot = Arc<tokio::sync::Mutex<Place>>;
+
+/// The place of one broker's socket.
+#[derive(Default)]
+struct Place {
+    socket: Option<Socket>,
+    /// When and why the last attempt to connect failed: whoever waited for it shares its outcome.
+    failed: Option<(Instant, KafkaError)>,
+}
 
 /// The sockets to one cluster, opened on first use.
 pub(super) struct Raw {
@@ -86,11 +94,15 @@ impl Raw {
     /// carried it out.
     pub(super) async fn send<R: Request>(&self, target: Target, request: &R, limit: Duration) -> Result<R::Response, KafkaError> {
         let slot = self.slot(target);
+        let asked = Instant::now();
         let mut place = slot.lock().await;
+        if let Some((_, e)) = place.failed.as_ref().filter(|(at, _)| *at > asked) {
+            return Err(e.clone());
+        }
         // Taken out while in use: a call that fails or is cancelled midway leaves no half-read socket behind.
-        let mut socket = match place.take().filter(|s| s.last_used.elapsed() < IDLE) {
+        let mut socket = match place.socket.take().filter(|s| s.last_used.elapsed() < IDLE) {
             Some(socket) => socket,
-            None => self.connect(target).await?,
+            None => self.connect(target).await.inspect_err(|e| place.failed = Some((Instant::now(), e.clone())))?,
         };
         let answer = match timeout(limit, socket.call(request, &self.counter)).await {
             Ok(Ok(answer)) => answer,
@@ -98,7 +110,7 @@ impl Raw {
             Err(_) => return Err(KafkaError::Timeout { api: api_name::<R>(), after: limit }),
         };
         socket.last_used = Instant::now();
-        *place = Some(socket);
+        place.socket = Some(socket);
         Ok(answer)
     }
 

@@ -69,7 +69,18 @@ impl Admin {
             other => other?,
         };
         let found: HashMap<String, CreatableTopicResult> = answer.topics.into_iter().map(|t| (t.name.0.to_string(), t)).collect();
-        Ok(topics.iter().map(|t| found.get(&t.name).ok_or_else(left_out).and_then(created)).collect())
+        let mut results: Vec<_> = topics.iter().map(|t| found.get(&t.name).ok_or_else(left_out).and_then(created)).collect();
+        if validate_only {
+            return Ok(results);
+        }
+        for (wanted, result) in topics.iter().zip(&mut results) {
+            if let Err(e) = result
+                && e.is_ambiguous()
+            {
+                *result = self.created_anyway(std::slice::from_ref(wanted), e).await?.remove(0);
+            }
+        }
+        Ok(results)
     }
 
     /// After an answer that got lost: a topic that was not there before and now is there as wanted counts as created.
