@@ -142,7 +142,7 @@ impl<'a> Group<'a> {
             Some(c) => Some(c.clone()),
             None => {
                 let info = self.client.find(&name, p).await.map_err(|e| e.diagnostic(redactor))?;
-                info.map(|info| Connector { info, status: edge::no_status() })
+                info.map(|info| Connector { info, status: ConnectorStatus::unassigned() })
             }
         };
         let result = match live {

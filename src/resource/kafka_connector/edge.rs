@@ -9,9 +9,7 @@ use super::model;
 use crate::addr::InstanceAddr;
 use crate::diag::Diagnostic;
 use crate::diag::codes::connect as codes;
-use crate::target::connect::{
-    ConnectClient, ConnectConnection, ConnectError, ConnectPool, Connector, ConnectorStatus, Part, Patience, Redactor, RunState,
-};
+use crate::target::connect::{ConnectClient, ConnectConnection, ConnectError, ConnectPool, Connector, ConnectorStatus, Patience, Redactor};
 use crate::value::Value;
 
 /// How long a read waits for a rebalance to end.
@@ -133,13 +131,7 @@ async fn read_one(client: &ConnectClient, live: &Live, request: &ReadRequest) ->
 async fn find(client: &ConnectClient, name: &str) -> Result<Option<Connector>, Diagnostic> {
     let patience = Patience::quiet(READ_LIMIT);
     let info = client.find(name, &patience).await.map_err(|e| e.diagnostic(&Redactor::default()))?;
-    Ok(info.map(|info| Connector { info, status: no_status() }))
-}
-
-/// The state of a connector that no worker has reported on.
-pub(super) fn no_status() -> ConnectorStatus {
-    let part = Part { id: 0, state: RunState::Unassigned, worker_id: String::new(), trace: None };
-    ConnectorStatus { connector: part, tasks: vec![], kind: None }
+    Ok(info.map(|info| Connector { info, status: ConnectorStatus::unassigned() }))
 }
 
 /// Finds one connector by its name.

@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use url::Url;
 
-use super::types::{Connector, ConnectorInfo, ConnectorStatus, LoggerLevel, Plugin, RootInfo, RunState, Sealed, Validation};
+use super::types::{Connector, ConnectorInfo, ConnectorStatus, Expanded, LoggerLevel, Plugin, RootInfo, RunState, Sealed, Validation};
 use super::{ConnectConnection, ConnectError};
 
 /// A worker forwards most requests to the leader, and gives up on that after 90 seconds.
@@ -71,10 +71,12 @@ impl ConnectClient {
         self.patient(p, || async { self.get(&["connector-plugins"], "connectorsOnly=true").await }).await
     }
 
-    /// All connectors with configuration and state, in one request. A connector that has no state yet is missing: ask for its
-    /// [`config`](Self::config) before taking it for gone.
+    /// All connectors with configuration and state, in one request. One that is being made or deleted may be
+    /// missing: ask with [`find`](Self::find) before taking it for gone.
     pub async fn connectors(&self, p: &Patience<'_>) -> Result<BTreeMap<String, Connector>, ConnectError> {
-        self.patient(p, || async { self.get(&["connectors"], "expand=info&expand=status").await }).await
+        let list: BTreeMap<String, Expanded> =
+            self.patient(p, || async { self.get(&["connectors"], "expand=info&expand=status").await }).await?;
+        Ok(list.into_iter().filter_map(|(name, e)| Some((name, e.complete()?))).collect())
     }
 
     /// A connector's configuration.

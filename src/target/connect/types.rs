@@ -201,6 +201,12 @@ impl ConnectorStatus {
         self.tasks.iter().filter(|t| t.state == RunState::Failed).map(|t| t.id).collect()
     }
 
+    /// The state of a connector that no worker has reported on.
+    pub fn unassigned() -> Self {
+        let connector = Part { id: 0, state: RunState::Unassigned, worker_id: String::new(), trace: None };
+        ConnectorStatus { connector, tasks: vec![], kind: None }
+    }
+
     /// Whether the connector or a task failed.
     pub fn has_failed(&self) -> bool {
         self.connector.state == RunState::Failed || self.tasks.iter().any(|t| t.state == RunState::Failed)
@@ -236,6 +242,20 @@ pub struct Connector {
     pub info: ConnectorInfo,
     /// State.
     pub status: ConnectorStatus,
+}
+
+/// One connector of the expanded list as it comes: while a connector is being made or deleted, parts are missing.
+#[derive(Deserialize)]
+pub(super) struct Expanded {
+    info: Option<ConnectorInfo>,
+    status: Option<ConnectorStatus>,
+}
+
+impl Expanded {
+    /// The connector, where its configuration is there. One without a state is unassigned.
+    pub(super) fn complete(self) -> Option<Connector> {
+        Some(Connector { info: self.info?, status: self.status.unwrap_or_else(ConnectorStatus::unassigned) })
+    }
 }
 
 /// One key of a validation.
@@ -439,6 +459,14 @@ mod tests {
         let v: Validation = serde_json::from_str(text).unwrap();
         assert_eq!(v.checks, [ConfigCheck { key: "topic".into(), kind: "STRING".into(), errors: vec!["bad".into()] }]);
         assert!(!format!("{v:?}").contains("s3cr3t"));
+    }
+
+    #[test]
+    fn a_list_may_hold_half_a_connector() {
+        let text = r#"{"a":{},"b":{"info":{"config":{"x":"1"}}},"c":{"status":{"connector":{"state":"RUNNING"}}}}"#;
+        let list: BTreeMap<String, Expanded> = serde_json::from_str(text).unwrap();
+        let found: Vec<_> = list.into_iter().filter_map(|(n, e)| Some((n, e.complete()?.status.connector.state))).collect();
+        assert_eq!(found, [("b".to_string(), RunState::Unassigned)]);
     }
 
     #[test]
