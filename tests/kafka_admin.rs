@@ -423,3 +423,51 @@ async fn a_lost_answer_is_read_back() {
     assert!(deleted.iter().all(|r| r.is_ok()), "{deleted:?}");
     eventually(async || (!direct.metadata().await.unwrap().topics.contains_key(&name)).then_some(())).await;
 }
+
+#[tokio::test]
+async fn partitions_move_between_brokers() {
+    let Some(lab) = Lab::get() else { return };
+    let (kafka, counter) = admin(lab.plaintext());
+    let brokers: Vec<i32> = kafka.describe_cluster().await.unwrap().brokers.iter().map(|b| b.id).collect();
+    let [first, second, third, ..] = brokers[..] else {
+        eprintln!("skipped: the cluster has fewer than three brokers");
+        return;
+    };
+    let name = unique("moves");
+    let created = kafka
+        .create_topics(&[NewTopic { assignments: Some(vec![vec![first], vec![second]]), ..topic(name.clone()) }], false)
+        .await
+        .unwrap();
+    assert_eq!(created[0].as_ref().unwrap().partitions, Some(2));
+    eventually(async || kafka.metadata().await.unwrap().topics.get(&name).map(|_| ())).await;
+    let moves: Vec<_> = [vec![third, first, second], vec![second, third, first]]
+        .into_iter()
+        .zip(0..)
+        .map(|(replicas, partition)| NewReassignment { topic: name.clone(), partition, replicas: Some(replicas) })
+        .collect();
+    assert_eq!(kafka.alter_reassignments(&moves).await.unwrap(), [Ok(()), Ok(())]);
+    let now = eventually(async || {
+        let going_on = kafka.list_reassignments().await.unwrap();
+        let topic = kafka.metadata().await.unwrap().topics.remove(&name)?;
+        let done = topic.partitions.iter().all(|p| p.replicas.len() == 3 && !p.under_replicated());
+        (done && !going_on.iter().any(|r| r.topic == name)).then_some(topic)
+    })
+    .await;
+    assert_eq!(now.partitions[0].replicas, [third, first, second]);
+    assert_eq!(now.partitions[0].leader, Some(first), "a move alone changes no leader");
+    kafka.elect_leaders(None).await.unwrap();
+    eventually(async || {
+        let topic = kafka.metadata().await.unwrap().topics.remove(&name)?;
+        (topic.partitions[0].leader == Some(third)).then_some(())
+    })
+    .await;
+    let dirs = kafka.describe_log_dirs(&[first, second, third]).await.unwrap();
+    assert_eq!(dirs.iter().flat_map(|d| &d.replicas).filter(|r| r.topic == name).count(), 6);
+    assert_eq!(counter.requests()["DescribeLogDirs"], 3);
+    let resources: Vec<_> = brokers.iter().map(|b| ConfigResource::Broker(*b)).collect();
+    let configs = kafka.describe_configs(&resources).await.unwrap();
+    let id = |entries: &[ConfigEntry]| entries.iter().find(|e| e.name == "node.id").and_then(|e| e.value.clone());
+    let ids: Vec<_> = configs.iter().map(|c| id(c.as_ref().unwrap()).unwrap().parse::<i32>().unwrap()).collect();
+    assert_eq!(ids, brokers, "each broker tells its own configuration");
+    kafka.delete_topics(&[name]).await.unwrap().remove(0).unwrap();
+}

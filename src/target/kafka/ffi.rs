@@ -562,3 +562,43 @@ unsafe fn text(s: *const c_char) -> String {
     // SAFETY: by the contract of this function.
     unsafe { CStr::from_ptr(s) }.to_string_lossy().into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn acl(name: &str) -> AclBinding {
+        AclBinding {
+            resource: AclResource::Topic,
+            name: name.into(),
+            pattern: AclPattern::Literal,
+            principal: "User:a".into(),
+            host: "*".into(),
+            operation: AclOperation::Read,
+            permission: AclPermission::Allow,
+        }
+    }
+
+    #[test]
+    fn a_broker_that_never_answers_ends_every_call_at_its_deadline() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = silent.local_addr().unwrap().to_string();
+        let native = Native::new(&KafkaConnection { bootstrap_servers: vec![address], ..Default::default() }).unwrap();
+        let limit = Duration::from_millis(300);
+        let start = Instant::now();
+        assert!(native.describe_acls(limit).unwrap_err().is_ambiguous());
+        assert!(native.create_acls(&[acl("t")], limit).unwrap_err().is_ambiguous());
+        assert!(native.delete_acls(&[acl("t")], limit).unwrap_err().is_ambiguous());
+        let change = (ConfigResource::Topic("t".into()), vec![ConfigOp::Set("a".into(), "b".into())]);
+        assert!(native.incremental_alter_configs(&[change], false, limit).unwrap_err().is_ambiguous());
+        assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    }
+
+    #[test]
+    fn what_c_cannot_say_is_refused_before_anything_is_sent() {
+        assert!(matches!(Bindings::new(&[acl("ok"), acl("a\0b")], sys::rd_kafka_AclBinding_new), Err(KafkaError::InvalidRequest { .. })));
+        assert!(!has_words_for(&AclBinding { resource: AclResource::User, ..acl("x") }));
+        let group = [(ConfigResource::Group("g".into()), vec![])];
+        assert!(matches!(Resources::new(&group), Err(KafkaError::Unsupported { .. })));
+    }
+}
