@@ -5,8 +5,10 @@
 //! forgetting it is impossible; whoever needs the content asks for it by accessor. No I/O, no serde here: codecs live at the edges.
 
 pub mod convert;
+pub mod json;
 pub mod number;
 pub mod ops;
+pub mod print;
 pub mod ty;
 
 pub use number::Number;

@@ -349,3 +349,6 @@ fn at(e: &Expr) -> Span {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod golden;

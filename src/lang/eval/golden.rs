@@ -1,0 +1,91 @@
+//! The recorded cases: expressions with the values, types and failures that Terraform gives.
+
+use std::path::Path;
+
+use serde_json::Value as Json;
+
+use super::tests::TestHost;
+use super::*;
+use crate::diag::SourceId;
+use crate::lang::syntax::parse_body;
+use crate::value::{json::to_json_text, print::type_text};
+
+/// What every module has, as far as the cases use it.
+struct Root;
+
+impl Scope for Root {
+    fn lookup(&self, root: &Ident, steps: &[Step]) -> Result<Resolved, Diagnostic> {
+        match (&*root.name, steps.first()) {
+            ("path", Some(Step::Attr(a))) if ["module", "root", "cwd"].contains(&&*a.name) => Ok(Resolved { value: ".".into(), consumed: 1 }),
+            ("terraform", Some(Step::Attr(a))) if &*a.name == "workspace" => Ok(Resolved { value: "default".into(), consumed: 1 }),
+            _ => NoScope.lookup(root, steps),
+        }
+    }
+}
+
+fn host_of(case: &Json) -> TestHost {
+    let files = case["files"].as_object().into_iter().flatten();
+    TestHost { files: files.map(|(k, v)| (k.clone(), v.as_str().unwrap_or_default().to_string())).collect() }
+}
+
+/// Evaluates as `locals { v = EXPR }`; the line is counted inside the expression.
+fn evaluate(case: &Json) -> Result<Value, (String, usize)> {
+    let text = format!("locals {{\n  v = {}\n}}\n", case["expr"].as_str().unwrap());
+    let host = host_of(case);
+    let (body, mut diags) = parse_body(&text, SourceId(0));
+    let value = body.map(|b| {
+        let cx = EvalContext::new(&host, Path::new("."), Path::new("."));
+        match b.blocks.first().and_then(|l| l.body.attr("v")) {
+            Some(a) => eval(&a.expr, &Root, &cx, &mut diags),
+            None => nothing(),
+        }
+    });
+    match (diags.iter().next(), value) {
+        (None, Some(v)) => Ok(v),
+        (d, _) => {
+            let at = d.and_then(|d| d.span).map_or(0, |s| s.start as usize);
+            Err((d.map(|d| d.detail.clone()).unwrap_or_default(), text[..at.min(text.len())].matches('\n').count()))
+        }
+    }
+}
+
+fn check(case: &Json) -> Result<(), String> {
+    let v = evaluate(case).map_err(|(e, _)| e)?;
+    let json = to_json_text(&v).unwrap_or_else(|| format!("{v}"));
+    if json != case["json"].as_str().unwrap() {
+        return Err(format!("got {json}, want {}", case["json"]));
+    }
+    let ty = type_text(&v.ty()).split_whitespace().collect::<Vec<_>>().join(" ");
+    match case["type"].as_str() {
+        Some(want) if want != ty => Err(format!("got type {ty}, want {want}")),
+        _ => Ok(()),
+    }
+}
+
+fn check_failure(case: &Json) -> Result<(), String> {
+    match (evaluate(case), case["line"].as_u64()) {
+        (Ok(v), _) => Err(format!("should fail, gave {v}")),
+        (Err((e, line)), Some(want)) if line as u64 != want => Err(format!("line {line} instead of {want}: {e}")),
+        _ => Ok(()),
+    }
+}
+
+fn run(name: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    let all: Json = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let mut failed = Vec::new();
+    let checks: [(&str, fn(&Json) -> Result<(), String>); 2] = [("cases", check), ("must_fail", check_failure)];
+    for (list, check) in checks {
+        for case in all[list].as_array().into_iter().flatten() {
+            if let Err(e) = check(case) {
+                failed.push(format!("{} {}\n    {e}", case["id"], case["expr"]));
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{} cases fail:\n{}", failed.len(), failed.join("\n"));
+}
+
+#[test]
+fn expressions() {
+    run("hcl_cases.json");
+}
