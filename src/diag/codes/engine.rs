@@ -3,4 +3,34 @@
 codes! {
     /// Java is not installed.
     JAVA_MISSING = "SF8001", "Java is missing";
+    /// Java is older than Kafka needs.
+    JAVA_TOO_OLD = "SF8002", "Java is too old";
+    /// Maven is not installed.
+    MAVEN_MISSING = "SF8003", "Maven is missing";
+    /// Jars could not be fetched.
+    JARS_UNAVAILABLE = "SF8004", "Jars cannot be resolved";
+    /// A file or folder cannot be read or written.
+    FILE = "SF8005", "File cannot be used";
+    /// A process ended while it should start.
+    PROCESS_DIED = "SF8006", "Process ended at its start";
+    /// A process is not ready in time.
+    NOT_READY = "SF8007", "Process is not ready in time";
+    /// A port that a process needs is used by another program.
+    PORT_TAKEN = "SF8008", "Port is taken";
+    /// A certificate or key store could not be made.
+    CERTIFICATE = "SF8009", "Certificate cannot be made";
+    /// The engine does not exist in this version.
+    ENGINE_UNAVAILABLE = "SF8010", "Engine is not available";
+    /// A setting that streamform computes was set by hand.
+    RESERVED_SETTING = "SF8011", "Reserved setting";
+    /// A name or value that the engine cannot take.
+    INVALID_ARGUMENT = "SF8012", "Invalid argument";
+    /// Brokers that still hold partitions cannot go.
+    SCALE_IN = "SF8013", "Broker is not empty";
+    /// KAFKA_HOME does not hold what is asked for.
+    KAFKA_HOME = "SF8014", "KAFKA_HOME cannot be used";
+    /// A process does not end.
+    PROCESS_STAYS = "SF8015", "Process does not end";
+    /// Partitions stay under-replicated during a rolling restart.
+    UNDER_REPLICATED = "SF8016", "Partitions are under-replicated";
 }

@@ -1,0 +1,204 @@
+//! Jars: Kafka's own and Connect's plugins, resolved once by Maven into a cache that all folders of this user share.
+//!
+//! A cache entry appears whole or not at all (a temporary folder is renamed), and a lock file keeps two runs from fetching the same.
+//! With KAFKA_HOME set, Kafka's jars come from there and Maven is not needed for them.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::java::in_path;
+use super::{digest, file_error};
+use crate::diag::Diagnostic;
+use crate::diag::codes::engine as codes;
+
+/// The binding that makes Kafka's processes log: Kafka's own poms bring none.
+const LOG_BINDING: (&str, &str, &str) = ("org.apache.logging.log4j", "log4j-slf4j-impl", "2.25.4");
+const KAFKA_ARTIFACTS: &[&str] = &["kafka_2.13", "kafka-tools", "connect-runtime", "connect-file", "connect-mirror"];
+
+/// A Maven coordinate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Coordinate {
+    /// The group.
+    pub group: String,
+    /// The artifact.
+    pub artifact: String,
+    /// The version.
+    pub version: String,
+}
+
+impl Coordinate {
+    /// Reads `group:artifact:version`; `None` where the text is something else, such as a path.
+    pub fn parse(text: &str) -> Option<Coordinate> {
+        let word = |s: &str| !s.is_empty() && s.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'));
+        let parts: Vec<&str> = text.split(':').collect();
+        match parts.as_slice() {
+            [g, a, v] if word(g) && word(a) && word(v) => {
+                Some(Coordinate { group: g.to_string(), artifact: a.to_string(), version: v.to_string() })
+            }
+            _ => None,
+        }
+    }
+
+    fn xml(&self) -> String {
+        let Coordinate { group, artifact, version } = self;
+        format!("<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId><version>{version}</version></dependency>")
+    }
+}
+
+/// The cache folder: STREAMFORM_CACHE, else XDG_CACHE_HOME/streamform, else ~/.cache/streamform.
+pub fn cache_dir() -> PathBuf {
+    let var = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let dir = var("STREAMFORM_CACHE")
+        .or_else(|| var("XDG_CACHE_HOME").map(|d| d.join("streamform")))
+        .or_else(|| var("HOME").map(|d| d.join(".cache/streamform")))
+        .unwrap_or_else(|| std::env::temp_dir().join("streamform-cache"));
+    std::path::absolute(&dir).unwrap_or(dir)
+}
+
+/// The folder with Kafka's jars of a version.
+///
+/// # Errors
+/// When KAFKA_HOME holds another version, Maven is missing, or the jars cannot be fetched.
+pub async fn kafka(version: &str, note: &(dyn Fn(&str) + Send + Sync)) -> Result<PathBuf, Diagnostic> {
+    if let Some(home) = std::env::var_os("KAFKA_HOME").filter(|h| !h.is_empty()) {
+        return kafka_home(Path::new(&home), version);
+    }
+    let kafka = KAFKA_ARTIFACTS.iter().map(|a| ("org.apache.kafka", *a, version));
+    let wanted: Vec<Coordinate> = kafka
+        .chain([LOG_BINDING])
+        .map(|(g, a, v)| Coordinate { group: g.into(), artifact: a.into(), version: v.into() })
+        .collect();
+    resolve(&cache_dir().join("kafka").join(version), &format!("Kafka {version}"), &wanted, None, note).await
+}
+
+fn kafka_home(home: &Path, version: &str) -> Result<PathBuf, Diagnostic> {
+    let refuse = |why: String| {
+        Diagnostic::error(codes::KAFKA_HOME, format!("KAFKA_HOME is \"{}\", {why}.", home.display()))
+            .hint("Unset KAFKA_HOME to have the jars fetched by Maven, or point it to a Kafka distribution of the version in `version`.")
+    };
+    let libs = home.join("libs");
+    let names = std::fs::read_dir(&libs).map_err(|_| refuse("which has no `libs` folder".into()))?;
+    let server = names.filter_map(|e| e.ok()?.file_name().into_string().ok()).find_map(|name| {
+        let rest = name.strip_prefix("kafka_")?.strip_suffix(".jar")?;
+        let (_, v) = rest.split_once('-')?;
+        v.starts_with(|c: char| c.is_ascii_digit()).then(|| v.to_string()).filter(|v| v.chars().all(|c| c.is_ascii_digit() || c == '.'))
+    });
+    match server {
+        None => Err(refuse("whose `libs` hold no kafka_*.jar".into())),
+        Some(found) if found != version => Err(refuse(format!("which holds Kafka {found}, not {version}"))),
+        Some(_) => Ok(libs),
+    }
+}
+
+/// The folder with the jars of a Connect plugin. Kafka's own jars are left out: the worker has them.
+///
+/// # Errors
+/// When Maven is missing or the jars cannot be fetched.
+pub async fn plugin(wanted: &Coordinate, note: &(dyn Fn(&str) + Send + Sync)) -> Result<PathBuf, Diagnostic> {
+    let Coordinate { group, artifact, version } = wanted;
+    let dir = cache_dir().join("plugins").join(format!("{group}.{artifact}-{version}"));
+    resolve(&dir, &format!("the plugin {artifact} {version}"), std::slice::from_ref(wanted), Some("org.apache.kafka,org.slf4j"), note).await
+}
+
+async fn resolve(dir: &Path, what: &str, wanted: &[Coordinate], exclude: Option<&str>, note: &(dyn Fn(&str) + Send + Sync)) -> Result<PathBuf, Diagnostic> {
+    if dir.is_dir() {
+        return Ok(dir.to_path_buf());
+    }
+    let parent = dir.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(parent).map_err(|e| file_error("make the folder", parent, &e))?;
+    let _lock = lock(&parent.join(format!(".lock-{}", digest([dir.to_string_lossy().as_ref()]))), what, note).await?;
+    if dir.is_dir() {
+        return Ok(dir.to_path_buf());
+    }
+    let mvn = in_path("mvn", std::env::var_os("PATH").as_deref()).ok_or_else(|| {
+        Diagnostic::error(codes::MAVEN_MISSING, format!("The jars of {what} are not in the cache, and there is no `mvn` in PATH to fetch them."))
+            .hint("Install Maven (Debian: `apt-get install maven`), or set KAFKA_HOME to an unpacked Kafka distribution.")
+    })?;
+    note(&format!("fetching {what} with Maven"));
+    let work = tempfile::Builder::new().prefix(".fetch-").tempdir_in(parent).map_err(|e| file_error("write in", parent, &e))?;
+    fetch(&mvn, work.path(), what, wanted, exclude).await?;
+    std::fs::rename(work.path().join("libs"), dir).map_err(|e| file_error("write", dir, &e))?;
+    Ok(dir.to_path_buf())
+}
+
+async fn fetch(mvn: &Path, work: &Path, what: &str, wanted: &[Coordinate], exclude: Option<&str>) -> Result<(), Diagnostic> {
+    let pom = work.join("pom.xml");
+    std::fs::write(&pom, pom_text(wanted)).map_err(|e| file_error("write", &pom, &e))?;
+    let libs = work.join("libs");
+    let mut command = tokio::process::Command::new(mvn);
+    command.args(["-B", "-q", "-ntp", "-f"]).arg(&pom).arg("dependency:copy-dependencies").arg("-DincludeScope=runtime");
+    command.arg(format!("-DoutputDirectory={}", libs.display())).kill_on_drop(true).stdin(std::process::Stdio::null());
+    if let Some(groups) = exclude {
+        command.arg(format!("-DexcludeGroupIds={groups}"));
+    }
+    let unavailable = |why: String| {
+        Diagnostic::error(codes::JARS_UNAVAILABLE, format!("Maven could not fetch {what}: {why}"))
+            .hint("Check the version and the connection to your Maven repository (its settings are in ~/.m2/settings.xml).")
+    };
+    let output = command.output().await.map_err(|e| unavailable(format!("{e}.")))?;
+    if !output.status.success() {
+        return Err(unavailable(first_error(&String::from_utf8_lossy(&output.stdout))));
+    }
+    let jars = std::fs::read_dir(&libs).map(|d| d.count()).unwrap_or(0);
+    if jars == 0 { Err(unavailable("there is no jar among its artifacts.".into())) } else { Ok(()) }
+}
+
+/// Maven's first line that says something, without its prefix.
+fn first_error(output: &str) -> String {
+    let line = output.lines().filter_map(|l| l.strip_prefix("[ERROR]")).map(str::trim).find(|l| !l.is_empty());
+    line.unwrap_or("it gave no reason.").chars().take(400).collect()
+}
+
+fn pom_text(wanted: &[Coordinate]) -> String {
+    let dependencies: String = wanted.iter().map(Coordinate::xml).collect();
+    format!(
+        "<project xmlns=\"http://maven.apache.org/POM/4.0.0\"><modelVersion>4.0.0</modelVersion><groupId>streamform</groupId>\
+         <artifactId>jars</artifactId><version>1</version><packaging>pom</packaging><dependencies>{dependencies}</dependencies></project>\n"
+    )
+}
+
+/// Waits until no other run fetches the same.
+async fn lock(path: &Path, what: &str, note: &(dyn Fn(&str) + Send + Sync)) -> Result<std::fs::File, Diagnostic> {
+    let file = std::fs::File::create(path).map_err(|e| file_error("write", path, &e))?;
+    let mut told = false;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(std::fs::TryLockError::WouldBlock) => {
+                if !std::mem::replace(&mut told, true) {
+                    note(&format!("waiting for another run that fetches {what}"));
+                }
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            Err(std::fs::TryLockError::Error(e)) => return Err(file_error("lock", path, &e)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn coordinates_and_paths() {
+        assert_eq!(Coordinate::parse("org.a:b:1.0").unwrap().artifact, "b");
+        for text in ["/opt/plugin", "a:b", "a:b:c:d", "a:<b>:c", "./x:y:z/", ""] {
+            assert!(Coordinate::parse(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn kafka_home_must_hold_the_version() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(kafka_home(dir.path(), "4.3.1").unwrap_err().code, codes::KAFKA_HOME);
+        std::fs::create_dir(dir.path().join("libs")).unwrap();
+        std::fs::write(dir.path().join("libs/kafka_2.13-4.3.1.jar"), "").unwrap();
+        assert_eq!(kafka_home(dir.path(), "4.3.1").unwrap(), dir.path().join("libs"));
+        assert!(kafka_home(dir.path(), "4.2.0").unwrap_err().detail.contains("4.3.1"));
+    }
+
+    #[test]
+    fn maven_reason() {
+        assert_eq!(first_error("x\n[ERROR] \n[ERROR] Could not find artifact a:b\n"), "Could not find artifact a:b");
+    }
+}

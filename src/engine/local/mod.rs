@@ -1,0 +1,170 @@
+//! The local engine: Kafka brokers and Connect workers as processes of this machine, on loopback only.
+//!
+//! Jars come from Maven ([`jars`]), Java from the machine ([`java`]), certificates from a small authority per cluster ([`pki`]). Processes
+//! outlive the command that starts them and are found again by their identity files ([`process`]). [`broker`] and [`connect`] know the
+//! settings of the two kinds of process. What must not be here: plans, and anything about topics beyond Connect's own.
+
+pub mod broker;
+pub mod connect;
+pub mod jars;
+pub mod java;
+pub mod pki;
+pub mod ports;
+pub mod process;
+
+use std::io::Write;
+use std::path::Path;
+
+use crate::diag::Diagnostic;
+use crate::diag::codes::engine as codes;
+
+/// A file or folder that could not be used, as a diagnostic; `doing` reads "write", "read", "remove".
+pub fn file_error(doing: &str, path: &Path, error: &std::io::Error) -> Diagnostic {
+    let hint = match error.kind() {
+        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => "Give the user that runs streamform the right to it.",
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => "Free some space on the disk.",
+        _ => "Check that the path is what you expect and that the disk works.",
+    };
+    Diagnostic::error(codes::FILE, format!("Cannot {doing} \"{}\": {error}.", path.display())).hint(hint)
+}
+
+/// Makes a folder with all its parents; the folder itself is for this user only.
+///
+/// # Errors
+/// When the folder cannot be made.
+pub fn private_dir(path: &Path) -> Result<(), Diagnostic> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|e| file_error("make the folder", path, &e))
+}
+
+/// Writes a file that only this user can read, whole or not at all.
+///
+/// # Errors
+/// When the folder or the file cannot be written.
+pub fn write_private(path: &Path, content: &[u8]) -> Result<(), Diagnostic> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    private_dir(dir)?;
+    let write = || -> std::io::Result<()> {
+        // A temporary file is made with mode 0600.
+        let mut file = tempfile::NamedTempFile::new_in(dir)?;
+        file.write_all(content)?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
+    };
+    write().map_err(|e| file_error("write", path, &e))
+}
+
+/// The text of a file; `None` when there is none.
+///
+/// # Errors
+/// When it is there and cannot be read.
+pub fn read_optional(path: &Path) -> Result<Option<String>, Diagnostic> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(file_error("read", path, &e)),
+    }
+}
+
+/// Removes a folder with all that it holds; it may be gone already.
+///
+/// # Errors
+/// When something stays.
+pub fn remove_dir(path: &Path) -> Result<(), Diagnostic> {
+    match std::fs::remove_dir_all(path) {
+        Ok(()) => Ok(()),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(file_error("remove", path, &e)),
+    }
+}
+
+/// Removes a folder where it is empty, so that the last cluster leaves nothing behind. One that is not empty stays.
+pub fn remove_if_empty(path: &Path) {
+    let _ = std::fs::remove_dir(path);
+}
+
+/// A short hexadecimal digest of texts, for "has this changed".
+pub fn digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
+    use sha2::{Digest, Sha256};
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize().iter().take(16).map(|b| format!("{b:02x}")).collect()
+}
+
+/// A random text of `len` characters that needs no quoting anywhere.
+pub fn random_text(len: usize) -> Result<String, Diagnostic> {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut bytes = vec![0u8; len];
+    getrandom::fill(&mut bytes).map_err(|e| Diagnostic::error(codes::FILE, format!("The system gives no random numbers: {e}.")))?;
+    Ok(bytes.iter().map(|b| char::from(ALPHABET[usize::from(b & 63)])).collect())
+}
+
+/// Writes a Java properties file's text from pairs.
+pub fn properties<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    pairs.into_iter().map(|(k, v)| format!("{}={}\n", escape(k, true), escape(v, false))).collect()
+}
+
+fn escape(text: &str, key: bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (i, c) in text.chars().enumerate() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            ' ' if key || i == 0 => out.push_str("\\ "),
+            ':' | '=' | '#' | '!' if key => {
+                out.push('\\');
+                out.push(c);
+            }
+            c if c.is_ascii() => out.push(c),
+            c => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    out.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+        }
+    }
+    out
+}
+
+/// Logging of Kafka's processes: all to standard output, which is the log file.
+pub const LOG4J: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<Configuration status="warn">
+  <Appenders><Console name="OUT"><PatternLayout pattern="[%d] %p %m (%c{1})%n"/></Console></Appenders>
+  <Loggers><Logger name="org.reflections" level="error"/><Root level="info"><AppenderRef ref="OUT"/></Root></Loggers>
+</Configuration>
+"#;
+
+/// JVM flags that make small servers start fast.
+pub const JVM_FLAGS: &[&str] = &["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-XX:-UsePerfData", "-Djava.awt.headless=true"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn properties_survive_java() {
+        assert_eq!(properties([("a b", " x\\y:z=\u{e9}\n")]), "a\\ b=\\ x\\\\y:z=\\u00e9\\n\n");
+    }
+
+    #[test]
+    fn private_files_are_private() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/b");
+        write_private(&path, b"x").unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(read_optional(&path).unwrap().as_deref(), Some("x"));
+        assert_eq!(read_optional(&dir.path().join("none")).unwrap(), None);
+    }
+
+    #[test]
+    fn digest_keeps_parts_apart() {
+        assert_ne!(digest(["ab", "c"]), digest(["a", "bc"]));
+    }
+}
