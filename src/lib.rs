@@ -8,6 +8,7 @@
 
 pub mod addr;
 pub mod diag;
+pub mod engine;
 pub mod lang;
 pub mod resource;
 pub mod schema;

@@ -1,0 +1,651 @@
+//! Brokers and controllers of one local cluster: which nodes there are, their settings, and how the cluster is brought to what is wanted.
+//!
+//! `cluster.json` in the cluster's folder (the [`Layout`]) is written before anything starts, so that an interrupted run is taken up where
+//! it stood: ports, cluster id and nodes never change by accident. All listeners are on loopback. Every cluster has a listener
+//! `STREAMFORM` with TLS and client certificates for the brokers themselves and for streamform's administrator; the controllers'
+//! listener is secured alike.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use serde::{Deserialize, Serialize};
+
+use super::{JVM_FLAGS, LOG4J, digest, file_error, jars, java, pki::Pki, ports, private_dir, process, properties, read_optional, remove_dir, write_private};
+use crate::diag::Diagnostic;
+use crate::diag::codes::engine as codes;
+use crate::target::kafka::{Admin, KafkaConnection, KafkaError, RequestCounter, SecurityProtocol};
+
+/// The listener that every broker has.
+pub const INTERNAL: &str = "STREAMFORM";
+const CONTROLLER: &str = "CONTROLLER";
+/// Node ids of dedicated controllers start here.
+const FIRST_CONTROLLER: i32 = 1001;
+/// How long a process may take to end by itself.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// Where long steps say what they do.
+pub type Note<'a> = &'a (dyn Fn(&str) + Send + Sync);
+
+/// How clients prove who they are on a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authentication {
+    /// Not at all.
+    None,
+    /// By a certificate.
+    Mtls,
+    /// By SCRAM-SHA-512.
+    Scram,
+}
+
+/// A listener for clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Kafka's name for it: capitals.
+    pub name: String,
+    /// The first broker's port; the others count up. `None`: any free port.
+    pub port: Option<u16>,
+    /// Whether TLS is used.
+    pub tls: bool,
+    /// How clients prove who they are.
+    pub authentication: Authentication,
+}
+
+impl Listener {
+    fn protocol(&self) -> &'static str {
+        match (self.tls, self.authentication) {
+            (true, Authentication::Scram) => "SASL_SSL",
+            (false, Authentication::Scram) => "SASL_PLAINTEXT",
+            (true, _) => "SSL",
+            (false, _) => "PLAINTEXT",
+        }
+    }
+}
+
+/// What a cluster should be.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The name.
+    pub name: String,
+    /// Kafka's version.
+    pub version: String,
+    /// How many brokers.
+    pub brokers: usize,
+    /// How many dedicated controllers; 0: the first brokers are controllers too.
+    pub controllers: usize,
+    /// The heap flags of each JVM.
+    pub heap: String,
+    /// The listeners for clients.
+    pub listeners: Vec<Listener>,
+    /// Super users beyond streamform's own.
+    pub super_users: Vec<String>,
+    /// Broker settings set by hand.
+    pub config: BTreeMap<String, String>,
+    /// Common names of client certificates to issue.
+    pub certificates: Vec<String>,
+}
+
+/// One process of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// The node id.
+    pub id: i32,
+    /// Whether it is a broker.
+    pub broker: bool,
+    /// Whether it is a controller.
+    pub controller: bool,
+    /// Port by listener.
+    pub ports: BTreeMap<String, u16>,
+    /// The digest of what it should run with.
+    pub fingerprint: String,
+}
+
+impl Node {
+    /// For people: `broker 1`.
+    pub fn label(&self) -> String {
+        format!("{} {}", if self.broker { "broker" } else { "controller" }, self.id)
+    }
+
+    fn file(&self) -> String {
+        self.label().replace(' ', "-")
+    }
+}
+
+/// Which nodes a cluster has, with what was chosen once for them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layout {
+    /// The cluster id.
+    pub cluster_id: String,
+    /// The voters of the controller quorum: fixed at creation.
+    pub voters: Vec<i32>,
+    /// The nodes by id.
+    pub nodes: Vec<Node>,
+}
+
+impl Layout {
+    fn new() -> Layout {
+        let id = || base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(uuid::Uuid::new_v4().as_bytes());
+        // Kafka's tools would take an id that begins with a dash for an option.
+        let cluster_id = std::iter::repeat_with(id).find(|s| !s.starts_with('-')).unwrap_or_default();
+        Layout { cluster_id, voters: vec![], nodes: vec![] }
+    }
+
+    /// The brokers.
+    pub fn brokers(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().filter(|n| n.broker)
+    }
+
+    /// `host:port` of all brokers on a listener, joined by commas.
+    pub fn addresses(&self, listener: &str) -> String {
+        let all: Vec<String> = self.brokers().filter_map(|n| n.ports.get(listener)).map(|p| format!("127.0.0.1:{p}")).collect();
+        all.join(",")
+    }
+
+    /// Adds and drops nodes and ports until they are as wanted; returns the nodes that must go.
+    fn adapt(&mut self, wanted: &Wanted) -> Result<Vec<Node>, Diagnostic> {
+        let brokers = wanted.brokers as i32;
+        if self.voters.is_empty() {
+            self.voters = match wanted.controllers as i32 {
+                // Two voters stand a failure no better than one.
+                0 => (1..=if brokers < 3 { 1 } else { 3 }).collect(),
+                n => (FIRST_CONTROLLER..FIRST_CONTROLLER + n).collect(),
+            };
+        }
+        let ids = |layout: &Layout| -> Vec<i32> { (1..=brokers).chain(layout.voters.iter().copied().filter(|v| *v >= FIRST_CONTROLLER)).collect() };
+        for id in ids(self) {
+            if !self.nodes.iter().any(|n| n.id == id) {
+                let controller = self.voters.contains(&id);
+                self.nodes.push(Node { id, broker: id < FIRST_CONTROLLER, controller, ports: BTreeMap::new(), fingerprint: String::new() });
+            }
+        }
+        self.nodes.sort_by_key(|n| n.id);
+        for node in &mut self.nodes {
+            node.adapt_ports(&wanted.listeners)?;
+        }
+        Ok(self.brokers().filter(|n| n.id > brokers).cloned().collect())
+    }
+}
+
+impl Node {
+    fn adapt_ports(&mut self, listeners: &[Listener]) -> Result<(), Diagnostic> {
+        let mut own: Vec<(&str, Option<u16>)> = vec![];
+        if self.controller {
+            own.push((CONTROLLER, None));
+        }
+        if self.broker {
+            own.push((INTERNAL, None));
+            own.extend(listeners.iter().map(|l| (l.name.as_str(), l.port.map(|p| p.saturating_add((self.id - 1) as u16)))));
+        }
+        self.ports.retain(|name, _| own.iter().any(|(n, _)| n == name));
+        for (name, fixed) in own {
+            let port = match (fixed, self.ports.get(name)) {
+                (Some(port), _) => port,
+                (None, Some(port)) => *port,
+                (None, None) => ports::free()?,
+            };
+            self.ports.insert(name.into(), port);
+        }
+        Ok(())
+    }
+}
+
+/// One local cluster's folder.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    name: String,
+    dir: PathBuf,
+}
+
+impl Cluster {
+    /// The cluster of this name under a data folder. Nothing is read or written yet.
+    pub fn at(data_dir: &Path, name: &str) -> Cluster {
+        let dir = data_dir.join("local").join(name);
+        Cluster { name: name.into(), dir: std::path::absolute(&dir).unwrap_or(dir) }
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Its certificate authority's folder.
+    pub fn pki_dir(&self) -> PathBuf {
+        self.dir.join("pki")
+    }
+
+    fn identity(&self, node: &Node) -> PathBuf {
+        self.dir.join("run").join(format!("{}.json", node.file()))
+    }
+
+    /// A node's log.
+    pub fn log(&self, node: &Node) -> PathBuf {
+        self.dir.join("logs").join(format!("{}.log", node.file()))
+    }
+
+    /// The layout; `None` when there is no such cluster.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn layout(&self) -> Result<Option<Layout>, Diagnostic> {
+        let path = self.dir.join("cluster.json");
+        let Some(text) = read_optional(&path)? else { return Ok(None) };
+        serde_json::from_str(&text).map(Some).map_err(|e| file_error("read", &path, &std::io::Error::other(e)))
+    }
+
+    fn save(&self, layout: &Layout) -> Result<(), Diagnostic> {
+        let text = serde_json::to_string_pretty(layout).unwrap_or_default();
+        write_private(&self.dir.join("cluster.json"), text.as_bytes())
+    }
+
+    /// The ids of the nodes that run, with the settings that they should have.
+    ///
+    /// # Errors
+    /// When identity files cannot be read.
+    pub fn running(&self, layout: &Layout) -> Result<Vec<i32>, Diagnostic> {
+        let mut ids = vec![];
+        for node in &layout.nodes {
+            if process::running(&self.identity(node))?.is_some_and(|p| p.fingerprint == node.fingerprint) {
+                ids.push(node.id);
+            }
+        }
+        Ok(ids)
+    }
+
+    /// The administrator's way to the brokers.
+    pub fn connection(&self, layout: &Layout) -> KafkaConnection {
+        let pki = self.pki_dir();
+        KafkaConnection {
+            bootstrap_servers: layout.addresses(INTERNAL).split(',').map(str::to_string).collect(),
+            protocol: SecurityProtocol::Ssl,
+            ca_file: Some(pki.join("ca.crt")),
+            certificate_file: Some(pki.join("admin.crt")),
+            key_file: Some(pki.join("admin.key")),
+            ..KafkaConnection::default()
+        }
+    }
+
+    fn admin(&self, layout: &Layout) -> Result<Admin, Diagnostic> {
+        Admin::with_connect_timeout(self.connection(layout), RequestCounter::default(), Duration::from_secs(2))
+            .map_err(|e| e.into_diagnostic("connecting to the local cluster"))
+    }
+
+    /// Brings the cluster to what is wanted: makes it, starts what does not run, rolls what runs with other settings, one node at a time.
+    ///
+    /// # Errors
+    /// When a node does not come up, a port is taken, or brokers to remove are not empty. What was reached stays.
+    pub async fn converge(&self, wanted: &Wanted, note: Note<'_>, limit: Duration) -> Result<Layout, Diagnostic> {
+        let end = Instant::now() + limit;
+        let launch = Launch { java: java::find().await?, libs: jars::kafka(&wanted.version, note).await? };
+        let mut layout = self.layout()?.unwrap_or_else(Layout::new);
+        let leaving = layout.adapt(wanted)?;
+        self.prepare(&mut layout, wanted, &launch)?;
+        self.start_missing(&layout, wanted, &launch, note, end).await?;
+        self.roll(&layout, wanted, &launch, note, end).await?;
+        self.remove_nodes(&mut layout, &leaving, &launch, note).await?;
+        Ok(layout)
+    }
+
+    /// Writes certificates, settings and the layout.
+    fn prepare(&self, layout: &mut Layout, wanted: &Wanted, launch: &Launch) -> Result<(), Diagnostic> {
+        private_dir(&self.dir)?;
+        let pki = Pki::open(&self.pki_dir(), &self.name)?;
+        for name in ["broker", "admin"].into_iter().chain(wanted.certificates.iter().map(String::as_str)) {
+            pki.issue(name)?;
+        }
+        write_private(&self.dir.join("log4j2.xml"), LOG4J.as_bytes())?;
+        let texts: Vec<String> = layout.nodes.iter().map(|n| self.settings(layout, wanted, n)).collect();
+        for (node, text) in layout.nodes.iter_mut().zip(&texts) {
+            node.fingerprint = digest([text.as_str(), &wanted.heap, &launch.libs.to_string_lossy()]);
+        }
+        self.save(layout)?;
+        for (node, text) in layout.nodes.iter().zip(&texts) {
+            write_private(&self.settings_file(node), text.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn settings_file(&self, node: &Node) -> PathBuf {
+        self.dir.join("conf").join(format!("{}.properties", node.file()))
+    }
+
+    fn data(&self, node: &Node) -> PathBuf {
+        self.dir.join("data").join(node.file())
+    }
+
+    fn settings(&self, layout: &Layout, wanted: &Wanted, node: &Node) -> String {
+        let mut all = sizes(wanted.brokers);
+        all.extend(self.identity_settings(layout, node));
+        all.extend(self.security_settings(wanted, node));
+        all.extend(wanted.config.iter().map(|(k, v)| (k.clone(), v.clone())));
+        properties(all.iter().map(|(k, v)| (k.as_str(), v.as_str())))
+    }
+
+    fn identity_settings(&self, layout: &Layout, node: &Node) -> BTreeMap<String, String> {
+        let voter = |id: &i32| {
+            let port = layout.nodes.iter().find(|n| n.id == *id).and_then(|n| n.ports.get(CONTROLLER)).copied().unwrap_or_default();
+            format!("{id}@127.0.0.1:{port}")
+        };
+        let roles: Vec<&str> = [("broker", node.broker), ("controller", node.controller)].into_iter().filter(|r| r.1).map(|r| r.0).collect();
+        let listeners = |with_controller: bool| -> String {
+            let shown = node.ports.iter().filter(|(name, _)| with_controller || *name != CONTROLLER);
+            shown.map(|(name, port)| format!("{name}://127.0.0.1:{port}")).collect::<Vec<_>>().join(",")
+        };
+        let mut s: BTreeMap<String, String> = BTreeMap::from([
+            ("process.roles".into(), roles.join(",")),
+            ("node.id".into(), node.id.to_string()),
+            ("controller.quorum.voters".into(), layout.voters.iter().map(voter).collect::<Vec<_>>().join(",")),
+            ("controller.listener.names".into(), CONTROLLER.into()),
+            ("listeners".into(), listeners(true)),
+            ("log.dirs".into(), self.data(node).display().to_string()),
+        ]);
+        if node.broker {
+            s.insert("advertised.listeners".into(), listeners(false));
+            s.insert("inter.broker.listener.name".into(), INTERNAL.into());
+        }
+        s
+    }
+
+    fn security_settings(&self, wanted: &Wanted, node: &Node) -> BTreeMap<String, String> {
+        let pki = self.pki_dir();
+        let mut map = vec![format!("{CONTROLLER}:SSL"), format!("{INTERNAL}:SSL")];
+        let mut s: BTreeMap<String, String> = BTreeMap::new();
+        for name in [CONTROLLER, INTERNAL] {
+            s.insert(format!("listener.name.{}.ssl.client.auth", name.to_lowercase()), "required".into());
+        }
+        for l in wanted.listeners.iter().filter(|_| node.broker) {
+            map.push(format!("{}:{}", l.name, l.protocol()));
+            let prefix = format!("listener.name.{}", l.name.to_lowercase());
+            let auth = if l.authentication == Authentication::Mtls { "required" } else { "none" };
+            s.insert(format!("{prefix}.ssl.client.auth"), auth.into());
+            if l.authentication == Authentication::Scram {
+                s.insert("sasl.enabled.mechanisms".into(), "SCRAM-SHA-512".into());
+                let login = "org.apache.kafka.common.security.scram.ScramLoginModule required;";
+                s.insert(format!("{prefix}.scram-sha-512.sasl.jaas.config"), login.into());
+            }
+        }
+        let users = ["User:CN=broker", "User:CN=admin"].into_iter().chain(wanted.super_users.iter().map(String::as_str));
+        let fixed = [
+            ("listener.security.protocol.map", map.join(",")),
+            ("ssl.keystore.type", "PEM".into()),
+            ("ssl.keystore.location", pki.join("broker.pem").display().to_string()),
+            ("ssl.truststore.type", "PEM".into()),
+            ("ssl.truststore.location", pki.join("ca.crt").display().to_string()),
+            ("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer".into()),
+            ("allow.everyone.if.no.acl.found", "false".into()),
+            ("super.users", users.collect::<Vec<_>>().join(";")),
+        ];
+        s.extend(fixed.map(|(k, v)| (k.to_string(), v)));
+        s
+    }
+
+    async fn start_missing(&self, layout: &Layout, wanted: &Wanted, launch: &Launch, note: Note<'_>, end: Instant) -> Result<(), Diagnostic> {
+        let mut missing = vec![];
+        for node in &layout.nodes {
+            if process::running(&self.identity(node))?.is_none() {
+                missing.push(node);
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        for node in &missing {
+            for (listener, port) in &node.ports {
+                ports::check(*port, &node.label(), listener)?;
+            }
+        }
+        futures::future::try_join_all(missing.iter().map(|n| self.format(layout, n, launch))).await?;
+        for node in &missing {
+            self.start(node, wanted, launch)?;
+        }
+        self.wait(layout, &missing, note, end).await
+    }
+
+    async fn format(&self, layout: &Layout, node: &Node, launch: &Launch) -> Result<(), Diagnostic> {
+        if self.data(node).join("meta.properties").is_file() {
+            return Ok(());
+        }
+        private_dir(&self.data(node))?;
+        let file = self.settings_file(node).display().to_string();
+        let output = launch.tool(&self.dir, "kafka.tools.StorageTool", &["format", "--ignore-formatted", "-t", &layout.cluster_id, "-c", &file]).await?;
+        output.map(drop).map_err(|said| Diagnostic::error(codes::PROCESS_DIED, format!("The storage of {} cannot be formatted: {said}", node.label())))
+    }
+
+    fn start(&self, node: &Node, wanted: &Wanted, launch: &Launch) -> Result<(), Diagnostic> {
+        let mut args: Vec<String> = wanted.heap.split_whitespace().map(str::to_string).collect();
+        args.extend(launch.args(&self.dir));
+        args.extend(["kafka.Kafka".into(), self.settings_file(node).display().to_string()]);
+        process::start(&process::Spec {
+            label: format!("{} of {}", node.label(), self.name),
+            java: launch.java.clone(),
+            args,
+            env: vec![],
+            log: self.log(node),
+            identity: self.identity(node),
+            fingerprint: node.fingerprint.clone(),
+        })
+        .map(drop)
+    }
+
+    /// Waits until these nodes are members of the cluster.
+    async fn wait(&self, layout: &Layout, nodes: &[&Node], note: Note<'_>, end: Instant) -> Result<(), Diagnostic> {
+        let began = Instant::now();
+        let admin = self.admin(layout)?;
+        let mut told = usize::MAX;
+        loop {
+            for node in nodes {
+                if process::running(&self.identity(node))?.is_none() {
+                    return Err(process::failed(&node.label(), &self.log(node), None));
+                }
+            }
+            // A bound port is asked for first: it costs nothing and spares the client's own patience.
+            let mut late: Vec<&&Node> = nodes.iter().filter(|n| n.ports.values().any(|p| ports::is_free(*p))).collect();
+            if late.is_empty() {
+                match admin.describe_cluster().await {
+                    Ok(cluster) => late = nodes.iter().filter(|n| n.broker && !cluster.brokers.iter().any(|b| b.id == n.id)).collect(),
+                    Err(e) if lasting(&e) => return Err(e.into_diagnostic("asking the local cluster")),
+                    Err(_) => late = nodes.iter().collect(),
+                }
+            }
+            if late.is_empty() {
+                return Ok(());
+            }
+            if std::mem::replace(&mut told, late.len()) != late.len() {
+                note(&format!("waiting for {} of {} nodes", late.len(), nodes.len()));
+            }
+            if Instant::now() >= end {
+                return Err(process::failed(&late[0].label(), &self.log(late[0]), Some(began.elapsed())));
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Restarts the nodes that run with other settings than wanted: one at a time, and only while all partitions are in sync.
+    async fn roll(&self, layout: &Layout, wanted: &Wanted, launch: &Launch, note: Note<'_>, end: Instant) -> Result<(), Diagnostic> {
+        let running = self.running(layout)?;
+        for node in layout.nodes.iter().filter(|n| !running.contains(&n.id)) {
+            self.wait_in_sync(layout, note, end).await?;
+            note(&format!("restarting {}", node.label()));
+            process::stop(&self.identity(node), &node.label(), GRACE).await?;
+            for (listener, port) in &node.ports {
+                ports::check(*port, &node.label(), listener)?;
+            }
+            self.start(node, wanted, launch)?;
+            self.wait(layout, &[node], note, end).await?;
+            self.wait_in_sync(layout, note, end).await?;
+        }
+        Ok(())
+    }
+
+    async fn wait_in_sync(&self, layout: &Layout, note: Note<'_>, end: Instant) -> Result<(), Diagnostic> {
+        let admin = self.admin(layout)?;
+        let mut told = false;
+        loop {
+            let late = match admin.metadata().await {
+                Ok(m) => m.topics.values().flat_map(|t| t.partitions.iter().filter(|p| p.under_replicated()).map(|p| format!("{}-{}", t.name, p.id))).collect(),
+                Err(e) if lasting(&e) => return Err(e.into_diagnostic("asking the local cluster")),
+                Err(_) => vec!["all (no answer yet)".to_string()],
+            };
+            if late.is_empty() {
+                return Ok(());
+            }
+            if !std::mem::replace(&mut told, true) {
+                note(&format!("waiting until {} partitions are in sync", late.len()));
+            }
+            if Instant::now() >= end {
+                let named = late.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+                return Err(Diagnostic::error(codes::UNDER_REPLICATED, format!("The rolling restart waits for partitions that are not in sync: {named}."))
+                    .hint("Bring the brokers that hold their other replicas back, then apply again: it goes on where it stopped."));
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Which of the brokers above `keep` hold partitions, with one example each.
+    ///
+    /// # Errors
+    /// When the cluster does not answer.
+    pub async fn occupied(&self, layout: &Layout, keep: usize) -> Result<Vec<(i32, String)>, Diagnostic> {
+        let metadata = self.admin(layout)?.metadata().await.map_err(|e| e.into_diagnostic("asking which partitions the brokers hold"))?;
+        let holds = |id: i32| metadata.topics.values().find(|t| t.partitions.iter().any(|p| p.replicas.contains(&id))).map(|t| (id, t.name.clone()));
+        Ok(layout.brokers().filter(|n| n.id as usize > keep).filter_map(|n| holds(n.id)).collect())
+    }
+
+    async fn remove_nodes(&self, layout: &mut Layout, leaving: &[Node], launch: &Launch, note: Note<'_>) -> Result<(), Diagnostic> {
+        let Some(first) = leaving.first() else { return Ok(()) };
+        if let Some((id, topic)) = self.occupied(layout, (first.id - 1) as usize).await?.first() {
+            return Err(occupied_error(*id, topic));
+        }
+        for node in leaving {
+            if node.controller {
+                return Err(Diagnostic::error(codes::SCALE_IN, format!("Broker {} is a voter of the controller quorum and cannot go.", node.id))
+                    .hint("Keep three brokers, or make a new cluster."));
+            }
+            note(&format!("removing {}", node.label()));
+            process::stop(&self.identity(node), &node.label(), GRACE).await?;
+            layout.nodes.retain(|n| n.id != node.id);
+            self.unregister(layout, node, launch).await?;
+            remove_dir(&self.data(node))?;
+            for file in [self.settings_file(node), self.log(node)] {
+                let _ = std::fs::remove_file(file);
+            }
+            self.save(layout)?;
+        }
+        Ok(())
+    }
+
+    /// Tells the controllers to forget a broker, so that no replica is ever placed on it again.
+    async fn unregister(&self, layout: &Layout, node: &Node, launch: &Launch) -> Result<(), Diagnostic> {
+        let pki = self.pki_dir();
+        let (keys, trust) = (pki.join("admin.pem").display().to_string(), pki.join("ca.crt").display().to_string());
+        let client = [
+            ("security.protocol", "SSL"),
+            ("ssl.keystore.type", "PEM"),
+            ("ssl.keystore.location", &keys),
+            ("ssl.truststore.type", "PEM"),
+            ("ssl.truststore.location", &trust),
+        ];
+        let file = self.dir.join("conf/admin.properties");
+        write_private(&file, properties(client).as_bytes())?;
+        let (id, servers, file) = (node.id.to_string(), layout.addresses(INTERNAL), file.display().to_string());
+        let args = ["unregister", "--bootstrap-server", &servers, "--id", &id, "--config", &file];
+        let output = launch.tool(&self.dir, "org.apache.kafka.tools.ClusterTool", &args).await?;
+        output.map(drop).map_err(|said| Diagnostic::error(codes::PROCESS_DIED, format!("{} cannot be unregistered: {said}", node.label())))
+    }
+
+    /// Ends every process and removes the folder with all data.
+    ///
+    /// # Errors
+    /// When a process or a file stays.
+    pub async fn destroy(&self, note: Note<'_>) -> Result<(), Diagnostic> {
+        if let Some(layout) = self.layout()? {
+            note(&format!("ending {} processes", layout.nodes.len()));
+            // Brokers before the controllers that they say goodbye to; the data goes anyway, so nobody waits long.
+            let (last, first): (Vec<&Node>, Vec<&Node>) = layout.nodes.iter().partition(|n| n.controller);
+            for group in [first, last] {
+                let stops = group.into_iter().map(|n| async move { process::stop(&self.identity(n), &n.label(), Duration::from_secs(5)).await });
+                futures::future::try_join_all(stops).await?;
+            }
+        }
+        remove_dir(&self.dir)?;
+        if let Some(parent) = self.dir.parent() {
+            super::remove_if_empty(parent);
+        }
+        Ok(())
+    }
+}
+
+/// Why a broker cannot be removed.
+pub fn occupied_error(id: i32, topic: &str) -> Diagnostic {
+    Diagnostic::error(codes::SCALE_IN, format!("Broker {id} cannot be removed: it holds partitions of topic \"{topic}\" and perhaps more."))
+        .hint("Move its partitions to the brokers that stay, then apply again.")
+}
+
+/// Errors that no waiting mends.
+fn lasting(error: &KafkaError) -> bool {
+    matches!(error, KafkaError::Connection { .. } | KafkaError::AuthorizationFailed { .. } | KafkaError::AuthenticationFailed { .. })
+}
+
+/// How Kafka's classes are run.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// The Java launcher.
+    pub java: PathBuf,
+    /// The folder of jars.
+    pub libs: PathBuf,
+}
+
+impl Launch {
+    /// The flags before the class name, the heap's apart.
+    pub fn args(&self, dir: &Path) -> Vec<String> {
+        let mut args: Vec<String> = JVM_FLAGS.iter().map(|f| f.to_string()).collect();
+        args.push(format!("-Dlog4j2.configurationFile={}", dir.join("log4j2.xml").display()));
+        args.extend(["-cp".into(), format!("{}/*", self.libs.display())]);
+        args
+    }
+
+    /// Runs one of Kafka's tools to its end: its output, or what it said when it failed.
+    async fn tool(&self, dir: &Path, class: &str, args: &[&str]) -> Result<Result<String, String>, Diagnostic> {
+        let mut command = tokio::process::Command::new(&self.java);
+        command.arg("-Xmx128m").args(self.args(dir)).arg(class).args(args).kill_on_drop(true).stdin(std::process::Stdio::null());
+        let output = command.output().await.map_err(|e| file_error("run", &self.java, &e))?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        if output.status.success() {
+            return Ok(Ok(text(&output.stdout)));
+        }
+        let said = format!("{}{}", text(&output.stderr), text(&output.stdout));
+        Ok(Err(said.lines().filter(|l| !l.trim().is_empty() && !l.starts_with('\t')).take(4).collect::<Vec<_>>().join("\n")))
+    }
+}
+
+/// Settings that suit small clusters on one machine.
+fn sizes(brokers: usize) -> BTreeMap<String, String> {
+    let replicas = brokers.min(3).to_string();
+    let in_sync = if brokers >= 3 { "2" } else { "1" };
+    // Short timers make restarts quick; with several brokers on few cores they would make the quorum restless.
+    let (session, heartbeat) = if brokers == 1 { ("2000", "500") } else { ("6000", "1000") };
+    let pairs = [
+        ("num.network.threads", "2"),
+        ("num.io.threads", "2"),
+        ("background.threads", "2"),
+        ("num.recovery.threads.per.data.dir", "1"),
+        ("group.initial.rebalance.delay.ms", "0"),
+        ("num.partitions", "1"),
+        ("default.replication.factor", &replicas),
+        ("min.insync.replicas", in_sync),
+        ("offsets.topic.num.partitions", "4"),
+        ("offsets.topic.replication.factor", &replicas),
+        ("transaction.state.log.num.partitions", "4"),
+        ("transaction.state.log.replication.factor", &replicas),
+        ("transaction.state.log.min.isr", in_sync),
+        ("share.coordinator.state.topic.num.partitions", "1"),
+        ("share.coordinator.state.topic.replication.factor", &replicas),
+        ("share.coordinator.state.topic.min.isr", in_sync),
+        ("log.cleaner.dedupe.buffer.size", "4194304"),
+        ("auto.create.topics.enable", "false"),
+        ("broker.session.timeout.ms", session),
+        ("broker.heartbeat.interval.ms", heartbeat),
+        ("controller.quorum.append.linger.ms", "0"),
+    ];
+    pairs.into_iter().map(|(k, v)| (k.to_string(), v.to_string())).collect()
+}

@@ -1,0 +1,1 @@
+//! Connect workers of one local Connect cluster.

@@ -1,0 +1,449 @@
+//! `kafka_cluster`: a cluster that streamform runs. What its engines do lies in [`crate::engine`]; here are its schema and its decisions.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{Observed, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb, attr_error};
+use crate::addr::{InstanceAddr, InstanceKey};
+use crate::diag::codes::engine as codes;
+use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
+use crate::engine::local::broker::{self, Authentication, Cluster, Layout, Listener, Wanted};
+use crate::schema::{Attribute, Body, NestedBlock, Nesting, Schema};
+use crate::value::{Type, Value};
+
+/// The resource type `kafka_cluster`.
+pub struct KafkaCluster;
+
+/// The engines, and whether this version has them.
+pub(super) const ENGINES: &[(&str, bool)] = &[("local", true), ("native", false), ("strimzi", false), ("koperator", false)];
+
+/// The type of the attribute `admin` of clusters.
+pub fn admin_type() -> Type {
+    let text = ["bootstrap_servers", "security_protocol", "ca_file", "certificate_file", "key_file", "sasl_mechanism", "username", "password", "cluster_id"];
+    Type::object(text.map(|n| (n, Type::String)).into_iter().chain([("insecure_skip_verify", Type::Bool)]))
+}
+
+fn certificate_type() -> Type {
+    Type::object([("certificate_file", Type::String), ("key_file", Type::String), ("ca_file", Type::String), ("principal", Type::String)])
+}
+
+static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
+    version: 0,
+    doc: "A Kafka cluster (KRaft) with the authorizer on. The engine `local` runs it as processes of this machine, on loopback: they go on \
+          running when the command has ended, are found again by the next one, and one that died shows as drift.\n\nBesides the listeners \
+          written here every cluster has one with TLS and client certificates for its own traffic and for streamform, and the controllers' \
+          listener is secured in the same way. `auto.create.topics.enable` is false unless set in `config`.",
+    body: Body {
+        attributes: attributes(),
+        blocks: vec![
+            NestedBlock {
+                name: "listener",
+                nesting: Nesting::Map,
+                min: 0,
+                doc: "An address for clients, named by the block's label.",
+                body: Body {
+                    attributes: vec![
+                        Attribute::optional("port", Type::Number, "The first broker's port; the next ones follow it. Default: free ports, kept from then on."),
+                        Attribute::optional("tls", Type::Bool, "Whether TLS is used.").default(true),
+                        Attribute::optional("authentication", Type::String, "How clients prove who they are: `mtls`, `scram` (SCRAM-SHA-512) or `none`.").default("mtls"),
+                    ],
+                    blocks: vec![],
+                },
+            },
+            NestedBlock {
+                name: "storage",
+                nesting: Nesting::Single,
+                min: 0,
+                doc: "Volumes of the brokers. Used by the Kubernetes engines; `local` keeps its data in the working folder, without a limit.",
+                body: Body {
+                    attributes: vec![
+                        Attribute::optional("size", Type::String, "The size of each broker's volume, such as `200Gi`."),
+                        Attribute::optional("class", Type::String, "The storage class."),
+                    ],
+                    blocks: vec![],
+                },
+            },
+        ],
+    },
+});
+
+fn attributes() -> Vec<Attribute> {
+    vec![
+        Attribute::optional_computed("name", Type::String, "The cluster's name. Default: the block's.").force_new(),
+        Attribute::optional("engine", Type::String, "What runs it: `local`. (`native`, `strimzi`, `koperator` are not available in this version.)").default("local").force_new(),
+        Attribute::optional("version", Type::String, "Kafka's version, 4.0 or newer. A change rolls the brokers.").default("4.3.1"),
+        Attribute::optional("brokers", Type::Number, "How many brokers. Fewer is refused while those to go hold partitions.").default(1),
+        Attribute::optional("controllers", Type::Number, "How many dedicated controllers; 0: the first broker (the first three, where there are as many) is controller too.").default(0).force_new(),
+        Attribute::optional("super_users", Type::list(Type::String), "Principals that may do everything, such as `User:CN=alice`. streamform's own `User:CN=admin` is one."),
+        Attribute::optional("config", Type::map(Type::String), "Broker settings. A change restarts the brokers one at a time."),
+        Attribute::optional("heap", Type::String, "Heap flags of each process of the engine `local`.").default("-Xms64m -Xmx384m"),
+        Attribute::optional("client_certificates", Type::list(Type::String), "Common names for which client certificates are issued; see `certificates`."),
+        Attribute::optional("deletion_protection", Type::Bool, "True: never deleted. False: deleted without asking for `-allow-data-loss`."),
+        Attribute::computed("cluster_id", Type::String, "The id that Kafka gives itself."),
+        Attribute::computed("bootstrap_servers", Type::String, "Addresses for clients, on the first listener by name (without listeners: the internal one)."),
+        Attribute::computed("endpoints", Type::map(Type::String), "Addresses by listener."),
+        Attribute::computed("admin", admin_type(), "How streamform reaches it."),
+        Attribute::computed("certificates", Type::map(certificate_type()), "Files of the issued client certificates by common name."),
+        Attribute::computed("ca_file", Type::String, "The authority that signs the cluster's certificates (PEM)."),
+        Attribute::computed("running", Type::list(Type::Number), "The ids of the nodes that run as configured."),
+    ]
+}
+
+/// A cluster's or Connect cluster's name where none is written: the block's, with its module and key.
+pub(super) fn default_name(addr: &InstanceAddr) -> String {
+    let mut parts: Vec<String> = addr.resource.module.0.iter().map(|s| s.name.to_string()).collect();
+    parts.push(addr.resource.name.to_string());
+    match &addr.key {
+        Some(InstanceKey::Int(n)) => parts.push(n.to_string()),
+        Some(InstanceKey::Str(s)) => parts.push(s.to_string()),
+        None => {}
+    }
+    parts.join("-")
+}
+
+/// Whether a name can be a folder's and a certificate's.
+pub(super) fn name_error(path: &str, name: &str) -> Option<Diagnostic> {
+    let plain = name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+    if plain && name.len() <= 60 {
+        return None;
+    }
+    let d = Diagnostic::error(codes::INVALID_ARGUMENT, format!("\"{name}\" cannot be used as a name here."));
+    Some(attr_error(path, d.hint("Use at most 60 letters, digits, dots, dashes and underscores, with a letter or digit first.")))
+}
+
+/// An engine that is unknown or not in this version.
+pub(super) fn engine_error(engine: &str) -> Option<Diagnostic> {
+    match ENGINES.iter().find(|(name, _)| *name == engine) {
+        Some((_, true)) => None,
+        Some((_, false)) => {
+            let d = Diagnostic::error(codes::ENGINE_UNAVAILABLE, format!("The engine \"{engine}\" is not available in this version."));
+            Some(attr_error("engine", d.hint("Use \"local\", which runs Kafka as processes of this machine.")))
+        }
+        None => {
+            let d = Diagnostic::error(codes::ENGINE_UNAVAILABLE, format!("There is no engine \"{engine}\"."));
+            let near = did_you_mean(engine, ENGINES.iter().map(|e| e.0));
+            Some(attr_error("engine", d.hint(near.map_or("Use \"local\".".to_string(), |n| format!("Did you mean \"{n}\"?")))))
+        }
+    }
+}
+
+/// A version that the local engine cannot run.
+pub(super) fn version_error(version: &str) -> Option<Diagnostic> {
+    let plain = version.split('.').count() == 3 && version.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let major = version.split('.').next().and_then(|m| m.parse::<u32>().ok());
+    if plain && major.is_some_and(|m| m >= 4) {
+        return None;
+    }
+    let d = Diagnostic::error(codes::INVALID_ARGUMENT, format!("\"{version}\" is not a version of Kafka that can be run here."));
+    Some(attr_error("version", d.hint("Use a released version from 4.0.0 on, such as \"4.3.1\".")))
+}
+
+fn reserved(key: &str) -> bool {
+    const EXACT: &[&str] = &[
+        "node.id", "broker.id", "process.roles", "listeners", "advertised.listeners", "log.dir", "log.dirs", "metadata.log.dir", "cluster.id",
+        "controller.quorum.voters", "controller.quorum.bootstrap.servers", "controller.listener.names", "inter.broker.listener.name",
+        "security.inter.broker.protocol", "listener.security.protocol.map", "authorizer.class.name", "allow.everyone.if.no.acl.found", "super.users",
+        "zookeeper.connect", "ssl.client.auth",
+    ];
+    EXACT.contains(&key) || key.starts_with("ssl.keystore.") || key.starts_with("ssl.truststore.") || key.starts_with("ssl.key.")
+        || (key.starts_with("listener.name.") && key.contains(".ssl."))
+}
+
+/// The refusal of a setting that streamform computes.
+pub(super) fn reserved_error(map: &str, key: &str, instead: &str) -> Diagnostic {
+    let d = Diagnostic::error(codes::RESERVED_SETTING, format!("\"{key}\" is set by streamform and cannot be set by hand."));
+    attr_error(format!("{map}[{}]", crate::addr::quote(key)), d.hint(format!("Remove it. {instead}")))
+}
+
+fn check_listeners(config: &Value, diags: &mut Diagnostics) {
+    let listeners = config.get("listener");
+    for (name, listener) in listeners.iter().filter_map(Value::as_map).flatten() {
+        let path = |attr: &str| format!("listener[{}].{attr}", crate::addr::quote(name));
+        let mut refuse = |attr: &str, why: String, hint: &str| {
+            diags.push(attr_error(path(attr), Diagnostic::error(codes::INVALID_ARGUMENT, why).hint(hint)));
+        };
+        let plain = name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if !plain || ["controller", "streamform"].contains(&name.to_lowercase().as_str()) {
+            refuse("port", format!("\"{name}\" cannot be a listener's name."), "Use letters, digits and underscores; `controller` and `streamform` are taken.");
+        }
+        let auth = listener.get_str("authentication");
+        match auth.as_deref() {
+            None | Some("none" | "scram") => {}
+            Some("mtls") if listener.get("tls").and_then(|v| v.as_bool()) == Some(false) => {
+                refuse("authentication", "Client certificates need TLS, which this listener has not.".into(), "Set `tls = true`, or another authentication.");
+            }
+            Some("mtls") => {}
+            Some(other) => refuse("authentication", format!("There is no authentication \"{other}\"."), "Use \"mtls\", \"scram\" or \"none\"."),
+        }
+        if let Some(port) = listener.get("port").and_then(|v| v.as_i64())
+            && !(1..=65_000).contains(&port)
+        {
+            refuse("port", format!("{port} is not a port that brokers can count up from."), "Use a number from 1 to 65000.");
+        }
+    }
+}
+
+fn count(value: &Value, name: &str) -> usize {
+    value.get(name).and_then(|v| v.as_i64()).and_then(|n| usize::try_from(n).ok()).unwrap_or_default()
+}
+
+fn texts(value: &Value, name: &str) -> Vec<String> {
+    value.get(name).and_then(|v| v.as_slice().map(|s| s.iter().filter_map(|v| v.as_str().map(str::to_string)).collect())).unwrap_or_default()
+}
+
+/// A map of strings, null entries left out.
+pub(super) fn text_map(value: &Value, name: &str) -> BTreeMap<String, String> {
+    let map = value.get(name);
+    let entries = map.iter().filter_map(Value::as_map).flatten();
+    entries.filter_map(|(k, v)| Some((k.to_string(), v.as_str()?.to_string()))).collect()
+}
+
+fn name_of(addr: &InstanceAddr, value: &Value) -> String {
+    value.get_str("name").unwrap_or_else(|| default_name(addr))
+}
+
+fn wanted(addr: &InstanceAddr, planned: &Value) -> Wanted {
+    let listener = |(name, l): (&Arc<str>, &Value)| Listener {
+        name: name.to_uppercase(),
+        port: l.get("port").and_then(|v| v.as_i64()).and_then(|p| u16::try_from(p).ok()),
+        tls: l.get("tls").and_then(|v| v.as_bool()).unwrap_or(true),
+        authentication: match l.get_str("authentication").as_deref() {
+            Some("none") => Authentication::None,
+            Some("scram") => Authentication::Scram,
+            _ => Authentication::Mtls,
+        },
+    };
+    Wanted {
+        name: name_of(addr, planned),
+        version: planned.get_str("version").unwrap_or_default(),
+        brokers: count(planned, "brokers"),
+        controllers: count(planned, "controllers"),
+        heap: planned.get_str("heap").unwrap_or_default(),
+        listeners: planned.get("listener").iter().filter_map(Value::as_map).flatten().map(listener).collect(),
+        super_users: texts(planned, "super_users"),
+        config: text_map(planned, "config"),
+        certificates: texts(planned, "client_certificates"),
+    }
+}
+
+fn numbers(ids: impl IntoIterator<Item = i32>) -> Value {
+    Value::list(Type::Number, ids.into_iter().map(|id| Value::from(i64::from(id))).collect())
+}
+
+/// Ids of all nodes that a cluster of this size has.
+fn node_ids(planned: &Value) -> Vec<i32> {
+    let (brokers, controllers) = (count(planned, "brokers") as i32, count(planned, "controllers") as i32);
+    (1..=brokers).chain(1001..1001 + controllers).collect()
+}
+
+fn path_value(path: std::path::PathBuf) -> Value {
+    Value::string(path.to_string_lossy())
+}
+
+/// The object with its computed attributes filled in from the layout.
+fn filled(addr: &InstanceAddr, base: &Value, cluster: &Cluster, layout: &Layout) -> Result<Value, Diagnostic> {
+    let mut attrs = base.as_map().cloned().unwrap_or_default();
+    let listeners: Vec<String> = base.get("listener").iter().filter_map(Value::as_map).flatten().map(|(n, _)| n.to_string()).collect();
+    let endpoints: BTreeMap<Arc<str>, Value> =
+        listeners.iter().map(|n| (n.as_str().into(), Value::string(layout.addresses(&n.to_uppercase())))).collect();
+    let first = listeners.first().map_or(broker::INTERNAL.to_string(), |n| n.to_uppercase());
+    let pki = cluster.pki_dir();
+    let admin = BTreeMap::from([
+        ("bootstrap_servers".into(), Value::string(layout.addresses(broker::INTERNAL))),
+        ("security_protocol".into(), "SSL".into()),
+        ("ca_file".into(), path_value(pki.join("ca.crt"))),
+        ("certificate_file".into(), path_value(pki.join("admin.crt"))),
+        ("key_file".into(), path_value(pki.join("admin.key"))),
+        ("sasl_mechanism".into(), Value::null(Type::String)),
+        ("username".into(), Value::null(Type::String)),
+        ("password".into(), Value::null(Type::String)),
+        ("insecure_skip_verify".into(), false.into()),
+        ("cluster_id".into(), Value::string(&layout.cluster_id)),
+    ]);
+    let certificate = |cn: &String| {
+        let files = [
+            ("certificate_file", path_value(pki.join(format!("{cn}.crt")))),
+            ("key_file", path_value(pki.join(format!("{cn}.key")))),
+            ("ca_file", path_value(pki.join("ca.crt"))),
+            ("principal", Value::string(format!("User:CN={cn}"))),
+        ];
+        (Arc::from(cn.as_str()), Value::object_from(files))
+    };
+    let computed: [(&str, Value); 8] = [
+        ("name", name_of(addr, base).into()),
+        ("cluster_id", Value::string(&layout.cluster_id)),
+        ("bootstrap_servers", layout.addresses(&first).into()),
+        ("endpoints", Value::map(Type::String, endpoints)),
+        ("admin", Value::object(admin)),
+        ("certificates", Value::map(certificate_type(), texts(base, "client_certificates").iter().map(certificate).collect())),
+        ("ca_file", path_value(pki.join("ca.crt"))),
+        ("running", numbers(cluster.running(layout)?)),
+    ];
+    attrs.extend(computed.into_iter().map(|(k, v)| (Arc::from(k), v)));
+    Ok(Value::object_of(attrs, base.origin().cloned()))
+}
+
+fn private(layout: &Layout) -> Private {
+    serde_json::to_value(layout).unwrap_or(Private::Null)
+}
+
+fn losses(prior: &Value) -> Vec<String> {
+    if prior.get("deletion_protection").and_then(|v| v.as_bool()) == Some(false) {
+        return vec![];
+    }
+    vec![format!("all topics and messages of the cluster \"{}\"", prior.get_str("name").unwrap_or_default())]
+}
+
+impl KafkaCluster {
+    fn observe(cx: &Session, request: &ReadRequest) -> Result<Observed, Diagnostic> {
+        let cluster = Cluster::at(&cx.data_dir, &name_of(&request.addr, &request.prior));
+        match cluster.layout()? {
+            None => Ok(Observed::Absent),
+            Some(layout) => Ok(Observed::Present(filled(&request.addr, &request.prior, &cluster, &layout)?, private(&layout))),
+        }
+    }
+
+    async fn step(cx: &Session, verb: Verb, step: &StepRequest) -> StepResult {
+        let note = |text: &str| cx.progress.note(&step.addr, text);
+        let value = step.planned.as_ref().or(step.prior.as_ref());
+        let Some(value) = value else { return StepResult::gone() };
+        let cluster = Cluster::at(&cx.data_dir, &name_of(&step.addr, value));
+        // What is there after a failure: the object that was there, or, of a new cluster, whatever was started.
+        let kept = |layout: &Layout| filled(&step.addr, step.prior.as_ref().unwrap_or(value), &cluster, layout).ok().map(|v| (v, private(layout)));
+        let outcome = match verb {
+            Verb::Delete => cluster.destroy(&note).await.map(|()| StepResult::gone()),
+            Verb::Create | Verb::Update => match cluster.converge(&wanted(&step.addr, value), &note, step.timeout).await {
+                Ok(layout) => filled(&step.addr, value, &cluster, &layout).map(|v| StepResult::done(v, private(&layout))),
+                Err(e) => Err(e),
+            },
+        };
+        outcome.unwrap_or_else(|e| StepResult::failed(e, cluster.layout().ok().flatten().and_then(|l| kept(&l))))
+    }
+}
+
+#[async_trait]
+impl ResourceType for KafkaCluster {
+    fn schema(&self) -> &'static Schema {
+        &SCHEMA
+    }
+
+    fn validate(&self, config: &Value, diags: &mut Diagnostics) {
+        let text = |name: &str| config.get_str(name);
+        diags.extend(text("name").and_then(|n| name_error("name", &n)));
+        diags.extend(text("engine").and_then(|e| engine_error(&e)));
+        diags.extend(text("version").and_then(|v| version_error(&v)));
+        for (name, least, most) in [("brokers", 1, 100), ("controllers", 0, 9)] {
+            if let Some(n) = config.get(name).and_then(|v| v.as_number().cloned())
+                && !n.to_i64().is_some_and(|n| (least..=most).contains(&n))
+            {
+                let d = Diagnostic::error(codes::INVALID_ARGUMENT, format!("`{name}` is {n}, which is not possible."));
+                diags.push(attr_error(name, d.hint(format!("Use a whole number from {least} to {most}."))));
+            }
+        }
+        for cn in texts(config, "client_certificates") {
+            diags.extend(name_error("client_certificates", &cn));
+            if ["admin", "broker", "ca"].contains(&cn.as_str()) {
+                let d = Diagnostic::error(codes::INVALID_ARGUMENT, format!("The certificate \"{cn}\" is streamform's own."));
+                diags.push(attr_error("client_certificates", d.hint("Use another common name.")));
+            }
+        }
+        for key in config.get("config").iter().filter_map(Value::as_map).flat_map(|m| m.keys()).filter(|k| reserved(k)) {
+            diags.push(reserved_error("config", key, "Listeners, super users and counts have arguments of their own."));
+        }
+        check_listeners(config, diags);
+    }
+
+    fn natural_key(&self, planned: &Value) -> Option<String> {
+        planned.get_str("name").map(|n| format!("local cluster {n}"))
+    }
+
+    fn plan(&self, input: PlanInput<'_>) -> PlanOutput {
+        let mut attrs = input.proposed.as_map().cloned().unwrap_or_default();
+        let mut out = PlanOutput { planned: input.proposed.clone(), replace: vec![], effects: vec![], data_loss: vec![], diagnostics: Diagnostics::new() };
+        if input.config.get("name").is_none_or(|n| n.is_null()) {
+            // The name is the folder's: it stays what it was.
+            let name = input.prior.and_then(|p| p.get_str("name")).unwrap_or_else(|| default_name(input.addr));
+            out.diagnostics.extend(name_error("name", &name));
+            attrs.insert("name".into(), name.into());
+        }
+        attrs.insert("running".into(), numbers(node_ids(&input.proposed)));
+        let changed = |name: &str| input.prior.is_none_or(|p| p.get(name) != input.proposed.get(name));
+        let unknown: &[(&str, &[&str])] = &[
+            ("bootstrap_servers", &["brokers", "listener"]),
+            ("endpoints", &["brokers", "listener"]),
+            ("admin", &["brokers"]),
+            ("certificates", &["client_certificates"]),
+        ];
+        for (name, causes) in unknown.iter().filter(|(_, causes)| causes.iter().any(|c| changed(c))) {
+            let _ = causes;
+            let ty = SCHEMA.body.attribute(name).map(|a| a.ty.clone());
+            if let Some(crate::schema::AttrType::Value(ty)) = ty {
+                attrs.insert((*name).into(), Value::unknown(ty));
+            }
+        }
+        if let Some(prior) = input.prior {
+            let alive: Vec<i64> = prior.get("running").and_then(|v| v.as_slice().map(|s| s.iter().filter_map(Value::as_i64).collect())).unwrap_or_default();
+            let (was, will) = (node_ids(prior), node_ids(&input.proposed));
+            let label = |id: i32| if id < 1001 { format!("broker {id}") } else { format!("controller {id}") };
+            for id in &will {
+                match (was.contains(id), alive.contains(&i64::from(*id))) {
+                    (false, _) => out.effects.push(format!("start {} (new)", label(*id))),
+                    (true, false) => out.effects.push(format!("restart {} (not running as configured)", label(*id))),
+                    (true, true) => {}
+                }
+            }
+            out.effects.extend(was.iter().filter(|id| !will.contains(id)).map(|id| format!("stop and remove {}", label(*id))));
+            if ["config", "listener", "super_users", "version", "heap"].iter().any(|n| changed(n)) {
+                out.effects.push("restart the nodes one at a time, while all partitions are in sync".into());
+            }
+            if ["name", "engine", "controllers"].iter().any(|n| changed(n)) {
+                out.data_loss = losses(prior);
+            }
+        }
+        out.planned = Value::object_of(attrs, input.proposed.origin().cloned());
+        out
+    }
+
+    fn plan_delete(&self, prior: &Value) -> (Vec<String>, Vec<String>) {
+        (vec!["end all its processes and remove its folder".into()], losses(prior))
+    }
+
+    async fn read(&self, cx: &Session, requests: Vec<ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {
+        requests.iter().map(|r| Self::observe(cx, r)).collect()
+    }
+
+    async fn probe(&self, cx: &Session, requests: Vec<StepRequest>) -> Vec<Diagnostics> {
+        let mut all = Vec::with_capacity(requests.len());
+        for step in &requests {
+            let mut diags = Diagnostics::new();
+            if let (Some(prior), Some(planned)) = (&step.prior, &step.planned)
+                && count(planned, "brokers") < count(prior, "brokers")
+                && let cluster = Cluster::at(&cx.data_dir, &name_of(&step.addr, prior))
+                && let Ok(Some(layout)) = cluster.layout()
+            {
+                match cluster.occupied(&layout, count(planned, "brokers")).await {
+                    Ok(full) => diags.extend(full.iter().map(|(id, topic)| attr_error("brokers", broker::occupied_error(*id, topic)))),
+                    Err(e) => diags.push(e),
+                }
+            }
+            all.push(diags);
+        }
+        all
+    }
+
+    async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>) -> Vec<StepResult> {
+        futures::future::join_all(steps.iter().map(|s| Self::step(cx, verb, s))).await
+    }
+
+    async fn import(&self, _cx: &Session, id: &str, _config: Option<&Value>) -> Result<(Value, Private), Diagnostic> {
+        Err(Diagnostic::error(codes::INVALID_ARGUMENT, format!("The cluster \"{id}\" cannot be imported: only clusters that streamform started can be managed by the engine `local`."))
+            .hint("Use a `data \"kafka_cluster\"` block for a cluster that runs elsewhere."))
+    }
+
+    fn timeout(&self, verb: Verb) -> Duration {
+        Duration::from_secs(if verb == Verb::Update { 900 } else { 300 })
+    }
+}

@@ -1,0 +1,176 @@
+//! The local engine on real Kafka: start, kill, heal, roll, destroy. Jars come through Maven into the usual cache.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use streamform::addr::{InstanceAddr, Mode, ResourceAddr};
+use streamform::diag::codes::engine as codes;
+use streamform::resource::kafka_cluster::KafkaCluster;
+use streamform::resource::{Observed, PlanInput, Private, Progress, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb};
+use streamform::schema::{AttrType, Set};
+use streamform::value::{Type, Value};
+
+struct Quiet;
+impl Progress for Quiet {
+    fn note(&self, addr: &InstanceAddr, text: &str) {
+        eprintln!("{addr}: {text}");
+    }
+}
+
+fn session(dir: &Path) -> Session {
+    Session::new(dir.join(".streamform"), dir.to_path_buf(), Arc::new(Quiet))
+}
+
+fn addr(ty: &str, name: &str) -> InstanceAddr {
+    ResourceAddr::root(Mode::Managed, ty, name).instance(None)
+}
+
+/// What the decoder and the planner make of a configuration: defaults, then the prior value of what is computed, else unknown.
+fn proposed(ty: &dyn ResourceType, config: &Value, prior: Option<&Value>) -> Value {
+    let schema = ty.schema();
+    let mut attrs: BTreeMap<Arc<str>, Value> = BTreeMap::new();
+    for a in &schema.body.attributes {
+        let value_ty = match &a.ty {
+            AttrType::Value(t) => t.clone(),
+            AttrType::Ref(_) => Type::Dynamic,
+        };
+        let written = config.get(a.name).filter(|v| !v.is_null());
+        let computed = matches!(a.set, Set::Computed | Set::OptionalComputed);
+        let fallback = || match prior.and_then(|p| p.get(a.name)) {
+            Some(v) if computed => v,
+            None if computed => Value::unknown(value_ty.clone()),
+            _ => Value::null(value_ty.clone()),
+        };
+        attrs.insert(a.name.into(), written.or_else(|| a.default.clone()).unwrap_or_else(fallback));
+    }
+    for b in &schema.body.blocks {
+        attrs.insert(b.name.into(), config.get(b.name).unwrap_or_else(|| Value::map(Type::Dynamic, BTreeMap::new())));
+    }
+    Value::object(attrs)
+}
+
+struct Run<'a> {
+    cx: &'a Session,
+    ty: &'a dyn ResourceType,
+    addr: InstanceAddr,
+    now: Option<(Value, Private)>,
+}
+
+impl Run<'_> {
+    async fn refresh(&mut self) {
+        let Some((prior, private)) = self.now.take() else { return };
+        let found = self.ty.read(self.cx, vec![ReadRequest { addr: self.addr.clone(), prior, private }]).await.remove(0).unwrap();
+        self.now = match found {
+            Observed::Present(v, p) => Some((v, p)),
+            Observed::Absent => None,
+        };
+    }
+
+    /// Refresh and plan: the planned object and the effects; `None` where nothing changes.
+    async fn plan(&mut self, config: &Value) -> Option<(Value, Vec<String>)> {
+        self.refresh().await;
+        let prior = self.now.as_ref().map(|n| n.0.clone());
+        let proposed = proposed(self.ty, config, prior.as_ref());
+        let out = self.ty.plan(PlanInput { addr: &self.addr, prior: prior.as_ref(), private: &Private::Null, config, proposed });
+        assert!(!out.diagnostics.has_errors(), "{:?}", out.diagnostics);
+        (prior.as_ref() != Some(&out.planned)).then_some((out.planned, out.effects))
+    }
+
+    async fn apply(&mut self, config: &Value) -> Vec<String> {
+        let (planned, effects) = self.plan(config).await.expect("something to do");
+        let verb = if self.now.is_some() { Verb::Update } else { Verb::Create };
+        let result = self.step(verb, Some(planned)).await;
+        assert!(result.error.is_none(), "{:?}", result.error);
+        let object = result.object.unwrap();
+        assert!(object.0.is_wholly_known(), "everything is known after an apply: {}", object.0);
+        self.now = Some(object);
+        let again = self.plan(config).await;
+        assert!(again.is_none(), "the plan after an apply is empty: {again:?}");
+        effects
+    }
+
+    async fn step(&mut self, verb: Verb, planned: Option<Value>) -> StepResult {
+        let (prior, private) = self.now.clone().map_or((None, Private::Null), |(v, p)| (Some(v), p));
+        let step = StepRequest { addr: self.addr.clone(), prior, planned, private, timeout: Duration::from_secs(120) };
+        self.ty.apply(self.cx, verb, vec![step]).await.remove(0)
+    }
+}
+
+fn running(run: &Run<'_>) -> Vec<i64> {
+    run.now.as_ref().unwrap().0.get("running").unwrap().as_slice().unwrap().iter().filter_map(Value::as_i64).collect()
+}
+
+fn pid(dir: &Path, file: &str) -> i32 {
+    let text = std::fs::read_to_string(dir.join(file)).unwrap();
+    serde_json::from_str::<serde_json::Value>(&text).unwrap()["pid"].as_i64().unwrap() as i32
+}
+
+fn alive(pid: i32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|s| !s.contains(") Z "))
+}
+
+fn kill(pid: i32) {
+    rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), rustix::process::Signal::KILL).unwrap();
+    while alive(pid) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn map(pairs: &[(&str, &str)]) -> Value {
+    Value::map(Type::String, pairs.iter().map(|(k, v)| (Arc::from(*k), Value::from(*v))).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_lives_and_dies() {
+    let dir = tempfile::tempdir().unwrap();
+    let cx = session(dir.path());
+    let mut run = Run { cx: &cx, ty: &KafkaCluster, addr: addr("kafka_cluster", "events"), now: None };
+    let config = Value::object_from([("brokers", Value::from(1))]);
+    run.apply(&config).await;
+    assert_eq!(running(&run), [1]);
+    let folder = dir.path().join(".streamform/local/events");
+    let first = pid(&folder, "run/broker-1.json");
+
+    kill(first);
+    let (_, effects) = run.plan(&config).await.expect("a dead broker is drift");
+    assert_eq!(effects, ["restart broker 1 (not running as configured)"]);
+    run.apply(&config).await;
+    let second = pid(&folder, "run/broker-1.json");
+    assert!(alive(second) && second != first);
+
+    let changed = Value::object_from([("brokers", Value::from(2)), ("config", map(&[("num.partitions", "3")]))]);
+    let effects = run.apply(&changed).await;
+    assert!(effects.iter().any(|e| e == "start broker 2 (new)"), "{effects:?}");
+    assert_eq!(running(&run), [1, 2]);
+    assert!(!alive(second), "a changed setting restarts the broker");
+
+    let pids = [pid(&folder, "run/broker-1.json"), pid(&folder, "run/broker-2.json")];
+    let gone = run.step(Verb::Delete, None).await;
+    assert!(gone.error.is_none() && gone.object.is_none(), "{:?}", gone.error);
+    assert!(pids.iter().all(|p| !alive(*p)), "no process stays");
+    assert!(!dir.path().join(".streamform/local").exists(), "no file stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_taken_port_is_named_and_a_bad_setting_shows_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let cx = session(dir.path());
+    let mut run = Run { cx: &cx, ty: &KafkaCluster, addr: addr("kafka_cluster", "bad"), now: None };
+    let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = held.local_addr().unwrap().port();
+    let listener = Value::object_from([("port", Value::from(i64::from(port))), ("tls", false.into()), ("authentication", "none".into())]);
+    let listeners = Value::map(listener.ty(), BTreeMap::from([("plain".into(), listener)]));
+    let planned = run.plan(&Value::object_from([("listener", listeners)])).await.unwrap().0;
+    let error = run.step(Verb::Create, Some(planned)).await.error.unwrap();
+    assert_eq!(error.code, codes::PORT_TAKEN);
+    assert!(error.detail.contains(&port.to_string()) && error.detail.contains("PLAIN"), "{}", error.detail);
+
+    let planned = run.plan(&Value::object_from([("config", map(&[("num.io.threads", "many")]))])).await.unwrap().0;
+    let error = run.step(Verb::Create, Some(planned)).await.error.unwrap();
+    assert_eq!(error.code, codes::PROCESS_DIED);
+    assert!(error.detail.contains("num.io.threads"), "{}", error.detail);
+    let gone = run.step(Verb::Delete, Some(proposed(&KafkaCluster, &Value::object_from([("name", Value::from("bad"))]), None))).await;
+    assert!(gone.error.is_none() && !dir.path().join(".streamform/local").exists());
+}
