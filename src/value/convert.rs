@@ -235,28 +235,28 @@ fn attributes(have: &BTreeMap<Arc<str>, Value>, want: &ObjectType, origin: Optio
 
 /// Whether values of one type can, as far as the type says, be converted to another.
 pub fn convertible(have: &Type, want: &Type) -> Result<(), ConvertError> {
-    if conversion(have, want, true) { Ok(()) } else { Err(mismatch(have, want)) }
+    if conversion(have, want) { Ok(()) } else { Err(mismatch(have, want)) }
 }
 
-/// Whether a conversion exists; a safe one never fails for any value.
-fn conversion(have: &Type, want: &Type, allow_unsafe: bool) -> bool {
+/// Whether a conversion exists; it may still fail for single values.
+fn conversion(have: &Type, want: &Type) -> bool {
     if have == want {
         return true;
     }
     match (have, want) {
         (_, Type::Dynamic) => true,
-        (Type::Dynamic, _) => allow_unsafe,
+        (Type::Dynamic, _) => true,
         (Type::Bool | Type::Number, Type::String) => true,
-        (Type::String, Type::Bool | Type::Number) => allow_unsafe,
-        (Type::List(h), Type::List(w)) | (Type::Set(h), Type::Set(w)) | (Type::Map(h), Type::Map(w)) => conversion(h, w, allow_unsafe),
-        (Type::Set(h), Type::List(w)) => conversion(h, w, allow_unsafe),
-        (Type::List(h), Type::Set(w)) => conversion(h, w, allow_unsafe),
-        (Type::Tuple(hs), Type::List(w) | Type::Set(w)) => all_to(hs.iter(), w, allow_unsafe),
-        (Type::Tuple(hs), Type::Tuple(ws)) => hs.len() == ws.len() && hs.iter().zip(ws.iter()).all(|(h, w)| conversion(h, w, allow_unsafe)),
-        (Type::Object(h), Type::Map(w)) => all_to(h.attrs.values(), w, allow_unsafe),
-        (Type::Map(h), Type::Object(w)) => allow_unsafe && w.attrs.values().all(|w| conversion(h, w, allow_unsafe)),
+        (Type::String, Type::Bool | Type::Number) => true,
+        (Type::List(h), Type::List(w)) | (Type::Set(h), Type::Set(w)) | (Type::Map(h), Type::Map(w)) => conversion(h, w),
+        (Type::Set(h), Type::List(w)) => conversion(h, w),
+        (Type::List(h), Type::Set(w)) => conversion(h, w),
+        (Type::Tuple(hs), Type::List(w) | Type::Set(w)) => all_to(hs.iter(), w),
+        (Type::Tuple(hs), Type::Tuple(ws)) => hs.len() == ws.len() && hs.iter().zip(ws.iter()).all(|(h, w)| conversion(h, w)),
+        (Type::Object(h), Type::Map(w)) => all_to(h.attrs.values(), w),
+        (Type::Map(h), Type::Object(w)) => w.attrs.values().all(|w| conversion(h, w)),
         (Type::Object(h), Type::Object(w)) => w.attrs.iter().all(|(k, w)| match h.attrs.get(k) {
-            Some(h) => conversion(h, w, allow_unsafe),
+            Some(h) => conversion(h, w),
             None => false,
         } || w_optional(h, k, want)),
         _ => false,
@@ -267,12 +267,12 @@ fn w_optional(have: &ObjectType, name: &Arc<str>, want: &Type) -> bool {
     matches!(want, Type::Object(w) if w.optional.contains(name) && !have.attrs.contains_key(name))
 }
 
-fn all_to<'a>(mut have: impl Iterator<Item = &'a Type> + Clone, want: &Type, allow_unsafe: bool) -> bool {
+fn all_to<'a>(mut have: impl Iterator<Item = &'a Type> + Clone, want: &Type) -> bool {
     if let Type::Dynamic = want {
         let types: Vec<Type> = have.cloned().collect();
         return types.is_empty() || unify(&types).is_some();
     }
-    have.all(|h| conversion(h, want, allow_unsafe))
+    have.all(|h| conversion(h, want))
 }
 
 /// The type that values of all these types can be converted to, preferring conversions that cannot fail; `None` where there is none.
@@ -281,7 +281,9 @@ pub fn unify(types: &[Type]) -> Option<Type> {
     if rest.iter().all(|t| t == first) {
         return Some(first.clone());
     }
-    if types.iter().any(|t| matches!(t, Type::Dynamic)) {
+    let dynamic = |t: &Type| matches!(t, Type::Dynamic);
+    // With a structure beside it, what is not known yet could need any type.
+    if types.iter().any(dynamic) && types.iter().any(|t| !dynamic(t) && !t.is_primitive()) {
         return Some(Type::Dynamic);
     }
     let all = |f: fn(&Type) -> bool| types.iter().all(f);
@@ -355,17 +357,18 @@ fn unify_tuples(types: &[Type]) -> Option<Type> {
     unify_elements(types).map(Type::list)
 }
 
-/// One of the types to which all others convert; safe conversions first.
+/// One of the types to which all others convert: strings take anything, `any` is the last resort.
 fn prefer(types: &[Type]) -> Option<Type> {
     let rank = |t: &&Type| match t {
         Type::String => 0,
         Type::List(_) | Type::Map(_) => 1,
         Type::Set(_) => 2,
+        Type::Dynamic => 4,
         _ => 3,
     };
     let mut order: Vec<&Type> = types.iter().collect();
     order.sort_by_key(rank);
-    [false, true].into_iter().find_map(|allow_unsafe| order.iter().find(|want| types.iter().all(|have| conversion(have, want, allow_unsafe))).map(|t| (*t).clone()))
+    order.into_iter().find(|want| types.iter().all(|have| conversion(have, want))).cloned()
 }
 
 #[cfg(test)]
@@ -418,6 +421,6 @@ mod tests {
         assert_eq!(unify(&[obj(&[("a", Type::Bool), ("b", Type::Number)]), obj(&[("a", Type::Bool)])]), None);
         assert_eq!(unify(&[obj(&[("a", Type::Bool)]), obj(&[("a", Type::String)])]), Some(obj(&[("a", Type::String)])));
         assert_eq!(unify(&[Type::set(Type::Number), Type::list(Type::String)]), Some(Type::list(Type::String)));
-        assert_eq!(unify(&[Type::Dynamic, Type::Bool]), Some(Type::Dynamic));
+        assert_eq!(unify(&[Type::Dynamic, Type::Bool]), Some(Type::Bool));
     }
 }

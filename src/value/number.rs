@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use dashu_base::{BitTest, Sign, Signed, UnsignedAbs};
-use dashu_float::FBig;
+use dashu_float::{FBig, Repr};
 use dashu_float::round::mode::HalfEven;
 use dashu_int::{IBig, UBig};
 
@@ -39,6 +39,9 @@ impl From<i64> for Number {
 
 impl From<Float> for Number {
     fn from(f: Float) -> Self {
+        if f.repr().significand().is_zero() && f.repr().is_finite() {
+            return if f.repr().is_neg_zero() { Number::negative_zero() } else { Number::ZERO };
+        }
         let small = f.repr().is_finite() && f.repr().is_int() && f.repr().exponent() < 64;
         match if small { i64::try_from(f.to_int().value()).ok() } else { None } {
             Some(n) => Number(Inner::Int(n)),
@@ -66,6 +69,11 @@ impl Number {
     /// Zero.
     pub const ZERO: Number = Number(Inner::Int(0));
 
+    /// Zero with a minus sign: equal to zero, but shown as `-0`, as Terraform does.
+    fn negative_zero() -> Number {
+        Number(Inner::Big(Arc::new(Float::from_repr_const(Repr::neg_zero()))))
+    }
+
     /// Parses decimal text: digits, an optional fraction and an optional exponent. `None` where it is not a number, or its
     /// exponent is absurd.
     pub fn parse(text: &str) -> Option<Number> {
@@ -88,6 +96,9 @@ impl Number {
             return None;
         }
         let significand = UBig::from_str_radix(&format!("{whole}{fraction}"), 10).ok()?;
+        if negative && significand.is_zero() {
+            return Some(Number::negative_zero());
+        }
         let significand = IBig::from_parts(if negative { Sign::Negative } else { Sign::Positive }, significand);
         let power = IBig::from(UBig::from(10u8).pow(exponent.unsigned_abs() as usize));
         Some(match exponent >= 0 {
@@ -128,7 +139,7 @@ impl Number {
     pub fn to_i64(&self) -> Option<i64> {
         match &self.0 {
             Inner::Int(n) => Some(*n),
-            Inner::Big(_) => None,
+            Inner::Big(_) => self.is_zero().then_some(0),
         }
     }
 
@@ -149,7 +160,7 @@ impl Number {
     pub fn is_integer(&self) -> bool {
         match &self.0 {
             Inner::Int(_) => true,
-            Inner::Big(f) => f.repr().is_int(),
+            Inner::Big(f) => f.repr().is_int() || self.is_zero(),
         }
     }
 
@@ -157,6 +168,7 @@ impl Number {
     pub fn to_ibig(&self) -> Option<IBig> {
         match &self.0 {
             Inner::Int(n) => Some(IBig::from(*n)),
+            Inner::Big(_) if self.is_zero() => Some(IBig::ZERO),
             Inner::Big(f) => f.repr().is_int().then(|| f.to_int().value()),
         }
     }
@@ -171,7 +183,10 @@ impl Number {
 
     /// Whether it is zero.
     pub fn is_zero(&self) -> bool {
-        matches!(self.0, Inner::Int(0))
+        match &self.0 {
+            Inner::Int(n) => *n == 0,
+            Inner::Big(f) => f.repr().significand().is_zero(),
+        }
     }
 
     fn with(&self, other: &Number, small: fn(i64, i64) -> Option<i64>, big: fn(Float, Float) -> Float) -> Number {
@@ -195,11 +210,22 @@ impl Number {
 
     /// The product.
     pub fn mul(&self, other: &Number) -> Number {
+        if self.is_zero() || other.is_zero() {
+            return self.signed_zero(other);
+        }
         self.with(other, i64::checked_mul, |a, b| a * b)
+    }
+
+    /// The zero that a product or quotient of these two has.
+    fn signed_zero(&self, other: &Number) -> Number {
+        if self.is_negative() == other.is_negative() { Number::ZERO } else { Number::negative_zero() }
     }
 
     /// The quotient; `None` when dividing by zero.
     pub fn div(&self, other: &Number) -> Option<Number> {
+        if self.is_zero() && !other.is_zero() {
+            return Some(self.signed_zero(other));
+        }
         let exact = |a: i64, b: i64| if a.checked_rem(b)? == 0 { a.checked_div(b) } else { None };
         (!other.is_zero()).then(|| self.with(other, exact, |a, b| a / b))
     }
@@ -217,7 +243,11 @@ impl Number {
 
     /// The negation.
     pub fn neg(&self) -> Number {
-        Number::ZERO.sub(self)
+        match self.is_zero() {
+            true if self.is_negative() => Number::ZERO,
+            true => Number::negative_zero(),
+            false => Number::ZERO.sub(self),
+        }
     }
 
     /// Without its sign.
@@ -229,7 +259,7 @@ impl Number {
     pub fn trunc(&self) -> Number {
         match &self.0 {
             Inner::Int(_) => self.clone(),
-            Inner::Big(f) => Number::from(f.trunc()),
+            Inner::Big(f) => Number::from(f.trunc().to_int().value()),
         }
     }
 
@@ -237,7 +267,7 @@ impl Number {
     pub fn floor(&self) -> Number {
         match &self.0 {
             Inner::Int(_) => self.clone(),
-            Inner::Big(f) => Number::from(f.floor()),
+            Inner::Big(f) => Number::from(f.floor().to_int().value()),
         }
     }
 
@@ -245,7 +275,7 @@ impl Number {
     pub fn ceil(&self) -> Number {
         match &self.0 {
             Inner::Int(_) => self.clone(),
-            Inner::Big(f) => Number::from(f.ceil()),
+            Inner::Big(f) => Number::from(f.ceil().to_int().value()),
         }
     }
 }
@@ -274,6 +304,7 @@ impl Ord for Number {
     fn cmp(&self, other: &Self) -> Ordering {
         match (&self.0, &other.0) {
             (Inner::Int(a), Inner::Int(b)) => a.cmp(b),
+            _ if self.is_zero() && other.is_zero() => Ordering::Equal,
             _ => self.to_float().cmp(&other.to_float()),
         }
     }
@@ -299,6 +330,9 @@ impl fmt::Debug for Number {
 /// The significand is widened to one bit more than the precision, so that one unit of it is half a unit in the last place;
 /// then the exact decimals of the value and of both bounds are compared digit by digit.
 fn shortest(f: &Float) -> String {
+    if f.repr().significand().is_zero() {
+        return "-0".into();
+    }
     let (sign, magnitude) = f.repr().significand().clone().into_parts();
     let shift = (PRECISION + 1).saturating_sub(magnitude.bit_len());
     let significand = magnitude << shift;
@@ -411,6 +445,8 @@ mod tests {
         assert_eq!(n("-1.5").floor().to_string(), "-2");
         assert_eq!(n("-1.5").ceil().to_string(), "-1");
         assert_eq!(n("-1.5").trunc().to_string(), "-1");
+        assert_eq!((n("-0").to_string(), n("0").mul(&n("-1")).to_string(), n("-0.5").ceil().to_string()), ("-0".into(), "-0".into(), "0".into()));
+        assert!(n("-0") == n("0") && n("-0").to_i64() == Some(0));
         assert!(n("1.5") < n("2") && n("-3") < n("-2.5"));
     }
 }

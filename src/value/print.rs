@@ -149,7 +149,14 @@ fn write_type(ty: &Type, indent: usize, out: &mut String) {
                 Type::Set(_) => "set(",
                 _ => "map(",
             });
-            write_type(t, indent, out);
+            if matches!(**t, Type::Tuple(_) | Type::Object(_)) {
+                line(indent + 4, out);
+                write_type(t, indent + 4, out);
+                out.push(',');
+                line(indent, out);
+            } else {
+                write_type(t, indent, out);
+            }
             out.push(')');
         }
         Type::Tuple(ts) => {

@@ -89,3 +89,12 @@ fn run(name: &str) {
 fn expressions() {
     run("hcl_cases.json");
 }
+
+/// Compares with a file of freshly recorded cases: `STREAMFORM_CASES=/path/cases.json cargo test --lib fresh_cases -- --ignored`.
+#[test]
+#[ignore = "needs a file of cases"]
+fn fresh_cases() {
+    if let Some(path) = std::env::var_os("STREAMFORM_CASES") {
+        run(&path.to_string_lossy());
+    }
+}

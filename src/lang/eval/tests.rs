@@ -25,7 +25,10 @@ impl Host for TestHost {
         self.files.get(&Self::name(path)).map(|s| s.clone().into_bytes()).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
     fn file_exists(&self, path: &Path) -> io::Result<bool> {
-        Ok(self.files.contains_key(&Self::name(path)))
+        match Self::name(path) {
+            dir if dir.is_empty() || dir == "." => Err(io::ErrorKind::IsADirectory.into()),
+            name => Ok(self.files.contains_key(&name)),
+        }
     }
     fn walk(&self, dir: &Path) -> io::Result<Vec<String>> {
         let dir = Self::name(dir);

@@ -176,6 +176,11 @@ impl<'a> Context<'a> {
 
     fn traversal(&mut self, t: &hcl::Traversal, whole: Span) -> ExprKind {
         let steps: Vec<Step> = t.operators.iter().map(|o| self.step(o, whole)).collect();
+        let legacy = |o: &Decorated<TraversalOperator>| matches!(o.value(), TraversalOperator::LegacyIndex(_));
+        if t.operators.windows(2).any(|w| legacy(&w[0]) && legacy(&w[1])) {
+            let d = Diagnostic::error(SYNTAX, "Two legacy indices in a row read as a fraction.").at(whole);
+            self.diags.push(d.hint("Write [0][1] instead of .0.1."));
+        }
         if let Expression::Variable(v) = &t.expr {
             return ExprKind::Traversal { root: Ident { name: v.value().as_str().into(), span: self.span(v.span()) }, steps };
         }

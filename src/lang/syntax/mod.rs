@@ -77,12 +77,15 @@ fn parse<T>(
         diags.push(Diagnostic::error(SYNTAX, "The text is larger than 256 MiB."));
         return (None, diags);
     }
-    if let Err(d) = scan::check(text, source, template) {
-        diags.push(d);
-        return (None, diags);
-    }
+    let huge = match scan::check(text, source, template) {
+        Ok(huge) => huge,
+        Err(d) => {
+            diags.push(d);
+            return (None, diags);
+        }
+    };
     let mut cx = convert::Context::new(text, source);
-    match run(text, &mut cx) {
+    match run(&without(text, &huge), &mut cx) {
         Ok(tree) => {
             let found = cx.into_diagnostics();
             let failed = found.has_errors();
@@ -94,6 +97,18 @@ fn parse<T>(
             (None, diags)
         }
     }
+}
+
+/// The text with zeros in these places: numbers are taken from the original text, the parser only needs to get past them.
+fn without<'a>(text: &'a str, places: &[std::ops::Range<usize>]) -> std::borrow::Cow<'a, str> {
+    if places.is_empty() {
+        return text.into();
+    }
+    let mut out = text.to_string();
+    for p in places {
+        out.replace_range(p.clone(), &"0".repeat(p.len()));
+    }
+    out.into()
 }
 
 /// The parser's complaint in our words.

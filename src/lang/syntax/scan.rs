@@ -1,5 +1,7 @@
 //! The scan before parsing: strings, heredocs, templates and brackets must close, and nothing may nest too deep.
 
+use std::ops::Range;
+
 use crate::diag::codes::lang::{NESTING, SYNTAX};
 use crate::diag::{Diagnostic, SourceId, Span};
 
@@ -24,12 +26,13 @@ struct Scan<'a> {
     at: usize,
     source: SourceId,
     stack: Vec<Mode>,
+    huge: Vec<Range<usize>>,
 }
 
-/// Checks a text. The first problem found is returned.
-pub fn check(text: &str, source: SourceId, template: bool) -> Result<(), Diagnostic> {
+/// Checks a text. The first problem found is returned; else the places of number literals too large for the parser.
+pub fn check(text: &str, source: SourceId, template: bool) -> Result<Vec<Range<usize>>, Diagnostic> {
     let top = if template { Mode::Bare } else { Mode::Code(None) };
-    let mut scan = Scan { text, bytes: text.as_bytes(), at: 0, source, stack: vec![top] };
+    let mut scan = Scan { text, bytes: text.as_bytes(), at: 0, source, stack: vec![top], huge: vec![] };
     while scan.at < scan.bytes.len() {
         match scan.stack.last().copied().unwrap_or(top) {
             Mode::Code(_) | Mode::Interp(_) => scan.code()?,
@@ -48,7 +51,7 @@ pub fn check(text: &str, source: SourceId, template: bool) -> Result<(), Diagnos
         Some(Mode::Code(Some((start, open)))) => {
             Err(scan.error(text.len(), text.len(), format!("The bracket {:?} is never closed.", *open as char)).also(scan.span(*start, start + 1), "opened here"))
         }
-        _ => Ok(()),
+        _ => Ok(scan.huge),
     }
 }
 
@@ -92,9 +95,35 @@ impl Scan<'_> {
             }
             close @ (b')' | b']' | b'}') => return self.close(close),
             b'-' | b'!' => return self.prefix_operators(),
+            b if b.is_ascii_digit() => self.number(),
+            b if b.is_ascii_alphabetic() || b == b'_' => self.at += self.run(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-')),
             _ => self.at += 1,
         }
         Ok(())
+    }
+
+    /// How many bytes from here on satisfy the condition.
+    fn run(&self, f: impl Fn(u8) -> bool) -> usize {
+        self.bytes[self.at..].iter().take_while(|b| f(**b)).count()
+    }
+
+    /// Steps over a number literal. The parser reads numbers as 64-bit floats; what does not fit is remembered.
+    fn number(&mut self) {
+        let start = self.at;
+        self.at += self.run(|b| b.is_ascii_digit());
+        if self.bytes.get(self.at) == Some(&b'.') && self.bytes.get(self.at + 1).is_some_and(u8::is_ascii_digit) {
+            self.at += 1;
+            self.at += self.run(|b| b.is_ascii_digit());
+        }
+        let sign = usize::from(matches!(self.bytes.get(self.at + 1), Some(b'+' | b'-')));
+        if matches!(self.bytes.get(self.at), Some(b'e' | b'E')) && self.bytes.get(self.at + 1 + sign).is_some_and(u8::is_ascii_digit) {
+            self.at += 1 + sign;
+            self.at += self.run(|b| b.is_ascii_digit());
+        }
+        let fits = self.text.get(start..self.at).and_then(|t| t.parse::<f64>().ok()).is_some_and(f64::is_finite);
+        if !fits {
+            self.huge.push(start..self.at);
+        }
     }
 
     /// A run of unary operators nests as deep as it is long.
@@ -203,7 +232,7 @@ impl Scan<'_> {
         let line = self.text[self.at..].split('\n').next().unwrap_or("");
         let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
         let rest = &line[indent..];
-        let closes = rest.strip_prefix(marker).is_some_and(|r| !r.starts_with(|c: char| c.is_alphanumeric() || c == '_' || c == '-'));
+        let closes = rest.trim_end() == marker;
         if closes {
             self.at += indent + marker.len();
         }
