@@ -4,9 +4,13 @@
 //! batch-first: the engine hands over all requests of one type that are ready, and the type makes as few calls to the real system
 //! as that system allows. Nothing here prints, asks or exits. To add a type: write its file, add it to [`registry`].
 
+pub mod kafka_acl;
 pub mod kafka_cluster;
+pub mod kafka_cluster_data;
+pub(crate) mod kafka_common;
 pub mod kafka_connect_data;
 pub mod kafka_connector;
+pub mod kafka_topic;
 
 use std::any::Any;
 use std::collections::BTreeMap;

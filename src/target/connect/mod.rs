@@ -6,11 +6,9 @@
 mod client;
 mod pool;
 mod redact;
-#[cfg(test)]
-pub(crate) mod scripted;
 mod types;
 
-pub use client::{ConnectClient, Patience, same_config};
+pub use client::{ConnectClient, Patience};
 pub use pool::ConnectPool;
 pub use redact::{Redactor, holds_placeholder, is_masked, looks_secret};
 pub use types::{

@@ -72,7 +72,7 @@ impl Admin {
 
     /// Creates ACLs; creating one that exists succeeds. Results in order. Brokers take a moment to follow.
     pub async fn create_acls(&self, acls: &[AclBinding]) -> Results<()> {
-        let results = self.each_distinct(acls, CREATIONS, async |part| self.create_chunk_of_acls(part).await).await;
+        let results = self.each_distinct(acls, CREATIONS, |part: Vec<AclBinding>| async move { self.create_chunk_of_acls(&part).await }).await;
         self.snapshot.forget_acls();
         results
     }
@@ -109,7 +109,7 @@ impl Admin {
 
     /// Deletes exactly these ACLs; each result is how many were there (0 or 1), in order. Brokers take a moment to follow.
     pub async fn delete_acls(&self, acls: &[AclBinding]) -> Results<usize> {
-        let results = self.each_distinct(acls, DELETIONS, async |part| self.delete_chunk_of_acls(part).await).await;
+        let results = self.each_distinct(acls, DELETIONS, |part: Vec<AclBinding>| async move { self.delete_chunk_of_acls(&part).await }).await;
         self.snapshot.forget_acls();
         results
     }
@@ -150,12 +150,15 @@ impl Admin {
     }
 
     /// Calls `op` once for every distinct ACL, in chunks, those that librdkafka has no words for apart; results in the order of `acls`.
-    async fn each_distinct<T: Clone>(&self, acls: &[AclBinding], size: usize, op: impl AsyncFn(&[AclBinding]) -> Results<T>) -> Results<T> {
+    async fn each_distinct<T: Clone, F>(&self, acls: &[AclBinding], size: usize, op: impl Fn(Vec<AclBinding>) -> F) -> Results<T>
+    where
+        F: Future<Output = Results<T>>,
+    {
         let distinct: BTreeSet<&AclBinding> = acls.iter().collect();
         let (native, other): (Vec<AclBinding>, Vec<AclBinding>) = distinct.into_iter().cloned().partition(has_words_for);
         let mut done = std::collections::HashMap::new();
         for chunk in native.chunks(size).chain(other.chunks(size)) {
-            let results = self.retry_items(chunk, async |part: &[AclBinding]| op(part).await).await?;
+            let results = self.retry_items(chunk, &op).await?;
             done.extend(chunk.iter().cloned().zip(results));
         }
         let left_out = || Err(KafkaError::InvalidRequest { message: "the broker's answer leaves this item out".into() });

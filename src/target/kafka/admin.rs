@@ -135,17 +135,19 @@ impl Admin {
     }
 
     /// Calls `op` with all items, then again with those that failed for a passing reason, until none is left or the time is over.
-    pub(super) async fn retry_items<I: Clone, T>(
-        &self,
-        items: &[I],
-        op: impl AsyncFn(&[I]) -> Result<Vec<Result<T, KafkaError>>, KafkaError>,
-    ) -> Result<Vec<Result<T, KafkaError>>, KafkaError> {
-        let op = async |part: &[I]| {
-            let results = op(part).await?;
-            if results.iter().any(|r| matches!(r, Err(KafkaError::NotController))) {
-                self.follow_controller().await?;
+    pub(super) async fn retry_items<I: Clone, T, F>(&self, items: &[I], op: impl Fn(Vec<I>) -> F) -> Result<Vec<Result<T, KafkaError>>, KafkaError>
+    where
+        F: Future<Output = Result<Vec<Result<T, KafkaError>>, KafkaError>>,
+    {
+        let op = |part: Vec<I>| {
+            let call = op(part);
+            async {
+                let results = call.await?;
+                if results.iter().any(|r| matches!(r, Err(KafkaError::NotController))) {
+                    self.follow_controller().await?;
+                }
+                Ok(results)
             }
-            Ok(results)
         };
         retry_items(items, op).await
     }
@@ -170,10 +172,12 @@ impl Admin {
     }
 }
 
-async fn retry_items<I: Clone, T>(
-    items: &[I],
-    op: impl AsyncFn(&[I]) -> Result<Vec<Result<T, KafkaError>>, KafkaError>,
-) -> Result<Vec<Result<T, KafkaError>>, KafkaError> {
+///
+/// `op` owns its items: a future that borrows them could not be told to be `Send`.
+async fn retry_items<I: Clone, T, F>(items: &[I], op: impl Fn(Vec<I>) -> F) -> Result<Vec<Result<T, KafkaError>>, KafkaError>
+where
+    F: Future<Output = Result<Vec<Result<T, KafkaError>>, KafkaError>>,
+{
     let start = Instant::now();
     let mut pause = FIRST_PAUSE;
     let mut done: Vec<Option<Result<T, KafkaError>>> = items.iter().map(|_| None).collect();
@@ -182,7 +186,7 @@ async fn retry_items<I: Clone, T>(
         let subset: Vec<I> = open.iter().filter_map(|i| items.get(*i).cloned()).collect();
         let last = start.elapsed() + pause >= RETRY_BUDGET;
         let mut again = Vec::new();
-        for (i, result) in open.into_iter().zip(op(&subset).await?) {
+        for (i, result) in open.into_iter().zip(op(subset).await?) {
             match result {
                 Err(e) if e.is_transient() && !last => again.push(i),
                 result => done[i] = Some(result),
@@ -279,8 +283,8 @@ mod tests {
     #[tokio::test]
     async fn only_items_that_failed_in_passing_are_tried_again() {
         let calls = RefCell::new(Vec::new());
-        let results = retry_items(&[1, 2, 3], async |items: &[i32]| {
-            calls.borrow_mut().push(items.to_vec());
+        let results = retry_items(&[1, 2, 3], async |items: Vec<i32>| {
+            calls.borrow_mut().push(items.clone());
             let first = calls.borrow().len() == 1;
             Ok(items
                 .iter()

@@ -22,7 +22,7 @@ const DESCRIBE: &str = "DESCRIBE on the cluster";
 impl Admin {
     /// Starts or cancels partition moves, results in order.
     pub async fn alter_reassignments(&self, moves: &[NewReassignment]) -> Result<Vec<Result<(), KafkaError>>, KafkaError> {
-        let results = self.retry_items(moves, async |part: &[NewReassignment]| self.reassign(part).await).await;
+        let results = self.retry_items(moves, |part: Vec<NewReassignment>| async move { self.reassign(&part).await }).await;
         self.snapshot.forget_metadata();
         results
     }

@@ -50,7 +50,7 @@ impl Admin {
     pub async fn create_topics(&self, topics: &[NewTopic], validate_only: bool) -> Results<CreatedTopic> {
         let mut all = Vec::with_capacity(topics.len());
         for chunk in chunks(topics, RECORDS, records) {
-            all.extend(self.retry_items(chunk, async |part: &[NewTopic]| self.create_chunk(part, validate_only).await).await?);
+            all.extend(self.retry_items(chunk, |part: Vec<NewTopic>| async move { self.create_chunk(&part, validate_only).await }).await?);
         }
         if !validate_only {
             self.snapshot.forget_metadata();
@@ -118,7 +118,7 @@ impl Admin {
     pub async fn delete_topics(&self, names: &[String]) -> Results<()> {
         let mut all = Vec::with_capacity(names.len());
         for chunk in names.chunks(TOPICS) {
-            all.extend(self.retry_items(chunk, async |part: &[String]| self.delete_chunk(part).await).await?);
+            all.extend(self.retry_items(chunk, |part: Vec<String>| async move { self.delete_chunk(&part).await }).await?);
         }
         self.snapshot.forget_metadata();
         self.snapshot.forget_configs(names.iter().map(String::as_str));
@@ -154,7 +154,7 @@ impl Admin {
     pub async fn create_partitions(&self, topics: &[(String, i32)], validate_only: bool) -> Results<()> {
         let mut all = Vec::with_capacity(topics.len());
         for chunk in topics.chunks(TOPICS) {
-            all.extend(self.retry_items(chunk, async |part: &[(String, i32)]| self.grow_chunk(part, validate_only).await).await?);
+            all.extend(self.retry_items(chunk, |part: Vec<(String, i32)>| async move { self.grow_chunk(&part, validate_only).await }).await?);
         }
         if !validate_only {
             self.snapshot.forget_metadata();
@@ -224,12 +224,12 @@ impl Admin {
         let of_topics: Vec<_> = topics.iter().map(|i| changes[*i].clone()).collect();
         let mut results = Vec::with_capacity(topics.len());
         for chunk in chunks(&of_topics, RECORDS, |(_, ops)| ops.len()) {
-            results.extend(self.retry_items(chunk, async |part: &[Change]| self.alter_native(part, validate_only).await).await?);
+            results.extend(self.retry_items(chunk, |part: Vec<Change>| async move { self.alter_native(&part, validate_only).await }).await?);
         }
         topics.into_iter().zip(results).for_each(|(i, result)| all[i] = Some(result));
         for (slot, change) in all.iter_mut().zip(changes).filter(|(slot, _)| slot.is_none()) {
             let one =
-                self.retry_items(std::slice::from_ref(change), async |part: &[Change]| self.alter_other(part, validate_only).await).await?;
+                self.retry_items(std::slice::from_ref(change), |part: Vec<Change>| async move { self.alter_other(&part, validate_only).await }).await?;
             *slot = one.into_iter().next();
         }
         if !validate_only {

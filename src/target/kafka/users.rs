@@ -45,7 +45,7 @@ impl Admin {
 
     /// Sets and removes SCRAM credentials, results in order. At most one change per user and call.
     pub async fn alter_scram(&self, changes: &[ScramChange]) -> Results<()> {
-        self.retry_items(changes, async |part: &[ScramChange]| self.alter_scram_once(part).await).await
+        self.retry_items(changes, |part: Vec<ScramChange>| async move { self.alter_scram_once(&part).await }).await
     }
 
     async fn alter_scram_once(&self, changes: &[ScramChange]) -> Results<()> {
@@ -89,7 +89,7 @@ impl Admin {
 
     /// Sets (`Some`) and removes (`None`) quotas, results in order.
     pub async fn alter_quotas(&self, changes: &[QuotaChange], validate_only: bool) -> Results<()> {
-        self.retry_items(changes, async |part: &[QuotaChange]| self.alter_quotas_once(part, validate_only).await).await
+        self.retry_items(changes, |part: Vec<QuotaChange>| async move { self.alter_quotas_once(&part, validate_only).await }).await
     }
 
     async fn alter_quotas_once(&self, changes: &[QuotaChange], validate_only: bool) -> Results<()> {

@@ -1,0 +1,442 @@
+//! `kafka_acl`: what one principal may do, as roles and rules that expand to exact bindings.
+//!
+//! [`expand`] is pure and says which bindings a block means; here they are planned, read and applied. New bindings are made before old
+//! ones go, so that access never drops; a binding that another block still holds is never deleted.
+
+mod expand;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::{Instant, sleep};
+
+use crate::diag::codes::kafka as codes;
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::resource::kafka_common::{by_cluster, check_cluster_id, cluster_name, connect, origin, with};
+use crate::resource::{
+    Discovered, Observed, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb,
+};
+use crate::schema::{Attribute, Body, NestedBlock, Nesting, Schema};
+use crate::target::kafka::{AclBinding, Admin, KafkaError, KafkaPool};
+use crate::value::{Type, Value};
+
+/// The resource type `kafka_acl`.
+pub struct KafkaAcl;
+
+/// How often a cluster that is catching up is looked at.
+const POLL: Duration = Duration::from_millis(100);
+/// How long brokers may take to show what they acknowledged.
+const CONFIRM: Duration = Duration::from_secs(30);
+
+static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
+    version: 0,
+    doc: "What one principal may do in a Kafka cluster. Every role and rule expands to exact bindings, which the plan shows one by one:\n\n\
+          role \"consumer\": READ, DESCRIBE on `topic`; READ on `group`.\n\
+          role \"producer\": WRITE, DESCRIBE, CREATE on `topic`; WRITE, DESCRIBE on `transactional_id`.\n\
+          role \"sink\": READ on `topic`; READ on the group `connect-<connector>`.\n\
+          role \"source\": WRITE on `topic`; WRITE, DESCRIBE on `transactional_id`.\n\
+          role \"viewer\": DESCRIBE, DESCRIBE_CONFIGS on `topic` and `cluster`; DESCRIBE on `group`.\n\
+          role \"admin\": ALL on `topic`, `group`, `transactional_id`, `cluster`.\n\n\
+          READ, WRITE, DELETE and ALTER imply DESCRIBE; a denial wins over every permission. The import id is the principal: it takes \
+          over all its bindings, as rules.",
+    body: Body {
+        attributes: vec![
+            Attribute::reference("cluster", &["kafka_cluster"], "The cluster that the bindings are in."),
+            Attribute::required(
+                "principal",
+                Type::String,
+                "Who, as `User:name`; with mTLS the name is the certificate's subject (`User:CN=app`), `User:*` is everybody.",
+            ),
+            Attribute::optional("host", Type::String, "The address that the principal connects from; `*` is any.").default("*"),
+            Attribute::optional("permission", Type::String, "`allow` or `deny`.").default("allow"),
+            Attribute::computed("bindings", Type::list(Type::String), "The exact bindings."),
+        ],
+        blocks: vec![
+            NestedBlock {
+                name: "role",
+                nesting: Nesting::List { label: Some("name") },
+                min: 0,
+                doc: "Grants what a kind of client needs; the label is the role.",
+                body: role_body(),
+            },
+            NestedBlock {
+                name: "rule",
+                nesting: Nesting::List { label: None },
+                min: 0,
+                doc: "Grants single operations.",
+                body: rule_body(),
+            },
+        ],
+    },
+});
+
+fn selectors() -> Vec<Attribute> {
+    vec![
+        Attribute::optional("topic", Type::String, "A topic's name or prefix; `*` alone is all topics."),
+        Attribute::optional("group", Type::String, "A consumer group's name or prefix."),
+        Attribute::optional("transactional_id", Type::String, "A transactional id or prefix."),
+        Attribute::optional("cluster", Type::Bool, "The cluster itself."),
+    ]
+}
+
+fn pattern() -> Attribute {
+    Attribute::optional("pattern", Type::String, "`literal`, or `prefixed`: every name that begins so.").default("literal")
+}
+
+fn role_body() -> Body {
+    let mut attributes = selectors();
+    attributes.push(Attribute::optional("connector", Type::String, "A sink connector's name: stands for its group `connect-<name>`."));
+    attributes.push(pattern());
+    Body { attributes, blocks: vec![] }
+}
+
+fn rule_body() -> Body {
+    let mut attributes = vec![Attribute::required(
+        "operations",
+        Type::list(Type::String),
+        "Kafka's operations (`READ`, `DESCRIBE_CONFIGS`, `ALL`), in any case.",
+    )];
+    attributes.extend(selectors());
+    attributes.extend([
+        Attribute::optional("delegation_token", Type::String, "The owner of delegation tokens."),
+        Attribute::optional("user", Type::String, "A user for whom tokens are made or described."),
+        pattern(),
+        Attribute::optional("permission", Type::String, "`allow` or `deny`, in place of the block's."),
+        Attribute::optional("host", Type::String, "An address, in place of the block's."),
+    ]);
+    Body { attributes, blocks: vec![] }
+}
+
+/// Who holds which bindings, in one run: a binding that two blocks want outlives either of them.
+#[derive(Default)]
+struct Holders(Mutex<BTreeMap<String, BTreeMap<String, BTreeSet<AclBinding>>>>);
+
+impl Holders {
+    fn set(&self, cluster: &str, addr: &str, bindings: BTreeSet<AclBinding>) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.entry(cluster.to_string()).or_default().insert(addr.to_string(), bindings);
+    }
+
+    /// Which of these nobody holds.
+    fn free(&self, cluster: &str, bindings: BTreeSet<AclBinding>) -> BTreeSet<AclBinding> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(held) = all.get(cluster) else { return bindings };
+        let held: BTreeSet<&AclBinding> = held.values().flatten().collect();
+        bindings.into_iter().filter(|b| !held.contains(b)).collect()
+    }
+}
+
+/// What the plan and the state call the bindings that a block has now: those of its roles and rules that are in `bindings`.
+fn present(object: &Value) -> BTreeSet<AclBinding> {
+    let listed = object.get("bindings");
+    let listed: Option<BTreeSet<&str>> = listed.as_ref().and_then(|v| v.as_slice()).map(|l| l.iter().filter_map(|v| v.as_str()).collect());
+    let all = expand::expand(object).bindings;
+    match listed {
+        Some(listed) => all.into_iter().filter(|b| listed.contains(expand::show(b).as_str())).collect(),
+        None => all,
+    }
+}
+
+#[async_trait]
+impl ResourceType for KafkaAcl {
+    fn schema(&self) -> &'static Schema {
+        &SCHEMA
+    }
+
+    fn validate(&self, config: &Value, diags: &mut Diagnostics) {
+        let expansion = expand::expand(config);
+        diags.append(expansion.diags);
+        let empty = |name: &str| config.get(name).is_none_or(|v| v.is_known() && v.as_slice().is_none_or(<[Value]>::is_empty));
+        if empty("role") && empty("rule") {
+            let d = Diagnostic::error(codes::ACL_INVALID, "The block grants nothing.");
+            diags.push(d.hint("Add a block `role \"consumer\" { topic = … }` or `rule { operations = [\"READ\"]  topic = … }`."));
+        }
+    }
+
+    fn natural_key(&self, planned: &Value) -> Option<String> {
+        let expansion = expand::expand(planned);
+        if expansion.unknown || expansion.bindings.is_empty() {
+            return None;
+        }
+        let text: Vec<String> = expansion.bindings.iter().map(expand::show).collect();
+        Some(format!("acl of {}: {}", origin(planned, "cluster")?, text.join("; ")))
+    }
+
+    fn plan(&self, input: PlanInput<'_>) -> PlanOutput {
+        plan(input)
+    }
+
+    fn plan_delete(&self, prior: &Value) -> (Vec<String>, Vec<String>) {
+        (present(prior).iter().map(|b| format!("- {}", expand::show(b))).collect(), vec![])
+    }
+
+    async fn read(&self, cx: &Session, requests: Vec<ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {
+        let sorted = by_cluster(cx, requests.iter().map(|r| &r.prior));
+        let mut out: Vec<Result<Observed, Diagnostic>> = requests.iter().map(|_| Ok(Observed::Absent)).collect();
+        for (i, d) in sorted.failed {
+            out[i] = Err(d);
+        }
+        let groups = sorted.groups.iter().map(|g| read_cluster(cx, &g.admin, g.items.iter().map(|i| &requests[*i]).collect()));
+        for (group, results) in sorted.groups.iter().zip(futures::future::join_all(groups).await) {
+            for (i, result) in group.items.iter().zip(results) {
+                out[*i] = result;
+            }
+        }
+        out
+    }
+
+    async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>) -> Vec<StepResult> {
+        let fallback = Value::null_dynamic();
+        let sorted = by_cluster(cx, steps.iter().map(|s| s.planned.as_ref().or(s.prior.as_ref()).unwrap_or(&fallback)));
+        let mut out: Vec<Option<StepResult>> = steps.iter().map(|_| None).collect();
+        for (i, d) in sorted.failed {
+            out[i] = Some(unchanged(&steps[i], d));
+        }
+        for group in &sorted.groups {
+            let mine: Vec<&StepRequest> = group.items.iter().map(|i| &steps[*i]).collect();
+            for (i, result) in group.items.iter().zip(apply_cluster(cx, &group.admin, verb, &mine).await) {
+                out[*i] = Some(result);
+            }
+        }
+        let unknown =
+            || Diagnostic::error(codes::CONNECTION, "The cluster of this ACL is still not known.").hint("Apply the cluster first.");
+        out.into_iter().zip(&steps).map(|(r, s)| r.unwrap_or_else(|| unchanged(s, unknown()))).collect()
+    }
+
+    fn batch_limit(&self) -> usize {
+        1000
+    }
+
+    async fn import(&self, cx: &Session, id: &str, config: Option<&Value>) -> Result<(Value, Private), Diagnostic> {
+        let Some(config) = config else {
+            let d = Diagnostic::error(codes::ACL_MISSING, "ACLs can be imported only into a block that says their cluster.");
+            return Err(d.hint("Write the kafka_acl block with `cluster` and `principal` first."));
+        };
+        let cluster = config.get("cluster").unwrap_or(Value::null_dynamic());
+        let found = principals(cx, &cluster, &cluster_name(config)).await?;
+        let missing = || {
+            Diagnostic::error(codes::ACL_MISSING, format!("No binding in {} is for \"{id}\".", cluster_name(config)))
+                .hint("The import id of a kafka_acl is its principal, as `User:name`.")
+        };
+        found.1.get(id).map(|bindings| imported(&cluster, id, bindings, &found.0)).ok_or_else(missing)
+    }
+
+    async fn discover(&self, cx: &Session, parent: &Value) -> Result<Vec<Discovered>, Diagnostic> {
+        let (cluster_id, found) = principals(cx, parent, &parent.origin().map_or("the cluster".into(), |o| o.to_string())).await?;
+        let each = found.into_iter().map(|(principal, bindings)| {
+            let (attributes, private) = imported(parent, &principal, &bindings, &cluster_id);
+            Discovered { label: format!("{} bindings of {principal}", bindings.len()), id: principal, attributes, private }
+        });
+        Ok(each.collect())
+    }
+}
+
+fn plan(input: PlanInput<'_>) -> PlanOutput {
+    let expansion = expand::expand(&input.proposed);
+    let bindings = if expansion.unknown { Value::unknown(Type::list(Type::String)) } else { expand::as_value(&expansion.bindings) };
+    let old = input.prior.map(present).unwrap_or_default();
+    let mut effects: Vec<String> = expansion.bindings.difference(&old).map(|b| format!("+ {}", expand::show(b))).collect();
+    if expansion.unknown {
+        effects.push("+ further bindings (known after apply)".into());
+    } else {
+        effects.extend(old.difference(&expansion.bindings).map(|b| format!("- {}", expand::show(b))));
+    }
+    let mut diagnostics = expansion.diags;
+    diagnostics.extend(expand::lockout(&expansion.bindings));
+    PlanOutput { planned: with(&input.proposed, vec![("bindings", bindings)]), replace: vec![], effects, data_loss: vec![], diagnostics }
+}
+
+async fn read_cluster(cx: &Session, admin: &Admin, requests: Vec<&ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {
+    let wanted: Vec<BTreeSet<AclBinding>> = requests.iter().map(|r| expand::expand(&r.prior).bindings).collect();
+    let expected: Vec<AclBinding> = wanted.iter().flatten().cloned().collect();
+    let live =
+        async { Ok::<_, KafkaError>((admin.snapshot_metadata().await?.cluster.cluster_id.clone(), admin.snapshot_acls(&expected).await?)) };
+    let (cluster_id, live) = match live.await {
+        Ok(live) => live,
+        Err(e) => return requests.iter().map(|r| Err(explain(e.clone(), "reading the ACLs", &r.prior))).collect(),
+    };
+    let holders = cx.pool::<Holders>();
+    let observe = |(request, wanted): (&&ReadRequest, BTreeSet<AclBinding>)| {
+        check_cluster_id(&request.private, &cluster_id)?;
+        let there: BTreeSet<AclBinding> = wanted.iter().filter(|b| live.contains(*b)).cloned().collect();
+        if there.is_empty() && !wanted.is_empty() {
+            return Ok(Observed::Absent);
+        }
+        let value = with(&request.prior, vec![("bindings", expand::as_value(&there))]);
+        holders.set(&cluster_id, &request.addr.to_string(), there);
+        Ok(Observed::Present(value, private(&cluster_id)))
+    };
+    requests.iter().zip(wanted).map(observe).collect()
+}
+
+fn private(cluster_id: &str) -> Private {
+    serde_json::json!({"cluster_id": cluster_id})
+}
+
+fn explain(e: KafkaError, doing: &str, object: &Value) -> Diagnostic {
+    if e == KafkaError::SecurityDisabled {
+        let d = Diagnostic::error(
+            codes::NO_AUTHORIZER,
+            format!("{} has no authorizer: it keeps no ACLs, and everybody may do everything.", cluster_name(object)),
+        );
+        return d.hint("Set `authorizer.class.name` on brokers and controllers, or remove the kafka_acl blocks.");
+    }
+    e.into_diagnostic(format!("{doing} of {}", cluster_name(object)))
+}
+
+/// A failure that left everything as it was.
+fn unchanged(step: &StepRequest, error: Diagnostic) -> StepResult {
+    StepResult::failed(error, step.prior.clone().map(|p| (p, step.private.clone())))
+}
+
+/// What one step is to have and to drop.
+struct Work<'a> {
+    step: &'a StepRequest,
+    add: BTreeSet<AclBinding>,
+    drop: BTreeSet<AclBinding>,
+}
+
+fn work(step: &StepRequest) -> Work<'_> {
+    let old = step.prior.as_ref().map(present).unwrap_or_default();
+    let new = step.planned.as_ref().map(|p| expand::expand(p).bindings).unwrap_or_default();
+    Work { step, add: new.difference(&old).cloned().collect(), drop: old.difference(&new).cloned().collect() }
+}
+
+async fn apply_cluster(cx: &Session, admin: &Admin, verb: Verb, steps: &[&StepRequest]) -> Vec<StepResult> {
+    let doing = if verb == Verb::Delete { "deleting ACLs" } else { "changing ACLs" };
+    let object = |s: &StepRequest| s.planned.clone().or_else(|| s.prior.clone()).unwrap_or(Value::null_dynamic());
+    let cluster_id = match admin.snapshot_metadata().await {
+        Ok(metadata) => metadata.cluster.cluster_id.clone(),
+        Err(e) => return steps.iter().map(|s| unchanged(s, explain(e.clone(), doing, &object(s)))).collect(),
+    };
+    let holders = cx.pool::<Holders>();
+    let work: Vec<Work<'_>> = steps.iter().map(|s| work(s)).collect();
+    // First everybody says what they hold from now on, then what nobody holds may go.
+    for w in &work {
+        let holds = w.step.planned.as_ref().map(|p| expand::expand(p).bindings).unwrap_or_default();
+        holders.set(&cluster_id, &w.step.addr.to_string(), holds);
+    }
+    let add: BTreeSet<AclBinding> = work.iter().flat_map(|w| w.add.iter().cloned()).collect();
+    let drop = |failed: &BTreeMap<AclBinding, KafkaError>| {
+        // A block whose new bindings failed keeps its old ones.
+        let ready = work.iter().filter(|w| !w.add.iter().any(|b| failed.contains_key(b)));
+        holders.free(&cluster_id, ready.flat_map(|w| w.drop.iter().cloned()).collect())
+    };
+    let mut failed = create(admin, &add).await;
+    let drop = drop(&failed);
+    failed.extend(delete(admin, &drop).await);
+    let good = |b: &&AclBinding| !failed.contains_key(*b);
+    confirm(admin, &add.iter().filter(good).collect(), &drop.iter().filter(good).collect()).await;
+    work.iter().map(|w| outcome(w, &failed, &cluster_id, |e| explain(e, doing, &object(w.step)))).collect()
+}
+
+fn outcome(
+    w: &Work<'_>,
+    failed: &BTreeMap<AclBinding, KafkaError>,
+    cluster_id: &str,
+    explain: impl Fn(KafkaError) -> Diagnostic,
+) -> StepResult {
+    let error = w.add.iter().chain(&w.drop).find_map(|b| Some((b, failed.get(b)?)));
+    let Some((binding, e)) = error else {
+        return match &w.step.planned {
+            Some(planned) => StepResult::done(
+                with(planned, vec![("bindings", expand::as_value(&expand::expand(planned).bindings))]),
+                private(cluster_id),
+            ),
+            None => StepResult::gone(),
+        };
+    };
+    let mut diagnostic = explain(e.clone());
+    diagnostic.detail = format!("{} The binding is `{}`.", diagnostic.detail, expand::show(binding));
+    let Some(base) = w.step.planned.as_ref().or(w.step.prior.as_ref()) else { return StepResult::failed(diagnostic, None) };
+    // What of the block is there now; bindings that it should have lost but has are still recorded by the prior object.
+    let stuck = w.drop.iter().any(|b| failed.contains_key(b)) || w.add.iter().any(|b| failed.contains_key(b)) && w.step.prior.is_some();
+    if stuck {
+        return unchanged(w.step, diagnostic);
+    }
+    let there: BTreeSet<AclBinding> = w.add.iter().filter(|b| !failed.contains_key(*b)).cloned().collect();
+    let object = (!there.is_empty()).then(|| (with(base, vec![("bindings", expand::as_value(&there))]), private(cluster_id)));
+    StepResult::failed(diagnostic, object)
+}
+
+async fn create(admin: &Admin, bindings: &BTreeSet<AclBinding>) -> BTreeMap<AclBinding, KafkaError> {
+    let list: Vec<AclBinding> = bindings.iter().cloned().collect();
+    if list.is_empty() {
+        return BTreeMap::new();
+    }
+    match admin.create_acls(&list).await {
+        Ok(results) => list.into_iter().zip(results).filter_map(|(b, r)| Some((b, r.err()?))).collect(),
+        Err(e) => list.into_iter().map(|b| (b, e.clone())).collect(),
+    }
+}
+
+async fn delete(admin: &Admin, bindings: &BTreeSet<AclBinding>) -> BTreeMap<AclBinding, KafkaError> {
+    let list: Vec<AclBinding> = bindings.iter().cloned().collect();
+    if list.is_empty() {
+        return BTreeMap::new();
+    }
+    match admin.delete_acls(&list).await {
+        // An exact filter matches one binding, or none that somebody else deleted before: both are as wanted.
+        Ok(results) => {
+            list.into_iter().zip(results).filter_map(|(b, r)| Some((b, r.map(|n| too_many(n)).map_or_else(Some, |e| e)?))).collect()
+        }
+        Err(e) => list.into_iter().map(|b| (b, e.clone())).collect(),
+    }
+}
+
+fn too_many(matched: usize) -> Option<KafkaError> {
+    (matched > 1).then(|| KafkaError::InvalidRequest { message: format!("an exact filter matched {matched} bindings") })
+}
+
+/// Waits for a while until the brokers show what they acknowledged; they follow later otherwise, so that this is no failure.
+async fn confirm(admin: &Admin, there: &BTreeSet<&AclBinding>, gone: &BTreeSet<&AclBinding>) {
+    let deadline = Instant::now() + CONFIRM;
+    while !(there.is_empty() && gone.is_empty()) && Instant::now() < deadline {
+        match admin.describe_acls().await {
+            Ok(live) if there.iter().all(|b| live.contains(*b)) && !gone.iter().any(|b| live.contains(*b)) => return,
+            // Who may not read ACLs, though allowed to write them, cannot wait for them.
+            Err(KafkaError::AuthorizationFailed { .. }) => return,
+            _ => sleep(POLL).await,
+        }
+    }
+}
+
+/// All bindings by principal, with the cluster's id.
+async fn principals(cx: &Session, cluster: &Value, name: &str) -> Result<(String, BTreeMap<String, BTreeSet<AclBinding>>), Diagnostic> {
+    let pool = cx.pool::<KafkaPool>();
+    let admin = connect(&pool, &cluster.get("admin").unwrap_or(Value::null_dynamic()))?
+        .ok_or_else(|| Diagnostic::error(codes::CONNECTION, format!("{name} does not exist yet.")).hint("Apply the cluster first."))?;
+    let failed = |e: KafkaError| e.into_diagnostic(format!("listing the ACLs of {name}"));
+    let cluster_id = admin.snapshot_metadata().await.map_err(failed)?.cluster.cluster_id.clone();
+    let mut all: BTreeMap<String, BTreeSet<AclBinding>> = BTreeMap::new();
+    let live = match admin.snapshot_acls(&[]).await {
+        // Without an authorizer there are no ACLs to list.
+        Err(KafkaError::SecurityDisabled) => return Ok((cluster_id, all)),
+        other => other.map_err(failed)?,
+    };
+    for binding in live.iter() {
+        all.entry(binding.principal.clone()).or_default().insert(binding.clone());
+    }
+    Ok((cluster_id, all))
+}
+
+fn imported(cluster: &Value, principal: &str, bindings: &BTreeSet<AclBinding>, cluster_id: &str) -> (Value, Private) {
+    let elem = |name: &str| match SCHEMA.body.block(name).map(NestedBlock::ty) {
+        Some(Type::List(elem)) => (*elem).clone(),
+        _ => Type::Dynamic,
+    };
+    let value = Value::object_from([
+        ("cluster", cluster.clone()),
+        ("principal", principal.into()),
+        ("host", "*".into()),
+        ("permission", "allow".into()),
+        ("bindings", expand::as_value(bindings)),
+        ("role", Value::list(elem("role"), vec![])),
+        ("rule", Value::list(elem("rule"), expand::as_rules(bindings))),
+    ]);
+    (value, private(cluster_id))
+}

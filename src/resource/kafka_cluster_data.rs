@@ -1,0 +1,201 @@
+//! `data "kafka_cluster"`: a cluster that streamform does not own, reached by its addresses and credentials.
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use async_trait::async_trait;
+
+use crate::diag::codes::kafka as codes;
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::resource::kafka_common::{connect, with};
+use crate::resource::{Observed, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb, attr_error};
+use crate::schema::{Attribute, Body, NestedBlock, Nesting, Schema};
+use crate::target::kafka::{ClusterInfo, KafkaPool};
+use crate::value::{Type, Value};
+
+/// The data source `kafka_cluster`.
+pub struct KafkaClusterData;
+
+static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
+    version: 0,
+    doc: "A Kafka cluster that exists elsewhere. Topics, ACLs and Connect clusters refer to it as they do to a `kafka_cluster` resource.",
+    body: Body {
+        attributes: vec![
+            Attribute::required("bootstrap_servers", Type::String, "Addresses `host:port`, separated by commas."),
+            Attribute::computed(
+                "security_protocol",
+                Type::String,
+                "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL, as the blocks `tls` and `sasl` say.",
+            ),
+            Attribute::computed("cluster_id", Type::String, "The cluster's id."),
+            Attribute::computed("controller_id", Type::Number, "The broker that takes administrative requests."),
+            Attribute::computed("brokers", Type::list(broker_type()), "The live brokers."),
+            Attribute::computed("admin", admin_type(), "How resources in the cluster reach it."),
+        ],
+        blocks: vec![
+            NestedBlock {
+                name: "tls",
+                nesting: Nesting::Single,
+                min: 0,
+                doc: "Connects with TLS; the system's authorities hold unless `ca_file` is set.",
+                body: tls_body(),
+            },
+            NestedBlock { name: "sasl", nesting: Nesting::Single, min: 0, doc: "Logs in with a user and password.", body: sasl_body() },
+        ],
+    },
+});
+
+fn tls_body() -> Body {
+    let attributes = vec![
+        Attribute::optional("ca_file", Type::String, "PEM file with the authorities that sign the brokers' certificates."),
+        Attribute::optional("certificate_file", Type::String, "PEM file with the client's certificate, for mTLS."),
+        Attribute::optional("key_file", Type::String, "PEM file with the client's private key, for mTLS."),
+        Attribute::optional("insecure_skip_verify", Type::Bool, "Takes the brokers' certificates unchecked.").default(false),
+    ];
+    Body { attributes, blocks: vec![] }
+}
+
+fn sasl_body() -> Body {
+    let attributes = vec![
+        Attribute::optional("mechanism", Type::String, "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.").default("SCRAM-SHA-512"),
+        Attribute::required("username", Type::String, "The user."),
+        Attribute::required("password", Type::String, "The password.").sensitive(),
+    ];
+    Body { attributes, blocks: vec![] }
+}
+
+fn broker_type() -> Type {
+    Type::object([("id", Type::Number), ("host", Type::String), ("port", Type::Number), ("rack", Type::String)])
+}
+
+/// The type of a cluster's `admin` attribute.
+pub fn admin_type() -> Type {
+    let texts = [
+        "bootstrap_servers",
+        "security_protocol",
+        "ca_file",
+        "certificate_file",
+        "key_file",
+        "sasl_mechanism",
+        "username",
+        "password",
+        "cluster_id",
+    ];
+    Type::object(texts.into_iter().map(|n| (n, Type::String)).chain([("insecure_skip_verify", Type::Bool)]))
+}
+
+/// A nested block, where it is written.
+fn block(config: &Value, name: &str) -> Option<Value> {
+    config.get(name).filter(|v| v.is_known() && !v.is_null())
+}
+
+fn protocol(config: &Value) -> &'static str {
+    match (block(config, "tls").is_some(), block(config, "sasl").is_some()) {
+        (false, false) => "PLAINTEXT",
+        (true, false) => "SSL",
+        (false, true) => "SASL_PLAINTEXT",
+        (true, true) => "SASL_SSL",
+    }
+}
+
+/// The `admin` object that the configuration means; the cluster's id is still unknown.
+fn admin(config: &Value, root: &Path) -> Value {
+    let text = |of: &Option<Value>, name: &str| of.as_ref().and_then(|b| b.get(name)).unwrap_or(Value::null(Type::String));
+    let (tls, sasl) = (block(config, "tls"), block(config, "sasl"));
+    let path = |name: &str| {
+        let value = text(&tls, name);
+        value.as_str().map(|p| Value::string(root.join(p).to_string_lossy()).mark(value.marks())).unwrap_or(value)
+    };
+    Value::object_from([
+        ("bootstrap_servers", config.get("bootstrap_servers").unwrap_or(Value::null(Type::String))),
+        ("security_protocol", protocol(config).into()),
+        ("ca_file", path("ca_file")),
+        ("certificate_file", path("certificate_file")),
+        ("key_file", path("key_file")),
+        ("sasl_mechanism", text(&sasl, "mechanism")),
+        ("username", text(&sasl, "username")),
+        ("password", text(&sasl, "password").sensitive()),
+        ("insecure_skip_verify", tls.and_then(|t| t.get("insecure_skip_verify")).filter(|v| !v.is_null()).unwrap_or(false.into())),
+        ("cluster_id", Value::unknown(Type::String)),
+    ])
+}
+
+fn described(config: &Value, admin: &Value, info: &ClusterInfo) -> Value {
+    let broker = |b: &crate::target::kafka::Broker| {
+        let rack = b.rack.as_deref().map_or(Value::null(Type::String), Value::from);
+        Value::object_from([
+            ("id", i64::from(b.id).into()),
+            ("host", b.host.as_str().into()),
+            ("port", i64::from(b.port).into()),
+            ("rack", rack),
+        ])
+    };
+    let id = Value::string(&info.cluster_id);
+    with(
+        config,
+        vec![
+            ("security_protocol", protocol(config).into()),
+            ("cluster_id", id.clone()),
+            ("controller_id", info.controller.map_or(Value::null(Type::Number), |c| i64::from(c).into())),
+            ("brokers", Value::list(broker_type(), info.brokers.iter().map(broker).collect())),
+            ("admin", with(admin, vec![("cluster_id", id)])),
+        ],
+    )
+}
+
+async fn read_one(cx: &Session, config: &Value) -> Result<Observed, Diagnostic> {
+    let admin = admin(config, &cx.root_dir);
+    let client = connect(&cx.pool::<KafkaPool>(), &admin)?.ok_or_else(|| {
+        Diagnostic::error(codes::CONNECTION, "Part of the connection is not known yet.")
+            .hint("A data source needs its addresses and credentials before the plan.")
+    })?;
+    // The snapshot serves the topics and ACLs of the cluster as well: one request for all.
+    let metadata = client.snapshot_metadata().await.map_err(|e| e.into_diagnostic("reading the cluster"))?;
+    Ok(Observed::Present(described(config, &admin, &metadata.cluster), serde_json::json!({"cluster_id": metadata.cluster.cluster_id})))
+}
+
+#[async_trait]
+impl ResourceType for KafkaClusterData {
+    fn schema(&self) -> &'static Schema {
+        &SCHEMA
+    }
+
+    fn validate(&self, config: &Value, diags: &mut Diagnostics) {
+        let mut fail =
+            |path: &str, detail: String, hint: &str| diags.push(attr_error(path, Diagnostic::error(codes::CONNECTION, detail).hint(hint)));
+        if let Some(servers) = config.get_str("bootstrap_servers") {
+            let is_address = |s: &str| s.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+            if let Some(bad) = servers.split(',').map(str::trim).find(|s| !is_address(s)) {
+                fail("bootstrap_servers", format!("\"{bad}\" is not an address."), "Write `host:port`, several separated by commas.");
+            }
+        }
+        let tls = block(config, "tls");
+        let set = |name: &str| tls.as_ref().and_then(|t| t.get(name)).is_some_and(|v| !v.is_null());
+        if set("certificate_file") != set("key_file") {
+            fail(
+                "tls",
+                "`certificate_file` and `key_file` belong together, and one of them is missing.".into(),
+                "Set both for mTLS, or none.",
+            );
+        }
+        const MECHANISMS: [&str; 3] = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"];
+        if let Some(m) = block(config, "sasl").and_then(|s| s.get_str("mechanism")).filter(|m| !MECHANISMS.contains(&m.as_str())) {
+            fail("sasl.mechanism", format!("There is no mechanism \"{m}\"."), "Expected PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.");
+        }
+    }
+
+    async fn read(&self, cx: &Session, requests: Vec<ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {
+        futures::future::join_all(requests.iter().map(|r| read_one(cx, &r.prior))).await
+    }
+
+    async fn apply(&self, _cx: &Session, _verb: Verb, steps: Vec<StepRequest>) -> Vec<StepResult> {
+        let refuse =
+            || Diagnostic::error(codes::REFUSED, "A data source is only read.").hint("Use a `resource` block to change a cluster.");
+        steps.iter().map(|_| StepResult::failed(refuse(), None)).collect()
+    }
+
+    async fn import(&self, _cx: &Session, _id: &str, _config: Option<&Value>) -> Result<(Value, Private), Diagnostic> {
+        Err(Diagnostic::error(codes::REFUSED, "A data source cannot be imported.")
+            .hint("Write the `data` block; it is read at every plan."))
+    }
+}

@@ -1,0 +1,99 @@
+//! What the resource types that live in a Kafka cluster share: reaching the cluster of each request, and rebuilding objects.
+
+use std::sync::Arc;
+
+use crate::addr::InstanceAddr;
+use crate::diag::Diagnostic;
+use crate::diag::codes::kafka as codes;
+use crate::resource::{Private, Session};
+use crate::target::kafka::{Admin, KafkaConnection, KafkaPool};
+use crate::value::Value;
+
+/// The object with these attributes set.
+pub fn with(object: &Value, attrs: Vec<(&'static str, Value)>) -> Value {
+    let mut map = object.as_map().cloned().unwrap_or_default();
+    map.extend(attrs.into_iter().map(|(k, v)| (Arc::from(k), v)));
+    Value::object_of(map, object.origin().cloned()).mark(object.marks())
+}
+
+/// The instance that the reference attribute `name` points to.
+pub fn origin(object: &Value, name: &str) -> Option<Arc<InstanceAddr>> {
+    object.get(name).and_then(|v| v.origin().cloned())
+}
+
+/// How an object's `cluster` is called in text.
+pub fn cluster_name(object: &Value) -> String {
+    origin(object, "cluster").map_or_else(|| "the cluster".to_string(), |a| a.to_string())
+}
+
+/// Requests of one cluster.
+pub struct ClusterGroup {
+    /// The cluster's client.
+    pub admin: Arc<Admin>,
+    /// Indices of the requests that go there, ascending.
+    pub items: Vec<usize>,
+}
+
+/// Requests sorted by cluster.
+#[derive(Default)]
+pub struct ByCluster {
+    /// One group per client.
+    pub groups: Vec<ClusterGroup>,
+    /// Requests whose cluster is not known yet.
+    pub unknown: Vec<usize>,
+    /// Requests whose cluster cannot be used.
+    pub failed: Vec<(usize, Diagnostic)>,
+}
+
+/// Sorts objects by the cluster in their attribute `cluster`.
+pub fn by_cluster<'a>(cx: &Session, objects: impl Iterator<Item = &'a Value>) -> ByCluster {
+    let pool = cx.pool::<KafkaPool>();
+    let mut out = ByCluster::default();
+    // Most requests of one run share a cluster object: the last admin value is compared before a connection is made of it.
+    let mut last: Option<(Value, Arc<Admin>)> = None;
+    for (i, object) in objects.enumerate() {
+        let Some(admin) =
+            object.get("cluster").and_then(|c| if c.is_known() { c.get("admin").or(Some(Value::null_dynamic())) } else { None })
+        else {
+            out.unknown.push(i);
+            continue;
+        };
+        let client = match &last {
+            Some((value, client)) if *value == admin => Ok(Some(Arc::clone(client))),
+            _ => connect(&pool, &admin),
+        };
+        match client {
+            Ok(Some(client)) => {
+                add(&mut out.groups, &client, i);
+                last = Some((admin, client));
+            }
+            Ok(None) => out.unknown.push(i),
+            Err(d) => out.failed.push((i, d)),
+        }
+    }
+    out
+}
+
+/// The client of one `admin` object; `None` when the cluster does not exist yet.
+pub fn connect(pool: &KafkaPool, admin: &Value) -> Result<Option<Arc<Admin>>, Diagnostic> {
+    KafkaConnection::from_value(admin)?.map(|c| pool.admin(&c)).transpose()
+}
+
+fn add(groups: &mut Vec<ClusterGroup>, admin: &Arc<Admin>, item: usize) {
+    match groups.iter_mut().find(|g| Arc::ptr_eq(&g.admin, admin)) {
+        Some(group) => group.items.push(item),
+        None => groups.push(ClusterGroup { admin: Arc::clone(admin), items: vec![item] }),
+    }
+}
+
+/// Refuses to take one cluster's record for an object of another.
+pub fn check_cluster_id(recorded: &Private, live: &str) -> Result<(), Diagnostic> {
+    match recorded.get("cluster_id").and_then(|v| v.as_str()) {
+        Some(id) if id != live => Err(Diagnostic::error(
+            codes::CLUSTER_CHANGED,
+            format!("The state belongs to the cluster with id {id}, but the cluster that answers has id {live}."),
+        )
+        .hint("Correct the cluster's addresses; if the cluster was really replaced, remove the records with `streamform state rm`.")),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,117 @@
+//! A topic's settings as plain maps: what belongs to the topic, and when two spellings say the same.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::value::{Type, Value};
+
+/// Keys that move replicas carefully; streamform and other movers set and remove them, so they are never a topic's configuration.
+pub const THROTTLE_KEYS: [&str; 2] = ["leader.replication.throttled.replicas", "follower.replication.throttled.replicas"];
+
+/// Whether a key is one of [`THROTTLE_KEYS`].
+pub fn is_throttle(key: &str) -> bool {
+    THROTTLE_KEYS.contains(&key)
+}
+
+/// The one spelling of all values that mean the same to a broker: trimmed, booleans in lower case, numbers without `+`, leading or
+/// trailing zeros, the parts of a list in order.
+pub fn canonical(key: &str, value: &str) -> String {
+    let value = value.trim();
+    if key == "cleanup.policy" {
+        let mut parts: Vec<&str> = value.split(',').map(str::trim).filter(|p| !p.is_empty()).collect();
+        parts.sort_unstable();
+        parts.dedup();
+        return parts.join(",");
+    }
+    if value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false") {
+        return value.to_ascii_lowercase();
+    }
+    if let Ok(n) = value.parse::<i64>() {
+        return n.to_string();
+    }
+    let numeric = value.bytes().any(|b| b.is_ascii_digit())
+        && value.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+' | b'e' | b'E'));
+    match value.parse::<f64>() {
+        Ok(n) if numeric => n.to_string(),
+        _ => value.to_string(),
+    }
+}
+
+/// Whether two values of a key mean the same.
+pub fn same(key: &str, a: &str, b: &str) -> bool {
+    a == b || canonical(key, a) == canonical(key, b)
+}
+
+/// The entries of a config attribute that are set; a null map has none. `None` when the map itself is unknown.
+pub fn entries(config: Option<&Value>) -> Option<BTreeMap<Arc<str>, Value>> {
+    let Some(config) = config else { return Some(BTreeMap::new()) };
+    if !config.is_known() {
+        return None;
+    }
+    Some(
+        config
+            .as_map()
+            .into_iter()
+            .flatten()
+            .filter(|(_, v)| !v.is_null())
+            .map(|(k, v)| (k.clone(), v.clone().mark(config.marks())))
+            .collect(),
+    )
+}
+
+/// The same as text, where everything is known.
+pub fn texts(config: Option<&Value>) -> BTreeMap<String, String> {
+    entries(config).unwrap_or_default().iter().filter_map(|(k, v)| Some((k.to_string(), v.as_str()?.to_string()))).collect()
+}
+
+/// The config attribute for what is live, in the spelling of `prior` where that means the same.
+pub fn observed(prior: Option<&Value>, own: &BTreeMap<String, String>) -> Value {
+    let before = entries(prior).unwrap_or_default();
+    let items: BTreeMap<Arc<str>, Value> = own
+        .iter()
+        .filter(|(k, _)| !is_throttle(k))
+        .map(|(k, live)| {
+            let kept = before.get(k.as_str()).filter(|v| v.as_str().is_none_or(|s| same(k, s, live)));
+            (Arc::from(k.as_str()), kept.cloned().unwrap_or_else(|| Value::string(live)))
+        })
+        .collect();
+    match prior {
+        Some(p) if p.is_known() && !p.is_null() => Value::map(Type::String, items),
+        _ if items.is_empty() => Value::null(Type::map(Type::String)),
+        _ => Value::map(Type::String, items),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_that_mean_the_same() {
+        assert!(same("cleanup.policy", "compact,delete", " delete , compact"));
+        assert!(same("retention.ms", "0100", "100 "));
+        assert!(same("preallocate", "True", "true"));
+        assert!(same("min.cleanable.dirty.ratio", "0.50", ".5"));
+        assert!(!same("retention.ms", "-1", "1"));
+        assert!(!same("compression.type", "zstd", "ZSTD"));
+        assert!(!same("message.format", "inf", "Infinity"));
+    }
+
+    #[test]
+    fn what_is_live_keeps_the_written_spelling() {
+        let prior = Value::map(
+            Type::String,
+            [("cleanup.policy".into(), Value::from("delete, compact")), ("retention.ms".into(), Value::from("1"))].into(),
+        );
+        let own = [("cleanup.policy", "compact,delete"), ("retention.ms", "2"), ("leader.replication.throttled.replicas", "*")];
+        let own = own.into_iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        let seen = observed(Some(&prior), &own);
+        assert_eq!(texts(Some(&seen)), [("cleanup.policy".into(), "delete, compact".into()), ("retention.ms".into(), "2".into())].into());
+    }
+
+    #[test]
+    fn nothing_set_stays_null() {
+        assert!(observed(None, &BTreeMap::new()).is_null());
+        assert!(!observed(Some(&Value::map(Type::String, BTreeMap::new())), &BTreeMap::new()).is_null());
+    }
+}

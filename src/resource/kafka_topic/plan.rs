@@ -1,0 +1,306 @@
+//! What a change of a topic's block means for the topic: pure.
+//!
+//! A topic is never replaced for its partitions or replicas: more partitions and another replication factor are made in place, fewer
+//! partitions are refused. Every setting that changes is told with its old value and where that came from.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::config;
+use crate::diag::codes::kafka as codes;
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::resource::kafka_common::{origin, with};
+use crate::resource::{PlanInput, PlanOutput, Private, attr_error};
+use crate::value::{Type, Value};
+
+/// Checks a topic's name as the broker does, and refuses the names that are Kafka's own.
+pub fn check_name(name: &str) -> Result<(), Diagnostic> {
+    let bad = |why: String| {
+        Err(attr_error("name", Diagnostic::error(codes::TOPIC_NAME, why).hint("Use 1 to 249 letters, digits, `.`, `_` and `-`.")))
+    };
+    if name.is_empty() {
+        return bad("The topic's name is empty.".into());
+    }
+    if name == "." || name == ".." {
+        return bad(format!("A topic cannot be called \"{name}\"."));
+    }
+    if name.len() > 249 {
+        return bad(format!("The topic's name has {} characters; Kafka allows 249.", name.chars().count()));
+    }
+    if let Some(c) = name.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))) {
+        return bad(format!("The topic's name \"{name}\" contains {c:?}."));
+    }
+    if name.starts_with("__") {
+        let d =
+            Diagnostic::error(codes::TOPIC_NAME, format!("Topics that start with two underscores, as \"{name}\", belong to Kafka itself."));
+        return Err(attr_error("name", d.hint("Choose another name; internal topics are not managed.")));
+    }
+    Ok(())
+}
+
+/// The name as metrics show it; two topics with one such name collide.
+pub fn metric_name(name: &str) -> String {
+    name.replace('.', "_")
+}
+
+/// Checks what is known of one block.
+pub fn validate(topic: &Value, diags: &mut Diagnostics) {
+    if let Some(Err(d)) = topic.get_str("name").map(|n| check_name(&n)) {
+        diags.push(d);
+    }
+    check_count(topic, "partitions", i64::from(i32::MAX), diags);
+    check_count(topic, "replication_factor", i64::from(i16::MAX), diags);
+    if topic.get("reassignment_throttle").and_then(|v| v.as_number().map(|n| n.to_i64().is_none_or(|n| n < 0))) == Some(true) {
+        let d = Diagnostic::error(codes::TOPIC_COUNT, "The throttle must be a whole number of bytes per second.");
+        diags.push(attr_error("reassignment_throttle", d.hint("Write 0 to move replicas without a throttle.")));
+    }
+    for key in config::entries(topic.get("config").as_ref()).unwrap_or_default().keys() {
+        if config::is_throttle(key) {
+            let d = Diagnostic::error(codes::TOPIC_CONFIG, format!("\"{key}\" is set and removed by whoever moves replicas."));
+            diags.push(attr_error(config_path(key), d.hint("Remove it; `reassignment_throttle` limits moves.")));
+        }
+    }
+    check_min_isr(topic, &Private::Null, true, diags);
+}
+
+fn check_count(topic: &Value, name: &'static str, max: i64, diags: &mut Diagnostics) {
+    let Some(value) = topic.get(name) else { return };
+    let Some(number) = value.as_number() else { return };
+    if number.to_i64().is_some_and(|n| (1..=max).contains(&n)) {
+        return;
+    }
+    let d = Diagnostic::error(codes::TOPIC_COUNT, format!("`{name}` is {number}; it must be a whole number from 1 to {max}."));
+    diags.push(attr_error(name, d.hint("Leave it out to take the cluster's default.")));
+}
+
+/// The path of one setting, as diagnostics name it.
+pub fn config_path(key: &str) -> String {
+    format!("config[{}]", crate::addr::quote(key))
+}
+
+/// Decides the planned topic.
+pub fn plan(input: PlanInput<'_>) -> PlanOutput {
+    let mut out =
+        PlanOutput { planned: input.proposed, replace: vec![], effects: vec![], data_loss: vec![], diagnostics: Diagnostics::new() };
+    match input.prior {
+        None => plan_create(&mut out),
+        Some(prior) if is_another(prior, &out.planned) => {
+            forget_computed(&mut out.planned, input.config);
+            plan_create(&mut out);
+        }
+        Some(prior) => plan_update(prior, input.private, &mut out),
+    }
+    out
+}
+
+/// Whether name or cluster differ: then the old topic says nothing of the new one.
+fn is_another(prior: &Value, planned: &Value) -> bool {
+    let moved = match (origin(prior, "cluster"), origin(planned, "cluster")) {
+        (Some(a), Some(b)) => a != b,
+        _ => false,
+    };
+    moved || prior.get("name") != planned.get("name")
+}
+
+fn forget_computed(planned: &mut Value, written: &Value) {
+    let mut unknown = vec![("topic_id", Value::unknown(Type::String))];
+    for name in ["partitions", "replication_factor"] {
+        if written.get(name).is_none_or(|v| v.is_null()) {
+            unknown.push((name, Value::unknown(Type::Number)));
+        }
+    }
+    *planned = with(planned, unknown);
+}
+
+fn plan_create(out: &mut PlanOutput) {
+    let count = |name: &str| out.planned.get(name).filter(Value::is_known).map_or("the cluster's default".to_string(), |v| v.to_string());
+    let name = out.planned.get("name").map_or(String::new(), |v| v.to_string());
+    let head = format!("+ topic {name}: partitions {}, replication factor {}", count("partitions"), count("replication_factor"));
+    out.effects.push(head);
+    out.planned = with(&out.planned, vec![("moving", false.into())]);
+    match config::entries(out.planned.get("config").as_ref()) {
+        None => out.effects.push("+ settings (known after apply)".into()),
+        Some(entries) => out.effects.extend(entries.iter().map(|(k, v)| format!("+ {k} = {}", show(v)))),
+    }
+    check_min_isr(&out.planned, &Private::Null, true, &mut out.diagnostics);
+}
+
+fn plan_update(prior: &Value, private: &Private, out: &mut PlanOutput) {
+    if let Some(old) = private.get("recreated_from").and_then(|v| v.as_str()) {
+        let now = prior.get_str("topic_id").unwrap_or_default();
+        let d = Diagnostic::warning(
+            codes::TOPIC_RECREATED,
+            format!("The topic was deleted and made again by someone else: its id was {old} and is {now}. Its old records are gone."),
+        );
+        out.diagnostics.push(d.hint("Find out who did it; applying takes the new topic over."));
+    }
+    plan_partitions(prior, private, out);
+    plan_replication(prior, private, out);
+    plan_config(prior, private, out);
+    if prior.get("moving").and_then(|v| v.as_bool()) == Some(true) {
+        out.effects.push("~ finish the move of replicas that is going on, and remove its throttle".into());
+    }
+    out.planned = with(&out.planned, vec![("moving", false.into())]);
+}
+
+fn change(prior: &Value, planned: &Value, name: &str) -> Option<(i64, i64)> {
+    let (old, new) = (prior.get(name)?.as_i64()?, planned.get(name)?.as_i64()?);
+    (old != new).then_some((old, new))
+}
+
+fn plan_partitions(prior: &Value, private: &Private, out: &mut PlanOutput) {
+    let Some((old, new)) = change(prior, &out.planned, "partitions") else { return };
+    let name = prior.get_str("name").unwrap_or_default();
+    if new < old {
+        out.data_loss.push(format!("{} of {old} partitions of topic \"{name}\" would be lost with their records.", old - new));
+        let d = Diagnostic::error(
+            codes::TOPIC_PARTITIONS_DECREASED,
+            format!(
+                "Topic \"{name}\" has {old} partitions and the configuration asks for {new}: Kafka cannot take partitions away without losing their records."
+            ),
+        );
+        out.diagnostics.push(attr_error(
+            "partitions",
+            d.hint(format!("Write `partitions = {old}` or more; for fewer, make a topic with another name and copy the records.")),
+        ));
+        return;
+    }
+    out.effects.push(format!("~ partitions: {old} -> {new}, in place"));
+    let text = if compacted(prior, private) {
+        format!(
+            "Topic \"{name}\" is compacted and grows from {old} to {new} partitions: keys move to other partitions, and the last record of a moved key stays in its old partition for ever, beside the new ones. Readers that rely on one record per key (tables, Streams, Connect's internal topics) break."
+        )
+    } else {
+        format!(
+            "Topic \"{name}\" grows from {old} to {new} partitions: the records of one key written from now on may lie in another partition than the old ones, so that their order is lost."
+        )
+    };
+    let d = Diagnostic::warning(codes::TOPIC_PARTITIONS_INCREASED, text);
+    out.diagnostics
+        .push(attr_error("partitions", d.hint("Grow only when the keys' order does not matter, or after the readers have caught up.")));
+}
+
+fn compacted(prior: &Value, private: &Private) -> bool {
+    effective(prior, private, "cleanup.policy").is_some_and(|v| v.contains("compact"))
+}
+
+/// The value that holds for a key: the topic's own, else the inherited one.
+fn effective(topic: &Value, private: &Private, key: &str) -> Option<String> {
+    let own = topic.get("config").and_then(|c| c.get_str(key));
+    own.or_else(|| Some(inherited(private, key)?.0.to_string()))
+}
+
+/// What a key inherits when the topic does not set it: the value and its source.
+fn inherited<'a>(private: &'a Private, key: &str) -> Option<(&'a str, &'a str)> {
+    let entry = private.get("inherited")?.get(key)?;
+    Some((entry.get(0)?.as_str()?, entry.get(1)?.as_str()?))
+}
+
+fn plan_replication(prior: &Value, private: &Private, out: &mut PlanOutput) {
+    if let Some(least) = private.get("least_replicas").and_then(|v| v.as_i64()) {
+        let most = prior.get("replication_factor").and_then(|v| v.as_i64()).unwrap_or(least);
+        let d = Diagnostic::warning(codes::TOPIC_UNEVEN, format!("The partitions have from {least} to {most} replicas each."));
+        out.diagnostics.push(d.hint("Change `replication_factor` to make them even; a move of replicas may still be going on."));
+    }
+    if let Some((old, new)) = change(prior, &out.planned, "replication_factor") {
+        let partitions = prior.get("partitions").and_then(|v| v.as_i64()).unwrap_or_default();
+        out.effects.push(format!("~ replication factor: {old} -> {new}, by moving replicas of {partitions} partitions in place"));
+        check_min_isr(&out.planned, private, true, &mut out.diagnostics);
+    } else {
+        check_min_isr(&out.planned, private, false, &mut out.diagnostics);
+    }
+}
+
+/// Fewer replicas than `min.insync.replicas` stop every producer with acks=all. What the cluster sets is held against the topic only
+/// when the topic's replicas change.
+fn check_min_isr(topic: &Value, private: &Private, changing: bool, diags: &mut Diagnostics) {
+    const KEY: &str = "min.insync.replicas";
+    let own = topic.get("config").and_then(|c| c.get_str(KEY));
+    let path = if own.is_some() { config_path(KEY) } else { "replication_factor".to_string() };
+    let value = own.or_else(|| if changing { Some(inherited(private, KEY)?.0.to_string()) } else { None });
+    let (Some(min), Some(replicas)) =
+        (value.and_then(|v| v.trim().parse::<i64>().ok()), topic.get("replication_factor").and_then(|v| v.as_i64()))
+    else {
+        return;
+    };
+    if min > replicas {
+        let d = Diagnostic::error(
+            codes::TOPIC_MIN_ISR,
+            format!("`min.insync.replicas` is {min} and the topic has {replicas} replicas: no producer with acks=all could write."),
+        );
+        diags.push(attr_error(path, d.hint("Lower `min.insync.replicas` or raise `replication_factor`; usual is 2 of 3.")));
+    }
+}
+
+fn plan_config(prior: &Value, private: &Private, out: &mut PlanOutput) {
+    let Some(new) = config::entries(out.planned.get("config").as_ref()) else {
+        out.effects.push("~ settings (known after apply)".into());
+        return;
+    };
+    let old = config::entries(prior.get("config").as_ref()).unwrap_or_default();
+    let mut merged: BTreeMap<Arc<str>, Value> = BTreeMap::new();
+    let mut lines = Vec::new();
+    for key in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
+        match (old.get(key), new.get(key)) {
+            (Some(a), Some(b)) if is_same(key, a, b) => {
+                merged.insert(key.clone(), a.clone());
+            }
+            (before, after) => {
+                merged.extend(after.map(|v| (key.clone(), v.clone())));
+                lines.push(line(key, before, after, inherited(private, key)));
+            }
+        }
+    }
+    if lines.is_empty() {
+        // Nothing changes on the cluster: the recorded spelling stays, so that the plan is empty.
+        out.planned = with(&out.planned, vec![("config", prior.get("config").unwrap_or(Value::null(Type::map(Type::String))))]);
+        return;
+    }
+    if !merged.is_empty() {
+        out.planned = with(&out.planned, vec![("config", Value::map(Type::String, merged))]);
+    }
+    out.effects.extend(lines);
+}
+
+fn is_same(key: &str, a: &Value, b: &Value) -> bool {
+    match (a.as_str(), b.as_str()) {
+        (Some(x), Some(y)) => config::same(key, x, y),
+        _ => a == b,
+    }
+}
+
+fn line(key: &str, before: Option<&Value>, after: Option<&Value>, inherited: Option<(&str, &str)>) -> String {
+    let from = |(value, source): (&str, &str)| format!("{value} ({source})");
+    match (before, after, inherited) {
+        (Some(a), Some(b), _) => format!("~ {key}: {} (set on the topic) -> {}", show(a), show(b)),
+        (Some(a), None, Some(i)) => format!("- {key}: {} (set on the topic) -> {}", show(a), from(i)),
+        (Some(a), None, None) => format!("- {key}: {} (set on the topic) -> the cluster's default", show(a)),
+        (None, Some(b), Some(i)) => format!("+ {key}: {} -> {} (set on the topic)", from(i), show(b)),
+        (None, b, _) => format!("+ {key} = {}", b.map(show).unwrap_or_default()),
+    }
+}
+
+/// A setting as plain text; masked or "known after apply" where it must be.
+fn show(value: &Value) -> String {
+    match value.as_str() {
+        Some(s) if !value.contains_sensitive() => s.to_string(),
+        _ => value.to_string(),
+    }
+}
+
+/// Effects and losses of deleting a topic.
+pub fn plan_delete(prior: &Value) -> (Vec<String>, Vec<String>) {
+    let name = prior.get_str("name").unwrap_or_default();
+    let partitions = prior.get("partitions").and_then(|v| v.as_i64()).unwrap_or_default();
+    let effects =
+        vec![format!("- topic \"{name}\" with the records of its {partitions} partitions; ACLs and committed offsets that name it stay")];
+    let free = prior.get("deletion_protection").and_then(|v| v.as_bool()) == Some(false);
+    let loss = if free {
+        vec![]
+    } else {
+        vec![format!(
+            "All records of topic \"{name}\" ({partitions} partitions) would be lost; `deletion_protection = false` frees the topic."
+        )]
+    };
+    (effects, loss)
+}

@@ -1,0 +1,233 @@
+//! Changing a topic's replication factor in place: which brokers get the replicas (pure), and the careful move (edge).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::config::THROTTLE_KEYS;
+use crate::addr::InstanceAddr;
+use crate::diag::Diagnostic;
+use crate::diag::codes::kafka as codes;
+use crate::resource::Progress;
+use crate::target::kafka::{Admin, Broker, ConfigOp, ConfigResource, ConfigSource, KafkaError, Metadata, NewReassignment};
+
+/// The broker settings that limit a move, in bytes per second.
+const RATE_KEYS: [&str; 2] = ["leader.replication.throttled.rate", "follower.replication.throttled.rate"];
+/// How often a move is looked at.
+const POLL: Duration = Duration::from_millis(300);
+
+/// The replicas of every partition for a new factor, preferred leader first. Replicas that may stay do; new ones go to racks that the
+/// partition does not use yet, then to the brokers with the fewest replicas; leaders are spread evenly. `None` with too few brokers.
+pub fn assign(brokers: &[Broker], partitions: &[Vec<i32>], factor: usize) -> Option<Vec<Vec<i32>>> {
+    if factor == 0 || factor > brokers.len() {
+        return None;
+    }
+    let racks: BTreeMap<i32, Option<&str>> = brokers.iter().map(|b| (b.id, b.rack.as_deref())).collect();
+    let mut load: BTreeMap<i32, usize> = brokers.iter().map(|b| (b.id, 0)).collect();
+    for id in partitions.iter().flatten() {
+        load.entry(*id).and_modify(|n| *n += 1);
+    }
+    let mut leads: BTreeMap<i32, usize> = BTreeMap::new();
+    let mut out = Vec::with_capacity(partitions.len());
+    for current in partitions {
+        let mut chosen: Vec<i32> = current.iter().copied().filter(|id| racks.contains_key(id)).collect();
+        while chosen.len() > factor {
+            drop_one(&mut chosen, &racks, &mut load);
+        }
+        while chosen.len() < factor {
+            let next = best_addition(&chosen, &racks, &load)?;
+            *load.entry(next).or_default() += 1;
+            chosen.push(next);
+        }
+        lead_evenly(&mut chosen, &mut leads);
+        out.push(chosen);
+    }
+    Some(out)
+}
+
+fn shares_rack(id: i32, others: &[i32], racks: &BTreeMap<i32, Option<&str>>) -> bool {
+    let rack = racks.get(&id).copied().flatten();
+    rack.is_some() && others.iter().any(|o| *o != id && racks.get(o).copied().flatten() == rack)
+}
+
+fn drop_one(chosen: &mut Vec<i32>, racks: &BTreeMap<i32, Option<&str>>, load: &mut BTreeMap<i32, usize>) {
+    let rank = |i: &usize| (shares_rack(chosen[*i], chosen, racks), load.get(&chosen[*i]).copied().unwrap_or_default(), *i);
+    let Some(worst) = (0..chosen.len()).max_by_key(rank) else { return };
+    let id = chosen.remove(worst);
+    load.entry(id).and_modify(|n| *n = n.saturating_sub(1));
+}
+
+fn best_addition(chosen: &[i32], racks: &BTreeMap<i32, Option<&str>>, load: &BTreeMap<i32, usize>) -> Option<i32> {
+    load.keys().copied().filter(|id| !chosen.contains(id)).min_by_key(|id| (shares_rack(*id, chosen, racks), load.get(id).copied(), *id))
+}
+
+/// Puts the broker first that leads the fewest partitions so far; the present leader wins a tie.
+fn lead_evenly(chosen: &mut [i32], leads: &mut BTreeMap<i32, usize>) {
+    let Some(best) = (0..chosen.len()).min_by_key(|i| (leads.get(&chosen[*i]).copied().unwrap_or_default(), *i)) else { return };
+    chosen[..=best].rotate_right(1);
+    *leads.entry(chosen[0]).or_default() += 1;
+}
+
+/// One topic whose replicas are to be moved, or whose move is to be brought to its end.
+pub struct Move<'a> {
+    /// Who asks.
+    pub addr: &'a InstanceAddr,
+    /// The topic.
+    pub topic: String,
+    /// The replication factor to reach; `None` to only finish what is going on.
+    pub factor: Option<usize>,
+    /// Bytes per second and broker; 0 for no limit.
+    pub throttle: i64,
+}
+
+/// Moves the replicas of topics and waits for the end. A move that goes on already is waited for; the throttle goes whatever happens.
+///
+/// # Errors
+/// When the cluster refuses the move or does not end it before `deadline`.
+pub async fn run(admin: &Admin, progress: &dyn Progress, moves: &[Move<'_>], deadline: Instant) -> Result<(), Diagnostic> {
+    let metadata = admin.metadata().await.map_err(|e| e.into_diagnostic("reading the topics before moving replicas"))?;
+    let starts = plan_moves(&metadata, moves)?;
+    let rate = moves.iter().map(|m| m.throttle).max().unwrap_or_default();
+    let limited = if rate > 0 {
+        throttle(admin, &metadata, moves, rate).await.map_err(|e| e.into_diagnostic("limiting the move of replicas"))?
+    } else {
+        vec![]
+    };
+    let moved = async {
+        start(admin, &starts).await?;
+        wait(admin, progress, moves, deadline).await
+    };
+    let moved = moved.await;
+    let freed = release(admin, moves, &limited).await.map_err(|e| e.into_diagnostic("removing the throttle of moved replicas"));
+    moved?;
+    freed?;
+    elect(admin, &starts).await
+}
+
+fn plan_moves(metadata: &Metadata, moves: &[Move<'_>]) -> Result<Vec<NewReassignment>, Diagnostic> {
+    let mut starts = Vec::new();
+    for m in moves {
+        let (Some(factor), Some(topic)) = (m.factor, metadata.topics.get(&m.topic)) else { continue };
+        let current: Vec<Vec<i32>> = topic.partitions.iter().map(|p| p.replicas.clone()).collect();
+        let Some(target) = assign(&metadata.cluster.brokers, &current, factor) else {
+            let d = Diagnostic::error(
+                codes::TOPIC_COUNT,
+                format!("Topic \"{}\" cannot have {factor} replicas on {} live brokers.", m.topic, metadata.cluster.brokers.len()),
+            );
+            return Err(d.on(m.addr).hint("Add brokers or lower `replication_factor`."));
+        };
+        let changed = topic.partitions.iter().zip(target).filter(|(p, t)| p.replicas != *t);
+        starts.extend(changed.map(|(p, t)| NewReassignment { topic: m.topic.clone(), partition: p.id, replicas: Some(t) }));
+    }
+    Ok(starts)
+}
+
+async fn throttle(admin: &Admin, metadata: &Metadata, moves: &[Move<'_>], rate: i64) -> Result<Vec<i32>, KafkaError> {
+    let brokers: Vec<ConfigResource> = metadata.cluster.brokers.iter().map(|b| ConfigResource::Broker(b.id)).collect();
+    let described = admin.describe_configs(&brokers).await?;
+    let is_set = |r: &Result<Vec<crate::target::kafka::ConfigEntry>, KafkaError>| {
+        r.as_ref().is_ok_and(|e| e.iter().any(|e| RATE_KEYS.contains(&e.name.as_str()) && e.source == ConfigSource::DynamicBroker))
+    };
+    // A rate that somebody else set is theirs: it holds, and stays.
+    let free: Vec<i32> = metadata.cluster.brokers.iter().zip(&described).filter(|(_, r)| !is_set(r)).map(|(b, _)| b.id).collect();
+    let set = |keys: [&str; 2], value: String| keys.map(|k| ConfigOp::Set(k.into(), value.clone())).to_vec();
+    let mut changes: Vec<_> = free.iter().map(|id| (ConfigResource::Broker(*id), set(RATE_KEYS, rate.to_string()))).collect();
+    changes.extend(moves.iter().map(|m| (ConfigResource::Topic(m.topic.clone()), set(THROTTLE_KEYS, "*".into()))));
+    alter(admin, &changes).await?;
+    Ok(free)
+}
+
+async fn release(admin: &Admin, moves: &[Move<'_>], brokers: &[i32]) -> Result<(), KafkaError> {
+    let delete = |keys: [&str; 2]| keys.map(|k| ConfigOp::Delete(k.into())).to_vec();
+    let mut changes: Vec<_> = brokers.iter().map(|id| (ConfigResource::Broker(*id), delete(RATE_KEYS))).collect();
+    changes.extend(moves.iter().map(|m| (ConfigResource::Topic(m.topic.clone()), delete(THROTTLE_KEYS))));
+    alter(admin, &changes).await
+}
+
+async fn alter(admin: &Admin, changes: &[(ConfigResource, Vec<ConfigOp>)]) -> Result<(), KafkaError> {
+    admin.incremental_alter_configs(changes, false).await?.into_iter().collect()
+}
+
+async fn start(admin: &Admin, starts: &[NewReassignment]) -> Result<(), Diagnostic> {
+    if starts.is_empty() {
+        return Ok(());
+    }
+    let results = admin.alter_reassignments(starts).await.and_then(|r| r.into_iter().collect::<Result<(), _>>());
+    results.map_err(|e| e.into_diagnostic("moving replicas"))
+}
+
+async fn wait(admin: &Admin, progress: &dyn Progress, moves: &[Move<'_>], deadline: Instant) -> Result<(), Diagnostic> {
+    let topics: BTreeSet<&str> = moves.iter().map(|m| m.topic.as_str()).collect();
+    loop {
+        let all = admin.list_reassignments().await.map_err(|e| e.into_diagnostic("watching the move of replicas"))?;
+        let left: Vec<_> = all.iter().filter(|r| topics.contains(r.topic.as_str())).collect();
+        if left.is_empty() {
+            return Ok(());
+        }
+        for m in moves {
+            let partitions = left.iter().filter(|r| r.topic == m.topic).count();
+            progress.note(m.addr, &format!("moving replicas: {partitions} partitions left"));
+        }
+        if Instant::now() >= deadline {
+            let d = Diagnostic::error(
+                codes::TOPIC_LAGGING,
+                format!("{} partitions were still being moved when the time for this step was over.", left.len()),
+            );
+            return Err(
+                d.hint("The cluster goes on moving them; apply again to wait for the end, or give the step more time in `timeouts`.")
+            );
+        }
+        sleep(POLL).await;
+    }
+}
+
+async fn elect(admin: &Admin, starts: &[NewReassignment]) -> Result<(), Diagnostic> {
+    let partitions: Vec<(String, i32)> = starts.iter().map(|s| (s.topic.clone(), s.partition)).collect();
+    if partitions.is_empty() {
+        return Ok(());
+    }
+    // That a preferred replica cannot lead right now harms nobody: brokers elect it by themselves later.
+    admin.elect_leaders(Some(&partitions)).await.map(|_| ()).map_err(|e| e.into_diagnostic("electing preferred leaders"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn brokers(racks: &[Option<&str>]) -> Vec<Broker> {
+        racks.iter().zip(1..).map(|(r, id)| Broker { id, host: "h".into(), port: 1, rack: r.map(str::to_string) }).collect()
+    }
+
+    #[test]
+    fn growing_spreads_racks_load_and_leaders() {
+        let four = brokers(&[Some("a"), Some("a"), Some("b"), Some("b")]);
+        let target = assign(&four, &[vec![1], vec![1], vec![1], vec![1]], 2).unwrap();
+        for replicas in &target {
+            assert!(replicas.iter().any(|id| *id <= 2) && replicas.iter().any(|id| *id > 2), "two racks: {replicas:?}");
+            assert!(replicas.contains(&1), "what may stay stays: {replicas:?}");
+        }
+        let leaders: BTreeSet<i32> = target.iter().map(|r| r[0]).collect();
+        assert!(leaders.len() > 1, "one broker leads all: {target:?}");
+        assert_eq!(target.iter().flatten().filter(|id| **id == 3).count(), 2);
+    }
+
+    #[test]
+    fn shrinking_keeps_racks_apart() {
+        let three = brokers(&[Some("a"), Some("a"), Some("b")]);
+        let target = assign(&three, &[vec![1, 2, 3], vec![2, 1, 3]], 2).unwrap();
+        assert!(target.iter().all(|r| r.len() == 2 && r.contains(&3)), "{target:?}");
+    }
+
+    #[test]
+    fn too_few_brokers() {
+        assert!(assign(&brokers(&[None]), &[vec![1]], 2).is_none());
+    }
+
+    #[test]
+    fn same_factor_changes_no_set() {
+        let three = brokers(&[None, None, None]);
+        let target = assign(&three, &[vec![1, 2], vec![2, 3], vec![3, 1]], 2).unwrap();
+        assert_eq!(target, [vec![1, 2], vec![2, 3], vec![3, 1]]);
+    }
+}
