@@ -108,8 +108,11 @@ impl ConnectClient {
         self.patient(p, || async { self.unit(Method::PATCH, &["connectors", name, "config"], "", Some(config)).await }).await
     }
 
-    /// Creates a connector in an initial state, without a first run. Since Kafka 3.7. `exists` in the result tells a conflict of names
-    /// from a rebalance: both are 409, so it reads back and is content when its own configuration is there.
+    /// Creates a connector in an initial state, without a first run. Since Kafka 3.7.
+    ///
+    /// # Errors
+    /// `Refused` where another connector has the name. That and a rebalance are both a 409: reading back tells them apart, and tells
+    /// whether an earlier try worked after all.
     pub async fn create(
         &self,
         name: &str,
