@@ -358,6 +358,77 @@ async fn a_data_source_reaches_a_worker_with_client_certificates() {
     assert_eq!(error.code, codes::TLS, "{error:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_policy_brings_back_what_failed_for_a_passing_reason() {
+    let Some(lab) = Lab::new() else { return };
+    let addr = unique("policy");
+    let folder = lab.dir.path().join("late");
+    let out = folder.join("out.txt").to_string_lossy().into_owned();
+    let policy = Value::object_from([("on_failure", Value::string("failed_tasks")), ("max", Value::from(5))]);
+    let config = map(&[("file", &out), ("topics", "policytopic")]);
+    let config = lab.config(&[("class", Value::string("FileStreamSink")), ("config", config), ("restart_policy", policy)]);
+    let make = async {
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        std::fs::create_dir(&folder).unwrap();
+    };
+    let (made, ()) = tokio::join!(lab.create(&addr, &config), make);
+    assert_eq!(made.0.get_str("status").as_deref(), Some("running"));
+    assert!(lab.notes.0.lock().unwrap().iter().any(|n| n.contains("restarting what failed")));
+    lab.delete(&addr, &made).await;
+}
+
+/// Keys that Connect itself checks against installed classes, which are not those of the published configurations.
+fn is_checked(key: &str) -> bool {
+    [
+        "connector.class",
+        "key.converter",
+        "value.converter",
+        "header.converter",
+        "transforms",
+        "predicates",
+        "errors.",
+        "topic.creation",
+        "name",
+        "tasks.max",
+        "topic",
+        "file",
+    ]
+    .iter()
+    .any(|p| key == *p || key.starts_with(p) && (p.ends_with('.') || key[p.len()..].starts_with('.')))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn published_configurations_come_back_equal_from_connect() {
+    let Some(lab) = Lab::new() else { return };
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/connectors");
+    let files = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "json"));
+    let (mut steps, mut configs) = (vec![], vec![]);
+    for (i, file) in files.enumerate() {
+        let json: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        let json = if json["config"].is_object() { &json["config"] } else { &json };
+        let mut all = streamform::resource::kafka_connector::hcl::strings_of(json);
+        all.retain(|k, _| !is_checked(k));
+        all.extend([("topic".into(), "published".into()), ("file".into(), "/tmp/x".into())]);
+        let pairs: Vec<(&str, &str)> = all.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let args = [("class", Value::string("FileStreamSource")), ("config", map(&pairs)), ("state", Value::string("stopped"))];
+        let (addr, config) = (unique(&format!("pub{i}")), lab.config(&args));
+        steps.push(lab.step(&addr, None, Some(plan(&addr, &config, None).planned)));
+        configs.push((addr, config));
+    }
+    assert!(configs.len() >= 48);
+    let results = KafkaConnector.apply(&lab.cx, Verb::Create, steps).await;
+    let made: Vec<(Value, Private)> = results.into_iter().map(|r| (r.error.map(|e| panic!("{e:?}")), r.object.unwrap()).1).collect();
+    let pairs = || configs.iter().zip(&made);
+    let reads = pairs().map(|((a, _), m)| ReadRequest { addr: a.parse().unwrap(), prior: m.0.clone(), private: m.1.clone() }).collect();
+    for (read, (a, c)) in KafkaConnector.read(&lab.cx, reads).await.into_iter().zip(&configs) {
+        let Ok(Observed::Present(v, p)) = read else { panic!() };
+        assert_eq!(v.get("config"), c.get("config"), "{a}");
+        assert!(plan(a, c, Some(&(v, p))).effects.is_empty());
+    }
+    let steps = pairs().map(|((a, _), m)| lab.step(a, Some(m), None)).collect();
+    assert!(KafkaConnector.apply(&lab.cx, Verb::Delete, steps).await.iter().all(|r| r.error.is_none()));
+}
+
 /// Needs a second worker that comes and goes: `STREAMFORM_TEST_CONNECT_CHURN` is set while something starts and stops one.
 #[tokio::test(flavor = "multi_thread")]
 async fn rebalances_are_waited_out() {

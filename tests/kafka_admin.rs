@@ -173,6 +173,15 @@ async fn a_thousand_acls_are_created_and_deleted_exactly() {
     let before = counter.requests();
     kafka.snapshot_acls(&acls).await.unwrap();
     assert_eq!(counter.requests(), before, "a snapshot is asked for once");
+    let asked = Instant::now();
+    kafka.invalidate();
+    kafka.snapshot_acls(&[]).await.unwrap();
+    assert!(asked.elapsed() < Duration::from_secs(1), "nothing expected, nothing to wait for");
+    kafka.snapshot_acls(&[read(&unique("nowhere"))]).await.unwrap();
+    assert!(asked.elapsed() > Duration::from_secs(5), "what is expected and not there is looked for again");
+    let patient = counter.requests();
+    kafka.snapshot_acls(&[read(&unique("nowhere"))]).await.unwrap();
+    assert_eq!(counter.requests(), patient, "but not for every resource");
 
     let deleted = kafka.delete_acls(&acls).await.unwrap();
     assert!(deleted.iter().all(|r| *r == Ok(1)), "{deleted:?}");

@@ -349,7 +349,7 @@ mod tests {
 │
 │   on main.hcl line 7, in locals:
 │      7:   x = [
-│              ^
+│               ^
 │      8:     1,
 │             ^^
 │      9:   ]
@@ -380,7 +380,7 @@ mod tests {
         let json = report_json(&d.into(), &s);
         assert_eq!(json["valid"], false);
         let d = &json["diagnostics"][0];
-        assert_eq!(d["range"]["start"], json!({"line": 3, "column": 3, "byte": 48}));
+        assert_eq!(d["range"]["start"], json!({"line": 3, "column": 3, "byte": 49}));
         assert_eq!(d["snippet"]["code"], "  partitoins = var.n");
         assert_eq!(d["snippet"]["highlight_start_offset"], 2);
         assert_eq!(d["snippet"]["context"], "resource \"kafka_topic\" \"orders\"");

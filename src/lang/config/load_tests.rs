@@ -102,7 +102,6 @@ variable "count" { }
 variable "x" {
   typ     = string
   default = 1
-  default = 2
 }
 variable "x" { }
 resource "t" "n" {
@@ -130,11 +129,11 @@ variable "q" { type = "string" }
     )]);
     let codes: Vec<&str> = found.iter().map(|f| &f[..6]).collect();
     let want = [
-        "SF2002", "SF2004", "SF2006", "SF2005", "SF2001", "SF2005", "SF2008", "SF2007", "SF2005", "SF2006", "SF2003", "SF2005", "SF2012",
+        "SF2002", "SF2004", "SF2006", "SF2001", "SF2005", "SF2008", "SF2007", "SF2005", "SF2006", "SF2003", "SF2005", "SF2012",
         "SF2001", "SF2013", "SF2010", "SF2009", "SF2011",
     ];
     assert_eq!(codes, want, "{found:#?}");
-    assert!(found[5].starts_with("SF2005 main.hcl:10 "), "{}", found[5]);
+    assert!(found[4].starts_with("SF2005 main.hcl:9 "), "{}", found[4]);
 }
 
 #[test]

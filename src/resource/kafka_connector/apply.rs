@@ -12,7 +12,7 @@ use super::{model, probe};
 use crate::diag::Diagnostic;
 use crate::diag::codes::connect as codes;
 use crate::target::connect::{
-    ConnectClient, ConnectConnection, ConnectError, Connector, ConnectorStatus, Patience, Redactor, RunState, is_masked,
+    ConnectClient, ConnectConnection, ConnectError, Connector, ConnectorStatus, Patience, Redactor, RunState, is_masked, same_config,
 };
 use crate::value::{Type, Value};
 
@@ -25,6 +25,8 @@ const SETTLE_GOOD: Duration = Duration::from_millis(1500);
 const SETTLE_FAILED: Duration = Duration::from_millis(2500);
 /// After this long a connector without tasks is taken to have none to do.
 const NO_TASKS: Duration = Duration::from_secs(10);
+/// How long reading back after a failed creation may take.
+const READ_BACK: Duration = Duration::from_secs(10);
 /// Lines of a stack trace that an error shows.
 const TRACE_LINES: usize = 3;
 
@@ -87,6 +89,13 @@ enum Begun<'a> {
     Wait(Waiting<'a>),
 }
 
+/// Why a write did not work.
+struct Refusal {
+    diagnostic: Diagnostic,
+    /// Whether something was sent that may have had an effect.
+    begun: bool,
+}
+
 /// A connector that is waited for.
 struct Waiting<'a> {
     index: usize,
@@ -129,19 +138,32 @@ impl<'a> Group<'a> {
         };
         match self.write(step, planned, &patience, &redactor).await {
             Ok(()) => Begun::Wait(Waiting::new(index, step, planned, until)),
-            Err(d) => done(unchanged(step, d)),
+            Err(e) if e.begun && self.verb == Verb::Create => {
+                done(self.after_failed_creation(&Waiting::new(index, step, planned, until), e.diagnostic).await)
+            }
+            Err(e) => done(unchanged(step, e.diagnostic)),
+        }
+    }
+
+    /// A creation that was answered with an error may have worked: only reading back tells. Where that fails too, it counts as there.
+    async fn after_failed_creation(&self, w: &Waiting<'a>, error: Diagnostic) -> StepResult {
+        let wanted = model::wanted(w.planned).0;
+        match self.client.find(&w.name, &Patience::quiet(READ_BACK)).await {
+            Ok(None) => unchanged(w.step, error),
+            Ok(Some(info)) if !same_config(&info.config, &wanted) => unchanged(w.step, error),
+            Ok(Some(_)) | Err(_) => w.failed(error, self.live, None),
         }
     }
 
     /// Brings configuration and state to what is planned. May be repeated at any point.
-    async fn write(&self, step: &StepRequest, planned: &Value, p: &Patience<'_>, redactor: &Redactor) -> Result<(), Diagnostic> {
+    async fn write(&self, step: &StepRequest, planned: &Value, p: &Patience<'_>, redactor: &Redactor) -> Result<(), Refusal> {
         let (config, _) = model::wanted(planned);
         let name = config.get("name").cloned().unwrap_or_default();
         let state = planned.get_str("state").unwrap_or_else(|| "running".into());
         let live = match self.live.connectors.get(&name) {
             Some(c) => Some(c.clone()),
             None => {
-                let info = self.client.find(&name, p).await.map_err(|e| e.diagnostic(redactor))?;
+                let info = self.client.find(&name, p).await.map_err(|e| Refusal { diagnostic: e.diagnostic(redactor), begun: false })?;
                 info.map(|info| Connector { info, status: ConnectorStatus::unassigned() })
             }
         };
@@ -150,14 +172,14 @@ impl<'a> Group<'a> {
             Some(live) => {
                 let changed = differs(&config, &live, step, planned);
                 if self.verb == Verb::Create && changed {
-                    return Err(exists(&name));
+                    return Err(Refusal { diagnostic: exists(&name), begun: false });
                 }
                 self.update(&name, changed.then_some(&config), &state, &live.status, p).await
             }
         };
         match result {
             Ok(()) => Ok(()),
-            Err(e) => Err(self.explain(e, planned, &config, redactor).await),
+            Err(e) => Err(Refusal { diagnostic: self.explain(e, planned, &config, redactor).await, begun: true }),
         }
     }
 
@@ -437,6 +459,7 @@ fn describe(status: &ConnectorStatus, state: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::connect::scripted::scripted;
 
     fn status(connector: &str, tasks: &[&str]) -> ConnectorStatus {
         let tasks: Vec<_> = tasks.iter().enumerate().map(|(i, s)| serde_json::json!({"id": i, "state": s, "worker_id": "w"})).collect();
@@ -495,5 +518,47 @@ mod tests {
         ]);
         assert!(!check(digest.clone(), object("b", "paused")));
         assert!(check(digest, object("b", "running")));
+    }
+
+    /// A session whose steps report nowhere.
+    fn session() -> Session {
+        struct Silent;
+        impl super::super::super::Progress for Silent {
+            fn note(&self, _: &crate::addr::InstanceAddr, _: &str) {}
+        }
+        Session::new("/nowhere".into(), "/nowhere".into(), std::sync::Arc::new(Silent))
+    }
+
+    /// A creation against a server that answers the PUT with 500 and the reading back after it so.
+    async fn failed_creation(read_back: (u16, &'static str)) -> StepResult {
+        let later = (500, r#"{"message":"later"}"#);
+        let root = (200, r#"{"version":"4.3.1","kafka_cluster_id":"k"}"#);
+        let mut answers = vec![root, (200, "{}"), (404, "{}")];
+        answers.extend([later; 5]);
+        answers.extend([(200, r#"[{"class":"X","type":"sink"}]"#), read_back]);
+        let (url, _server) = scripted(answers).await;
+        let connect = Value::object_from([("url", Value::string(url))]);
+        let planned = Value::object_from([
+            ("connect", connect),
+            ("name", Value::string("c")),
+            ("class", Value::string("X")),
+            ("type", Value::unknown(Type::String)),
+            ("tasks", Value::unknown(Type::Number)),
+        ]);
+        let addr = "kafka_connector.c".parse().unwrap();
+        let step = StepRequest { addr, prior: None, planned: Some(planned), private: Private::Null, timeout: Duration::from_secs(30) };
+        apply(&session(), Verb::Create, vec![step]).await.remove(0)
+    }
+
+    #[tokio::test]
+    async fn a_creation_that_failed_halfway_is_read_back() {
+        let there = r#"{"name":"c","config":{"name":"c","connector.class":"X","tasks.max":"1"},"tasks":[],"type":"sink"}"#;
+        let theirs = r#"{"name":"c","config":{"name":"c","connector.class":"Y"},"tasks":[],"type":"sink"}"#;
+        for (answer, kept) in [((200, there), true), ((404, "{}"), false), ((200, theirs), false), ((401, ""), true)] {
+            let result = failed_creation(answer).await;
+            assert_eq!(result.error.unwrap().code, codes::SERVER_ERROR);
+            assert_eq!(result.object.is_some(), kept, "{answer:?}");
+            assert!(result.object.is_none_or(|(v, _)| v.is_wholly_known()));
+        }
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn client(cx: &Session, connection: &ConnectConnection) -> Result<Arc
     cx.pool::<ConnectPool>().client(connection).map_err(|e| e.diagnostic(&Redactor::default()))
 }
 
-/// The items by Connect cluster: indices into `objects`. Those whose cluster's address is not known come last, without one.
+/// The items by Connect cluster: indices into `objects`. Those whose cluster's address is not known share a group without one.
 pub(super) fn by_connection<'a>(objects: impl IntoIterator<Item = &'a Value>) -> Vec<(Option<ConnectConnection>, Vec<usize>)> {
     let mut groups: Vec<(Option<ConnectConnection>, Vec<usize>)> = vec![];
     for (i, object) in objects.into_iter().enumerate() {

@@ -6,9 +6,11 @@
 mod client;
 mod pool;
 mod redact;
+#[cfg(test)]
+pub(crate) mod scripted;
 mod types;
 
-pub use client::{ConnectClient, Patience};
+pub use client::{ConnectClient, Patience, same_config};
 pub use pool::ConnectPool;
 pub use redact::{Redactor, holds_placeholder, is_masked, looks_secret};
 pub use types::{

@@ -29,7 +29,8 @@ pub(super) struct Snapshot {
     asking_acls: tokio::sync::Mutex<()>,
     asking_configs: tokio::sync::Mutex<()>,
     metadata: Mutex<Option<Arc<Metadata>>>,
-    acls: Mutex<Option<Arc<BTreeSet<AclBinding>>>>,
+    /// The ACLs, and whether they were asked for with patience.
+    acls: Mutex<Option<(Arc<BTreeSet<AclBinding>>, bool)>>,
     configs: Mutex<Configs>,
 }
 
@@ -98,25 +99,34 @@ impl Admin {
     pub async fn snapshot_acls(&self, expected: &[AclBinding]) -> Result<Arc<BTreeSet<AclBinding>>, KafkaError> {
         let s = &self.snapshot;
         let _one = s.asking_acls.lock().await;
-        if let Some(known) = lock(&s.acls).clone() {
+        let none_of = |found: &BTreeSet<AclBinding>| !expected.is_empty() && !expected.iter().any(|a| found.contains(a));
+        if let Some((known, patient)) = lock(&s.acls).clone()
+            && (patient || !none_of(&known))
+        {
             return Ok(known);
         }
         let generation = s.generation();
         let mut fresh = self.describe_acls().await?;
-        for (tries, pause) in PATIENCE.into_iter().enumerate() {
-            let missing = expected.iter().filter(|a| !fresh.contains(a)).count();
-            if missing == 0 || (missing < expected.len() && tries > 0) {
-                break;
-            }
-            sleep(pause).await;
-            // Another broker may have answered with less: what any of them has seen counts.
-            fresh.extend(self.describe_acls().await?);
+        if expected.iter().any(|a| !fresh.contains(a)) {
+            self.look_again(&mut fresh, none_of).await?;
         }
         let fresh = Arc::new(fresh);
         if generation == s.generation() {
-            *lock(&s.acls) = Some(Arc::clone(&fresh));
+            *lock(&s.acls) = Some((Arc::clone(&fresh), !expected.is_empty()));
         }
         Ok(fresh)
+    }
+
+    /// Another broker may have answered with less: what any of them has seen counts.
+    async fn look_again(&self, found: &mut BTreeSet<AclBinding>, go_on: impl Fn(&BTreeSet<AclBinding>) -> bool) -> Result<(), KafkaError> {
+        for pause in PATIENCE {
+            sleep(pause).await;
+            found.extend(self.describe_acls().await?);
+            if !go_on(found) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// The configurations of topics as of this run's snapshot; only those not in it yet are asked for, all in one request.
