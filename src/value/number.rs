@@ -122,9 +122,9 @@ impl Number {
         Number::from(Float::from_parts(significand, -(shift as isize) - 1).with_precision(PRECISION).value())
     }
 
-    /// From a binary float; `None` for infinities and not-a-number.
+    /// From a binary float, as the shortest decimal that names it; `None` for infinities and not-a-number.
     pub fn from_f64(f: f64) -> Option<Number> {
-        Float::try_from(f).ok().filter(|f| f.repr().is_finite()).map(Number::from)
+        if f.is_finite() { Number::parse(&format!("{f}")) } else { None }
     }
 
     /// As the nearest binary float (infinite when out of its range).
@@ -200,12 +200,18 @@ impl Number {
 
     /// The sum.
     pub fn add(&self, other: &Number) -> Number {
-        self.with(other, i64::checked_add, |a, b| a + b)
+        if self.is_zero() && other.is_zero() && self.is_negative() && other.is_negative() {
+            return Number::negative_zero();
+        }
+        self.with(other, i64::checked_add, |a, b| a + b).positive_zero()
     }
 
     /// The difference.
     pub fn sub(&self, other: &Number) -> Number {
-        self.with(other, i64::checked_sub, |a, b| a - b)
+        if self.is_zero() && other.is_zero() && self.is_negative() && !other.is_negative() {
+            return Number::negative_zero();
+        }
+        self.with(other, i64::checked_sub, |a, b| a - b).positive_zero()
     }
 
     /// The product.
@@ -214,6 +220,10 @@ impl Number {
             return self.signed_zero(other);
         }
         self.with(other, i64::checked_mul, |a, b| a * b)
+    }
+
+    fn positive_zero(self) -> Number {
+        if self.is_zero() { Number::ZERO } else { self }
     }
 
     /// The zero that a product or quotient of these two has.
@@ -446,6 +456,8 @@ mod tests {
         assert_eq!(n("-1.5").ceil().to_string(), "-1");
         assert_eq!(n("-1.5").trunc().to_string(), "-1");
         assert_eq!((n("-0").to_string(), n("0").mul(&n("-1")).to_string(), n("-0.5").ceil().to_string()), ("-0".into(), "-0".into(), "0".into()));
+        assert_eq!((n("4.5").rem(&n("1.5")).to_string(), n("-0").sub(&n("0")).to_string()), ("0".into(), "-0".into()));
+        assert_eq!(Number::from_f64(2f64.powf(0.5)).unwrap().to_string(), "1.4142135623730951");
         assert!(n("-0") == n("0") && n("-0").to_i64() == Some(0));
         assert!(n("1.5") < n("2") && n("-3") < n("-2.5"));
     }

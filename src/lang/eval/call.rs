@@ -87,6 +87,10 @@ impl Eval<'_> {
                 // Whether it would have failed can be known only when it is known itself.
                 return if value.is_wholly_known() || value.origin().is_some() { value } else { nothing().mark(value.deep_marks()) };
             }
+            if undeclared(&diags) {
+                self.diags.append(diags);
+                return nothing();
+            }
             last = diags;
         }
         let mut d = Diagnostic::error(codes::FUNCTION_CALL, if args.is_empty() { "try needs at least one argument." } else { "No argument of try could be evaluated." }).at(e.span);
@@ -100,11 +104,20 @@ impl Eval<'_> {
     fn can_call(&mut self, args: &[Expr], e: &Expr) -> Value {
         let [arg] = args else { return self.fail(codes::FUNCTION_CALL, "can takes exactly one argument.", e) };
         let (value, diags) = self.apart(arg);
+        if undeclared(&diags) {
+            self.diags.append(diags);
+            return nothing();
+        }
         if diags.has_errors() {
             return Value::from(false);
         }
         if value.is_wholly_known() { Value::from(true) } else { unknown_not_null(Type::Bool) }
     }
+}
+
+/// A name that nothing declares is a mistake in the text, not a failure that `try` is meant for.
+fn undeclared(diags: &Diagnostics) -> bool {
+    diags.iter().any(|d| d.code == codes::UNDECLARED_REFERENCE)
 }
 
 /// Renders a template with only its own variables in scope.

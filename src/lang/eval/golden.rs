@@ -90,6 +90,11 @@ fn expressions() {
     run("hcl_cases.json");
 }
 
+#[test]
+fn more_expressions() {
+    run("recorded_cases.json");
+}
+
 /// Compares with a file of freshly recorded cases: `STREAMFORM_CASES=/path/cases.json cargo test --lib fresh_cases -- --ignored`.
 #[test]
 #[ignore = "needs a file of cases"]
