@@ -123,3 +123,22 @@ fn types_with_defaults() {
         assert!(types::parse_type(&e.unwrap()).is_err(), "{bad}");
     }
 }
+
+const TOKENS: &[&str] = &[
+    "1", "0", "-", "2.5", "\"a\"", "\"${", "}\"", "null", "true", "u", "s", "d", "o", "[", "]", "{", "}", "(", ")", ",", " = ", " => ", "for x in ", " : ", "x", " if ", ".*", "[*]", ".name", "[0]", " + ", " / ", " % ", " == ", " < ",
+    " && ", " || ", "!", " ? ", "...", "try(", "can(", "tolist(", "toset(", "tomap(", "merge(", "length(", "jsonencode(", "flatten(", "keys(", "max(", "%{ if ", " }", "%{ endif }", "\n",
+];
+
+proptest::proptest! {
+    #[test]
+    fn nothing_panics(picks in proptest::collection::vec(0..TOKENS.len(), 1..24)) {
+        let text: String = picks.iter().map(|i| TOKENS[*i]).collect();
+        let s = with(&[
+            ("u", Value::unknown(Type::String)),
+            ("d", Value::unknown(Type::Dynamic)),
+            ("s", Value::set(Type::String, vec!["x".into(), Value::from("y").sensitive()])),
+            ("o", Value::object_from([("name", Value::from("n"))])),
+        ]);
+        let _ = run(&text, &s, &TestHost::default());
+    }
+}

@@ -26,13 +26,14 @@ struct Scan<'a> {
     at: usize,
     source: SourceId,
     stack: Vec<Mode>,
-    huge: Vec<Range<usize>>,
+    hidden: Vec<Range<usize>>,
 }
 
-/// Checks a text. The first problem found is returned; else the places of number literals too large for the parser.
+/// Checks a text. The first problem found is returned; else the places that are to be hidden from the parser,
+/// which would stumble over them: numbers beyond 64-bit floats, and heredoc lines that only start like the end marker.
 pub fn check(text: &str, source: SourceId, template: bool) -> Result<Vec<Range<usize>>, Diagnostic> {
     let top = if template { Mode::Bare } else { Mode::Code(None) };
-    let mut scan = Scan { text, bytes: text.as_bytes(), at: 0, source, stack: vec![top], huge: vec![] };
+    let mut scan = Scan { text, bytes: text.as_bytes(), at: 0, source, stack: vec![top], hidden: vec![] };
     while scan.at < scan.bytes.len() {
         match scan.stack.last().copied().unwrap_or(top) {
             Mode::Code(_) | Mode::Interp(_) => scan.code()?,
@@ -51,7 +52,7 @@ pub fn check(text: &str, source: SourceId, template: bool) -> Result<Vec<Range<u
         Some(Mode::Code(Some((start, open)))) => {
             Err(scan.error(text.len(), text.len(), format!("The bracket {:?} is never closed.", *open as char)).also(scan.span(*start, start + 1), "opened here"))
         }
-        _ => Ok(scan.huge),
+        _ => Ok(scan.hidden),
     }
 }
 
@@ -83,7 +84,13 @@ impl Scan<'_> {
         match self.bytes[start] {
             b'#' => self.skip_line(),
             b'/' if self.starts("//") => self.skip_line(),
-            b'/' if self.starts("/*") => self.skip_to("*/", start + 2),
+            b'/' if self.starts("/*") => {
+                if !self.text[start + 2..].contains("*/") {
+                    return Err(self.error(start, start + 2, "The comment that starts here is never closed by \"*/\"."));
+                }
+                self.skip_to("*/", start + 2);
+            }
+            b'.' if self.dangling_dot() => return Err(self.error(start, start + 1, "A name or an index must follow the dot on the same line.")),
             b'"' => {
                 self.at += 1;
                 self.stack.push(Mode::Quoted(start));
@@ -100,6 +107,13 @@ impl Scan<'_> {
             _ => self.at += 1,
         }
         Ok(())
+    }
+
+    /// Whether a dot stands at the end of a line, where line breaks end the expression.
+    fn dangling_dot(&self) -> bool {
+        let newline_ends = matches!(self.stack.last(), Some(Mode::Code(None | Some((_, b'{')))));
+        let rest = self.text[self.at + 1..].trim_start_matches([' ', '\t', '\r']);
+        newline_ends && (rest.is_empty() || rest.starts_with('\n'))
     }
 
     /// How many bytes from here on satisfy the condition.
@@ -122,7 +136,7 @@ impl Scan<'_> {
         }
         let fits = self.text.get(start..self.at).and_then(|t| t.parse::<f64>().ok()).is_some_and(f64::is_finite);
         if !fits {
-            self.huge.push(start..self.at);
+            self.hidden.push(start..self.at);
         }
     }
 
@@ -233,6 +247,10 @@ impl Scan<'_> {
         let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
         let rest = &line[indent..];
         let closes = rest.trim_end() == marker;
+        // The parser would end the heredoc at such a line; what it reads there does not matter.
+        if !closes && rest.starts_with(marker) {
+            self.hidden.push(self.at + indent..self.at + indent + marker.len());
+        }
         if closes {
             self.at += indent + marker.len();
         }
