@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::blocks::{self, Call};
 use super::source::{LOCK_FILE, MODULES_DIR, ModuleLock, ModuleSource, parse_source};
-use super::{Config, FileSource, Module, merge, normalize};
+use super::{Config, FileSource, Module, json, merge, normalize};
 use crate::diag::codes::config::*;
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, Span};
 use crate::lang::ast::Body;
@@ -199,10 +199,9 @@ impl Loader<'_> {
 }
 
 /// Parses a file by its name's ending.
-pub(super) fn parse_file(name: &str, text: &str, id: SourceId) -> (Option<Body>, Diagnostics) {
+fn parse_file(name: &str, text: &str, id: SourceId) -> (Option<Body>, Diagnostics) {
     if name.ends_with(".json") {
-        let d = Diagnostic::error(INVALID_JSON, "Configuration in JSON is not read by this version.");
-        return (None, d.at(Span { source: id, start: 0, end: 0 }).into());
+        return json::parse(text, id);
     }
     syntax::parse_body(text, id)
 }

@@ -6,11 +6,14 @@
 mod args;
 mod blocks;
 mod files;
+pub mod json;
 mod load;
 mod merge;
 mod refs;
+mod respan;
 pub mod source;
 mod types;
+pub mod variables;
 pub mod version;
 
 pub use files::{DiskFiles, FileSource, MemoryFiles, normalize};

@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 
 use super::args::literal;
+use super::respan::respan;
 use crate::addr::{Target, quote};
 use crate::diag::codes::config::{DEPRECATED, INVALID_REFERENCE};
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::lang::ast::{Expr, ExprKind, Ident, Step};
+use crate::lang::ast::{Expr, ExprKind, Step};
 use crate::lang::syntax;
 
 /// A list of references, each a traversal.
@@ -40,25 +41,8 @@ fn quoted(text: &str, at: &Expr, name: &str, diags: &mut Diagnostics) -> Option<
         return None;
     };
     diags.push(Diagnostic::warning(DEPRECATED, format!("References in {name:?} are written without quotes.")).at(at.span).hint("Remove the quotes."));
-    Some(respan(parsed, at))
-}
-
-/// A parsed string's spans count from the string's start; the whole string is shown instead.
-fn respan(expr: Expr, at: &Expr) -> Expr {
-    let ident = |i: &Ident| Ident { name: i.name.clone(), span: at.span };
-    let kind = match &*expr.kind {
-        ExprKind::Traversal { root, steps } => {
-            let step = |s: &Step| match s {
-                Step::Attr(i) => Step::Attr(ident(i)),
-                Step::Index(e) => Step::Index(Expr { kind: e.kind.clone(), span: at.span }),
-                Step::AttrSplat(_) => Step::AttrSplat(at.span),
-                Step::FullSplat(_) => Step::FullSplat(at.span),
-            };
-            ExprKind::Traversal { root: ident(root), steps: steps.iter().map(step).collect() }
-        }
-        other => other.clone(),
-    };
-    Expr { kind: kind.into(), span: at.span }
+    // A parsed string's spans count from the string's start; the whole string is shown instead.
+    Some(respan(&parsed, &|_| at.span))
 }
 
 /// An address written as a traversal with literal keys: `module.a["x"].kafka_topic.b`.
