@@ -11,6 +11,7 @@ pub(crate) mod kafka_common;
 pub mod kafka_connect_data;
 pub mod kafka_connector;
 pub mod kafka_topic;
+pub mod secret;
 
 use std::any::Any;
 use std::collections::BTreeMap;

@@ -108,7 +108,7 @@ pub fn start(spec: &Spec) -> Result<Identity, Diagnostic> {
     let mut command = launcher(&spec.java);
     command.arg(marker(&spec.identity)).args(&spec.args);
     command.env_clear().envs(std::env::vars_os().filter(|(k, _)| INHERITED.iter().any(|i| k == i))).envs(spec.env.iter().map(|(k, v)| (k, v)));
-    command.stdin(std::process::Stdio::null()).stdout(log).stderr(err).process_group(0).kill_on_drop(false);
+    command.stdin(std::process::Stdio::null()).stdout(log).stderr(err).kill_on_drop(false);
     if let Some(dir) = spec.identity.parent() {
         private_dir(dir)?;
         command.current_dir(dir);
@@ -125,7 +125,8 @@ pub fn start(spec: &Spec) -> Result<Identity, Diagnostic> {
 /// What a process inherits of the environment. Not all: it may hold secrets, and settings that change what Kafka's tools do.
 const INHERITED: &[&str] = &["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH"];
 
-/// `setsid` gives the process its own session, so that closing the terminal does not reach it. Without it, an own process group must do.
+/// `setsid` gives the process its own session, so that closing the terminal does not reach it. Without it, an own process group must do
+/// (not both: as leader of a group `setsid` would fork, and the number would not be the process's).
 fn launcher(java: &Path) -> tokio::process::Command {
     match in_path("setsid", std::env::var_os("PATH").as_deref()) {
         Some(setsid) => {
@@ -133,7 +134,11 @@ fn launcher(java: &Path) -> tokio::process::Command {
             command.arg(java);
             command
         }
-        None => tokio::process::Command::new(java),
+        None => {
+            let mut command = tokio::process::Command::new(java);
+            command.process_group(0);
+            command
+        }
     }
 }
 
