@@ -1,1 +1,532 @@
-//! Connect workers of one local Connect cluster.
+//! Connect workers of one local Connect cluster: their settings, their topics and rights on Kafka, and how they are brought to what is wanted.
+//!
+//! Workers speak REST on loopback, with client certificates of an authority of their own. Their three topics and their own access rights are
+//! made before they start, so that they never need the right to make topics.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::broker::{Launch, Note};
+use super::pki::{Issued, Pki};
+use super::{LOG4J, digest, file_error, jars, java, ports, private_dir, process, properties, random_text, read_optional, remove_dir, write_private};
+use crate::diag::Diagnostic;
+use crate::diag::codes::engine as codes;
+use crate::target::connect::{ConnectClient, ConnectConnection, Patience};
+use crate::target::kafka::{AclBinding, AclOperation, AclPattern, AclPermission, AclResource, Admin, KafkaConnection, KafkaError, NewTopic, SecurityProtocol};
+
+const GRACE: Duration = Duration::from_secs(20);
+
+/// What a Connect cluster should be.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// Kafka's version.
+    pub version: String,
+    /// How many workers.
+    pub workers: usize,
+    /// The first worker's port; the others count up. `None`: any free port.
+    pub port: Option<u16>,
+    /// Whether REST needs client certificates; without, it is plain HTTP.
+    pub mtls: bool,
+    /// The heap flags of each JVM.
+    pub heap: String,
+    /// Maven coordinates and paths of plugins.
+    pub plugins: Vec<String>,
+    /// Worker settings set by hand.
+    pub config: BTreeMap<String, String>,
+    /// Variables for the workers.
+    pub env: BTreeMap<String, String>,
+    /// The folders that `${file:…}` may read.
+    pub secrets: Vec<PathBuf>,
+    /// The administrator's way to Kafka.
+    pub kafka: KafkaConnection,
+    /// The common name of the workers' certificate, where Kafka's authority lies on this machine; else they connect as the administrator does.
+    pub common_name: Option<String>,
+}
+
+/// The names that a Connect cluster has on Kafka.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names {
+    /// The group of the workers.
+    pub group: String,
+    /// The topic of connector configurations.
+    pub config: String,
+    /// The topic of source offsets.
+    pub offset: String,
+    /// The topic of states.
+    pub status: String,
+}
+
+impl Names {
+    /// The names of the Connect cluster `name`.
+    pub fn of(name: &str) -> Names {
+        let topic = |kind: &str| format!("_connect-{name}-{kind}");
+        Names { group: format!("streamform-connect-{name}"), config: topic("configs"), offset: topic("offsets"), status: topic("status") }
+    }
+
+    fn topics(&self) -> [NewTopic; 3] {
+        let topic = |name: &str, partitions| NewTopic {
+            name: name.into(),
+            partitions,
+            replication: -1,
+            config: BTreeMap::from([("cleanup.policy".into(), "compact".into())]),
+            ..NewTopic::default()
+        };
+        // Configurations must be in one partition: their order matters.
+        [topic(&self.config, 1), topic(&self.offset, 5), topic(&self.status, 5)]
+    }
+
+    /// The rights that the workers themselves need.
+    pub fn acls(&self, principal: &str) -> Vec<AclBinding> {
+        use AclOperation::{Describe, DescribeConfigs, Read, Write};
+        let binding = |resource, name: &str, operation| AclBinding {
+            resource,
+            name: name.into(),
+            pattern: AclPattern::Literal,
+            principal: principal.into(),
+            host: "*".into(),
+            operation,
+            permission: AclPermission::Allow,
+        };
+        let topics = [&self.config, &self.offset, &self.status];
+        let mut all: Vec<AclBinding> =
+            topics.iter().flat_map(|t| [Read, Write, Describe, DescribeConfigs].map(|op| binding(AclResource::Topic, t, op))).collect();
+        all.extend([Read, Describe].map(|op| binding(AclResource::Group, &self.group, op)));
+        // The leader's producer when exactly-once sources are on.
+        let transaction = format!("connect-cluster-{}", self.group);
+        all.extend([Write, Describe].map(|op| binding(AclResource::TransactionalId, &transaction, op)));
+        all
+    }
+}
+
+/// One worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Worker {
+    /// Counted from 1.
+    pub id: usize,
+    /// Its REST port.
+    pub port: u16,
+    /// The digest of what it should run with.
+    pub fingerprint: String,
+}
+
+impl Worker {
+    fn label(&self) -> String {
+        format!("Connect worker {}", self.id)
+    }
+}
+
+/// The workers, with what was chosen once for them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layout {
+    /// The workers by id.
+    pub workers: Vec<Worker>,
+    /// Whether REST is https.
+    pub https: bool,
+    /// Who the workers are on Kafka.
+    pub principal: String,
+}
+
+/// One local Connect cluster's folder.
+#[derive(Clone, Debug)]
+pub struct ConnectCluster {
+    name: String,
+    dir: PathBuf,
+}
+
+impl ConnectCluster {
+    /// The Connect cluster of this name under a data folder. Nothing is read or written yet.
+    pub fn at(data_dir: &Path, name: &str) -> Self {
+        let dir = data_dir.join("connect").join(name);
+        ConnectCluster { name: name.into(), dir: std::path::absolute(&dir).unwrap_or(dir) }
+    }
+
+    /// The layout; `None` when there is no such cluster.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn layout(&self) -> Result<Option<Layout>, Diagnostic> {
+        let path = self.dir.join("connect.json");
+        let Some(text) = read_optional(&path)? else { return Ok(None) };
+        serde_json::from_str(&text).map(Some).map_err(|e| file_error("read", &path, &std::io::Error::other(e)))
+    }
+
+    fn save(&self, layout: &Layout) -> Result<(), Diagnostic> {
+        write_private(&self.dir.join("connect.json"), serde_json::to_string_pretty(layout).unwrap_or_default().as_bytes())
+    }
+
+    fn identity(&self, worker: &Worker) -> PathBuf {
+        self.dir.join("run").join(format!("worker-{}.json", worker.id))
+    }
+
+    fn log(&self, worker: &Worker) -> PathBuf {
+        self.dir.join("logs").join(format!("worker-{}.log", worker.id))
+    }
+
+    fn settings_file(&self, worker: &Worker) -> PathBuf {
+        self.dir.join("conf").join(format!("worker-{}.properties", worker.id))
+    }
+
+    /// The ids of the workers that run with the settings that they should have.
+    ///
+    /// # Errors
+    /// When identity files cannot be read.
+    pub fn running(&self, layout: &Layout) -> Result<Vec<usize>, Diagnostic> {
+        let mut ids = vec![];
+        for worker in &layout.workers {
+            if process::running(&self.identity(worker))?.is_some_and(|p| p.fingerprint == worker.fingerprint) {
+                ids.push(worker.id);
+            }
+        }
+        Ok(ids)
+    }
+
+    /// How the REST interface of the first worker is reached.
+    pub fn connection(&self, layout: &Layout) -> ConnectConnection {
+        let port = layout.workers.first().map_or(0, |w| w.port);
+        self.connection_to(layout.https, port)
+    }
+
+    fn connection_to(&self, https: bool, port: u16) -> ConnectConnection {
+        let mut connection = ConnectConnection::to_url(format!("{}://127.0.0.1:{port}", if https { "https" } else { "http" }));
+        if https {
+            let file = |name: &str| Some(self.dir.join("pki").join(name).to_string_lossy().into_owned());
+            connection.ca_file = file("ca.crt");
+            connection.certificate_file = file("admin.crt");
+            connection.key_file = file("admin.key");
+        }
+        connection
+    }
+
+    /// Brings the Connect cluster to what is wanted.
+    ///
+    /// # Errors
+    /// When Kafka refuses topics or rights, a plugin cannot be had, a port is taken or a worker does not come up.
+    pub async fn converge(&self, wanted: &Wanted, kafka: &Admin, note: Note<'_>, limit: Duration) -> Result<Layout, Diagnostic> {
+        let end = Instant::now() + limit;
+        let launch = Launch { java: java::find().await?, libs: jars::kafka(&wanted.version, note).await? };
+        let plugins = self.plugins(&wanted.plugins, note).await?;
+        let (identity, principal) = self.kafka_identity(wanted)?;
+        let mut layout = self.layout()?.unwrap_or_default();
+        let old = std::mem::replace(&mut layout.principal, principal);
+        note("making its topics and access rights on Kafka");
+        self.secure(kafka, wanted, &layout.principal, &old).await?;
+        layout.https = wanted.mtls;
+        let leaving = layout.workers.split_off(wanted.workers.min(layout.workers.len()));
+        self.prepare(&mut layout, wanted, &identity, &plugins, &launch)?;
+        for worker in &leaving {
+            process::stop(&self.identity(worker), &worker.label(), GRACE).await?;
+        }
+        self.bring_up(&layout, wanted, &launch, note, end).await?;
+        Ok(layout)
+    }
+
+    /// The folders of plugins for `plugin.path`.
+    async fn plugins(&self, plugins: &[String], note: Note<'_>) -> Result<Vec<PathBuf>, Diagnostic> {
+        let mut dirs = vec![];
+        for text in plugins {
+            let dir = match jars::Coordinate::parse(text) {
+                Some(coordinate) => jars::plugin(&coordinate, note).await?,
+                None => std::path::absolute(text).map_err(|e| file_error("find", Path::new(text), &e))?,
+            };
+            if !dir.exists() {
+                return Err(Diagnostic::error(codes::INVALID_ARGUMENT, format!("There is no plugin at \"{}\".", dir.display()))
+                    .hint("Name a folder of jars, or Maven's `group:artifact:version`."));
+            }
+            dirs.push(dir);
+        }
+        Ok(dirs)
+    }
+
+    /// The key store that the workers show to Kafka, if any, and the principal that this makes them.
+    fn kafka_identity(&self, wanted: &Wanted) -> Result<(Option<PathBuf>, String), Diagnostic> {
+        let kafka = &wanted.kafka;
+        let authority = kafka.ca_file.as_deref().and_then(Pki::beside);
+        if let (Some(name), Some(authority)) = (&wanted.common_name, authority) {
+            return Ok((Some(authority.issue(name)?.bundle), format!("User:CN={name}")));
+        }
+        match (&kafka.certificate_file, &kafka.key_file) {
+            (Some(certificate), Some(key)) => {
+                let read = |path: &Path| std::fs::read_to_string(path).map_err(|e| file_error("read", path, &e));
+                let bundle = self.dir.join("pki/kafka.pem");
+                write_private(&bundle, format!("{}\n{}", read(key)?, read(certificate)?).as_bytes())?;
+                let principal = if kafka.protocol.sasl() { user(kafka) } else { super::pki::principal(certificate)? };
+                Ok((Some(bundle), principal))
+            }
+            _ => Ok((None, user(kafka))),
+        }
+    }
+
+    /// Makes the topics and rights; both may be there already. Rights of an earlier principal go.
+    async fn secure(&self, kafka: &Admin, wanted: &Wanted, principal: &str, old: &str) -> Result<(), Diagnostic> {
+        let names = Names::of(&self.name);
+        let doing = || format!("making the topics of the Connect cluster \"{}\"", self.name);
+        let made = kafka.create_topics(&names.topics(), false).await.map_err(|e| e.into_diagnostic(doing()))?;
+        for result in made {
+            match result {
+                Ok(_) | Err(KafkaError::TopicAlreadyExists) => {}
+                Err(e) => return Err(e.into_diagnostic(doing())),
+            }
+        }
+        if wanted.common_name.is_none() {
+            return Ok(());
+        }
+        let doing = || format!("granting the Connect cluster \"{}\" its own rights", self.name);
+        if !old.is_empty() && old != principal {
+            kafka.delete_acls(&names.acls(old)).await.map_err(|e| e.into_diagnostic(doing()))?;
+        }
+        for result in kafka.create_acls(&names.acls(principal)).await.map_err(|e| e.into_diagnostic(doing()))? {
+            match result {
+                Ok(()) | Err(KafkaError::SecurityDisabled) => {}
+                Err(e) => return Err(e.into_diagnostic(doing())),
+            }
+        }
+        Ok(())
+    }
+
+    fn prepare(&self, layout: &mut Layout, wanted: &Wanted, identity: &Option<PathBuf>, plugins: &[PathBuf], launch: &Launch) -> Result<(), Diagnostic> {
+        private_dir(&self.dir)?;
+        write_private(&self.dir.join("log4j2.xml"), LOG4J.as_bytes())?;
+        let password = self.stores()?;
+        for id in 1..=wanted.workers {
+            let fixed = wanted.port.map(|p| p.saturating_add((id - 1) as u16));
+            match layout.workers.get_mut(id - 1) {
+                Some(worker) => worker.port = fixed.unwrap_or(worker.port),
+                None => layout.workers.push(Worker { id, port: fixed.map_or_else(ports::free, Ok)?, fingerprint: String::new() }),
+            }
+        }
+        let texts: Vec<String> = layout.workers.iter().map(|w| self.settings(w, wanted, identity, plugins, &password)).collect();
+        let env: String = wanted.env.iter().map(|(k, v)| format!("{k}={v}\n")).collect();
+        for (worker, text) in layout.workers.iter_mut().zip(&texts) {
+            worker.fingerprint = digest([text.as_str(), &wanted.heap, &launch.libs.to_string_lossy(), &env]);
+        }
+        self.save(layout)?;
+        for (worker, text) in layout.workers.iter().zip(&texts) {
+            write_private(&self.settings_file(worker), text.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Makes the REST interface's authority, certificates and key stores; returns the stores' password.
+    fn stores(&self) -> Result<String, Diagnostic> {
+        let dir = self.dir.join("pki");
+        let pki = Pki::open(&dir, &self.name)?;
+        pki.issue("admin")?;
+        let worker: Issued = pki.issue("worker")?;
+        let file = dir.join("password");
+        if let Some(password) = read_optional(&file)?.filter(|_| dir.join("keys.p12").is_file() && dir.join("trust.p12").is_file()) {
+            return Ok(password);
+        }
+        let password = random_text(24)?;
+        pki.stores(&worker, &dir.join("keys.p12"), &dir.join("trust.p12"), &password)?;
+        write_private(&file, password.as_bytes())?;
+        Ok(password)
+    }
+
+    fn settings(&self, worker: &Worker, wanted: &Wanted, identity: &Option<PathBuf>, plugins: &[PathBuf], password: &str) -> String {
+        let names = Names::of(&self.name);
+        let joined = |paths: &[PathBuf]| paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(",");
+        // Without any folder the provider would read every file of this user.
+        let allowed = if wanted.secrets.is_empty() { self.dir.join("no-secrets").display().to_string() } else { joined(&wanted.secrets) };
+        let fixed: [(&str, String); 24] = [
+            ("group.id", names.group.clone()),
+            ("config.storage.topic", names.config.clone()),
+            ("offset.storage.topic", names.offset.clone()),
+            ("status.storage.topic", names.status.clone()),
+            ("config.storage.replication.factor", "-1".into()),
+            ("offset.storage.replication.factor", "-1".into()),
+            ("status.storage.replication.factor", "-1".into()),
+            ("offset.storage.partitions", "5".into()),
+            ("status.storage.partitions", "5".into()),
+            ("key.converter", "org.apache.kafka.connect.json.JsonConverter".into()),
+            ("key.converter.schemas.enable", "false".into()),
+            ("value.converter", "org.apache.kafka.connect.json.JsonConverter".into()),
+            ("value.converter.schemas.enable", "false".into()),
+            ("offset.flush.interval.ms", "1000".into()),
+            ("scheduled.rebalance.max.delay.ms", "1000".into()),
+            ("connector.client.config.override.policy", "All".into()),
+            ("topic.creation.enable", "true".into()),
+            ("config.providers", "file".into()),
+            ("config.providers.file.class", "org.apache.kafka.common.config.provider.FileConfigProvider".into()),
+            ("config.providers.file.param.allowed.paths", allowed),
+            ("plugin.path", joined(plugins)),
+            // Old plugins carry no manifests: with plugins they are searched for, which takes longer.
+            ("plugin.discovery", if plugins.is_empty() { "service_load" } else { "hybrid_warn" }.into()),
+            ("rest.advertised.host.name", "127.0.0.1".into()),
+            ("rest.advertised.port", worker.port.to_string()),
+        ];
+        let mut all: BTreeMap<String, String> = fixed.into_iter().map(|(k, v)| (k.to_string(), v)).collect();
+        all.extend(self.rest(worker, wanted.mtls, password));
+        let client = client_settings(&wanted.kafka, identity.as_deref());
+        for prefix in ["", "producer.", "consumer.", "admin."] {
+            all.extend(client.iter().map(|(k, v)| (format!("{prefix}{k}"), v.clone())));
+        }
+        all.insert("bootstrap.servers".into(), wanted.kafka.bootstrap_servers.join(","));
+        all.extend(wanted.config.clone());
+        all.retain(|k, v| k != "plugin.path" || !v.is_empty());
+        properties(all.iter().map(|(k, v)| (k.as_str(), v.as_str())))
+    }
+
+    fn rest(&self, worker: &Worker, mtls: bool, password: &str) -> BTreeMap<String, String> {
+        let scheme = if mtls { "https" } else { "http" };
+        let mut all = BTreeMap::from([
+            ("listeners".to_string(), format!("{scheme}://127.0.0.1:{}", worker.port)),
+            ("rest.advertised.listener".to_string(), scheme.to_string()),
+        ]);
+        if mtls {
+            let store = |name: &str| self.dir.join("pki").join(name).display().to_string();
+            let ssl: [(&str, String); 8] = [
+                ("client.auth", "required".into()),
+                ("keystore.type", "PKCS12".into()),
+                ("keystore.location", store("keys.p12")),
+                ("keystore.password", password.into()),
+                ("key.password", password.into()),
+                ("truststore.type", "PKCS12".into()),
+                ("truststore.location", store("trust.p12")),
+                ("truststore.password", password.into()),
+            ];
+            all.extend(ssl.map(|(k, v)| (format!("listeners.https.ssl.{k}"), v)));
+        }
+        all
+    }
+
+    /// Starts what does not run, then restarts what runs with other settings: one worker at a time.
+    async fn bring_up(&self, layout: &Layout, wanted: &Wanted, launch: &Launch, note: Note<'_>, end: Instant) -> Result<(), Diagnostic> {
+        let (mut missing, mut stale) = (vec![], vec![]);
+        for worker in &layout.workers {
+            match process::running(&self.identity(worker))? {
+                None => missing.push(worker),
+                Some(p) if p.fingerprint != worker.fingerprint => stale.push(worker),
+                Some(_) => {}
+            }
+        }
+        for worker in &missing {
+            ports::check(worker.port, &worker.label(), "rest")?;
+            self.start(worker, wanted, launch)?;
+        }
+        for worker in missing {
+            self.wait(layout, worker, note, end).await?;
+        }
+        for worker in stale {
+            note(&format!("restarting {}", worker.label()));
+            process::stop(&self.identity(worker), &worker.label(), GRACE).await?;
+            ports::check(worker.port, &worker.label(), "rest")?;
+            self.start(worker, wanted, launch)?;
+            self.wait(layout, worker, note, end).await?;
+        }
+        Ok(())
+    }
+
+    fn start(&self, worker: &Worker, wanted: &Wanted, launch: &Launch) -> Result<(), Diagnostic> {
+        let mut args: Vec<String> = wanted.heap.split_whitespace().map(str::to_string).collect();
+        args.extend(launch.args(&self.dir));
+        args.extend(["org.apache.kafka.connect.cli.ConnectDistributed".into(), self.settings_file(worker).display().to_string()]);
+        process::start(&process::Spec {
+            label: format!("{} of {}", worker.label(), self.name),
+            java: launch.java.clone(),
+            args,
+            env: wanted.env.clone().into_iter().collect(),
+            log: self.log(worker),
+            identity: self.identity(worker),
+            fingerprint: worker.fingerprint.clone(),
+        })
+        .map(drop)
+    }
+
+    /// Waits until a worker answers as a member of its group.
+    async fn wait(&self, layout: &Layout, worker: &Worker, note: Note<'_>, end: Instant) -> Result<(), Diagnostic> {
+        let began = Instant::now();
+        note(&format!("waiting for {}", worker.label()));
+        let connection = self.connection_to(layout.https, worker.port);
+        let client = ConnectClient::new(&connection, Arc::default())
+            .map_err(|e| Diagnostic::error(codes::CERTIFICATE, format!("The Connect workers cannot be asked: {e}.")))?;
+        loop {
+            if process::running(&self.identity(worker))?.is_none() {
+                return Err(process::failed(&worker.label(), &self.log(worker), None));
+            }
+            // Listing answers only when the worker has joined its group.
+            if !ports::is_free(worker.port) && client.connectors(&Patience::quiet(Duration::from_secs(2))).await.is_ok() {
+                return Ok(());
+            }
+            if Instant::now() >= end {
+                return Err(process::failed(&worker.label(), &self.log(worker), Some(began.elapsed())));
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Ends the workers, removes their topics and rights from Kafka, then the folder.
+    ///
+    /// # Errors
+    /// When Kafka refuses, or a process or a file stays.
+    pub async fn destroy(&self, kafka: Option<&Admin>, authority: Option<Pki>, note: Note<'_>) -> Result<(), Diagnostic> {
+        let layout = self.layout()?.unwrap_or_default();
+        note(&format!("ending {} workers", layout.workers.len()));
+        let stops = layout.workers.iter().map(|w| async move { process::stop(&self.identity(w), &w.label(), GRACE).await });
+        futures::future::try_join_all(stops).await?;
+        if let Some(kafka) = kafka {
+            self.forget(kafka, &layout.principal, authority.is_some()).await?;
+        }
+        if let (Some(authority), Some(name)) = (authority, layout.principal.strip_prefix("User:CN=")) {
+            authority.forget(name);
+        }
+        remove_dir(&self.dir)?;
+        if let Some(parent) = self.dir.parent() {
+            super::remove_if_empty(parent);
+        }
+        Ok(())
+    }
+
+    async fn forget(&self, kafka: &Admin, principal: &str, own: bool) -> Result<(), Diagnostic> {
+        let names = Names::of(&self.name);
+        let doing = || format!("removing the topics and rights of the Connect cluster \"{}\"", self.name);
+        let topics = [names.config.clone(), names.offset.clone(), names.status.clone()];
+        for result in kafka.delete_topics(&topics).await.map_err(|e| e.into_diagnostic(doing()))? {
+            match result {
+                Ok(()) | Err(KafkaError::UnknownTopicOrPart) => {}
+                Err(e) => return Err(e.into_diagnostic(doing())),
+            }
+        }
+        if own && !principal.is_empty() {
+            for result in kafka.delete_acls(&names.acls(principal)).await.map_err(|e| e.into_diagnostic(doing()))? {
+                match result {
+                    Ok(_) | Err(KafkaError::SecurityDisabled) => {}
+                    Err(e) => return Err(e.into_diagnostic(doing())),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn user(kafka: &KafkaConnection) -> String {
+    format!("User:{}", kafka.username.as_deref().filter(|_| kafka.protocol.sasl()).unwrap_or("ANONYMOUS"))
+}
+
+/// What a Java client needs to connect as `kafka` says.
+fn client_settings(kafka: &KafkaConnection, identity: Option<&Path>) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::from([("security.protocol".to_string(), kafka.protocol.as_str().to_string())]);
+    let mut set = |k: &str, v: String| all.insert(k.into(), v);
+    if kafka.protocol.tls() {
+        for (kind, path) in [("keystore", identity), ("truststore", kafka.ca_file.as_deref())] {
+            if let Some(path) = path {
+                set(&format!("ssl.{kind}.type"), "PEM".into());
+                set(&format!("ssl.{kind}.location"), path.display().to_string());
+            }
+        }
+        if kafka.insecure_skip_verify {
+            set("ssl.endpoint.identification.algorithm", String::new());
+        }
+    }
+    if let (true, Some(mechanism)) = (matches!(kafka.protocol, SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl), kafka.mechanism) {
+        let module = if mechanism.as_str() == "PLAIN" { "plain.PlainLoginModule" } else { "scram.ScramLoginModule" };
+        let quote = |text: Option<&str>| text.unwrap_or_default().replace('\\', "\\\\").replace('"', "\\\"");
+        let (user, password) = (quote(kafka.username.as_deref()), quote(kafka.password.as_deref()));
+        set("sasl.mechanism", mechanism.as_str().into());
+        set("sasl.jaas.config", format!("org.apache.kafka.common.security.{module} required username=\"{user}\" password=\"{password}\";"));
+    }
+    all
+}
