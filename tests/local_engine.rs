@@ -8,8 +8,12 @@ use std::time::Duration;
 use streamform::addr::{InstanceAddr, Mode, ResourceAddr};
 use streamform::diag::codes::engine as codes;
 use streamform::resource::kafka_cluster::KafkaCluster;
+use streamform::resource::kafka_connect::KafkaConnect;
 use streamform::resource::{Observed, PlanInput, Private, Progress, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb};
+use streamform::resource::secret::Secret;
 use streamform::schema::{AttrType, Set};
+use streamform::target::connect::{ConnectClient, ConnectConnection, Patience};
+use streamform::target::kafka::{KafkaConnection, KafkaPool};
 use streamform::value::{Type, Value};
 
 struct Quiet;
@@ -173,4 +177,83 @@ async fn a_taken_port_is_named_and_a_bad_setting_shows_the_log() {
     assert!(error.detail.contains("num.io.threads"), "{}", error.detail);
     let gone = run.step(Verb::Delete, Some(proposed(&KafkaCluster, &Value::object_from([("name", Value::from("bad"))]), None))).await;
     assert!(gone.error.is_none() && !dir.path().join(".streamform/local").exists());
+}
+
+/// An object as other blocks refer to it.
+fn referred(run: &Run<'_>) -> Value {
+    let attrs = run.now.as_ref().unwrap().0.as_map().unwrap().clone();
+    Value::object_of(attrs, Some(Arc::new(run.addr.clone())))
+}
+
+fn text(value: &Value, name: &str) -> String {
+    value.get_str(name).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connect_reads_secrets_heals_and_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let cx = session(dir.path());
+    let mut cluster = Run { cx: &cx, ty: &KafkaCluster, addr: addr("kafka_cluster", "lab"), now: None };
+    cluster.apply(&Value::object_from([("brokers", Value::from(1))])).await;
+    let mut secret = Run { cx: &cx, ty: &Secret, addr: addr("secret", "creds"), now: None };
+    let input = dir.path().join("in.txt");
+    std::fs::write(&input, "one\ntwo\n").unwrap();
+    let line = format!("path={}", input.display());
+    let data = Value::object_from([("data", map(&[("creds.properties", &line)]).sensitive())]);
+    secret.apply(&data).await;
+
+    let mut connect = Run { cx: &cx, ty: &KafkaConnect, addr: addr("kafka_connect", "etl"), now: None };
+    let mount = Value::object_from([("secret", referred(&secret)), ("path", "/etc/secrets".into())]);
+    let config = |settings: &[(&str, &str)]| {
+        let mounts = Value::map(Type::Dynamic, BTreeMap::from([("secrets".into(), mount.clone())]));
+        Value::object_from([("cluster", referred(&cluster)), ("mount", mounts), ("config", map(settings))])
+    };
+    connect.apply(&config(&[])).await;
+    let now = connect.now.as_ref().unwrap().0.clone();
+    assert_eq!(text(&now, "principal"), "User:CN=lab-etl-connect");
+    let folder = dir.path().join(".streamform/connect/etl");
+    let first = pid(&folder, "run/worker-1.json");
+
+    // A connector without rights of its own reads the secret; the name of its file comes out of it.
+    let client = ConnectClient::new(&ConnectConnection::from_value(&now).unwrap(), Arc::default()).unwrap();
+    let patience = Patience::quiet(Duration::from_secs(30));
+    let placeholder = format!("${{file:{}/creds.properties:path}}", text(&now.get("mounts").unwrap(), "secrets"));
+    let settings = [("connector.class", "org.apache.kafka.connect.file.FileStreamSourceConnector"), ("topic", "lines"), ("file", &placeholder), ("tasks.max", "1")];
+    let settings: BTreeMap<String, String> = settings.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+    client.put_config("files", &settings, &patience).await.unwrap();
+    let task = async {
+        loop {
+            if let Ok(status) = client.status("files", &patience).await
+                && !status.tasks.is_empty()
+            {
+                break status;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), task).await.expect("the connector has a task");
+
+    kill(first);
+    let effects = connect.apply(&config(&[])).await;
+    assert_eq!(effects, ["restart worker 1 (not running as configured)"]);
+    let second = pid(&folder, "run/worker-1.json");
+    let effects = connect.apply(&config(&[("offset.flush.interval.ms", "2000")])).await;
+    assert_eq!(effects, ["restart the workers one at a time"]);
+    let third = pid(&folder, "run/worker-1.json");
+    assert!(!alive(second) && alive(third));
+
+    let gone = connect.step(Verb::Delete, None).await;
+    assert!(gone.error.is_none(), "{:?}", gone.error);
+    assert!(!alive(third) && !dir.path().join(".streamform/connect").exists());
+    let admin = cluster.now.as_ref().unwrap().0.get("admin").unwrap();
+    let kafka = cx.pool::<KafkaPool>().admin(&KafkaConnection::from_value(&admin).unwrap().unwrap()).unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let topics = kafka.metadata().await.unwrap().topics;
+    assert!(!topics.keys().any(|t| t.starts_with("_connect-")), "{:?}", topics.keys());
+    assert!(kafka.describe_acls().await.unwrap().is_empty());
+    for run in [&mut secret, &mut cluster] {
+        assert!(run.step(Verb::Delete, None).await.error.is_none());
+    }
+    let left: Vec<_> = std::fs::read_dir(dir.path().join(".streamform")).unwrap().map(|e| e.unwrap().path()).collect();
+    assert!(left.is_empty(), "{left:?}");
 }

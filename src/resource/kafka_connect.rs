@@ -1,0 +1,446 @@
+//! `kafka_connect`: a Connect cluster that streamform runs. What its engines do lies in [`crate::engine`]; here are its schema and its decisions.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::kafka_cluster::{default_name, engine_error, name_error, reserved_error, text_map, version_error};
+use super::kafka_connect_data::admin_type;
+use super::{Observed, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb, attr_error};
+use crate::addr::{InstanceAddr, Mode};
+use crate::diag::codes::engine as codes;
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::engine::local::connect::{ConnectCluster, Layout, Names, Wanted};
+use crate::engine::local::pki::Pki;
+use crate::schema::{Attribute, Body, NestedBlock, Nesting, Schema};
+use crate::target::kafka::{Admin, KafkaConnection, KafkaPool};
+use crate::value::{Type, Value};
+
+/// The resource type `kafka_connect`.
+pub struct KafkaConnect;
+
+/// Worker settings that follow from the other arguments.
+const RESERVED_SETTINGS: &[&str] = &[
+    "bootstrap.servers", "group.id", "config.storage.topic", "offset.storage.topic", "status.storage.topic",
+    "key.converter.schema.registry.url", "value.converter.schema.registry.url",
+];
+
+/// Variables that follow from the other arguments.
+const RESERVED_VARIABLES: &[&str] = &[
+    "KAFKA_HEAP_OPTS", "KAFKA_OPTS", "CONNECT_REST_ADVERTISED_HOST_NAME", "CONNECT_BOOTSTRAP_SERVERS", "CONNECT_GROUP_ID",
+    "CONNECT_CONFIG_STORAGE_TOPIC", "CONNECT_OFFSET_STORAGE_TOPIC", "CONNECT_STATUS_STORAGE_TOPIC",
+    "CONNECT_KEY_CONVERTER_SCHEMA_REGISTRY_URL", "CONNECT_VALUE_CONVERTER_SCHEMA_REGISTRY_URL",
+];
+
+/// Settings that the local engine sets for REST and identity.
+const LOCAL_SETTINGS: &[&str] = &["listeners", "rest.advertised.host.name", "rest.advertised.port", "rest.advertised.listener", "plugin.path"];
+
+static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
+    version: 0,
+    doc: "A Kafka Connect cluster (distributed mode). The engine `local` runs `min_replicas` workers as processes of this machine. Its three \
+          internal topics and the rights that the workers themselves need are made on Kafka before they start, and removed with it.\n\nSecrets: a \
+          `mount` gives connectors the files of a `secret` through Kafka's file provider. The engine `local` changes nothing outside its own \
+          folder, so a mounted folder is not found under `path` but where the secret lies: write \
+          `\"$${file:${kafka_connect.NAME.mounts[\"secrets\"]}/creds.properties:key}\"`. (`mount_paths` tells the real folder of each `path`.) \
+          Both converters are JSON without schemas unless set in `config`.",
+    body: Body { attributes: attributes(), blocks: vec![mount_block()] },
+});
+
+fn mount_block() -> NestedBlock {
+    NestedBlock {
+        name: "mount",
+        nesting: Nesting::Map,
+        min: 0,
+        doc: "A secret whose files connectors may read.",
+        body: Body {
+            attributes: vec![
+                Attribute { force_new: false, ..Attribute::reference("secret", &["secret"], "The secret.") },
+                Attribute::required("path", Type::String, "The folder as connectors see it on Kubernetes, such as `/etc/secrets`."),
+            ],
+            blocks: vec![],
+        },
+    }
+}
+
+fn attributes() -> Vec<Attribute> {
+    let text_map = || Type::map(Type::String);
+    let mut all = vec![
+        Attribute::reference("cluster", &["kafka_cluster"], "The Kafka cluster that it belongs to."),
+        Attribute::optional_computed("name", Type::String, "The Connect cluster's name. Default: the block's.").force_new(),
+        Attribute::optional("engine", Type::String, "What runs it: `local`. (`native`, `strimzi`, `koperator` are not available in this version.)").default("local").force_new(),
+        Attribute::optional("version", Type::String, "Kafka's version, 4.0 or newer. A change rolls the workers.").default("4.3.1"),
+        Attribute::optional("min_replicas", Type::Number, "How many workers there are at least; the engine `local` runs just so many.").default(1),
+        Attribute::optional("max_replicas", Type::Number, "How many workers load may bring about. Used by the Kubernetes engines.").default(5),
+        Attribute::optional("service_port", Type::Number, "The REST port of the first worker; the next ones follow it. Default: free ports, kept from then on."),
+        Attribute::optional("mtls", Type::Bool, "Whether REST demands client certificates. False: plain HTTP on loopback.").default(true),
+        Attribute::optional("heap_opts", Type::String, "Heap flags of each worker. The default suits the engine `local`; the Kubernetes engines take -Xms512M -Xmx2048M.").default("-Xms64M -Xmx384M"),
+        Attribute::optional("plugins", Type::list(Type::String), "Connector plugins: Maven's `group:artifact:version`, or a folder of jars."),
+        Attribute::optional("config", text_map(), "Worker settings. A change restarts the workers one at a time."),
+        Attribute::optional("env", text_map(), "Variables for the workers. Of this command's own environment they get next to nothing."),
+    ];
+    let kubernetes = [
+        ("pod_annotations", text_map(), "Annotations of the pods. Used by the Kubernetes engines."),
+        ("pod_labels", text_map(), "Labels of the pods. Used by the Kubernetes engines."),
+        ("service_annotations", text_map(), "Annotations of the service. Used by the Kubernetes engines."),
+        ("service_labels", text_map(), "Labels of the service. Used by the Kubernetes engines."),
+        ("node_selector", text_map(), "Labels that nodes must have. Used by the Kubernetes engines."),
+        ("service_account_name", Type::String, "The pods' service account. Used by the Kubernetes engines."),
+        ("affinity", Type::Dynamic, "The pods' affinity, as Kubernetes has it. Used by the Kubernetes engines."),
+        ("tolerations", Type::Dynamic, "The pods' tolerations, as Kubernetes has them. Used by the Kubernetes engines."),
+        ("resources", Type::Dynamic, "Requests and limits, as Kubernetes has them. Used by the Kubernetes engines."),
+        ("volumes", Type::Dynamic, "Further volumes, as Kubernetes has them. Used by the Kubernetes engines."),
+        ("volume_mounts", Type::Dynamic, "Where they are mounted. Used by the Kubernetes engines."),
+        ("jmx_exporter", Type::Dynamic, "Settings of the metrics exporter. Used by the Kubernetes engines."),
+    ];
+    all.extend(kubernetes.map(|(name, ty, doc)| Attribute::optional(name, ty, doc)));
+    let computed = [
+        ("principal", Type::String, "Who workers and connectors are on Kafka."),
+        ("group_id", Type::String, "The workers' group."),
+        ("config_topic", Type::String, "The topic of connector configurations."),
+        ("offset_topic", Type::String, "The topic of source offsets."),
+        ("status_topic", Type::String, "The topic of states."),
+        ("endpoint", Type::String, "The REST interface's URL."),
+        ("admin", admin_type(), "How connectors reach it."),
+        ("mounts", text_map(), "The real folder of each mount by its label."),
+        ("mount_paths", text_map(), "The real folder of each mount by its `path`."),
+        ("cluster_id", Type::String, "The id of the Kafka cluster that it was set up on."),
+        ("running", Type::list(Type::Number), "The workers that run as configured."),
+    ];
+    all.extend(computed.map(|(name, ty, doc)| Attribute::computed(name, ty, doc)));
+    all
+}
+
+fn name_of(addr: &InstanceAddr, value: &Value) -> String {
+    value.get_str("name").unwrap_or_else(|| default_name(addr))
+}
+
+fn count(value: &Value, name: &str) -> usize {
+    value.get(name).and_then(|v| v.as_i64()).and_then(|n| usize::try_from(n).ok()).unwrap_or_default()
+}
+
+/// The common name of the workers' certificate; `None` on a cluster that streamform does not run, which issues none.
+fn common_name(cluster: Option<&Value>, name: &str) -> Option<String> {
+    let cluster = cluster?;
+    let managed = cluster.origin().is_some_and(|o| o.resource.mode == Mode::Managed);
+    managed.then(|| cluster.get_str("name")).flatten().map(|c| format!("{c}-{name}-connect"))
+}
+
+/// The principal where the configuration tells it: else only the certificate does.
+fn principal(cluster: Option<&Value>, name: &str) -> Option<String> {
+    if let Some(name) = common_name(cluster, name) {
+        return Some(format!("User:CN={name}"));
+    }
+    let admin = cluster?.get("admin")?;
+    match admin.get_str("security_protocol").as_deref() {
+        Some("SASL_SSL" | "SASL_PLAINTEXT") => admin.get_str("username").map(|u| format!("User:{u}")),
+        Some("PLAINTEXT") => Some("User:ANONYMOUS".into()),
+        _ => None,
+    }
+}
+
+/// The real folders of the mounts, by label and by path; `None` while a secret's folder is not known.
+fn folders(value: &Value) -> Option<(Value, Value)> {
+    let (mut labels, mut paths) = (BTreeMap::new(), BTreeMap::new());
+    let mounts = value.get("mount");
+    for (label, mount) in mounts.iter().filter_map(Value::as_map).flatten() {
+        let dir = mount.get("secret")?.get_str("dir")?;
+        paths.insert(mount.get_str("path")?.into(), Value::string(&dir));
+        labels.insert(label.clone(), Value::string(&dir));
+    }
+    Some((Value::map(Type::String, labels), Value::map(Type::String, paths)))
+}
+
+fn wanted(name: &str, planned: &Value, kafka: KafkaConnection, root: &std::path::Path) -> Wanted {
+    let plugin = |v: &Value| {
+        let text = v.as_str()?;
+        let coordinate = crate::engine::local::jars::Coordinate::parse(text).is_some();
+        Some(if coordinate { text.to_string() } else { root.join(text).to_string_lossy().into_owned() })
+    };
+    let dirs = folders(planned).map(|f| f.0);
+    Wanted {
+        version: planned.get_str("version").unwrap_or_default(),
+        workers: count(planned, "min_replicas").max(1),
+        port: planned.get("service_port").and_then(|v| v.as_i64()).and_then(|p| u16::try_from(p).ok()),
+        mtls: planned.get("mtls").and_then(|v| v.as_bool()).unwrap_or(true),
+        heap: planned.get_str("heap_opts").unwrap_or_default(),
+        plugins: planned.get("plugins").and_then(|v| v.as_slice().map(|s| s.iter().filter_map(plugin).collect())).unwrap_or_default(),
+        config: text_map(planned, "config"),
+        env: text_map(planned, "env"),
+        secrets: dirs.iter().filter_map(Value::as_map).flat_map(|m| m.values()).filter_map(|v| v.as_str().map(PathBuf::from)).collect(),
+        kafka,
+        common_name: common_name(planned.get("cluster").as_ref(), name),
+    }
+}
+
+fn numbers(ids: impl IntoIterator<Item = usize>) -> Value {
+    Value::list(Type::Number, ids.into_iter().map(|id| Value::from(id as i64)).collect())
+}
+
+/// The object with its computed attributes filled in from the layout.
+fn filled(addr: &InstanceAddr, base: &Value, connect: &ConnectCluster, layout: &Layout) -> Result<Value, Diagnostic> {
+    let mut attrs = base.as_map().cloned().unwrap_or_default();
+    let name = name_of(addr, base);
+    let names = Names::of(&name);
+    let way = connect.connection(layout);
+    let text = |v: Option<String>| v.map_or(Value::null(Type::String), Value::from);
+    let admin = Value::object_from([
+        ("url", Value::string(&way.url)),
+        ("ca_file", text(way.ca_file)),
+        ("certificate_file", text(way.certificate_file)),
+        ("key_file", text(way.key_file)),
+        ("username", text(None)),
+        ("password", text(None)),
+        ("insecure_skip_verify", false.into()),
+    ]);
+    let computed = [
+        ("name", name.into()),
+        ("principal", Value::string(&layout.principal)),
+        ("group_id", names.group.into()),
+        ("config_topic", names.config.into()),
+        ("offset_topic", names.offset.into()),
+        ("status_topic", names.status.into()),
+        ("endpoint", way.url.into()),
+        ("admin", admin),
+        ("running", numbers(connect.running(layout)?)),
+    ];
+    attrs.extend(computed.into_iter().map(|(k, v)| (Arc::from(k), v)));
+    Ok(Value::object_of(attrs, base.origin().cloned()))
+}
+
+/// After an apply: what follows from the referenced objects, which a refresh leaves as recorded.
+fn with_references(value: Value) -> Value {
+    let mut attrs = value.as_map().cloned().unwrap_or_default();
+    let cluster_id = value.get("cluster").and_then(|c| c.get_str("cluster_id"));
+    attrs.insert("cluster_id".into(), cluster_id.map_or(Value::null(Type::String), Value::from));
+    if let Some((labels, paths)) = folders(&value) {
+        attrs.insert("mounts".into(), labels);
+        attrs.insert("mount_paths".into(), paths);
+    }
+    Value::object_of(attrs, value.origin().cloned())
+}
+
+fn private(layout: &Layout) -> Private {
+    serde_json::to_value(layout).unwrap_or(Private::Null)
+}
+
+/// The administrator's client of the cluster that an object belongs to.
+fn kafka_of(cx: &Session, value: &Value) -> Result<(KafkaConnection, Arc<Admin>), Diagnostic> {
+    let admin = value.get("cluster").and_then(|c| c.get("admin"));
+    let connection = admin.as_ref().map(KafkaConnection::from_value).transpose()?.flatten();
+    let connection = connection.ok_or_else(|| {
+        Diagnostic::error(codes::INVALID_ARGUMENT, "How to reach the Kafka cluster of this Connect cluster is not known.")
+            .hint("Make sure that `cluster` refers to a cluster that exists.")
+    })?;
+    let client = cx.pool::<KafkaPool>().admin(&connection)?;
+    Ok((connection, client))
+}
+
+impl KafkaConnect {
+    fn observe(cx: &Session, request: &ReadRequest) -> Result<Observed, Diagnostic> {
+        let connect = ConnectCluster::at(&cx.data_dir, &name_of(&request.addr, &request.prior));
+        match connect.layout()? {
+            None => Ok(Observed::Absent),
+            Some(layout) => Ok(Observed::Present(filled(&request.addr, &request.prior, &connect, &layout)?, private(&layout))),
+        }
+    }
+
+    async fn make(cx: &Session, step: &StepRequest, planned: &Value) -> Result<StepResult, Diagnostic> {
+        let name = name_of(&step.addr, planned);
+        let connect = ConnectCluster::at(&cx.data_dir, &name);
+        let note = |text: &str| cx.progress.note(&step.addr, text);
+        let (connection, kafka) = kafka_of(cx, planned)?;
+        let layout = connect.converge(&wanted(&name, planned, connection, &cx.root_dir), &kafka, &note, step.timeout).await?;
+        let value = with_references(filled(&step.addr, planned, &connect, &layout)?);
+        Ok(StepResult::done(value, private(&layout)))
+    }
+
+    async fn destroy(cx: &Session, step: &StepRequest, prior: &Value) -> Result<StepResult, Diagnostic> {
+        let connect = ConnectCluster::at(&cx.data_dir, &name_of(&step.addr, prior));
+        let note = |text: &str| cx.progress.note(&step.addr, text);
+        let (connection, kafka) = kafka_of(cx, prior)?;
+        let own = common_name(prior.get("cluster").as_ref(), "").is_some();
+        let authority = connection.ca_file.as_deref().filter(|_| own).and_then(Pki::beside);
+        // A local cluster that is gone took topics and rights with it.
+        let kafka = (!own || authority.is_some()).then_some(kafka);
+        connect.destroy(kafka.as_deref(), authority, &note).await?;
+        Ok(StepResult::gone())
+    }
+
+    async fn step(cx: &Session, verb: Verb, step: &StepRequest) -> StepResult {
+        let outcome = match (verb, &step.planned, &step.prior) {
+            (Verb::Delete, _, Some(prior)) => Self::destroy(cx, step, prior).await,
+            (Verb::Create | Verb::Update, Some(planned), _) => Self::make(cx, step, planned).await,
+            _ => Ok(StepResult::gone()),
+        };
+        outcome.unwrap_or_else(|error| {
+            let base = step.prior.as_ref().or(step.planned.as_ref());
+            let kept = base.and_then(|value| {
+                let connect = ConnectCluster::at(&cx.data_dir, &name_of(&step.addr, value));
+                let layout = connect.layout().ok().flatten()?;
+                let value = filled(&step.addr, value, &connect, &layout).ok()?;
+                let value = if step.prior.is_some() { value } else { with_references(value) };
+                Some((value, private(&layout)))
+            });
+            StepResult::failed(error, kept)
+        })
+    }
+}
+
+#[async_trait]
+impl ResourceType for KafkaConnect {
+    fn schema(&self) -> &'static Schema {
+        &SCHEMA
+    }
+
+    fn validate(&self, config: &Value, diags: &mut Diagnostics) {
+        let text = |name: &str| config.get_str(name);
+        diags.extend(text("name").and_then(|n| name_error("name", &n)));
+        diags.extend(text("engine").and_then(|e| engine_error(&e)));
+        diags.extend(text("version").and_then(|v| version_error(&v)));
+        let keys = |name: &str| -> Vec<String> {
+            config.get(name).iter().filter_map(Value::as_map).flat_map(|m| m.keys()).map(|k| k.to_string()).collect()
+        };
+        for key in keys("config") {
+            if RESERVED_SETTINGS.contains(&key.as_str()) {
+                diags.push(reserved_error("config", &key, "It follows from the cluster, the name and the schema registry."));
+            } else if LOCAL_SETTINGS.contains(&key.as_str()) || key.starts_with("listeners.https.") {
+                diags.push(reserved_error("config", &key, "Use `service_port`, `mtls` and `plugins`."));
+            }
+        }
+        for key in keys("env").iter().filter(|k| RESERVED_VARIABLES.contains(&k.as_str())) {
+            diags.push(reserved_error("env", key, "It follows from the other arguments; the heap has `heap_opts`."));
+        }
+        let whole = |name: &str| config.get(name).and_then(|v| v.as_i64());
+        if let (Some(min), Some(max)) = (whole("min_replicas"), whole("max_replicas"))
+            && !(1 <= min && min <= max && max <= 1000)
+        {
+            let d = Diagnostic::error(codes::INVALID_ARGUMENT, format!("min_replicas is {min} and max_replicas is {max}, which is not possible."));
+            diags.push(attr_error("min_replicas", d.hint("Use at least 1, and no more than max_replicas.")));
+        }
+        if let Some(port) = whole("service_port").filter(|p| !(1..=65_000).contains(p)) {
+            let d = Diagnostic::error(codes::INVALID_ARGUMENT, format!("{port} is not a port that workers can count up from."));
+            diags.push(attr_error("service_port", d.hint("Use a number from 1 to 65000.")));
+        }
+    }
+
+    fn natural_key(&self, planned: &Value) -> Option<String> {
+        planned.get_str("name").map(|n| format!("local Connect cluster {n}"))
+    }
+
+    fn plan(&self, input: PlanInput<'_>) -> PlanOutput {
+        let mut diagnostics = Diagnostics::new();
+        let mut effects = vec![];
+        let mut attrs = input.proposed.as_map().cloned().unwrap_or_default();
+        let mut name = input.proposed.get_str("name");
+        if input.config.get("name").is_none_or(|n| n.is_null()) {
+            let own = input.prior.and_then(|p| p.get_str("name")).unwrap_or_else(|| default_name(input.addr));
+            diagnostics.extend(name_error("name", &own));
+            attrs.insert("name".into(), Value::string(&own));
+            name = Some(own);
+        }
+        let cluster = input.proposed.get("cluster");
+        let known = |text: Option<String>| text.map_or(Value::unknown(Type::String), Value::from);
+        if let Some(name) = &name {
+            let (names, principal) = (Names::of(name), principal(cluster.as_ref(), name));
+            if let (None, Some(principal)) = (input.prior, &principal) {
+                effects.extend([&names.config, &names.offset, &names.status].map(|t| format!("create the compacted topic {t}")));
+                if common_name(cluster.as_ref(), name).is_some() {
+                    effects.extend(names.acls(principal).iter().map(ToString::to_string));
+                }
+            }
+            let kept = input.prior.and_then(|p| p.get_str("principal"));
+            attrs.insert("principal".into(), known(principal.or(kept)));
+            let texts = [("group_id", names.group), ("config_topic", names.config), ("offset_topic", names.offset), ("status_topic", names.status)];
+            attrs.extend(texts.into_iter().map(|(k, v)| (Arc::from(k), v.into())));
+        }
+        let changed = |name: &str| input.prior.is_none_or(|p| p.get(name) != input.proposed.get(name));
+        if changed("service_port") || changed("mtls") {
+            attrs.insert("endpoint".into(), Value::unknown(Type::String));
+            attrs.insert("admin".into(), Value::unknown(admin_type()));
+        }
+        let unknown_map = || Value::unknown(Type::map(Type::String));
+        let (labels, paths) = folders(&input.proposed).unwrap_or_else(|| (unknown_map(), unknown_map()));
+        attrs.insert("mounts".into(), labels);
+        attrs.insert("mount_paths".into(), paths);
+        // A data source may tell no id: null, as it will be recorded.
+        let id = cluster.as_ref().and_then(|c| c.get("cluster_id")).unwrap_or_else(|| Value::null(Type::String));
+        let moved = input.prior.is_some_and(|p| p.get("cluster_id").as_ref() != Some(&id));
+        attrs.insert("cluster_id".into(), if id.is_known() { id } else { Value::unknown(Type::String) });
+        let workers = count(&input.proposed, "min_replicas").max(1);
+        attrs.insert("running".into(), numbers(1..=workers));
+        if let Some(prior) = input.prior {
+            let alive: Vec<i64> = prior.get("running").and_then(|v| v.as_slice().map(|s| s.iter().filter_map(Value::as_i64).collect())).unwrap_or_default();
+            let before = count(prior, "min_replicas").max(1);
+            effects.extend((1..=workers).filter(|id| *id <= before && !alive.contains(&(*id as i64))).map(|id| format!("restart worker {id} (not running as configured)")));
+            effects.extend((before + 1..=workers).map(|id| format!("start worker {id} (new)")));
+            effects.extend((workers + 1..=before).map(|id| format!("stop worker {id}")));
+            if moved {
+                effects.push("set it up on the new Kafka cluster".into());
+            }
+            if ["config", "env", "version", "heap_opts", "plugins", "service_port", "mtls", "mount"].iter().any(|n| changed(n)) {
+                effects.push("restart the workers one at a time".into());
+            }
+        }
+        let planned = Value::object_of(attrs, input.proposed.origin().cloned());
+        PlanOutput { planned, replace: vec![], effects, data_loss: vec![], diagnostics }
+    }
+
+    fn plan_delete(&self, _prior: &Value) -> (Vec<String>, Vec<String>) {
+        (vec!["end its workers and remove its three topics and its access rights".into()], vec![])
+    }
+
+    async fn read(&self, cx: &Session, requests: Vec<ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {
+        requests.iter().map(|r| Self::observe(cx, r)).collect()
+    }
+
+    async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>) -> Vec<StepResult> {
+        futures::future::join_all(steps.iter().map(|s| Self::step(cx, verb, s))).await
+    }
+
+    async fn import(&self, _cx: &Session, id: &str, _config: Option<&Value>) -> Result<(Value, Private), Diagnostic> {
+        let d = Diagnostic::error(codes::INVALID_ARGUMENT, format!("The Connect cluster \"{id}\" cannot be imported: only what streamform started can be managed by the engine `local`."));
+        Err(d.hint("Use a `data \"kafka_connect\"` block for a Connect cluster that runs elsewhere."))
+    }
+
+    fn timeout(&self, _verb: Verb) -> Duration {
+        Duration::from_secs(300)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::ATTR_PATH;
+
+    #[test]
+    fn every_reserved_setting_is_refused_by_name() {
+        let map = |keys: &[&str]| Value::map(Type::String, keys.iter().map(|k| (Arc::from(*k), Value::from("x"))).collect());
+        let config = Value::object_from([("config", map(RESERVED_SETTINGS)), ("env", map(RESERVED_VARIABLES))]);
+        let mut diags = Diagnostics::new();
+        KafkaConnect.validate(&config, &mut diags);
+        let paths: Vec<&str> = diags.iter().map(|d| d.values.iter().find(|v| v.0 == ATTR_PATH).unwrap().1.as_str()).collect();
+        assert_eq!(paths.len(), RESERVED_SETTINGS.len() + RESERVED_VARIABLES.len());
+        assert!(paths.contains(&"config[\"group.id\"]") && paths.contains(&"env[\"KAFKA_OPTS\"]"));
+        assert!(diags.iter().all(|d| d.code == codes::RESERVED_SETTING));
+    }
+
+    #[test]
+    fn the_principal_is_known_before_the_cluster_exists() {
+        use crate::addr::ResourceAddr;
+        let origin = ResourceAddr::root(Mode::Managed, "kafka_cluster", "events").instance(None);
+        let attrs = BTreeMap::from([("name".into(), Value::from("events")), ("admin".into(), Value::unknown(Type::Dynamic))]);
+        let cluster = Value::object_of(attrs, Some(Arc::new(origin)));
+        assert_eq!(principal(Some(&cluster), "etl").as_deref(), Some("User:CN=events-etl-connect"));
+    }
+
+    #[test]
+    fn schema_has_each_attribute_once() {
+        let mut names: Vec<&str> = SCHEMA.body.attributes.iter().map(|a| a.name).collect();
+        names.sort_unstable();
+        assert!(names.windows(2).all(|w| w[0] != w[1]));
+        assert!(SCHEMA.body.attributes.iter().any(|a| matches!(a.ty, crate::schema::AttrType::Ref(_))));
+    }
+}
