@@ -101,7 +101,7 @@ impl Secret {
             };
             if let Some(content) = content {
                 if !own.contains(&name) {
-                    data.insert(name.as_str().into(), Value::string(content).sensitive());
+                    data.insert(name.as_str().into(), Value::string(content));
                 }
                 there.push(name);
             }
