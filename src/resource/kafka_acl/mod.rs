@@ -27,8 +27,9 @@ use crate::value::{Type, Value};
 /// The resource type `kafka_acl`.
 pub struct KafkaAcl;
 
-/// How often a cluster that is catching up is looked at.
-const POLL: Duration = Duration::from_millis(100);
+/// The first pause between looks at a cluster that is catching up; each next one is longer, up to [`MAX_POLL`].
+const POLL: Duration = Duration::from_millis(50);
+const MAX_POLL: Duration = Duration::from_secs(1);
 /// How long brokers may take to show what they acknowledged.
 const CONFIRM: Duration = Duration::from_secs(30);
 
@@ -395,13 +396,15 @@ fn too_many(matched: usize) -> Option<KafkaError> {
 /// Waits for a while until the brokers show what they acknowledged; they follow later otherwise, so that this is no failure.
 async fn confirm(admin: &Admin, there: &BTreeSet<&AclBinding>, gone: &BTreeSet<&AclBinding>) {
     let deadline = Instant::now() + CONFIRM;
+    let mut pause = POLL;
     while !(there.is_empty() && gone.is_empty()) && Instant::now() < deadline {
         match admin.describe_acls().await {
             Ok(live) if there.iter().all(|b| live.contains(*b)) && !gone.iter().any(|b| live.contains(*b)) => return,
             // Who may not read ACLs, though allowed to write them, cannot wait for them.
             Err(KafkaError::AuthorizationFailed { .. }) => return,
-            _ => sleep(POLL).await,
+            _ => sleep(pause).await,
         }
+        pause = (pause * 2).min(MAX_POLL);
     }
 }
 

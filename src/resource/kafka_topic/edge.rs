@@ -387,21 +387,15 @@ async fn create(admin: &Admin, steps: &[&StepRequest]) -> Vec<StepResult> {
     let wanted: Vec<(&str, usize)> =
         topics.iter().zip(&results).filter(|(_, r)| r.is_ok()).map(|(t, _)| (t.name.as_str(), t.partitions.max(1) as usize)).collect();
     let metadata = until(admin, deadline, |m| wanted.iter().all(|(name, n)| is_ready(m, name, *n))).await;
-    let steps = steps.iter().zip(planned).zip(topics.iter().zip(results));
-    steps.map(|((step, planned), (topic, result))| created(step, planned, topic, result, &metadata)).collect()
+    let steps = planned.into_iter().zip(topics.iter().zip(results));
+    steps.map(|(planned, (topic, result))| created(planned, topic, result, &metadata)).collect()
 }
 
 fn is_ready(metadata: &Metadata, name: &str, partitions: usize) -> bool {
     metadata.topics.get(name).is_some_and(|t| t.partitions.len() >= partitions && t.partitions.iter().all(|p| p.leader.is_some()))
 }
 
-fn created(
-    step: &StepRequest,
-    planned: &Value,
-    wanted: &NewTopic,
-    result: Result<(), KafkaError>,
-    metadata: &Result<Metadata, KafkaError>,
-) -> StepResult {
+fn created(planned: &Value, wanted: &NewTopic, result: Result<(), KafkaError>, metadata: &Result<Metadata, KafkaError>) -> StepResult {
     let live = metadata.as_ref().ok().and_then(|m| Some((m.topics.get(&wanted.name)?, m.cluster.cluster_id.as_str())));
     let as_object = || live.map(|(topic, id)| object_as_written(planned, topic, id));
     match result {
@@ -409,16 +403,6 @@ fn created(
             Some((value, private)) => StepResult::done(value, private),
             None => StepResult::failed(not_seen(&wanted.name), None),
         },
-        Err(KafkaError::TopicAlreadyExists) => {
-            let in_doubt = step.private.get("in_doubt").and_then(|v| v.as_bool()) == Some(true);
-            match live {
-                Some((topic, id)) if in_doubt && is_as_wanted(wanted, topic) => {
-                    let (value, private) = object_as_written(planned, topic, id);
-                    StepResult::done(value, private)
-                }
-                _ => StepResult::failed(exists(&wanted.name, planned), None),
-            }
-        }
         // An answer that was lost does not mean that nothing was made.
         Err(e) => {
             let object = if is_refusal(&e) { None } else { as_object() };
@@ -440,15 +424,11 @@ fn is_refusal(e: &KafkaError) -> bool {
             | E::InvalidReplicaAssignment { .. }
             | E::TopicException { .. }
             | E::InvalidRequest { .. }
+            | E::TopicAlreadyExists
             | E::ThrottlingQuotaExceeded
             | E::NotController
             | E::Unsupported { .. }
     )
-}
-
-fn is_as_wanted(wanted: &NewTopic, topic: &Topic) -> bool {
-    (wanted.partitions < 0 || topic.partitions.len() as i32 == wanted.partitions)
-        && (wanted.replication < 0 || topic.replication() as i16 == wanted.replication)
 }
 
 /// The object of a topic whose settings were just acknowledged as planned.

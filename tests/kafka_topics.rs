@@ -1,0 +1,360 @@
+//! `kafka_topic`, `kafka_acl` and `data kafka_cluster` against a real Kafka.
+//!
+//! `STREAMFORM_TEST_KAFKA` names the cluster, as `plaintext=HOST:PORT` among what other tests want or as bare addresses. It must have an
+//! authorizer and make anonymous users super users. Without the variable the tests say so and pass; the test of replicas needs three brokers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use streamform::addr::{InstanceAddr, InstanceKey, Mode, ResourceAddr};
+use streamform::diag::{Diagnostics, Severity};
+use streamform::resource::kafka_acl::KafkaAcl;
+use streamform::resource::kafka_cluster_data::KafkaClusterData;
+use streamform::resource::kafka_topic::KafkaTopic;
+use streamform::resource::{Observed, PlanInput, PlanOutput, Private, Progress, ReadRequest, ResourceType, Session, StepRequest, Verb};
+use streamform::target::kafka::{AclBinding, Admin, ConfigOp, ConfigResource, KafkaPool};
+use streamform::value::{Type, Value};
+
+struct Silent;
+
+impl Progress for Silent {
+    fn note(&self, _: &InstanceAddr, _: &str) {}
+}
+
+fn servers() -> Option<String> {
+    let Ok(text) = std::env::var("STREAMFORM_TEST_KAFKA") else {
+        eprintln!("skipped: STREAMFORM_TEST_KAFKA is not set");
+        return None;
+    };
+    let address = |part: &str| match part.split_once('=') {
+        None | Some(("plaintext", _)) => Some(part.trim_start_matches("plaintext=").to_string()),
+        Some(_) => None,
+    };
+    Some(text.split(',').filter_map(address).collect::<Vec<_>>().join(","))
+}
+
+fn session() -> Session {
+    Session::new(std::env::temp_dir(), std::env::temp_dir(), Arc::new(Silent))
+}
+
+fn addr(kind: &str, i: usize) -> InstanceAddr {
+    ResourceAddr::root(Mode::Managed, kind, "t").instance(Some(InstanceKey::Int(i as u64)))
+}
+
+/// A name that no other test or run uses.
+fn unique(what: &str) -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_micros();
+    format!("sf-{what}-{now}")
+}
+
+async fn cluster(cx: &Session, servers: &str) -> Value {
+    let config =
+        Value::object_from([("bootstrap_servers", Value::from(servers)), ("tls", Value::null_dynamic()), ("sasl", Value::null_dynamic())]);
+    let addr = ResourceAddr::root(Mode::Data, "kafka_cluster", "live").instance(None);
+    let read = KafkaClusterData.read(cx, vec![ReadRequest { addr: addr.clone(), prior: config, private: Private::Null }]).await;
+    let Ok(Observed::Present(value, _)) = read.into_iter().next().unwrap() else { panic!("no cluster") };
+    Value::object_of(value.as_map().unwrap().clone(), Some(Arc::new(addr)))
+}
+
+fn config(pairs: &[(&str, &str)]) -> Value {
+    Value::map(Type::String, pairs.iter().map(|(k, v)| ((*k).into(), Value::from(*v))).collect())
+}
+
+fn topic(cluster: &Value, name: &str, partitions: i64, replicas: i64, pairs: &[(&str, &str)]) -> Value {
+    Value::object_from([
+        ("cluster", cluster.clone()),
+        ("name", name.into()),
+        ("partitions", partitions.into()),
+        ("replication_factor", replicas.into()),
+        ("config", config(pairs)),
+        ("deletion_protection", true.into()),
+        ("reassignment_throttle", Value::null(Type::Number)),
+        ("topic_id", Value::unknown(Type::String)),
+        ("moving", Value::unknown(Type::Bool)),
+    ])
+}
+
+fn acl(cluster: &Value, principal: &str, topic: &str) -> Value {
+    let role = Value::object_from([("name", Value::from("sink")), ("topic", topic.into())]);
+    Value::object_from([
+        ("cluster", cluster.clone()),
+        ("principal", principal.into()),
+        ("host", "*".into()),
+        ("permission", "allow".into()),
+        ("bindings", Value::unknown(Type::list(Type::String))),
+        ("role", Value::list(Type::Dynamic, vec![role])),
+        ("rule", Value::list(Type::Dynamic, vec![])),
+    ])
+}
+
+/// What the engine does with one type: plan, apply, and the objects with their private parts afterwards.
+struct World<'a> {
+    cx: &'a Session,
+    kind: &'static dyn ResourceType,
+}
+
+type Objects = Vec<(Value, Private)>;
+
+impl World<'_> {
+    fn plan(&self, prior: Option<&(Value, Private)>, config: &Value) -> PlanOutput {
+        let null = Private::Null;
+        // As the engine proposes: what is computed comes from the prior object.
+        let mut attrs = config.as_map().unwrap().clone();
+        if let Some((prior, _)) = prior {
+            for (k, v) in attrs.iter_mut().filter(|(_, v)| !v.is_known()) {
+                *v = prior.get(k).unwrap();
+            }
+        }
+        let a = addr("x", 0);
+        self.kind.plan(PlanInput {
+            addr: &a,
+            prior: prior.map(|p| &p.0),
+            private: prior.map_or(&null, |p| &p.1),
+            config,
+            proposed: Value::object(attrs),
+        })
+    }
+
+    fn step(&self, i: usize, prior: Option<&(Value, Private)>, planned: Option<Value>) -> StepRequest {
+        StepRequest {
+            addr: addr("x", i),
+            prior: prior.map(|p| p.0.clone()),
+            planned,
+            private: prior.map_or(Private::Null, |p| p.1.clone()),
+            timeout: Duration::from_secs(60),
+        }
+    }
+
+    async fn create(&self, configs: &[Value]) -> Objects {
+        let steps = configs.iter().enumerate().map(|(i, c)| self.step(i, None, Some(self.plan(None, c).planned))).collect();
+        self.objects(Verb::Create, steps).await
+    }
+
+    async fn update(&self, prior: &Objects, configs: &[Value]) -> Objects {
+        let steps =
+            prior.iter().zip(configs).enumerate().map(|(i, (p, c))| self.step(i, Some(p), Some(self.plan(Some(p), c).planned))).collect();
+        self.objects(Verb::Update, steps).await
+    }
+
+    async fn objects(&self, verb: Verb, steps: Vec<StepRequest>) -> Objects {
+        let planned: Vec<_> = steps.iter().map(|s| s.planned.clone()).collect();
+        let results = self.kind.apply(self.cx, verb, steps).await;
+        let each = results.into_iter().zip(planned).map(|(r, planned)| {
+            assert!(r.error.is_none(), "{:?}", r.error);
+            let object = r.object.unwrap();
+            assert!(object.0.is_wholly_known());
+            agrees(&planned.unwrap(), &object.0);
+            object
+        });
+        each.collect()
+    }
+
+    async fn delete(&self, objects: &Objects) {
+        let steps = objects.iter().enumerate().map(|(i, o)| self.step(i, Some(o), None)).collect();
+        for r in self.kind.apply(self.cx, Verb::Delete, steps).await {
+            assert!(r.error.is_none() && r.object.is_none(), "{:?}", r.error);
+        }
+    }
+
+    async fn read(&self, objects: &Objects) -> Vec<Option<(Value, Private)>> {
+        let request = |(i, o): (usize, &(Value, Private))| ReadRequest { addr: addr("x", i), prior: o.0.clone(), private: o.1.clone() };
+        let found = self.kind.read(self.cx, objects.iter().enumerate().map(request).collect()).await;
+        found
+            .into_iter()
+            .map(|r| match r.unwrap() {
+                Observed::Present(v, p) => Some((v, p)),
+                Observed::Absent => None,
+            })
+            .collect()
+    }
+
+    async fn probe(&self, prior: Option<&(Value, Private)>, config: &Value) -> Diagnostics {
+        let step = self.step(0, prior, Some(self.plan(prior, config).planned));
+        self.kind.probe(self.cx, vec![step]).await.remove(0)
+    }
+}
+
+/// What was planned and known came about.
+fn agrees(planned: &Value, done: &Value) {
+    for (k, v) in planned.as_map().unwrap().iter().filter(|(_, v)| v.is_wholly_known()) {
+        assert_eq!(Some(v), done.get(k).as_ref(), "attribute {k}");
+    }
+}
+
+fn requests(cx: &Session) -> BTreeMap<String, u64> {
+    cx.pool::<KafkaPool>().requests()
+}
+
+async fn admin(cx: &Session, cluster: &Value) -> Arc<Admin> {
+    let connection = streamform::target::kafka::KafkaConnection::from_value(&cluster.get("admin").unwrap()).unwrap().unwrap();
+    cx.pool::<KafkaPool>().admin(&connection).unwrap()
+}
+
+/// The requests that a whole life of `n` topics and ACLs takes; checks each phase on the way.
+async fn life(servers: &str, n: usize) -> BTreeMap<String, u64> {
+    let cx = session();
+    let cluster = cluster(&cx, servers).await;
+    let name = unique("life");
+    let (topics, acls) = (World { cx: &cx, kind: &KafkaTopic }, World { cx: &cx, kind: &KafkaAcl });
+    let all = |pairs: &[(&str, &str)]| (0..n).map(|i| topic(&cluster, &format!("{name}-{i}"), 1, 1, pairs)).collect::<Vec<_>>();
+    let grants: Vec<Value> = (0..n).map(|i| acl(&cluster, &format!("User:{name}-{i}"), &format!("{name}-{i}"))).collect();
+    let first = all(&[("retention.ms", "1000000"), ("cleanup.policy", "compact,delete")]);
+    let steps: Vec<StepRequest> = first.iter().enumerate().map(|(i, c)| topics.step(i, None, Some(topics.plan(None, c).planned))).collect();
+    assert!(KafkaTopic.probe(&cx, steps).await.iter().all(Diagnostics::is_empty));
+    let (made, granted) = (topics.create(&first).await, acls.create(&grants).await);
+    // A plan right after an apply is empty.
+    for ((read, config), made) in topics.read(&made).await.iter().zip(&first).zip(&made) {
+        let read = read.as_ref().expect("the topic is there");
+        assert_eq!(read.0, made.0);
+        let out = topics.plan(Some(read), config);
+        assert_eq!((out.planned, out.effects), (read.0.clone(), vec![]));
+    }
+    for (read, config) in acls.read(&granted).await.iter().zip(&grants) {
+        let read = read.as_ref().expect("the bindings are there");
+        assert_eq!(acls.plan(Some(read), config).planned, read.0);
+    }
+    let second = all(&[("retention.ms", "2000000")]);
+    let changed = topics.update(&made, &second).await;
+    cx.pool::<KafkaPool>().invalidate();
+    assert!(topics.read(&changed).await.iter().zip(&changed).all(|(r, c)| r.as_ref().unwrap().0 == c.0));
+    topics.delete(&changed).await;
+    acls.delete(&granted).await;
+    cx.pool::<KafkaPool>().invalidate();
+    assert!(topics.read(&changed).await.iter().all(Option::is_none));
+    assert!(acls.read(&granted).await.iter().all(Option::is_none));
+    requests(&cx)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_do_not_grow_with_the_objects() {
+    let Some(servers) = servers() else { return };
+    let few = life(&servers, 10).await;
+    let many = life(&servers, 1000).await;
+    eprintln!("10: {few:?}\n1000: {many:?}");
+    for api in ["CreateTopics", "DeleteTopics", "IncrementalAlterConfigs", "CreateAcls", "DeleteAcls"] {
+        assert_eq!(few.get(api), many.get(api), "{api}");
+    }
+    // Reads may be repeated while brokers catch up, which has to do with time and not with how many there are.
+    assert!(many.values().sum::<u64>() < 300, "{many:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn drift_and_in_place_changes() {
+    let Some(servers) = servers() else { return };
+    let cx = session();
+    let cluster = cluster(&cx, &servers).await;
+    let name = unique("drift");
+    let topics = World { cx: &cx, kind: &KafkaTopic };
+    let wanted = topic(&cluster, &name, 1, 1, &[("retention.ms", "1000000")]);
+    let made = topics.create(std::slice::from_ref(&wanted)).await;
+    let admin = admin(&cx, &cluster).await;
+    let outside = vec![ConfigOp::Set("retention.ms".into(), "5".into()), ConfigOp::Set("max.message.bytes".into(), "7777".into())];
+    admin.incremental_alter_configs(&[(ConfigResource::Topic(name.clone()), outside)], false).await.unwrap().remove(0).unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    cx.pool::<KafkaPool>().invalidate();
+    let read = topics.read(&made).await.remove(0).unwrap();
+    let out = topics.plan(Some(&read), &wanted);
+    assert_eq!(
+        out.effects,
+        ["- max.message.bytes: 7777 (set on the topic) -> 1048588 (Kafka's default)", "~ retention.ms: 5 (set on the topic) -> 1000000",]
+    );
+    let more = topic(&cluster, &name, 3, 1, &[("retention.ms", "1000000")]);
+    let mended = topics.update(&vec![read], std::slice::from_ref(&more)).await;
+    assert_eq!(mended[0].0.get("partitions").unwrap().as_i64(), Some(3));
+    cx.pool::<KafkaPool>().invalidate();
+    let read = topics.read(&mended).await.remove(0).unwrap();
+    assert!(topics.plan(Some(&read), &more).effects.is_empty());
+    // Deleted and made again by somebody else: another id under the same name.
+    topics.delete(&mended).await;
+    topics.create(std::slice::from_ref(&more)).await;
+    cx.pool::<KafkaPool>().invalidate();
+    let read = topics.read(&mended).await.remove(0).unwrap();
+    assert!(topics.plan(Some(&read), &more).diagnostics.iter().any(|d| d.code.id == "SF6106"));
+    topics.delete(&mended).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn brokers_are_asked_before_anything_changes() {
+    let Some(servers) = servers() else { return };
+    let cx = session();
+    let cluster = cluster(&cx, &servers).await;
+    let name = unique("probe");
+    let topics = World { cx: &cx, kind: &KafkaTopic };
+    let fine = topic(&cluster, &name, 1, 1, &[]);
+    let made = topics.create(std::slice::from_ref(&fine)).await;
+    let text = |d: Diagnostics| {
+        let d = d.into_iter().next().expect("a diagnostic");
+        assert_eq!(d.severity, Severity::Error);
+        format!("{} {} {} {}", d.code.id, d.values.first().map_or("", |v| &v.1), d.detail, d.hint.unwrap_or_default())
+    };
+    let exists = text(topics.probe(None, &fine).await);
+    assert!(exists.contains("SF6105 name") && exists.contains(&format!("id = \"{name}\"")), "{exists}");
+    let typo = text(topics.probe(None, &topic(&cluster, &format!("{name}x"), 1, 1, &[("retension.ms", "1")])).await);
+    assert!(typo.contains("config[\"retension.ms\"]") && typo.contains("Did you mean \"retention.ms\"?"), "{typo}");
+    let value = text(topics.probe(Some(&made[0]), &topic(&cluster, &name, 1, 1, &[("retention.ms", "soon")])).await);
+    assert!(value.contains("SF6107"), "{value}");
+    let replicas = text(topics.probe(None, &topic(&cluster, &format!("{name}y"), 1, 99, &[])).await);
+    assert!(replicas.contains("replication_factor"), "{replicas}");
+    topics.delete(&made).await;
+    assert!(topics.probe(None, &fine).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn acls_drift_and_shared_bindings() {
+    let Some(servers) = servers() else { return };
+    let cx = session();
+    let cluster = cluster(&cx, &servers).await;
+    let name = unique("acl");
+    let acls = World { cx: &cx, kind: &KafkaAcl };
+    let principal = format!("User:{name}");
+    let configs = [acl(&cluster, &principal, "shared"), acl(&cluster, &principal, "shared")];
+    let made = acls.create(&configs).await;
+    // The first block goes; the second still wants the binding.
+    acls.delete(&made[..1].to_vec()).await;
+    cx.pool::<KafkaPool>().invalidate();
+    let second = vec![made[1].clone()];
+    let read = acls.kind.read(&cx, vec![ReadRequest { addr: addr("x", 1), prior: made[1].0.clone(), private: made[1].1.clone() }]).await;
+    assert!(matches!(read[0], Ok(Observed::Present(..))), "{read:?}");
+    let found = KafkaAcl.discover(&cx, &cluster).await.unwrap();
+    let mine = found.iter().find(|d| d.id == principal).expect("discovered");
+    assert_eq!(mine.attributes.get("bindings"), made[1].0.get("bindings"));
+    let (imported, _) = KafkaAcl.import(&cx, &principal, Some(&configs[1])).await.unwrap();
+    assert_eq!(imported.get("bindings"), made[1].0.get("bindings"));
+    // Removed outside.
+    let admin = admin(&cx, &cluster).await;
+    let mine: Vec<AclBinding> = admin.describe_acls().await.unwrap().into_iter().filter(|b| b.principal == principal).collect();
+    assert_eq!(mine.len(), 1);
+    admin.delete_acls(&mine).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    cx.pool::<KafkaPool>().invalidate();
+    assert!(acls.read(&second).await[0].is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_move_in_place() {
+    let Some(servers) = servers() else { return };
+    let cx = session();
+    let cluster = cluster(&cx, &servers).await;
+    if cluster.get("brokers").unwrap().as_slice().unwrap().len() < 3 {
+        return eprintln!("skipped: needs three brokers");
+    }
+    let topics = World { cx: &cx, kind: &KafkaTopic };
+    let name = unique("replicas");
+    let mut objects = topics.create(&[topic(&cluster, &name, 6, 1, &[])]).await;
+    let id = objects[0].0.get("topic_id");
+    for factor in [3, 2] {
+        objects = topics.update(&objects, &[topic(&cluster, &name, 6, factor, &[])]).await;
+        let admin = admin(&cx, &cluster).await;
+        let live = &admin.metadata().await.unwrap().topics[&name];
+        assert!(live.partitions.iter().all(|p| p.replicas.len() as i64 == factor), "{live:?}");
+        let leaders: std::collections::BTreeSet<i32> = live.partitions.iter().map(|p| p.replicas[0]).collect();
+        assert_eq!(leaders.len(), 3, "preferred leaders are spread: {live:?}");
+        let resources: Vec<ConfigResource> = (1..=3).map(ConfigResource::Broker).chain([ConfigResource::Topic(name.clone())]).collect();
+        let entries: Vec<_> = admin.describe_configs(&resources).await.unwrap().into_iter().flat_map(Result::unwrap).collect();
+        let left = entries.iter().filter(|e| e.name.contains("replication.throttled") && e.value.as_deref().is_some_and(|v| !v.is_empty()));
+        assert!(left.clone().all(|e| format!("{:?}", e.source) == "Default"), "throttles are gone: {:?}", left.collect::<Vec<_>>());
+    }
+    assert_eq!(objects[0].0.get("topic_id"), id, "the same topic");
+    topics.delete(&objects).await;
+}
