@@ -122,10 +122,12 @@ pub(super) fn parse_date_or_timestamp(s: &str) -> Option<Moment> {
     if s.is_empty() {
         return time_of(year, month, day, 0, ":00:00Z");
     }
+    // With `T` a zone must follow; with a space none may.
+    let spaced = s.starts_with(' ');
     let (hour, s) = short(s.strip_prefix(['T', 't', ' '])?)?;
-    match s.ends_with('Z') || s.contains(['+', '-']) {
-        true => time_of(year, month, day, hour, s),
-        false => time_of(year, month, day, hour, &format!("{s}Z")),
+    match spaced {
+        true => time_of(year, month, day, hour, &format!("{s}Z")),
+        false => time_of(year, month, day, hour, s),
     }
 }
 

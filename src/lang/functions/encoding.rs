@@ -66,9 +66,13 @@ fn gunzip(s: &str) -> Result<Value, CallError> {
     utf8(bytes)
 }
 
+const BYTE_ORDER_MARK: &str = "\u{feff}";
+
 fn csvdecode(s: &str) -> Result<Value, CallError> {
     check_quotes(s)?;
-    let mut reader = csv::ReaderBuilder::new().from_reader(s.as_bytes());
+    // The reader drops one byte order mark; one that is in the text belongs to the first name.
+    let mark = if s.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK } else { "" };
+    let mut reader = csv::ReaderBuilder::new().from_reader(mark.as_bytes().chain(s.as_bytes()));
     let failed = |e: csv::Error| CallError::new(e.to_string());
     let header: Vec<Arc<str>> = reader.headers().map_err(failed)?.iter().map(Arc::from).collect();
     if header.is_empty() {

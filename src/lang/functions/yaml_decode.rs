@@ -18,7 +18,10 @@ const MAX_NODES: usize = 1_000_000;
 
 /// The value of the only document of a text.
 pub(super) fn decode(text: &str) -> Result<Value, String> {
-    let mut reader = Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), nodes: 0 };
+    let mut reader = Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), nodes: 0, unended: None };
+    if !text.ends_with('\n') {
+        reader.unended = Some(text.chars().count());
+    }
     loop {
         match reader.next()? {
             Event::DocumentStart(_) => break,
@@ -42,6 +45,8 @@ struct Reader<'a> {
     /// Finished anchored nodes with how many values they hold; `None` while a node is being read.
     anchors: HashMap<usize, Option<(Value, usize)>>,
     nodes: usize,
+    /// The length of a text that does not end in a newline: a block scalar that reaches it has none at its end either.
+    unended: Option<usize>,
 }
 
 /// What a node is besides its value: whether it is the plain scalar `<<`.
@@ -50,6 +55,11 @@ type Node = (Value, bool);
 impl<'a> Reader<'a> {
     fn next(&mut self) -> Result<Event<'a>, String> {
         match self.parser.next_event() {
+            Some(Ok((Event::Scalar(text, style @ (ScalarStyle::Literal | ScalarStyle::Folded), anchor, tag), span))) => {
+                let cut = self.unended.is_some_and(|len| span.end.index() >= len) && text.ends_with('\n');
+                let text = if cut { text[..text.len() - 1].to_string().into() } else { text };
+                Ok(Event::Scalar(text, style, anchor, tag))
+            }
             Some(Ok((event, _))) => Ok(event),
             Some(Err(e)) => Err(e.to_string()),
             None => Ok(Event::StreamEnd),
