@@ -25,6 +25,9 @@ const MAX_EXPONENT: i64 = 100_000;
 enum Inner {
     Int(i64),
     Big(Arc<Float>),
+    /// The result of binary64 arithmetic (powers, logarithms). Calculated with exactly, but shown with the digits that
+    /// matter to a binary64, and equal to the decimal number that looks like it.
+    Double(f64),
 }
 
 /// A number. Integers that fit i64 are always kept as such, so that equality is structural.
@@ -122,9 +125,11 @@ impl Number {
         Number::from(Float::from_parts(significand, -(shift as isize) - 1).with_precision(PRECISION).value())
     }
 
-    /// From a binary float, as the shortest decimal that names it; `None` for infinities and not-a-number.
+    /// From a binary float, shown as the shortest decimal that names it; `None` for infinities and not-a-number.
     pub fn from_f64(f: f64) -> Option<Number> {
-        if f.is_finite() { Number::parse(&format!("{f}")) } else { None }
+        let float = Float::try_from(f).ok().filter(|f| f.repr().is_finite())?;
+        let exact = Number::from(float);
+        Some(if exact.is_zero() || exact.to_string() == f.to_string() { exact } else { Number(Inner::Double(f)) })
     }
 
     /// As the nearest binary float (infinite when out of its range).
@@ -132,6 +137,7 @@ impl Number {
         match &self.0 {
             Inner::Int(n) => *n as f64,
             Inner::Big(f) => f.to_f64().value(),
+            Inner::Double(f) => *f,
         }
     }
 
@@ -140,6 +146,7 @@ impl Number {
         match &self.0 {
             Inner::Int(n) => Some(*n),
             Inner::Big(_) => self.is_zero().then_some(0),
+            Inner::Double(_) => self.exact().to_i64(),
         }
     }
 
@@ -153,6 +160,15 @@ impl Number {
         match &self.0 {
             Inner::Int(n) => Float::from(*n).with_precision(PRECISION).value(),
             Inner::Big(f) => (**f).clone(),
+            Inner::Double(f) => Float::try_from(*f).unwrap_or(Float::ZERO).with_precision(PRECISION).value(),
+        }
+    }
+
+    /// The same number, no longer marked as a binary64.
+    fn exact(&self) -> Number {
+        match &self.0 {
+            Inner::Double(_) => Number::from(self.to_float()),
+            _ => self.clone(),
         }
     }
 
@@ -161,6 +177,7 @@ impl Number {
         match &self.0 {
             Inner::Int(_) => true,
             Inner::Big(f) => f.repr().is_int() || self.is_zero(),
+            Inner::Double(f) => f.fract() == 0.0,
         }
     }
 
@@ -170,6 +187,7 @@ impl Number {
             Inner::Int(n) => Some(IBig::from(*n)),
             Inner::Big(_) if self.is_zero() => Some(IBig::ZERO),
             Inner::Big(f) => f.repr().is_int().then(|| f.to_int().value()),
+            Inner::Double(_) => self.exact().to_ibig(),
         }
     }
 
@@ -178,6 +196,7 @@ impl Number {
         match &self.0 {
             Inner::Int(n) => *n < 0,
             Inner::Big(f) => f.repr().sign() == Sign::Negative,
+            Inner::Double(f) => *f < 0.0,
         }
     }
 
@@ -186,6 +205,7 @@ impl Number {
         match &self.0 {
             Inner::Int(n) => *n == 0,
             Inner::Big(f) => f.repr().significand().is_zero(),
+            Inner::Double(_) => false,
         }
     }
 
@@ -253,10 +273,11 @@ impl Number {
 
     /// The negation.
     pub fn neg(&self) -> Number {
-        match self.is_zero() {
-            true if self.is_negative() => Number::ZERO,
-            true => Number::negative_zero(),
-            false => Number::ZERO.sub(self),
+        match self.0 {
+            Inner::Double(f) => Number(Inner::Double(-f)),
+            _ if self.is_zero() && self.is_negative() => Number::ZERO,
+            _ if self.is_zero() => Number::negative_zero(),
+            _ => Number::ZERO.sub(self),
         }
     }
 
@@ -270,6 +291,7 @@ impl Number {
         match &self.0 {
             Inner::Int(_) => self.clone(),
             Inner::Big(f) => Number::from(f.trunc().to_int().value()),
+            Inner::Double(_) => self.exact().trunc(),
         }
     }
 
@@ -278,6 +300,7 @@ impl Number {
         match &self.0 {
             Inner::Int(_) => self.clone(),
             Inner::Big(f) => Number::from(f.floor().to_int().value()),
+            Inner::Double(_) => self.exact().floor(),
         }
     }
 
@@ -286,6 +309,7 @@ impl Number {
         match &self.0 {
             Inner::Int(_) => self.clone(),
             Inner::Big(f) => Number::from(f.ceil().to_int().value()),
+            Inner::Double(_) => self.exact().ceil(),
         }
     }
 }
@@ -298,7 +322,8 @@ fn exponent_text(s: &str) -> bool {
 
 impl PartialEq for Number {
     fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
+        let double = matches!(self.0, Inner::Double(_)) || matches!(other.0, Inner::Double(_));
+        self.cmp(other) == Ordering::Equal || double && !self.is_integer() && self.to_string() == other.to_string()
     }
 }
 
@@ -325,6 +350,7 @@ impl fmt::Display for Number {
         match &self.0 {
             Inner::Int(n) => write!(f, "{n}"),
             Inner::Big(b) => f.write_str(&shortest(b)),
+            Inner::Double(d) => write!(f, "{d}"),
         }
     }
 }

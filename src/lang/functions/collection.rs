@@ -151,7 +151,7 @@ fn coalescelist(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError>
         if !arg.is_known() {
             return Ok(Value::unknown(Type::Dynamic).mark(arg.marks()));
         }
-        if !is_sequence(&arg.ty()) {
+        if !matches!(arg.ty(), Type::List(_) | Type::Tuple(_)) {
             return Err(CallError::arg(i, "coalescelist arguments must be lists or tuples"));
         }
         if !items(args, i).is_empty() {

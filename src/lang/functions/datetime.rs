@@ -225,6 +225,10 @@ fn formatdate(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
 
 /// Copies a quoted literal, in which `''` is one quote; returns its length with the quotes.
 fn literal(s: &str, out: &mut String) -> Option<usize> {
+    if s.starts_with("''") {
+        out.push('\'');
+        return Some(2);
+    }
     let mut at = 1;
     loop {
         let end = at + s[at..].find('\'')?;

@@ -69,10 +69,12 @@ fn gunzip(s: &str) -> Result<Value, CallError> {
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 fn csvdecode(s: &str) -> Result<Value, CallError> {
+    let s = &s.replace("\r\n", "\n");
     check_quotes(s)?;
     // The reader drops one byte order mark; one that is in the text belongs to the first name.
     let mark = if s.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK } else { "" };
-    let mut reader = csv::ReaderBuilder::new().from_reader(mark.as_bytes().chain(s.as_bytes()));
+    let marked = format!("{mark}{s}");
+    let mut reader = csv::ReaderBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_reader(marked.as_bytes());
     let failed = |e: csv::Error| CallError::new(e.to_string());
     let header: Vec<Arc<str>> = reader.headers().map_err(failed)?.iter().map(Arc::from).collect();
     if header.is_empty() {
@@ -100,7 +102,7 @@ fn check_quotes(s: &str) -> Result<(), CallError> {
             '"' if quoted && chars.next_if_eq(&'"').is_some() => {}
             '"' if quoted => {
                 quoted = false;
-                if !matches!(chars.peek(), None | Some(',' | '\n' | '\r')) {
+                if !matches!(chars.peek(), None | Some(',' | '\n')) {
                     return wrong(line, "extraneous or missing \" in a quoted field");
                 }
             }
@@ -109,7 +111,7 @@ fn check_quotes(s: &str) -> Result<(), CallError> {
             _ => {}
         }
         line += usize::from(c == '\n');
-        start = !quoted && matches!(c, ',' | '\n' | '\r');
+        start = !quoted && matches!(c, ',' | '\n');
     }
     if quoted { wrong(line, "a quoted field does not end") } else { Ok(()) }
 }
@@ -164,7 +166,7 @@ fn charset(name: &str) -> Result<Charset, CallError> {
         "CP437" | "IBM437" | "437" => Charset::Cp437,
         "CP850" | "IBM850" | "850" => Charset::Cp850,
         "CP936" | "MS936" | "WINDOWS-936" => Charset::Other(encoding_rs::GBK),
-        "US-ASCII" | "ASCII" => return Err(unsupported(name)),
+        "US-ASCII" | "ASCII" | "UTF8" => return Err(unsupported(name)),
         _ => Charset::Other(encoding_rs::Encoding::for_label(name.as_bytes()).ok_or_else(|| unsupported(name))?),
     })
 }

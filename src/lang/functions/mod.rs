@@ -345,3 +345,6 @@ fn strings(items: impl IntoIterator<Item = impl AsRef<str>>) -> Value {
 fn all_marks(values: &[Value]) -> Marks {
     values.iter().fold(Marks::NONE, |m, v| m.union(v.deep_marks()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,8 +28,6 @@ pub(super) static FUNCTIONS: &[Function] = &[
 ];
 
 fn from_f64(f: f64) -> Result<Value, CallError> {
-    // There is no negative zero here.
-    let f = if f == 0.0 { 0.0 } else { f };
     Number::from_f64(f).map(Value::from).ok_or_else(|| CallError::new("the result is not a finite number"))
 }
 

@@ -181,6 +181,15 @@ fn escape(rest: &mut Peekable<Chars<'_>>, class: bool, out: &mut String) {
         'b' if !class => out.push_str(r"(?-u:\b)"),
         'Q' => quoted(rest, out),
         '<' | '>' => out.push(c),
+        'x' | 'p' | 'P' if rest.peek() == Some(&'{') => {
+            out.extend(['\\', c]);
+            for inner in rest.by_ref() {
+                out.push(inner);
+                if inner == '}' {
+                    break;
+                }
+            }
+        }
         _ => out.extend(['\\', c]),
     }
 }

@@ -19,7 +19,8 @@ const MAX_NODES: usize = 1_000_000;
 /// The value of the only document of a text.
 pub(super) fn decode(text: &str) -> Result<Value, String> {
     let mut reader = Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), nodes: 0, unended: None };
-    if !text.ends_with('\n') {
+    let last_line = text.rsplit('\n').next().unwrap_or_default();
+    if !last_line.trim().is_empty() {
         reader.unended = Some(text.chars().count());
     }
     loop {
@@ -167,8 +168,8 @@ fn scalar(text: &str, plain: bool, tag: Option<&Tag>) -> Result<Value, String> {
     match tag.map(tag_name).transpose()? {
         Some("str") => Ok(Value::string(text)),
         Some("binary") => {
-            let compact: String = text.chars().filter(|c| !c.is_whitespace() || *c == ' ').collect();
-            BASE64_STANDARD.decode(&compact).map(|_| Value::string(compact)).map_err(|_| wrong("binary"))
+            let compact: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
+            BASE64_STANDARD.decode(&compact).map(|_| Value::string(text)).map_err(|_| wrong("binary"))
         }
         Some("timestamp") => timestamp(text).ok_or_else(|| wrong("timestamp")),
         Some(_) if !plain => Ok(Value::string(text)),
