@@ -11,6 +11,9 @@ pub fn console(v: &Value) -> String {
 }
 
 fn write(v: &Value, indent: usize, out: &mut String) {
+    if !v.is_known() {
+        return out.push_str("(known after apply)");
+    }
     if v.marks().is_sensitive() {
         return out.push_str("(sensitive value)");
     }

@@ -5,7 +5,7 @@ use crate::diag::codes::lang as codes;
 use crate::diag::{Diagnostic, did_you_mean};
 use crate::lang::ast::{Expr, Ident, Step};
 use crate::value::convert::{convert, kind};
-use crate::value::{Repr, Type, Value, ops};
+use crate::value::{Repr, Type, Value};
 
 impl Eval<'_> {
     /// Applies steps to a value, one after the other.
@@ -184,10 +184,7 @@ impl Eval<'_> {
 
     fn splat_unknown(&mut self, v: &Value, ty: &Type, steps: &[Step], e: &Expr) -> Value {
         match ty {
-            Type::List(t) | Type::Set(t) => {
-                let elem = self.type_after(t, steps, e);
-                if ops::has_dynamic(&elem) { nothing() } else { unknown_not_null(Type::list(elem)) }
-            }
+            Type::List(t) | Type::Set(t) => unknown_not_null(Type::list(self.type_after(t, steps, e))),
             Type::Tuple(ts) => Value::tuple(ts.iter().map(|t| Value::unknown(self.type_after(t, steps, e))).collect()),
             // It may turn out to be null, and then the result has no element.
             _ if matches!(v.repr(), Repr::Unknown(u) if u.refinement.not_null && u.ty != Type::Dynamic) => {

@@ -49,8 +49,9 @@ impl Eval<'_> {
             Some(false) => (no_value, no),
             None => return either(&ty, &yes_value, &no_value).mark(c.marks().union(yes_value.marks()).union(no_value.marks())),
         };
-        // A failed branch has no type that says anything.
-        if failed || chosen.0.ty() == ty {
+        // A failed branch has no type that says anything; a value of any type may yet become anything.
+        let open = !chosen.0.is_known() && chosen.0.ty() == Type::Dynamic;
+        if failed || open || chosen.0.ty() == ty {
             return chosen.0.mark(c.marks());
         }
         match convert(&chosen.0, &ty) {

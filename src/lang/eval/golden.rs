@@ -8,7 +8,7 @@ use super::tests::TestHost;
 use super::*;
 use crate::diag::SourceId;
 use crate::lang::syntax::parse_body;
-use crate::value::{json::to_json_text, print::type_text};
+use crate::value::{json::to_json_text, print::{console, type_text}};
 
 /// What every module has, as far as the cases use it.
 struct Root;
@@ -56,8 +56,9 @@ fn check(case: &Json) -> Result<(), String> {
         return Err(format!("got {json}, want {}", case["json"]));
     }
     let ty = type_text(&v.ty()).split_whitespace().collect::<Vec<_>>().join(" ");
-    match case["type"].as_str() {
-        Some(want) if want != ty => Err(format!("got type {ty}, want {want}")),
+    match (case["type"].as_str(), case["console"].as_str()) {
+        (_, Some(want)) if want != console(&v) => Err(format!("the console shows {}, want {want}", console(&v))),
+        (Some(want), _) if want != ty => Err(format!("got type {ty}, want {want}")),
         _ => Ok(()),
     }
 }
@@ -102,4 +103,32 @@ fn fresh_cases() {
     if let Some(path) = std::env::var_os("STREAMFORM_CASES") {
         run(&path.to_string_lossy());
     }
+}
+
+/// Unknown values: what the console prints for them, and their types. D is an unknown of any type, U a string, N a number, B a bool, L a list.
+/// (Where Terraform leaves unknown what is already decided, as in `B && false`, there is no case.)
+fn unknowns(path: &Path) {
+    let all: Json = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let any = || Value::unknown(Type::Dynamic);
+    let scope = super::tests::with(&[("D", any()), ("U", Value::unknown(Type::String)), ("N", Value::unknown(Type::Number)), ("B", Value::unknown(Type::Bool)), ("L", Value::unknown(Type::list(Type::Dynamic)))]);
+    let mut failed = Vec::new();
+    for case in all.as_array().unwrap() {
+        let (expr, want, ty) = (case["expr"].as_str().unwrap(), case["console"].as_str().unwrap(), case["type"].as_str().unwrap());
+        let (v, diags) = super::tests::run(expr, &scope, &TestHost::default());
+        let got = match diags.iter().next() {
+            Some(d) => format!("ERR {}", d.detail),
+            None => console(&v),
+        };
+        let got_ty = type_text(&v.ty()).split_whitespace().collect::<Vec<_>>().join(" ");
+        let fails = want.starts_with("ERR");
+        if fails != got.starts_with("ERR") || !fails && (got != want || got_ty != ty) {
+            failed.push(format!("{expr}: got {got} of {got_ty}, want {want} of {ty}"));
+        }
+    }
+    assert!(failed.is_empty(), "{} cases fail:\n{}", failed.len(), failed.join("\n"));
+}
+
+#[test]
+fn unknown_values() {
+    unknowns(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/unknown_cases.json"));
 }
