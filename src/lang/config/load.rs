@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use super::{Config, FileSource, Module, json, merge, normalize};
 use crate::diag::codes::config::*;
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, Span};
 use crate::lang::ast::Body;
-use crate::lang::syntax;
+use crate::lang::{fmt, syntax};
 
 /// Reads the configuration of a folder and of every module that it calls. All that is wrong is collected; the configuration is given
 /// also beside errors, with what could be read, unless the folder itself could not be.
@@ -203,7 +204,30 @@ fn parse_file(name: &str, text: &str, id: SourceId) -> (Option<Body>, Diagnostic
     if name.ends_with(".json") {
         return json::parse(text, id);
     }
-    syntax::parse_body(text, id)
+    let (body, diags) = syntax::parse_body(text, id);
+    if body.is_some() {
+        return (body, diags);
+    }
+    match fmt::duplicates(text) {
+        found if found.is_empty() => (None, diags),
+        found => without_duplicates(text, id, &found),
+    }
+}
+
+/// Complains about arguments that are set again, and reads the text without them, to find what else is wrong.
+fn without_duplicates(text: &str, id: SourceId, found: &[fmt::Duplicate]) -> (Option<Body>, Diagnostics) {
+    let span = |r: &Range<usize>| Span { source: id, start: r.start as u32, end: r.end as u32 };
+    let mut diags = Diagnostics::new();
+    let mut rest = text.to_string();
+    for d in found {
+        let detail = format!("The argument {:?} is set twice; each argument may be set once.", d.name);
+        diags.push(Diagnostic::error(DUPLICATE, detail).at(span(&d.again)).also(span(&d.first), "first set here").hint("Remove one of them."));
+        // Blanks keep the places of all that follows.
+        rest.replace_range(d.whole.clone(), &" ".repeat(d.whole.len()));
+    }
+    let (body, more) = syntax::parse_body(&rest, id);
+    diags.append(more);
+    (body, diags)
 }
 
 /// Whether a file is part of the configuration: not hidden, no editor's backup, no test.

@@ -145,6 +145,13 @@ fn a_near_name_is_suggested_and_both_places_shown() {
 }
 
 #[test]
+fn an_argument_set_twice_hides_nothing_else() {
+    let found = shown(&[("main.hcl", "variable \"a\" {\n  default = 1\n  default = 2\n  typ = string\n}\nbad {}\n")]);
+    let places: Vec<&str> = found.iter().map(|f| &f[..17]).collect();
+    assert_eq!(places, ["SF2005 main.hcl:3", "SF2001 main.hcl:4", "SF2002 main.hcl:6"], "{found:?}");
+}
+
+#[test]
 fn modules_are_loaded_once_and_checked() {
     let found = shown(&[
         ("main.hcl", "module \"a\" {\n source = \"./m\"\n nme = 1\n}\nmodule \"b\" {\n source = \"./m\"\n name = 1\n}\n"),

@@ -193,6 +193,15 @@ fn hide(mut d: Diagnostic, variable: &Variable) -> Diagnostic {
     d.at(variable.name.span)
 }
 
+/// A value given as text outside of arguments and files (an answer to a prompt): as `-var` would read it.
+pub fn from_text(variable: &Variable, text: &str, sources: &mut Sources, cx: &EvalContext<'_>) -> (Option<Given>, Diagnostics) {
+    let files = super::MemoryFiles::default();
+    let module = Module::default();
+    let mut c = Collector { files: &files, module: &module, sources, cx, out: GivenValues::new(), diags: Diagnostics::new() };
+    c.text(variable, text, "the answer".to_string());
+    (c.out.swap_remove(&variable.name.name), c.diags)
+}
+
 /// The variables that need a value and have none, for a prompt.
 pub fn missing<'m>(module: &'m Module, given: &GivenValues) -> Vec<&'m Variable> {
     module.variables.values().filter(|v| v.default.is_none() && !given.contains_key(&v.name.name)).collect()

@@ -3,9 +3,12 @@
 //! It works on tokens, so that nothing that a person wrote gets lost: [`tokens`] takes the text apart, [`rewrite`] modernises a few
 //! forms, [`layout`] decides on spaces. Line breaks are never added or removed, apart from those around an unwrapped `"${ … }"`.
 
+mod duplicates;
 mod layout;
 mod rewrite;
 mod tokens;
+
+pub use duplicates::{Duplicate, duplicates};
 
 use crate::diag::{Diagnostics, SourceId};
 use crate::lang::syntax;
