@@ -21,7 +21,11 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
     doc: "A Kafka cluster that exists elsewhere. Topics, ACLs and Connect clusters refer to it as they do to a `kafka_cluster` resource.",
     body: Body {
         attributes: vec![
-            Attribute::required("bootstrap_servers", Type::String, "Addresses `host:port`, separated by commas."),
+            Attribute::required(
+                "bootstrap_servers",
+                Type::Dynamic,
+                "Addresses `host:port`: a list, or one string separated by commas. Read as the string.",
+            ),
             Attribute::computed(
                 "security_protocol",
                 Type::String,
@@ -89,6 +93,17 @@ fn block(config: &Value, name: &str) -> Option<Value> {
     config.get(name).filter(|v| v.is_known() && !v.is_null())
 }
 
+/// The addresses as one string; unknown where part of them is.
+fn servers(config: &Value) -> Value {
+    let written = config.get("bootstrap_servers").unwrap_or(Value::null(Type::String));
+    let Some(list) = written.as_slice() else { return written };
+    if !written.is_wholly_known() {
+        return Value::unknown(Type::String);
+    }
+    let joined: Vec<&str> = list.iter().filter_map(|v| v.as_str()).collect();
+    Value::string(joined.join(",")).mark(written.deep_marks())
+}
+
 fn protocol(config: &Value) -> &'static str {
     match (block(config, "tls").is_some(), block(config, "sasl").is_some()) {
         (false, false) => "PLAINTEXT",
@@ -107,7 +122,7 @@ fn admin(config: &Value, root: &Path) -> Value {
         value.as_str().map(|p| Value::string(root.join(p).to_string_lossy()).mark(value.marks())).unwrap_or(value)
     };
     Value::object_from([
-        ("bootstrap_servers", config.get("bootstrap_servers").unwrap_or(Value::null(Type::String))),
+        ("bootstrap_servers", servers(config)),
         ("security_protocol", protocol(config).into()),
         ("ca_file", path("ca_file")),
         ("certificate_file", path("certificate_file")),
@@ -134,6 +149,7 @@ fn described(config: &Value, admin: &Value, info: &ClusterInfo) -> Value {
     with(
         config,
         vec![
+            ("bootstrap_servers", servers(config)),
             ("security_protocol", protocol(config).into()),
             ("cluster_id", id.clone()),
             ("controller_id", info.controller.map_or(Value::null(Type::Number), |c| i64::from(c).into())),
@@ -163,7 +179,7 @@ impl ResourceType for KafkaClusterData {
     fn validate(&self, config: &Value, diags: &mut Diagnostics) {
         let mut fail =
             |path: &str, detail: String, hint: &str| diags.push(attr_error(path, Diagnostic::error(codes::CONNECTION, detail).hint(hint)));
-        if let Some(servers) = config.get_str("bootstrap_servers") {
+        if let Some(servers) = servers(config).as_str() {
             let is_address = |s: &str| s.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
             if let Some(bad) = servers.split(',').map(str::trim).find(|s| !is_address(s)) {
                 fail("bootstrap_servers", format!("\"{bad}\" is not an address."), "Write `host:port`, several separated by commas.");
@@ -197,5 +213,49 @@ impl ResourceType for KafkaClusterData {
     async fn import(&self, _cx: &Session, _id: &str, _config: Option<&Value>) -> Result<(Value, Private), Diagnostic> {
         Err(Diagnostic::error(codes::REFUSED, "A data source cannot be imported.")
             .hint("Write the `data` block; it is read at every plan."))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(servers: Value, blocks: &[(&'static str, Value)]) -> Value {
+        Value::object_from([("bootstrap_servers", servers)].into_iter().chain(blocks.iter().cloned()))
+    }
+
+    #[test]
+    fn blocks_say_the_protocol_and_paths_become_absolute() {
+        let tls =
+            Value::object_from([("ca_file", Value::from("tls/ca.crt")), ("key_file", "/abs/key".into()), ("certificate_file", "c".into())]);
+        let sasl = Value::object_from([
+            ("mechanism", Value::from("PLAIN")),
+            ("username", "u".into()),
+            ("password", Value::from("geheim").sensitive()),
+        ]);
+        let list = Value::tuple(vec!["a:1".into(), "b:2".into()]);
+        let admin = admin(&config(list, &[("tls", tls), ("sasl", sasl)]), Path::new("/root"));
+        assert_eq!(admin.get_str("bootstrap_servers").as_deref(), Some("a:1,b:2"));
+        assert_eq!(admin.get_str("security_protocol").as_deref(), Some("SASL_SSL"));
+        assert_eq!(admin.get_str("ca_file").as_deref(), Some("/root/tls/ca.crt"));
+        assert_eq!(admin.get_str("key_file").as_deref(), Some("/abs/key"));
+        assert!(!format!("{admin}").contains("geheim"));
+        assert_eq!(protocol(&config("a:1".into(), &[])), "PLAINTEXT");
+    }
+
+    #[test]
+    fn what_cannot_connect_is_refused() {
+        let errors = |c: &Value| {
+            let mut diags = Diagnostics::new();
+            KafkaClusterData.validate(c, &mut diags);
+            diags.iter().map(|d| d.values[0].1.clone()).collect::<Vec<_>>()
+        };
+        assert!(errors(&config("a:1, [::1]:9092".into(), &[])).is_empty());
+        assert!(errors(&config(Value::unknown(Type::Dynamic), &[])).is_empty());
+        assert_eq!(errors(&config("a".into(), &[])), ["bootstrap_servers"]);
+        assert_eq!(errors(&config(Value::tuple(vec!["a:1".into(), "b:99999".into()]), &[])), ["bootstrap_servers"]);
+        let half = Value::object_from([("certificate_file", Value::from("c")), ("key_file", Value::null(Type::String))]);
+        let odd = Value::object_from([("mechanism", Value::from("GSSAPI"))]);
+        assert_eq!(errors(&config("a:1".into(), &[("tls", half), ("sasl", odd)])), ["tls", "sasl.mechanism"]);
     }
 }

@@ -190,6 +190,21 @@ impl ResourceType for KafkaAcl {
         out
     }
 
+    /// Asks each cluster whether it keeps ACLs at all.
+    async fn probe(&self, cx: &Session, requests: Vec<StepRequest>) -> Vec<Diagnostics> {
+        let fallback = Value::null_dynamic();
+        let objects: Vec<&Value> = requests.iter().map(|r| r.planned.as_ref().unwrap_or(&fallback)).collect();
+        let mut out: Vec<Diagnostics> = requests.iter().map(|_| Diagnostics::new()).collect();
+        for group in by_cluster(cx, objects.iter().copied()).groups {
+            if let Err(e) = group.admin.snapshot_acls(&[]).await {
+                // One sentence is enough for a failure that concerns the cluster.
+                let first = group.items[0];
+                out[first].push(explain(e, "reading the ACLs", objects[first]));
+            }
+        }
+        out
+    }
+
     async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>) -> Vec<StepResult> {
         let fallback = Value::null_dynamic();
         let sorted = by_cluster(cx, steps.iter().map(|s| s.planned.as_ref().or(s.prior.as_ref()).unwrap_or(&fallback)));

@@ -20,6 +20,8 @@ use crate::value::Value;
 pub const DEFAULT_THROTTLE: i64 = 50 * 1024 * 1024;
 /// The pause between looks at a cluster that is catching up.
 const POLL: Duration = Duration::from_millis(100);
+/// How long brokers may take to show a change that they acknowledged.
+const CONFIRM: Duration = Duration::from_secs(60);
 /// How often a recorded topic that seems to be gone is looked for: brokers that lag behind answer so for a moment.
 const READ_TRIES: usize = 3;
 
@@ -548,13 +550,17 @@ async fn confirm(
     deadline: Instant,
 ) -> (Result<Metadata, KafkaError>, BTreeMap<String, Vec<ConfigEntry>>) {
     let good: Vec<&Value> = pairs.iter().enumerate().filter(|(i, _)| !errors.contains_key(i)).map(|(_, p)| p.2).collect();
-    let is_done = |m: &Metadata| {
-        good.iter()
-            .all(|p| m.topics.get(&name_of(p)).is_some_and(|t| number(p, "partitions").is_none_or(|n| t.partitions.len() as i64 >= n)))
+    let is_as = |p: &Value, t: &Topic| {
+        let replicas =
+            number(p, "replication_factor").is_none_or(|n| t.partitions.iter().map(|x| x.replicas.len() as i64).max() == Some(n));
+        replicas && number(p, "partitions").is_none_or(|n| t.partitions.len() as i64 >= n)
     };
+    let is_done = |m: &Metadata| good.iter().all(|p| m.topics.get(&name_of(p)).is_some_and(|t| is_as(p, t)));
+    let deadline = deadline.min(Instant::now() + CONFIRM);
     let metadata = until(admin, deadline, is_done).await;
-    let touched: Vec<&Value> =
-        pairs.iter().filter(|(_, a, b)| a.get("config") != b.get("config") || a.get("moving") != b.get("moving")).map(|p| p.2).collect();
+    // A move of replicas sets and removes throttles, which are settings too.
+    let differs = |a: &Value, b: &Value| ["config", "moving", "replication_factor"].iter().any(|n| a.get(n) != b.get(n));
+    let touched: Vec<&Value> = pairs.iter().filter(|(_, a, b)| differs(a, b)).map(|p| p.2).collect();
     let resources: Vec<ConfigResource> = touched.iter().map(|p| ConfigResource::Topic(name_of(p))).collect();
     let mut configs = BTreeMap::new();
     while !resources.is_empty() {
@@ -569,7 +575,7 @@ async fn confirm(
     (metadata, configs)
 }
 
-/// Whether the topic's own settings are those of the object.
+/// Whether the topic's own settings are those of the object, and no throttle of ours is left.
 fn shows(entries: &[ConfigEntry], planned: &Value) -> bool {
     let wanted = settings(planned);
     let own: BTreeMap<&str, &str> = entries
@@ -577,7 +583,8 @@ fn shows(entries: &[ConfigEntry], planned: &Value) -> bool {
         .filter(|e| e.source == ConfigSource::DynamicTopic && !config::is_throttle(&e.name))
         .filter_map(|e| Some((e.name.as_str(), e.value.as_deref()?)))
         .collect();
-    own.len() == wanted.len() && wanted.iter().all(|(k, v)| own.get(k.as_str()).is_some_and(|o| config::same(k, o, v)))
+    let throttled = entries.iter().any(|e| config::is_throttle(&e.name) && e.value.as_deref() == Some("*"));
+    !throttled && own.len() == wanted.len() && wanted.iter().all(|(k, v)| own.get(k.as_str()).is_some_and(|o| config::same(k, o, v)))
 }
 
 async fn delete(admin: &Admin, steps: &[&StepRequest]) -> Vec<StepResult> {
