@@ -106,6 +106,33 @@ mod tests {
         })
     }
 
+    /// Forms that the generator does not make.
+    const ODD: &[&str] = &[
+        "variable \"a\" {\n type=\"number\"\n}\nvariable b {\ntype = \"bool\"\n}\nvariable c {\ntype = \"any\"\n}\nvariable d {\n type = any\n}\n",
+        "variable x {\n type = list # c\n}\nvariable y {\n type = \"list\" // d\n default = \"${1}\"\n}\n",
+        "resource a /* c */ b {\n}\nresource \"a\" /* c */ \"b\" /* d */ {\n}\n",
+        "a = /* c */ \"${b}\" /* d */\nbb = /* c */ 1 # e\n",
+        "a = \"${b}\" # c\ncc = \"${\n  d\n}\"\ne = \"${f(\n1)}\"\n",
+        "a = {\n  # c\n  b = 1 # d\n  ccc = [ # e\n    1, # f\n    22 # g\n  ]\n}\n",
+        "a = x ? [ for y in z : y ... ] : { for k , v in [ 1 ] : k => - v ... }\n",
+        "a = b[ - 1 ] . c [ \"d\" ] [ * ] . e\nf = (b)[0]\ng = f(1)[0]\nh = \"x\"[0]\ni = {}.a\n",
+        "a {\n  b \"c\" { d = 1 }\n\n\n  e {\n  }\n  dynamic \"f\" {\n for_each = []\n content {}\n }\n}\n",
+        "a = <<-EOT\n    x\n  y ${ b } %{ if c ~} d %{ endif }\n    EOT\nb = { x = <<E\nq\nE\n}\nc = [<<E\nq\nE\n, 1 ]\n",
+        "a = f(<<E\nx\nE\n  , 1)\n",
+        "a = \"$${b} %%{c} $ % \\\" \\n\"\nb = \"$\"\nc = \"${a}$\"\n",
+        "\n\n  # only a comment\n\n/* and\n  one more */\n",
+        "a = 1\r\nbb = 2 # c\r\n\r\n# d\r\nccc {\r\nx = [\r\n1\r\n]\r\n}\r\n",
+        "a = 1.5e3 - 2.0E-1 * -3 / 4 % 5\nb = !a && ! b || (c)\nc = - ( 1 )\nd = a - b\ne = a -b\nf = (a) - b\n",
+        "a = provider :: b :: c ( 1 )\n",
+        "日本 = \"日本\"\nb = \"é\" # c\nccc = \"👩‍👩‍👧\" # d\n",
+        "a = \"x\"   \n  \nb=1",
+        "a = {\"b\":1,c:2,(d):3}\ne = { \"f\" = 1 , g = 2 }\n",
+        "a = [{ b = 1 }, {\nc = 2 }]\nd = [[1,\n2],[3,\n4]]\n",
+        "locals {\n  a = merge(\n    { x = 1 },\n    {\n      y = 2\n    }\n  )\n  bb = [\n    for x in y : {\n      z = x\n    }\n  ]\n}\n",
+        "a = b ? c : d ? - 1 : ! e\nf = [for x in [1] : x]\ng = [for x in(y) : x if ! x]\nin = in [0]\n",
+        "a = \"${ {} }\"\nb = \"x${ {a=1} }${ c }y\"\nd = \"${[]}\"\ne = \"${ f({}) }\"\n",
+    ];
+
     /// Needs terraform on the path.
     #[test]
     #[ignore = "compares with terraform; run with --ignored where it is installed"]
@@ -113,6 +140,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut runner = proptest::test_runner::TestRunner::default();
         let texts: Vec<String> = (0..1000).map(|_| file().new_tree(&mut runner).unwrap().current()).collect();
+        let texts: Vec<String> = texts.into_iter().chain(ODD.iter().map(|s| s.to_string())).collect();
         for (i, text) in texts.iter().enumerate() {
             std::fs::write(dir.path().join(format!("{i}.tf")), text).unwrap();
         }
@@ -138,8 +166,9 @@ mod tests {
         }
 
         #[test]
-        fn any_text_survives(text in "[ -~\n\t]{0,60}") {
+        fn any_text_survives(text in "[ -~\n\t\ré]{0,60}|([a\"\\\\${}%~<\n =E-]|<<E\n|\nE\n){0,40}") {
             layout(&text);
+            duplicates(&text);
         }
     }
 }

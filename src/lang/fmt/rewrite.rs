@@ -38,12 +38,14 @@ fn item(tokens: &[Token], start: usize, inside: &mut Vec<String>, out: &mut Vec<
 fn header(tokens: &[Token], start: usize, inside: &mut Vec<String>, out: &mut Vec<Token>) -> usize {
     let stop = |t: &Token| matches!(t.kind, Kind::OBrace | Kind::Newline);
     let end = tokens[start..].iter().position(stop).map_or(tokens.len(), |n| start + n);
+    let header = &tokens[start..end];
+    let last_label = header.iter().rposition(|t| matches!(t.kind, Kind::Ident | Kind::CQuote)).unwrap_or(0);
     out.push(tokens[start].clone());
-    for token in &tokens[start + 1..end] {
+    for (i, token) in header.iter().enumerate().skip(1) {
         match token.kind {
             Kind::Ident => out.extend(quoted(&token.text)),
             // Comments between labels are dropped, as Terraform does.
-            Kind::Comment if !token.ends_line() => {}
+            Kind::Comment if i < last_label && !token.ends_line() => {}
             _ => out.push(token.clone()),
         }
     }
