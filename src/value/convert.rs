@@ -138,10 +138,17 @@ fn known(v: &Value, want: &Type) -> Result<Value, ConvertError> {
         (Repr::Object(o), Type::Map(w)) => entries(&o.attrs, w, None),
         (Repr::Map(m), Type::Object(w)) => attributes(&m.items, w, None),
         (Repr::Object(o), Type::Object(w)) => attributes(&o.attrs, w, o.origin.clone()),
-        (Repr::Tuple(t), Type::Tuple(w)) if t.items.len() == w.len() => {
-            t.items.iter().zip(w.iter()).enumerate().map(|(i, (v, w))| step(v, w, || format!("[{i}]"))).collect::<Result<_, _>>().map(Value::tuple)
+        (Repr::Tuple(t), Type::Tuple(w)) if t.items.len() == w.len() => t
+            .items
+            .iter()
+            .zip(w.iter())
+            .enumerate()
+            .map(|(i, (v, w))| step(v, w, || format!("[{i}]")))
+            .collect::<Result<_, _>>()
+            .map(Value::tuple),
+        (Repr::Tuple(t), Type::Tuple(w)) => {
+            Err(ConvertError::new(format!("a tuple of {} elements is required, but this has {}", w.len(), t.items.len())))
         }
-        (Repr::Tuple(t), Type::Tuple(w)) => Err(ConvertError::new(format!("a tuple of {} elements is required, but this has {}", w.len(), t.items.len()))),
         _ => Err(fail()),
     }
 }
@@ -209,7 +216,11 @@ fn entries(items: &BTreeMap<Arc<str>, Value>, want: &Type, have: Option<&Type>) 
     Ok(Value::map(ty, keys.into_iter().cloned().zip(values).collect()))
 }
 
-fn attributes(have: &BTreeMap<Arc<str>, Value>, want: &ObjectType, origin: Option<Arc<crate::addr::InstanceAddr>>) -> Result<Value, ConvertError> {
+fn attributes(
+    have: &BTreeMap<Arc<str>, Value>,
+    want: &ObjectType,
+    origin: Option<Arc<crate::addr::InstanceAddr>>,
+) -> Result<Value, ConvertError> {
     let missing: Vec<&str> = want.attrs.keys().filter(|k| !have.contains_key(*k) && !want.optional.contains(*k)).map(|k| &**k).collect();
     match missing[..] {
         [] => {}

@@ -70,7 +70,12 @@ mod tests {
 
     #[test]
     fn escapes_and_order() {
-        let v = Value::object_from([("b", Value::from(1i64)), ("a", Value::from("<&>\u{2028}é\u{1}\u{7f}\n")), ("e", Value::null(Type::String)), ("c", Value::tuple(vec![]))]);
+        let v = Value::object_from([
+            ("b", Value::from(1i64)),
+            ("a", Value::from("<&>\u{2028}é\u{1}\u{7f}\n")),
+            ("e", Value::null(Type::String)),
+            ("c", Value::tuple(vec![])),
+        ]);
         assert_eq!(to_json_text(&v).unwrap(), "{\"a\":\"\\u003c\\u0026\\u003e\\u2028é\\u0001\u{7f}\\n\",\"b\":1,\"c\":[],\"e\":null}");
         assert!(to_json_text(&Value::unknown(Type::String)).is_none());
     }

@@ -242,7 +242,7 @@ impl Value {
         Repr::List(Arc::new(Elements { deep: Deep::of(&items), elem, items })).into()
     }
 
-    /// A set from elements that are already distinct and in set order (`ty` and the evaluator have the converting constructor).
+    /// A set from elements that are already distinct and in set order ([`Value::set`] sees to that).
     pub fn set_raw(elem: Type, items: Vec<Value>) -> Value {
         Repr::Set(Arc::new(Elements { deep: Deep::of(&items), elem, items })).into()
     }

@@ -8,8 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use dashu_base::{BitTest, Sign, Signed, UnsignedAbs};
-use dashu_float::{FBig, Repr};
 use dashu_float::round::mode::HalfEven;
+use dashu_float::{FBig, Repr};
 use dashu_int::{IBig, UBig};
 
 /// The 512-bit float behind numbers that are not small integers.
@@ -451,7 +451,14 @@ mod tests {
 
     #[test]
     fn decimals_print_as_they_were_written() {
-        for s in ["0.1", "-0.5", "3.141592653589793238462643383279502884197169399375105820974944592307816406286", "123456789012345678901234567890", "0.001", "99999999999999999999.5"] {
+        for s in [
+            "0.1",
+            "-0.5",
+            "3.141592653589793238462643383279502884197169399375105820974944592307816406286",
+            "123456789012345678901234567890",
+            "0.001",
+            "99999999999999999999.5",
+        ] {
             assert_eq!(n(s).to_string(), s);
         }
         assert_eq!(n("1e3").to_string(), "1000");
@@ -481,7 +488,10 @@ mod tests {
         assert_eq!(n("-1.5").floor().to_string(), "-2");
         assert_eq!(n("-1.5").ceil().to_string(), "-1");
         assert_eq!(n("-1.5").trunc().to_string(), "-1");
-        assert_eq!((n("-0").to_string(), n("0").mul(&n("-1")).to_string(), n("-0.5").ceil().to_string()), ("-0".into(), "-0".into(), "0".into()));
+        assert_eq!(
+            (n("-0").to_string(), n("0").mul(&n("-1")).to_string(), n("-0.5").ceil().to_string()),
+            ("-0".into(), "-0".into(), "0".into())
+        );
         assert_eq!((n("4.5").rem(&n("1.5")).to_string(), n("-0").sub(&n("0")).to_string()), ("0".into(), "-0".into()));
         assert_eq!(Number::from_f64(2f64.powf(0.5)).unwrap().to_string(), "1.4142135623730951");
         assert!(n("-0") == n("0") && n("-0").to_i64() == Some(0));

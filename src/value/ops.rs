@@ -192,7 +192,9 @@ pub fn iterate(v: &Value) -> Option<Vec<(Value, Value)>> {
         Repr::List(e) => Some(indexed(&e.items)),
         Repr::Tuple(t) => Some(indexed(&t.items)),
         Repr::Set(e) => Some(e.items.iter().map(|v| (v.clone(), v.clone())).collect()),
-        Repr::Map(_) | Repr::Object(_) => v.as_map().map(|m| m.iter().map(|(k, v)| (Value::from(Repr::String(Arc::clone(k))), v.clone())).collect()),
+        Repr::Map(_) | Repr::Object(_) => {
+            v.as_map().map(|m| m.iter().map(|(k, v)| (Value::from(Repr::String(Arc::clone(k))), v.clone())).collect())
+        }
         _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! Attributes, indices and splats.
 
-use super::{Eval, at, nothing, unknown_not_null};
+use super::{Eval, nothing, unknown_not_null};
 use crate::diag::codes::lang as codes;
 use crate::diag::{Diagnostic, did_you_mean};
 use crate::lang::ast::{Expr, Ident, Step};
@@ -62,9 +62,13 @@ impl Eval<'_> {
             },
             Repr::List(_) | Repr::Tuple(_) | Repr::Set(_) => {
                 let ty = kind(&v.ty());
-                let d = Diagnostic::error(codes::UNSUPPORTED_ATTRIBUTE, format!("A {ty} has no attributes, so there is no {:?}.", name.name))
-                    .at(name.span)
-                    .hint(format!("Choose one element with an index, [0], or collect the attribute of all elements with [*].{}.", name.name));
+                let d =
+                    Diagnostic::error(codes::UNSUPPORTED_ATTRIBUTE, format!("A {ty} has no attributes, so there is no {:?}.", name.name))
+                        .at(name.span)
+                        .hint(format!(
+                            "Choose one element with an index, [0], or collect the attribute of all elements with [*].{}.",
+                            name.name
+                        ));
                 self.fail_with(d, e)
             }
             _ => fail(self, format!("A {} has no attributes.", v.ty())),
@@ -73,7 +77,8 @@ impl Eval<'_> {
 
     fn no_attribute(&mut self, v: &Value, name: &Ident, names: Vec<&str>, e: &Expr) -> Value {
         let what = v.origin().map_or("This object".to_string(), |o| o.to_string());
-        let mut d = Diagnostic::error(codes::UNSUPPORTED_ATTRIBUTE, format!("{what} does not have an attribute named {:?}.", name.name)).at(name.span);
+        let mut d = Diagnostic::error(codes::UNSUPPORTED_ATTRIBUTE, format!("{what} does not have an attribute named {:?}.", name.name))
+            .at(name.span);
         d.hint = Some(match did_you_mean(&name.name, names.iter().copied()) {
             Some(near) => format!("Did you mean {near:?}?"),
             None if names.is_empty() => "It has no attributes at all.".into(),
@@ -97,7 +102,7 @@ impl Eval<'_> {
             Type::Map(_) | Type::Object(_) => Type::String,
             Type::Set(_) => {
                 let d = Diagnostic::error(codes::INVALID_INDEX, "The elements of a set have no indices.")
-                    .at(at(e))
+                    .at(e.span)
                     .hint("Convert it with tolist() to choose by position, or use a for expression.");
                 return self.fail_with(d, e);
             }
@@ -119,7 +124,9 @@ impl Eval<'_> {
             return Some(match (ty, key.as_str(), key.as_i64()) {
                 (Type::List(t) | Type::Map(t), _, _) => Value::unknown((**t).clone()),
                 (Type::Object(o), Some(name), _) => o.attrs.get(name).map_or_else(nothing, |t| Value::unknown(t.clone())),
-                (Type::Tuple(ts), _, Some(i)) => usize::try_from(i).ok().and_then(|i| ts.get(i)).map_or_else(nothing, |t| Value::unknown(t.clone())),
+                (Type::Tuple(ts), _, Some(i)) => {
+                    usize::try_from(i).ok().and_then(|i| ts.get(i)).map_or_else(nothing, |t| Value::unknown(t.clone()))
+                }
                 _ => nothing(),
             });
         }
@@ -139,7 +146,11 @@ impl Eval<'_> {
                 return Some(found.clone());
             }
             let near = did_you_mean(name, entries.keys().map(|k| &**k)).map(|n| format!(" Did you mean {n:?}?")).unwrap_or_default();
-            let what = if let Type::Object(_) = ty { "object does not have an attribute named" } else { "map does not have an element with the key" };
+            let what = if let Type::Object(_) = ty {
+                "object does not have an attribute named"
+            } else {
+                "map does not have an element with the key"
+            };
             match key.marks().is_sensitive() {
                 true => "There is no element with this key.".to_string(),
                 false => format!("This {what} {name:?}.{near}"),

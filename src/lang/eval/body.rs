@@ -67,7 +67,10 @@ impl Decoder<'_> {
     fn missing(&mut self, names: &[&str], body: &Body) {
         let detail = match names {
             [one] => format!("The argument {one:?} is required, but it is not set."),
-            _ => format!("The arguments {} are required, but they are not set.", names.iter().map(|n| format!("{n:?}")).collect::<Vec<_>>().join(", ")),
+            _ => format!(
+                "The arguments {} are required, but they are not set.",
+                names.iter().map(|n| format!("{n:?}")).collect::<Vec<_>>().join(", ")
+            ),
         };
         let end = Span { end: body.span.end.min(body.span.start + 1), ..body.span };
         self.diags.push(Diagnostic::error(codes::MISSING_ARGUMENT, detail).at(end));
@@ -78,7 +81,8 @@ impl Decoder<'_> {
         for (i, a) in body.attrs.iter().enumerate() {
             let name = &*a.name.name;
             if body.attrs[..i].iter().any(|b| b.name.name == a.name.name) {
-                self.diags.push(Diagnostic::error(codes::UNSUPPORTED_ARGUMENT, format!("The argument {name:?} is set twice.")).at(a.name.span));
+                self.diags
+                    .push(Diagnostic::error(codes::UNSUPPORTED_ARGUMENT, format!("The argument {name:?} is set twice.")).at(a.name.span));
             }
             if schema.attribute(name).is_some() {
                 continue;
@@ -93,7 +97,9 @@ impl Decoder<'_> {
             let dynamic = &*b.kind.name == "dynamic";
             let name = if dynamic { b.labels.first() } else { Some(&b.kind) };
             let Some(name) = name else {
-                self.diags.push(Diagnostic::error(codes::INVALID_DYNAMIC, "A dynamic block needs the type of block to make as its label.").at(b.span));
+                self.diags.push(
+                    Diagnostic::error(codes::INVALID_DYNAMIC, "A dynamic block needs the type of block to make as its label.").at(b.span),
+                );
                 continue;
             };
             if schema.block(&name.name).is_some() {
@@ -109,7 +115,8 @@ impl Decoder<'_> {
 
     fn attribute(&mut self, a: &Attribute, written: &Attr, scope: &dyn Scope, missing: &mut Vec<&'static str>) -> Value {
         if a.set == Set::Computed {
-            let d = Diagnostic::error(codes::COMPUTED_ARGUMENT, format!("{:?} cannot be set: streamform determines it.", a.name)).at(written.name.span);
+            let d = Diagnostic::error(codes::COMPUTED_ARGUMENT, format!("{:?} cannot be set: streamform determines it.", a.name))
+                .at(written.name.span);
             self.diags.push(d.hint("Remove the argument."));
             return unset(a);
         }
@@ -130,7 +137,8 @@ impl Decoder<'_> {
             AttrType::Value(ty) => match convert(&value, ty) {
                 Ok(v) => v,
                 Err(e) => {
-                    let d = Diagnostic::error(codes::WRONG_TYPE, format!("Inappropriate value for {:?}: {e}.", a.name)).at(written.expr.span);
+                    let d =
+                        Diagnostic::error(codes::WRONG_TYPE, format!("Inappropriate value for {:?}: {e}.", a.name)).at(written.expr.span);
                     self.diags.push(d);
                     unknown_of(a)
                 }
@@ -153,10 +161,15 @@ impl Decoder<'_> {
         if !value.is_known() && value.ty() == Type::Dynamic {
             return value;
         }
-        let instances = value.as_slice().map(<[Value]>::to_vec).or_else(|| value.as_map().map(|m| m.values().cloned().collect())).unwrap_or_default();
+        let instances =
+            value.as_slice().map(<[Value]>::to_vec).or_else(|| value.as_map().map(|m| m.values().cloned().collect())).unwrap_or_default();
         let hint = match instances.first().is_some_and(|v| v.origin().is_some()) {
             true => "The resource has several instances: choose one by its key, as in NAME[\"key\"] or NAME[0].".to_string(),
-            false => format!("Refer to the object itself, as in {} = {}.NAME, not to one of its attributes.", a.name, types.first().copied().unwrap_or("type")),
+            false => format!(
+                "Refer to the object itself, as in {} = {}.NAME, not to one of its attributes.",
+                a.name,
+                types.first().copied().unwrap_or("type")
+            ),
         };
         let detail = format!("{:?} must refer to {}, but this is {}.", a.name, alternatives(types), kind(&value.ty()));
         self.diags.push(Diagnostic::error(codes::INVALID_REFERENCE, detail).at(written.span).hint(hint));
@@ -241,7 +254,9 @@ impl Decoder<'_> {
                 continue;
             };
             if let Some(first) = spans.insert(label.clone(), i.span) {
-                let d = Diagnostic::error(codes::INVALID_BLOCK, format!("There are two {:?} blocks with the label {label:?}.", schema.name)).at(i.span);
+                let d =
+                    Diagnostic::error(codes::INVALID_BLOCK, format!("There are two {:?} blocks with the label {label:?}.", schema.name))
+                        .at(i.span);
                 self.diags.push(d.also(first, "the first one"));
             }
             entries.insert(label, value);
@@ -274,10 +289,16 @@ impl Decoder<'_> {
         };
         for a in &b.body.attrs {
             if !["for_each", "iterator", "labels"].contains(&&*a.name.name) {
-                return fail(self, format!("A dynamic block has no argument {:?}; it has for_each, iterator and labels.", a.name.name), a.name.span);
+                return fail(
+                    self,
+                    format!("A dynamic block has no argument {:?}; it has for_each, iterator and labels.", a.name.name),
+                    a.name.span,
+                );
             }
         }
-        let Some(for_each) = b.body.attr("for_each") else { return fail(self, "A dynamic block needs the argument for_each.".into(), b.span) };
+        let Some(for_each) = b.body.attr("for_each") else {
+            return fail(self, "A dynamic block needs the argument for_each.".into(), b.span);
+        };
         let mut contents = b.body.blocks.iter().filter(|c| &*c.kind.name == "content");
         let (Some(content), None) = (contents.next(), contents.next()) else {
             return fail(self, "A dynamic block needs exactly one content block.".into(), b.span);
@@ -458,7 +479,14 @@ mod tests {
     fn mistakes_are_named_all_at_once() {
         let (_, d) = run("nam = 1\nid = \"x\"\nsize = \"many\"\nstorage = 1\nfoo {\n}\n", &NoScope);
         let all = d.join("\n");
-        for part in ["no argument \"nam\" here. Did you mean \"name\"?", "\"id\" cannot be set", "\"size\": a number is required", "storage is a block", "no block \"foo\"", "\"name\" is required"] {
+        for part in [
+            "no argument \"nam\" here. Did you mean \"name\"?",
+            "\"id\" cannot be set",
+            "\"size\": a number is required",
+            "storage is a block",
+            "no block \"foo\"",
+            "\"name\" is required",
+        ] {
             assert!(all.contains(part), "{part} in {all}");
         }
     }
@@ -468,7 +496,8 @@ mod tests {
         let text = "name = \"x\"\nlistener \"a\" {\n port = 1\n}\ndynamic \"listener\" {\n for_each = { b = 2, c = 3 }\n iterator = it\n labels = [it.key]\n content {\n port = it.value\n }\n}\nmount \"m\" {\n port = 9\n}\n";
         let (v, d) = run(text, &NoScope);
         assert!(d.is_empty(), "{d:?}");
-        let names: Vec<String> = v.get("listener").unwrap().as_slice().unwrap().iter().map(|l| format!("{}", l.get("name").unwrap())).collect();
+        let names: Vec<String> =
+            v.get("listener").unwrap().as_slice().unwrap().iter().map(|l| format!("{}", l.get("name").unwrap())).collect();
         assert_eq!(names, ["\"a\"", "\"b\"", "\"c\""]);
         assert_eq!(v.get("mount").unwrap().get("m").unwrap().get("port").unwrap(), 9i64.into());
         let scope = with(&[("u", Value::unknown(Type::list(Type::String)))]);

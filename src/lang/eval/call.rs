@@ -33,7 +33,14 @@ impl Eval<'_> {
                 let at = err.arg.and_then(|i| args.get(i.min(args.len().saturating_sub(1)))).unwrap_or(e);
                 let stop = if err.message.ends_with(['.', '!', '?']) { "" } else { "." };
                 let which = err.arg.and_then(|i| function.param(i)).map(|p| format!(" (argument {:?})", p.name)).unwrap_or_default();
-                let d = Diagnostic::error(codes::FUNCTION_CALL, format!("Call of {}{which}: {}{stop}", name.name, err.message)).at(at.span);
+                // The message may quote what the function was given.
+                let secret = marks.is_sensitive() || values.iter().any(Value::contains_sensitive);
+                let reason = if secret {
+                    "it fails for a sensitive value, so the reason is not shown.".to_string()
+                } else {
+                    format!("{}{stop}", err.message)
+                };
+                let d = Diagnostic::error(codes::FUNCTION_CALL, format!("Call of {}{which}: {reason}", name.name)).at(at.span);
                 self.fail_with(d, e)
             }
         }
@@ -93,7 +100,11 @@ impl Eval<'_> {
             }
             last = diags;
         }
-        let mut d = Diagnostic::error(codes::FUNCTION_CALL, if args.is_empty() { "try needs at least one argument." } else { "No argument of try could be evaluated." }).at(e.span);
+        let mut d = Diagnostic::error(
+            codes::FUNCTION_CALL,
+            if args.is_empty() { "try needs at least one argument." } else { "No argument of try could be evaluated." },
+        )
+        .at(e.span);
         if let Some(cause) = last.iter().next() {
             d = d.hint(format!("The last one failed: {}", cause.detail));
         }
@@ -123,7 +134,9 @@ fn undeclared(diags: &Diagnostics) -> bool {
 /// Renders a template with only its own variables in scope.
 fn render(cx: &EvalContext<'_>, file: &str, text: &str, vars: &BTreeMap<Arc<str>, Value>) -> Result<Value, Diagnostics> {
     if cx.template_depth >= MAX_TEMPLATE_DEPTH {
-        return Err(Diagnostic::error(codes::FUNCTION_CALL, format!("Templates include each other more than {MAX_TEMPLATE_DEPTH} deep.")).into());
+        return Err(
+            Diagnostic::error(codes::FUNCTION_CALL, format!("Templates include each other more than {MAX_TEMPLATE_DEPTH} deep.")).into()
+        );
     }
     let inner = EvalContext { template_depth: cx.template_depth + 1, ..*cx };
     // The text is of no configuration file, so that its spans mean nothing outside: places go into the detail.

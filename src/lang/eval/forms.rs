@@ -56,7 +56,11 @@ impl Eval<'_> {
         }
         match convert(&chosen.0, &ty) {
             Ok(v) => v.mark(c.marks()),
-            Err(err) => self.fail(codes::INCONSISTENT_TYPES, format!("This result does not have the common type of both, {}: {err}.", kind(&ty)), chosen.1),
+            Err(err) => self.fail(
+                codes::INCONSISTENT_TYPES,
+                format!("This result does not have the common type of both, {}: {err}.", kind(&ty)),
+                chosen.1,
+            ),
         }
     }
 
@@ -157,21 +161,19 @@ impl Eval<'_> {
         };
         if f.group {
             result.groups.entry(key).or_default().push(value);
-        } else if result.attrs.contains_key(&key) {
+        } else if result.attrs.insert(key.clone(), value).is_some() {
             let shown = if result.marks.is_sensitive() { "One key".to_string() } else { format!("The key {key:?}") };
             self.fail(codes::INVALID_FOR, format!("{shown} comes up twice; put \"...\" after the value to group values by key."), e);
-        } else {
-            result.attrs.insert(key, value);
         }
     }
 
-    pub(super) fn template(&mut self, parts: &[TemplatePart], e: &Expr) -> Value {
+    pub(super) fn template(&mut self, parts: &[TemplatePart]) -> Value {
         if let [TemplatePart::Interp(inner)] = parts {
             return self.expr(inner);
         }
         let before = self.diags.len();
         let mut text = Text::default();
-        self.parts(parts, &mut text, e);
+        self.parts(parts, &mut text);
         if self.diags.iter().skip(before).any(|d| d.severity == crate::diag::Severity::Error) {
             return unknown_not_null(Type::String).mark(text.marks);
         }
@@ -185,7 +187,7 @@ impl Eval<'_> {
         Value::string(text.known).mark(text.marks)
     }
 
-    fn parts(&mut self, parts: &[TemplatePart], out: &mut Text, e: &Expr) {
+    fn parts(&mut self, parts: &[TemplatePart], out: &mut Text) {
         for part in parts {
             match part {
                 TemplatePart::Literal(s) => out.push(s),
@@ -198,8 +200,8 @@ impl Eval<'_> {
                     let Some(c) = self.condition(&c, cond) else { continue };
                     out.marks = out.marks.union(c.marks());
                     match c.as_bool() {
-                        Some(true) => self.parts(yes, out, e),
-                        Some(false) => self.parts(no, out, e),
+                        Some(true) => self.parts(yes, out),
+                        Some(false) => self.parts(no, out),
                         None => out.unknown = true,
                     }
                 }
@@ -212,7 +214,7 @@ impl Eval<'_> {
                     };
                     for (k, v) in &items {
                         let depth = self.bind(key_var.as_ref(), value_var, k, v);
-                        self.parts(body, out, e);
+                        self.parts(body, out);
                         self.locals.truncate(depth);
                     }
                 }

@@ -8,7 +8,10 @@ use super::tests::TestHost;
 use super::*;
 use crate::diag::SourceId;
 use crate::lang::syntax::parse_body;
-use crate::value::{json::to_json_text, print::{console, type_text}};
+use crate::value::{
+    json::to_json_text,
+    print::{console, type_text},
+};
 
 /// What every module has, as far as the cases use it.
 struct Root;
@@ -16,7 +19,9 @@ struct Root;
 impl Scope for Root {
     fn lookup(&self, root: &Ident, steps: &[Step]) -> Result<Resolved, Diagnostic> {
         match (&*root.name, steps.first()) {
-            ("path", Some(Step::Attr(a))) if ["module", "root", "cwd"].contains(&&*a.name) => Ok(Resolved { value: ".".into(), consumed: 1 }),
+            ("path", Some(Step::Attr(a))) if ["module", "root", "cwd"].contains(&&*a.name) => {
+                Ok(Resolved { value: ".".into(), consumed: 1 })
+            }
             ("terraform", Some(Step::Attr(a))) if &*a.name == "workspace" => Ok(Resolved { value: "default".into(), consumed: 1 }),
             _ => NoScope.lookup(root, steps),
         }
@@ -110,7 +115,13 @@ fn fresh_cases() {
 fn unknowns(path: &Path) {
     let all: Json = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let any = || Value::unknown(Type::Dynamic);
-    let scope = super::tests::with(&[("D", any()), ("U", Value::unknown(Type::String)), ("N", Value::unknown(Type::Number)), ("B", Value::unknown(Type::Bool)), ("L", Value::unknown(Type::list(Type::Dynamic)))]);
+    let scope = super::tests::with(&[
+        ("D", any()),
+        ("U", Value::unknown(Type::String)),
+        ("N", Value::unknown(Type::Number)),
+        ("B", Value::unknown(Type::Bool)),
+        ("L", Value::unknown(Type::list(Type::Dynamic))),
+    ]);
     let mut failed = Vec::new();
     for case in all.as_array().unwrap() {
         let (expr, want, ty) = (case["expr"].as_str().unwrap(), case["console"].as_str().unwrap(), case["type"].as_str().unwrap());

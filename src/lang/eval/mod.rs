@@ -18,7 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::diag::codes::lang as codes;
-use crate::diag::{Code, Diagnostic, Diagnostics, Span};
+use crate::diag::{Code, Diagnostic, Diagnostics};
 use crate::lang::ast::{BinaryOp, Expr, ExprKind, Ident, ObjectItem, Step, UnaryOp};
 use crate::lang::host::Host;
 use crate::value::convert::convert;
@@ -52,7 +52,11 @@ pub struct NoScope;
 
 impl Scope for NoScope {
     fn lookup(&self, root: &Ident, _: &[Step]) -> Result<Resolved, Diagnostic> {
-        Err(Diagnostic::error(codes::UNDECLARED_REFERENCE, format!("Only constants are allowed here: {:?} cannot be referred to.", root.name)).at(root.span))
+        Err(Diagnostic::error(
+            codes::UNDECLARED_REFERENCE,
+            format!("Only constants are allowed here: {:?} cannot be referred to.", root.name),
+        )
+        .at(root.span))
     }
 }
 
@@ -128,7 +132,7 @@ impl Eval<'_> {
             ExprKind::Bool(b) => Value::from(*b),
             ExprKind::Number(n) => Value::from(n.clone()),
             ExprKind::String(s) => Value::string(s),
-            ExprKind::Template(parts) => self.template(parts, e),
+            ExprKind::Template(parts) => self.template(parts),
             ExprKind::Tuple(items) => Value::tuple(items.iter().map(|i| self.expr(i)).collect()),
             ExprKind::Object(items) => self.object(items),
             ExprKind::Paren(inner) => self.expr(inner),
@@ -148,7 +152,8 @@ impl Eval<'_> {
     /// Evaluates apart: the diagnostics are returned instead of recorded.
     fn apart(&mut self, e: &Expr) -> (Value, Diagnostics) {
         let mut diags = Diagnostics::new();
-        let mut inner = Eval { scope: self.scope, cx: self.cx, diags: &mut diags, locals: std::mem::take(&mut self.locals), quiet: self.quiet };
+        let mut inner =
+            Eval { scope: self.scope, cx: self.cx, diags: &mut diags, locals: std::mem::take(&mut self.locals), quiet: self.quiet };
         let value = inner.expr(e);
         self.locals = std::mem::take(&mut inner.locals);
         (value, diags)
@@ -340,11 +345,6 @@ fn summary(v: &Value) -> String {
         Some(n) => format!("{} with {n} elements", crate::value::convert::kind(&v.ty())),
         None => shown.chars().take(57).chain("...".chars()).collect(),
     }
-}
-
-/// The span from the first to the last of two expressions.
-fn at(e: &Expr) -> Span {
-    e.span
 }
 
 #[cfg(test)]

@@ -72,8 +72,23 @@ fn ok(text: &str, scope: &dyn Scope) -> Value {
 
 #[test]
 fn unknown_and_marks_are_carried() {
-    let s = with(&[("u", Value::unknown(Type::String)), ("n", Value::unknown(Type::Number)), ("b", Value::unknown(Type::Bool)), ("s", Value::from("x").sensitive()), ("d", Value::unknown(Type::Dynamic))]);
-    for (text, ty) in [("n + 1", Type::Number), ("u == \"a\"", Type::Bool), ("b ? 1 : \"a\"", Type::String), ("\"a-${u}\"", Type::String), ("d.x.y", Type::Dynamic), ("[for x in d : x]", Type::Dynamic), ("!b", Type::Bool), ("n > 2", Type::Bool)] {
+    let s = with(&[
+        ("u", Value::unknown(Type::String)),
+        ("n", Value::unknown(Type::Number)),
+        ("b", Value::unknown(Type::Bool)),
+        ("s", Value::from("x").sensitive()),
+        ("d", Value::unknown(Type::Dynamic)),
+    ]);
+    for (text, ty) in [
+        ("n + 1", Type::Number),
+        ("u == \"a\"", Type::Bool),
+        ("b ? 1 : \"a\"", Type::String),
+        ("\"a-${u}\"", Type::String),
+        ("d.x.y", Type::Dynamic),
+        ("[for x in d : x]", Type::Dynamic),
+        ("!b", Type::Bool),
+        ("n > 2", Type::Bool),
+    ] {
         let v = ok(text, &s);
         assert!(!v.is_known() && v.ty() == ty, "{text}: {:?} {}", v, v.ty());
     }
@@ -90,13 +105,19 @@ fn unknown_and_marks_are_carried() {
 
 #[test]
 fn errors_have_spans_and_values() {
-    let s = with(&[("a", Value::from("x")), ("secret", Value::from("hunter2").sensitive()), ("o", Value::object_from([("name", Value::from("n"))]))]);
+    let s = with(&[
+        ("a", Value::from("x")),
+        ("secret", Value::from("hunter2").sensitive()),
+        ("o", Value::object_from([("name", Value::from("n"))])),
+    ]);
     let (_, d) = run("1 + a", &s, &TestHost::default());
     let d = d.iter().next().unwrap().clone();
     assert_eq!(d.values, [("a".to_string(), "\"x\"".to_string())]);
     assert_eq!(d.span.unwrap().start, 4);
     let (_, d) = run("1 + secret", &s, &TestHost::default());
     assert!(!format!("{d:?}").contains("hunter2"));
+    let (_, d) = run("regex(\"[0-9]+\", secret) + jsondecode(secret)", &s, &TestHost::default());
+    assert!(d.has_errors() && !format!("{d:?}").contains("hunter2"), "{d:?}");
     let (_, d) = run("o.nam", &s, &TestHost::default());
     assert_eq!(d.iter().next().unwrap().hint.as_deref(), Some("Did you mean \"name\"?"));
     // Several errors in one run, and none that only follows from another.
@@ -113,7 +134,10 @@ fn references_know_bound_names() {
 
 #[test]
 fn types_with_defaults() {
-    let (e, _) = parse_expr("list(object({ a = string, b = optional(number, 5), c = optional(object({ d = optional(bool, true) }), {}) }))", SourceId(0));
+    let (e, _) = parse_expr(
+        "list(object({ a = string, b = optional(number, 5), c = optional(object({ d = optional(bool, true) }), {}) }))",
+        SourceId(0),
+    );
     let (ty, defaults) = types::parse_type(&e.unwrap()).unwrap();
     let v = ok("[{ a = 1 }, { a = 2, b = null, c = { d = false } }]", &NoScope);
     let v = convert(&defaults.apply(&v), &ty).unwrap();
@@ -125,8 +149,61 @@ fn types_with_defaults() {
 }
 
 const TOKENS: &[&str] = &[
-    "1", "0", "-", "2.5", "\"a\"", "\"${", "}\"", "null", "true", "u", "s", "d", "o", "[", "]", "{", "}", "(", ")", ",", " = ", " => ", "for x in ", " : ", "x", " if ", ".*", "[*]", ".name", "[0]", " + ", " / ", " % ", " == ", " < ",
-    " && ", " || ", "!", " ? ", "...", "try(", "can(", "tolist(", "toset(", "tomap(", "merge(", "length(", "jsonencode(", "flatten(", "keys(", "max(", "%{ if ", " }", "%{ endif }", "\n",
+    "1",
+    "0",
+    "-",
+    "2.5",
+    "\"a\"",
+    "\"${",
+    "}\"",
+    "null",
+    "true",
+    "u",
+    "s",
+    "d",
+    "o",
+    "[",
+    "]",
+    "{",
+    "}",
+    "(",
+    ")",
+    ",",
+    " = ",
+    " => ",
+    "for x in ",
+    " : ",
+    "x",
+    " if ",
+    ".*",
+    "[*]",
+    ".name",
+    "[0]",
+    " + ",
+    " / ",
+    " % ",
+    " == ",
+    " < ",
+    " && ",
+    " || ",
+    "!",
+    " ? ",
+    "...",
+    "try(",
+    "can(",
+    "tolist(",
+    "toset(",
+    "tomap(",
+    "merge(",
+    "length(",
+    "jsonencode(",
+    "flatten(",
+    "keys(",
+    "max(",
+    "%{ if ",
+    " }",
+    "%{ endif }",
+    "\n",
 ];
 
 proptest::proptest! {

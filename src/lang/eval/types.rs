@@ -157,7 +157,9 @@ fn object(arg: &Expr) -> Result<(Type, Defaults), Diagnostic> {
     let mut ty = ObjectType { attrs: BTreeMap::new(), optional: BTreeSet::new() };
     let mut defaults = Defaults::default();
     for item in items {
-        let ExprKind::String(name) = &*item.key.kind else { return Err(wrong("The attribute names of an object type must be constant.", &item.key)) };
+        let ExprKind::String(name) = &*item.key.kind else {
+            return Err(wrong("The attribute names of an object type must be constant.", &item.key));
+        };
         let (attr, inner) = match &*item.value.kind {
             ExprKind::Call { name: f, args, .. } if &*f.name == "optional" => {
                 ty.optional.insert(name.clone());

@@ -113,7 +113,9 @@ impl<'a> Context<'a> {
             }
             Expression::Parenthesis(p) => ExprKind::Paren(self.expr(p.inner())),
             Expression::Variable(v) => ExprKind::Traversal { root: Ident { name: v.value().as_str().into(), span }, steps: vec![] },
-            Expression::Conditional(c) => ExprKind::Conditional { cond: self.expr(&c.cond_expr), yes: self.expr(&c.true_expr), no: self.expr(&c.false_expr) },
+            Expression::Conditional(c) => {
+                ExprKind::Conditional { cond: self.expr(&c.cond_expr), yes: self.expr(&c.true_expr), no: self.expr(&c.false_expr) }
+            }
             Expression::FuncCall(f) => self.call(f),
             Expression::Traversal(t) => self.traversal(t, span),
             Expression::UnaryOp(u) => {
@@ -171,7 +173,11 @@ impl<'a> Context<'a> {
         name.push_str(f.name.name.value().as_str());
         let first = f.name.namespace.first().unwrap_or(&f.name.name).span();
         let span = self.span(first).to(self.span(f.name.name.span()));
-        ExprKind::Call { name: Ident { name: name.into(), span }, args: f.args.iter().map(|e| self.expr(e)).collect(), expand: f.args.expand_final() }
+        ExprKind::Call {
+            name: Ident { name: name.into(), span },
+            args: f.args.iter().map(|e| self.expr(e)).collect(),
+            expand: f.args.expand_final(),
+        }
     }
 
     fn traversal(&mut self, t: &hcl::Traversal, whole: Span) -> ExprKind {

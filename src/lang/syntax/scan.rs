@@ -48,10 +48,12 @@ pub fn check(text: &str, source: SourceId, template: bool) -> Result<Vec<Range<u
     }
     match scan.stack.last() {
         Some(Mode::Quoted(start)) => Err(scan.unterminated_string(*start)),
-        Some(Mode::Interp(start)) => Err(scan.error(text.len(), text.len(), "The template sequence that starts with \"${\" or \"%{\" is not closed by \"}\".").also(scan.span(*start, start + 2), "opened here")),
-        Some(Mode::Code(Some((start, open)))) => {
-            Err(scan.error(text.len(), text.len(), format!("The bracket {:?} is never closed.", *open as char)).also(scan.span(*start, start + 1), "opened here"))
-        }
+        Some(Mode::Interp(start)) => Err(scan
+            .error(text.len(), text.len(), "The template sequence that starts with \"${\" or \"%{\" is not closed by \"}\".")
+            .also(scan.span(*start, start + 2), "opened here")),
+        Some(Mode::Code(Some((start, open)))) => Err(scan
+            .error(text.len(), text.len(), format!("The bracket {:?} is never closed.", *open as char))
+            .also(scan.span(*start, start + 1), "opened here")),
         _ => Ok(scan.hidden),
     }
 }
@@ -67,7 +69,8 @@ impl Scan<'_> {
 
     fn unterminated_string(&self, start: usize) -> Diagnostic {
         let end = self.text[start..].find('\n').map_or(self.text.len(), |i| start + i);
-        self.error(start, end, "A quoted string must end on the line where it starts.").hint("Close it with a quote, write \\n for a line break, or use a heredoc.")
+        self.error(start, end, "A quoted string must end on the line where it starts.")
+            .hint("Close it with a quote, write \\n for a line break, or use a heredoc.")
     }
 
     fn starts(&self, s: &str) -> bool {
@@ -90,7 +93,9 @@ impl Scan<'_> {
                 }
                 self.skip_to("*/", start + 2);
             }
-            b'.' if self.dangling_dot() => return Err(self.error(start, start + 1, "A name or an index must follow the dot on the same line.")),
+            b'.' if self.dangling_dot() => {
+                return Err(self.error(start, start + 1, "A name or an index must follow the dot on the same line."));
+            }
             b'"' => {
                 self.at += 1;
                 self.stack.push(Mode::Quoted(start));
@@ -148,7 +153,8 @@ impl Scan<'_> {
         }
         let count = self.bytes[start..self.at].iter().filter(|b| **b != b' ').count();
         if count > MAX_DEPTH {
-            return Err(Diagnostic::error(NESTING, format!("More than {MAX_DEPTH} operators stand before one operand.")).at(self.span(start, self.at)));
+            return Err(Diagnostic::error(NESTING, format!("More than {MAX_DEPTH} operators stand before one operand."))
+                .at(self.span(start, self.at)));
         }
         Ok(())
     }
@@ -238,7 +244,9 @@ impl Scan<'_> {
             self.literal();
         }
         let end = self.text.len();
-        Err(self.error(end, end, format!("The heredoc is not closed: no line consists of {marker:?} alone.")).also(self.span(start, line_end), "opened here"))
+        Err(self
+            .error(end, end, format!("The heredoc is not closed: no line consists of {marker:?} alone."))
+            .also(self.span(start, line_end), "opened here"))
     }
 
     /// Whether this line is the closing marker; steps over it if so.

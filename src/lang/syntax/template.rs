@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use hcl_edit::Span as _;
-use hcl_edit::template::{Directive, Element, Template};
 use hcl_edit::template::Strip;
+use hcl_edit::template::{Directive, Element, Template};
 
 use super::convert::Context;
 use crate::lang::ast::{Expr, Ident, TemplatePart};
@@ -120,7 +120,10 @@ impl Context<'_> {
                     rest = &rest[len..];
                 }
                 None => {
-                    self.error("A backslash in a quoted string must be followed by n, r, t, \", \\, u and four or U and eight hexadecimal digits.", span.clone());
+                    self.error(
+                        "A backslash in a quoted string must be followed by n, r, t, \", \\, u and four or U and eight hexadecimal digits.",
+                        span.clone(),
+                    );
                     return out;
                 }
             }
@@ -152,9 +155,7 @@ fn lines(raw: &str, mode: Mode) -> Vec<&str> {
 fn strip(pieces: &mut [Marked]) {
     for i in 0..pieces.len() {
         let (left, right) = (pieces[i].left, pieces[i].right);
-        if left
-            && let Some(Marked { piece: Piece::Literal(s), .. }) = i.checked_sub(1).and_then(|j| pieces.get_mut(j))
-        {
+        if left && let Some(Marked { piece: Piece::Literal(s), .. }) = i.checked_sub(1).and_then(|j| pieces.get_mut(j)) {
             s.truncate(s.trim_end().len());
         }
         if right && let Some(Marked { piece: Piece::Literal(s), .. }) = pieces.get_mut(i + 1) {
