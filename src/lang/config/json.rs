@@ -3,6 +3,7 @@
 //! A block type is a property; labels are nested objects; an array stands for several blocks. Strings are templates. Where a resource
 //! type's own blocks stand is known to its schema only: they come out as arguments, and [`blocks_by_schema`] turns them into blocks.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::respan::respan;
@@ -192,6 +193,16 @@ fn string(text: &str, places: &[u32], span: Span, strings: Strings, diags: &mut 
     }));
     let fallback = Expr { kind: ExprKind::String(text.into()).into(), span };
     expr.map_or(fallback, |e| respan(&e, &moved))
+}
+
+/// [`blocks_by_schema`] for a body in JSON; a body in native syntax is given back as it is.
+pub fn unfold<'b>(body: &'b Body, schema: &schema::Body) -> Cow<'b, Body> {
+    // A property's place includes its quotes, an argument's is its name alone.
+    let in_json = |a: &Attr| (a.name.span.end - a.name.span.start) as usize > a.name.name.len();
+    match body.attrs.iter().any(|a| in_json(a) && schema.block(&a.name.name).is_some()) {
+        true => Cow::Owned(blocks_by_schema(body.clone(), schema)),
+        false => Cow::Borrowed(body),
+    }
 }
 
 /// Turns arguments that a schema knows as blocks into blocks, through all levels: an object is one block, an array several, and where
@@ -459,7 +470,10 @@ mod tests {
             ..schema::Body::default()
         };
         let (body, _) = parse(r#"{"listener": {"a": {"port": 1}, "b": [{"port": 2}]}, "x": {}}"#, SourceId(0));
-        let body = blocks_by_schema(body.unwrap(), &schema);
+        let body = body.unwrap();
+        let body = unfold(&body, &schema);
+        let (native, _) = syntax::parse_body("listener = {}\n", SourceId(0));
+        assert_eq!(unfold(&native.unwrap(), &schema).blocks.len(), 0);
         assert_eq!(body.attrs.len(), 1);
         let labels: Vec<&str> = body.blocks.iter().map(|b| &*b.labels[0].name).collect();
         assert_eq!(labels, ["a", "b"]);

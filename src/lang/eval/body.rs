@@ -7,6 +7,7 @@ use super::{EvalContext, Names, Scope, eval};
 use crate::diag::codes::lang as codes;
 use crate::diag::{Diagnostic, Diagnostics, Span, did_you_mean};
 use crate::lang::ast::{Attr, Block, Body, Expr, ExprKind};
+use crate::lang::config::json;
 use crate::schema::{AttrType, Attribute, Body as Schema, NestedBlock, Nesting, Set};
 use crate::value::convert::{convert, kind};
 use crate::value::{Refinement, Repr, Type, Value, ops};
@@ -39,6 +40,7 @@ struct Expanded<'a> {
 
 impl Decoder<'_> {
     fn body(&mut self, body: &Body, schema: &Schema, scope: &dyn Scope) -> Value {
+        let body = &*json::unfold(body, schema);
         self.unsupported(body, schema);
         let mut attrs: BTreeMap<Arc<str>, Value> = BTreeMap::new();
         let mut missing = Vec::new();
