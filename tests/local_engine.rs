@@ -257,3 +257,50 @@ async fn connect_reads_secrets_heals_and_leaves_nothing() {
     let left: Vec<_> = std::fs::read_dir(dir.path().join(".streamform")).unwrap().map(|e| e.unwrap().path()).collect();
     assert!(left.is_empty(), "{left:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dedicated_controllers_client_certificates_and_scale_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let cx = session(dir.path());
+    let mut run = Run { cx: &cx, ty: &KafkaCluster, addr: addr("kafka_cluster", "wide"), now: None };
+    let listener = Value::object_from([("port", Value::null(Type::Number)), ("tls", true.into()), ("authentication", "mtls".into())]);
+    let config = |brokers: i64| {
+        Value::object_from([
+            ("brokers", Value::from(brokers)),
+            ("controllers", Value::from(1)),
+            ("listener", Value::map(listener.ty(), BTreeMap::from([("clients".into(), listener.clone())]))),
+            ("client_certificates", Value::list(Type::String, vec!["alice".into()])),
+        ])
+    };
+    run.apply(&config(2)).await;
+    assert_eq!(running(&run), [1, 2, 1001]);
+    let now = run.now.as_ref().unwrap().0.clone();
+    let alice = now.get("certificates").unwrap().get("alice").unwrap();
+    let connection = KafkaConnection {
+        bootstrap_servers: text(&now, "bootstrap_servers").split(',').map(str::to_string).collect(),
+        protocol: streamform::target::kafka::SecurityProtocol::Ssl,
+        ca_file: Some(text(&now, "ca_file").into()),
+        certificate_file: Some(text(&alice, "certificate_file").into()),
+        key_file: Some(text(&alice, "key_file").into()),
+        ..KafkaConnection::default()
+    };
+    let kafka = cx.pool::<KafkaPool>().admin(&connection).unwrap();
+    assert_eq!(kafka.describe_cluster().await.unwrap().cluster_id, text(&now, "cluster_id"));
+    assert!(kafka.describe_acls().await.is_err(), "who has no rights may not read rights");
+
+    let admin = KafkaConnection::from_value(&now.get("admin").unwrap()).unwrap().unwrap();
+    let admin = cx.pool::<KafkaPool>().admin(&admin).unwrap();
+    let topic = streamform::target::kafka::NewTopic { name: "t".into(), partitions: -1, replication: -1, assignments: Some(vec![vec![2]]), ..Default::default() };
+    admin.create_topics(&[topic], false).await.unwrap().remove(0).unwrap();
+    let planned = run.plan(&config(1)).await.unwrap().0;
+    let refused = run.step(Verb::Update, Some(planned)).await;
+    assert_eq!(refused.error.unwrap().code, codes::SCALE_IN);
+    run.refresh().await;
+    assert_eq!(running(&run), [1, 2, 1001], "a refusal restarts nobody");
+    admin.delete_topics(&["t".to_string()]).await.unwrap().remove(0).unwrap();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    run.apply(&config(1)).await;
+    assert_eq!(running(&run), [1, 1001]);
+    assert!(run.step(Verb::Delete, None).await.error.is_none());
+    assert!(!dir.path().join(".streamform/local").exists());
+}

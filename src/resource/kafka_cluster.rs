@@ -12,6 +12,7 @@ use crate::diag::codes::engine as codes;
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
 use crate::engine::local::broker::{self, Authentication, Cluster, Layout, Listener, Wanted};
 use crate::schema::{Attribute, Body, NestedBlock, Nesting, Schema};
+use crate::target::kafka::KafkaPool;
 use crate::value::{Type, Value};
 
 /// The resource type `kafka_cluster`.
@@ -313,6 +314,7 @@ impl KafkaCluster {
         let cluster = Cluster::at(&cx.data_dir, &name_of(&step.addr, value));
         // What is there after a failure: the object that was there, or, of a new cluster, whatever was started.
         let kept = |layout: &Layout| filled(&step.addr, step.prior.as_ref().unwrap_or(value), &cluster, layout).ok().map(|v| (v, private(layout)));
+        let before = cluster.layout().ok().flatten().map(|l| cluster.connection(&l).bootstrap_servers);
         let outcome = match verb {
             Verb::Delete => cluster.destroy(&note).await.map(|()| StepResult::gone()),
             Verb::Create | Verb::Update => match cluster.converge(&wanted(&step.addr, value), &note, step.timeout).await {
@@ -320,6 +322,8 @@ impl KafkaCluster {
                 Err(e) => Err(e),
             },
         };
+        // Whoever used the cluster in this run holds connections to processes that are gone.
+        cx.pool::<KafkaPool>().forget(&before.unwrap_or_default());
         outcome.unwrap_or_else(|e| StepResult::failed(e, cluster.layout().ok().flatten().and_then(|l| kept(&l))))
     }
 }

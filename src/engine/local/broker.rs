@@ -279,6 +279,8 @@ impl Cluster {
         let launch = Launch { java: java::find().await?, libs: jars::kafka(&wanted.version, note).await? };
         let mut layout = self.layout()?.unwrap_or_else(Layout::new);
         let leaving = layout.adapt(wanted)?;
+        // Before anything is touched: removing comes last, and a refusal then would leave the others restarted for nothing.
+        self.check_leaving(&layout, &leaving).await?;
         self.prepare(&mut layout, wanted, &launch)?;
         self.start_missing(&layout, wanted, &launch, note, end).await?;
         self.roll(&layout, wanted, &launch, note, end).await?;
@@ -511,16 +513,21 @@ impl Cluster {
         Ok(layout.brokers().filter(|n| n.id as usize > keep).filter_map(|n| holds(n.id)).collect())
     }
 
-    async fn remove_nodes(&self, layout: &mut Layout, leaving: &[Node], launch: &Launch, note: Note<'_>) -> Result<(), Diagnostic> {
+    async fn check_leaving(&self, layout: &Layout, leaving: &[Node]) -> Result<(), Diagnostic> {
         let Some(first) = leaving.first() else { return Ok(()) };
-        if let Some((id, topic)) = self.occupied(layout, (first.id - 1) as usize).await?.first() {
-            return Err(occupied_error(*id, topic));
+        if let Some(voter) = leaving.iter().find(|n| n.controller) {
+            return Err(Diagnostic::error(codes::SCALE_IN, format!("Broker {} is a voter of the controller quorum and cannot go.", voter.id))
+                .hint("Keep three brokers, or make a new cluster."));
         }
+        match self.occupied(layout, (first.id - 1) as usize).await?.first() {
+            Some((id, topic)) => Err(occupied_error(*id, topic)),
+            None => Ok(()),
+        }
+    }
+
+    async fn remove_nodes(&self, layout: &mut Layout, leaving: &[Node], launch: &Launch, note: Note<'_>) -> Result<(), Diagnostic> {
+        self.check_leaving(layout, leaving).await?;
         for node in leaving {
-            if node.controller {
-                return Err(Diagnostic::error(codes::SCALE_IN, format!("Broker {} is a voter of the controller quorum and cannot go.", node.id))
-                    .hint("Keep three brokers, or make a new cluster."));
-            }
             note(&format!("removing {}", node.label()));
             process::stop(&self.identity(node), &node.label(), GRACE).await?;
             layout.nodes.retain(|n| n.id != node.id);

@@ -37,6 +37,12 @@ impl KafkaPool {
         self.counter.requests()
     }
 
+    /// Drops the clients that begin at one of these addresses: their connections broke when the brokers were restarted.
+    pub fn forget(&self, addresses: &[String]) {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        clients.retain(|connection, _| !connection.bootstrap_servers.iter().any(|a| addresses.contains(a)));
+    }
+
     /// Forgets every snapshot of every cluster.
     pub fn invalidate(&self) {
         for admin in self.clients.lock().unwrap_or_else(PoisonError::into_inner).values() {
