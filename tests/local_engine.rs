@@ -9,8 +9,8 @@ use streamform::addr::{InstanceAddr, Mode, ResourceAddr};
 use streamform::diag::codes::engine as codes;
 use streamform::resource::kafka_cluster::KafkaCluster;
 use streamform::resource::kafka_connect::KafkaConnect;
-use streamform::resource::{Observed, PlanInput, Private, Progress, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb};
 use streamform::resource::secret::Secret;
+use streamform::resource::{Observed, PlanInput, Private, Progress, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb};
 use streamform::schema::{AttrType, Set};
 use streamform::target::connect::{ConnectClient, ConnectConnection, Patience};
 use streamform::target::kafka::{KafkaConnection, KafkaPool};
@@ -218,7 +218,12 @@ async fn connect_reads_secrets_heals_and_leaves_nothing() {
     let client = ConnectClient::new(&ConnectConnection::from_value(&now).unwrap(), Arc::default()).unwrap();
     let patience = Patience::quiet(Duration::from_secs(30));
     let placeholder = format!("${{file:{}/creds.properties:path}}", text(&now.get("mounts").unwrap(), "secrets"));
-    let settings = [("connector.class", "org.apache.kafka.connect.file.FileStreamSourceConnector"), ("topic", "lines"), ("file", &placeholder), ("tasks.max", "1")];
+    let settings = [
+        ("connector.class", "org.apache.kafka.connect.file.FileStreamSourceConnector"),
+        ("topic", "lines"),
+        ("file", &placeholder),
+        ("tasks.max", "1"),
+    ];
     let settings: BTreeMap<String, String> = settings.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
     client.put_config("files", &settings, &patience).await.unwrap();
     let task = async {
@@ -290,7 +295,13 @@ async fn dedicated_controllers_client_certificates_and_scale_in() {
 
     let admin = KafkaConnection::from_value(&now.get("admin").unwrap()).unwrap().unwrap();
     let admin = cx.pool::<KafkaPool>().admin(&admin).unwrap();
-    let topic = streamform::target::kafka::NewTopic { name: "t".into(), partitions: -1, replication: -1, assignments: Some(vec![vec![2]]), ..Default::default() };
+    let topic = streamform::target::kafka::NewTopic {
+        name: "t".into(),
+        partitions: -1,
+        replication: -1,
+        assignments: Some(vec![vec![2]]),
+        ..Default::default()
+    };
     admin.create_topics(&[topic], false).await.unwrap().remove(0).unwrap();
     let planned = run.plan(&config(1)).await.unwrap().0;
     let refused = run.step(Verb::Update, Some(planned)).await;

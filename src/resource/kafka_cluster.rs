@@ -23,7 +23,17 @@ pub(super) const ENGINES: &[(&str, bool)] = &[("local", true), ("native", false)
 
 /// The type of the attribute `admin` of clusters.
 pub fn admin_type() -> Type {
-    let text = ["bootstrap_servers", "security_protocol", "ca_file", "certificate_file", "key_file", "sasl_mechanism", "username", "password", "cluster_id"];
+    let text = [
+        "bootstrap_servers",
+        "security_protocol",
+        "ca_file",
+        "certificate_file",
+        "key_file",
+        "sasl_mechanism",
+        "username",
+        "password",
+        "cluster_id",
+    ];
     Type::object(text.map(|n| (n, Type::String)).into_iter().chain([("insecure_skip_verify", Type::Bool)]))
 }
 
@@ -47,9 +57,18 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
                 doc: "An address for clients, named by the block's label.",
                 body: Body {
                     attributes: vec![
-                        Attribute::optional("port", Type::Number, "The first broker's port; the next ones follow it. Default: free ports, kept from then on."),
+                        Attribute::optional(
+                            "port",
+                            Type::Number,
+                            "The first broker's port; the next ones follow it. Default: free ports, kept from then on.",
+                        ),
                         Attribute::optional("tls", Type::Bool, "Whether TLS is used.").default(true),
-                        Attribute::optional("authentication", Type::String, "How clients prove who they are: `mtls`, `scram` (SCRAM-SHA-512) or `none`.").default("mtls"),
+                        Attribute::optional(
+                            "authentication",
+                            Type::String,
+                            "How clients prove who they are: `mtls`, `scram` (SCRAM-SHA-512) or `none`.",
+                        )
+                        .default("mtls"),
                     ],
                     blocks: vec![],
                 },
@@ -74,17 +93,45 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
 fn attributes() -> Vec<Attribute> {
     vec![
         Attribute::optional_computed("name", Type::String, "The cluster's name. Default: the block's.").force_new(),
-        Attribute::optional("engine", Type::String, "What runs it: `local`. (`native`, `strimzi`, `koperator` are not available in this version.)").default("local").force_new(),
+        Attribute::optional(
+            "engine",
+            Type::String,
+            "What runs it: `local`. (`native`, `strimzi`, `koperator` are not available in this version.)",
+        )
+        .default("local")
+        .force_new(),
         Attribute::optional("version", Type::String, "Kafka's version, 4.0 or newer. A change rolls the brokers.").default("4.3.1"),
         Attribute::optional("brokers", Type::Number, "How many brokers. Fewer is refused while those to go hold partitions.").default(1),
-        Attribute::optional("controllers", Type::Number, "How many dedicated controllers; 0: the first broker (the first three, where there are as many) is controller too.").default(0).force_new(),
-        Attribute::optional("super_users", Type::list(Type::String), "Principals that may do everything, such as `User:CN=alice`. streamform's own `User:CN=admin` is one."),
+        Attribute::optional(
+            "controllers",
+            Type::Number,
+            "How many dedicated controllers; 0: the first broker (the first three, where there are as many) is controller too.",
+        )
+        .default(0)
+        .force_new(),
+        Attribute::optional(
+            "super_users",
+            Type::list(Type::String),
+            "Principals that may do everything, such as `User:CN=alice`. streamform's own `User:CN=admin` is one.",
+        ),
         Attribute::optional("config", Type::map(Type::String), "Broker settings. A change restarts the brokers one at a time."),
         Attribute::optional("heap", Type::String, "Heap flags of each process of the engine `local`.").default("-Xms64m -Xmx384m"),
-        Attribute::optional("client_certificates", Type::list(Type::String), "Common names for which client certificates are issued; see `certificates`."),
-        Attribute::optional("deletion_protection", Type::Bool, "True: never deleted. False: deleted without asking for `-allow-data-loss`."),
+        Attribute::optional(
+            "client_certificates",
+            Type::list(Type::String),
+            "Common names for which client certificates are issued; see `certificates`.",
+        ),
+        Attribute::optional(
+            "deletion_protection",
+            Type::Bool,
+            "True: never deleted. False: deleted without asking for `-allow-data-loss`.",
+        ),
         Attribute::computed("cluster_id", Type::String, "The id that Kafka gives itself."),
-        Attribute::computed("bootstrap_servers", Type::String, "Addresses for clients, on the first listener by name (without listeners: the internal one)."),
+        Attribute::computed(
+            "bootstrap_servers",
+            Type::String,
+            "Addresses for clients, on the first listener by name (without listeners: the internal one).",
+        ),
         Attribute::computed("endpoints", Type::map(Type::String), "Addresses by listener."),
         Attribute::computed("admin", admin_type(), "How streamform reaches it."),
         Attribute::computed("certificates", Type::map(certificate_type()), "Files of the issued client certificates by common name."),
@@ -107,7 +154,8 @@ pub(super) fn default_name(addr: &InstanceAddr) -> String {
 
 /// Whether a name can be a folder's and a certificate's.
 pub(super) fn name_error(path: &str, name: &str) -> Option<Diagnostic> {
-    let plain = name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+    let plain =
+        name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
     if plain && name.len() <= 60 {
         return None;
     }
@@ -144,12 +192,31 @@ pub(super) fn version_error(version: &str) -> Option<Diagnostic> {
 
 fn reserved(key: &str) -> bool {
     const EXACT: &[&str] = &[
-        "node.id", "broker.id", "process.roles", "listeners", "advertised.listeners", "log.dir", "log.dirs", "metadata.log.dir", "cluster.id",
-        "controller.quorum.voters", "controller.quorum.bootstrap.servers", "controller.listener.names", "inter.broker.listener.name",
-        "security.inter.broker.protocol", "listener.security.protocol.map", "authorizer.class.name", "allow.everyone.if.no.acl.found", "super.users",
-        "zookeeper.connect", "ssl.client.auth",
+        "node.id",
+        "broker.id",
+        "process.roles",
+        "listeners",
+        "advertised.listeners",
+        "log.dir",
+        "log.dirs",
+        "metadata.log.dir",
+        "cluster.id",
+        "controller.quorum.voters",
+        "controller.quorum.bootstrap.servers",
+        "controller.listener.names",
+        "inter.broker.listener.name",
+        "security.inter.broker.protocol",
+        "listener.security.protocol.map",
+        "authorizer.class.name",
+        "allow.everyone.if.no.acl.found",
+        "super.users",
+        "zookeeper.connect",
+        "ssl.client.auth",
     ];
-    EXACT.contains(&key) || key.starts_with("ssl.keystore.") || key.starts_with("ssl.truststore.") || key.starts_with("ssl.key.")
+    EXACT.contains(&key)
+        || key.starts_with("ssl.keystore.")
+        || key.starts_with("ssl.truststore.")
+        || key.starts_with("ssl.key.")
         || (key.starts_with("listener.name.") && key.contains(".ssl."))
 }
 
@@ -168,16 +235,26 @@ fn check_listeners(config: &Value, diags: &mut Diagnostics) {
         };
         let plain = name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         if !plain || ["controller", "streamform"].contains(&name.to_lowercase().as_str()) {
-            refuse("port", format!("\"{name}\" cannot be a listener's name."), "Use letters, digits and underscores; `controller` and `streamform` are taken.");
+            refuse(
+                "port",
+                format!("\"{name}\" cannot be a listener's name."),
+                "Use letters, digits and underscores; `controller` and `streamform` are taken.",
+            );
         }
         let auth = listener.get_str("authentication");
         match auth.as_deref() {
             None | Some("none" | "scram") => {}
             Some("mtls") if listener.get("tls").and_then(|v| v.as_bool()) == Some(false) => {
-                refuse("authentication", "Client certificates need TLS, which this listener has not.".into(), "Set `tls = true`, or another authentication.");
+                refuse(
+                    "authentication",
+                    "Client certificates need TLS, which this listener has not.".into(),
+                    "Set `tls = true`, or another authentication.",
+                );
             }
             Some("mtls") => {}
-            Some(other) => refuse("authentication", format!("There is no authentication \"{other}\"."), "Use \"mtls\", \"scram\" or \"none\"."),
+            Some(other) => {
+                refuse("authentication", format!("There is no authentication \"{other}\"."), "Use \"mtls\", \"scram\" or \"none\".")
+            }
         }
         if let Some(port) = listener.get("port").and_then(|v| v.as_i64())
             && !(1..=65_000).contains(&port)
@@ -192,7 +269,10 @@ fn count(value: &Value, name: &str) -> usize {
 }
 
 fn texts(value: &Value, name: &str) -> Vec<String> {
-    value.get(name).and_then(|v| v.as_slice().map(|s| s.iter().filter_map(|v| v.as_str().map(str::to_string)).collect())).unwrap_or_default()
+    value
+        .get(name)
+        .and_then(|v| v.as_slice().map(|s| s.iter().filter_map(|v| v.as_str().map(str::to_string)).collect()))
+        .unwrap_or_default()
 }
 
 /// A map of strings, null entries left out.
@@ -313,7 +393,8 @@ impl KafkaCluster {
         let Some(value) = value else { return StepResult::gone() };
         let cluster = Cluster::at(&cx.data_dir, &name_of(&step.addr, value));
         // What is there after a failure: the object that was there, or, of a new cluster, whatever was started.
-        let kept = |layout: &Layout| filled(&step.addr, step.prior.as_ref().unwrap_or(value), &cluster, layout).ok().map(|v| (v, private(layout)));
+        let kept =
+            |layout: &Layout| filled(&step.addr, step.prior.as_ref().unwrap_or(value), &cluster, layout).ok().map(|v| (v, private(layout)));
         let before = cluster.layout().ok().flatten().map(|l| cluster.connection(&l).bootstrap_servers);
         let outcome = match verb {
             Verb::Delete => cluster.destroy(&note).await.map(|()| StepResult::gone()),
@@ -366,7 +447,13 @@ impl ResourceType for KafkaCluster {
 
     fn plan(&self, input: PlanInput<'_>) -> PlanOutput {
         let mut attrs = input.proposed.as_map().cloned().unwrap_or_default();
-        let mut out = PlanOutput { planned: input.proposed.clone(), replace: vec![], effects: vec![], data_loss: vec![], diagnostics: Diagnostics::new() };
+        let mut out = PlanOutput {
+            planned: input.proposed.clone(),
+            replace: vec![],
+            effects: vec![],
+            data_loss: vec![],
+            diagnostics: Diagnostics::new(),
+        };
         if input.config.get("name").is_none_or(|n| n.is_null()) {
             // The name is the folder's: it stays what it was.
             let name = input.prior.and_then(|p| p.get_str("name")).unwrap_or_else(|| default_name(input.addr));
@@ -381,15 +468,15 @@ impl ResourceType for KafkaCluster {
             ("admin", &["brokers"]),
             ("certificates", &["client_certificates"]),
         ];
-        for (name, causes) in unknown.iter().filter(|(_, causes)| causes.iter().any(|c| changed(c))) {
-            let _ = causes;
+        for (name, _) in unknown.iter().filter(|(_, causes)| causes.iter().any(|c| changed(c))) {
             let ty = SCHEMA.body.attribute(name).map(|a| a.ty.clone());
             if let Some(crate::schema::AttrType::Value(ty)) = ty {
                 attrs.insert((*name).into(), Value::unknown(ty));
             }
         }
         if let Some(prior) = input.prior {
-            let alive: Vec<i64> = prior.get("running").and_then(|v| v.as_slice().map(|s| s.iter().filter_map(Value::as_i64).collect())).unwrap_or_default();
+            let alive: Vec<i64> =
+                prior.get("running").and_then(|v| v.as_slice().map(|s| s.iter().filter_map(Value::as_i64).collect())).unwrap_or_default();
             let (was, will) = (node_ids(prior), node_ids(&input.proposed));
             let label = |id: i32| if id < 1001 { format!("broker {id}") } else { format!("controller {id}") };
             for id in &will {
@@ -443,8 +530,11 @@ impl ResourceType for KafkaCluster {
     }
 
     async fn import(&self, _cx: &Session, id: &str, _config: Option<&Value>) -> Result<(Value, Private), Diagnostic> {
-        Err(Diagnostic::error(codes::INVALID_ARGUMENT, format!("The cluster \"{id}\" cannot be imported: only clusters that streamform started can be managed by the engine `local`."))
-            .hint("Use a `data \"kafka_cluster\"` block for a cluster that runs elsewhere."))
+        Err(Diagnostic::error(
+            codes::INVALID_ARGUMENT,
+            format!("The cluster \"{id}\" cannot be imported: only clusters that streamform started can be managed by the engine `local`."),
+        )
+        .hint("Use a `data \"kafka_cluster\"` block for a cluster that runs elsewhere."))
     }
 
     fn timeout(&self, verb: Verb) -> Duration {

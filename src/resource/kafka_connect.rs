@@ -24,19 +24,32 @@ pub struct KafkaConnect;
 
 /// Worker settings that follow from the other arguments.
 const RESERVED_SETTINGS: &[&str] = &[
-    "bootstrap.servers", "group.id", "config.storage.topic", "offset.storage.topic", "status.storage.topic",
-    "key.converter.schema.registry.url", "value.converter.schema.registry.url",
+    "bootstrap.servers",
+    "group.id",
+    "config.storage.topic",
+    "offset.storage.topic",
+    "status.storage.topic",
+    "key.converter.schema.registry.url",
+    "value.converter.schema.registry.url",
 ];
 
 /// Variables that follow from the other arguments.
 const RESERVED_VARIABLES: &[&str] = &[
-    "KAFKA_HEAP_OPTS", "KAFKA_OPTS", "CONNECT_REST_ADVERTISED_HOST_NAME", "CONNECT_BOOTSTRAP_SERVERS", "CONNECT_GROUP_ID",
-    "CONNECT_CONFIG_STORAGE_TOPIC", "CONNECT_OFFSET_STORAGE_TOPIC", "CONNECT_STATUS_STORAGE_TOPIC",
-    "CONNECT_KEY_CONVERTER_SCHEMA_REGISTRY_URL", "CONNECT_VALUE_CONVERTER_SCHEMA_REGISTRY_URL",
+    "KAFKA_HEAP_OPTS",
+    "KAFKA_OPTS",
+    "CONNECT_REST_ADVERTISED_HOST_NAME",
+    "CONNECT_BOOTSTRAP_SERVERS",
+    "CONNECT_GROUP_ID",
+    "CONNECT_CONFIG_STORAGE_TOPIC",
+    "CONNECT_OFFSET_STORAGE_TOPIC",
+    "CONNECT_STATUS_STORAGE_TOPIC",
+    "CONNECT_KEY_CONVERTER_SCHEMA_REGISTRY_URL",
+    "CONNECT_VALUE_CONVERTER_SCHEMA_REGISTRY_URL",
 ];
 
 /// Settings that the local engine sets for REST and identity.
-const LOCAL_SETTINGS: &[&str] = &["listeners", "rest.advertised.host.name", "rest.advertised.port", "rest.advertised.listener", "plugin.path"];
+const LOCAL_SETTINGS: &[&str] =
+    &["listeners", "rest.advertised.host.name", "rest.advertised.port", "rest.advertised.listener", "plugin.path"];
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
     version: 0,
@@ -70,14 +83,35 @@ fn attributes() -> Vec<Attribute> {
     let mut all = vec![
         Attribute::reference("cluster", &["kafka_cluster"], "The Kafka cluster that it belongs to."),
         Attribute::optional_computed("name", Type::String, "The Connect cluster's name. Default: the block's.").force_new(),
-        Attribute::optional("engine", Type::String, "What runs it: `local`. (`native`, `strimzi`, `koperator` are not available in this version.)").default("local").force_new(),
+        Attribute::optional(
+            "engine",
+            Type::String,
+            "What runs it: `local`. (`native`, `strimzi`, `koperator` are not available in this version.)",
+        )
+        .default("local")
+        .force_new(),
         Attribute::optional("version", Type::String, "Kafka's version, 4.0 or newer. A change rolls the workers.").default("4.3.1"),
-        Attribute::optional("min_replicas", Type::Number, "How many workers there are at least; the engine `local` runs just so many.").default(1),
-        Attribute::optional("max_replicas", Type::Number, "How many workers load may bring about. Used by the Kubernetes engines.").default(5),
-        Attribute::optional("service_port", Type::Number, "The REST port of the first worker; the next ones follow it. Default: free ports, kept from then on."),
+        Attribute::optional("min_replicas", Type::Number, "How many workers there are at least; the engine `local` runs just so many.")
+            .default(1),
+        Attribute::optional("max_replicas", Type::Number, "How many workers load may bring about. Used by the Kubernetes engines.")
+            .default(5),
+        Attribute::optional(
+            "service_port",
+            Type::Number,
+            "The REST port of the first worker; the next ones follow it. Default: free ports, kept from then on.",
+        ),
         Attribute::optional("mtls", Type::Bool, "Whether REST demands client certificates. False: plain HTTP on loopback.").default(true),
-        Attribute::optional("heap_opts", Type::String, "Heap flags of each worker. The default suits the engine `local`; the Kubernetes engines take -Xms512M -Xmx2048M.").default("-Xms64M -Xmx384M"),
-        Attribute::optional("plugins", Type::list(Type::String), "Connector plugins: Maven's `group:artifact:version`, or a folder of jars."),
+        Attribute::optional(
+            "heap_opts",
+            Type::String,
+            "Heap flags of each worker. The default suits the engine `local`; the Kubernetes engines take -Xms512M -Xmx2048M.",
+        )
+        .default("-Xms64M -Xmx384M"),
+        Attribute::optional(
+            "plugins",
+            Type::list(Type::String),
+            "Connector plugins: Maven's `group:artifact:version`, or a folder of jars.",
+        ),
         Attribute::optional("config", text_map(), "Worker settings. A change restarts the workers one at a time."),
         Attribute::optional("env", text_map(), "Variables for the workers. Of this command's own environment they get next to nothing."),
     ];
@@ -317,7 +351,10 @@ impl ResourceType for KafkaConnect {
         if let (Some(min), Some(max)) = (whole("min_replicas"), whole("max_replicas"))
             && !(1 <= min && min <= max && max <= 1000)
         {
-            let d = Diagnostic::error(codes::INVALID_ARGUMENT, format!("min_replicas is {min} and max_replicas is {max}, which is not possible."));
+            let d = Diagnostic::error(
+                codes::INVALID_ARGUMENT,
+                format!("min_replicas is {min} and max_replicas is {max}, which is not possible."),
+            );
             diags.push(attr_error("min_replicas", d.hint("Use at least 1, and no more than max_replicas.")));
         }
         if let Some(port) = whole("service_port").filter(|p| !(1..=65_000).contains(p)) {
@@ -353,7 +390,8 @@ impl ResourceType for KafkaConnect {
             }
             let kept = input.prior.and_then(|p| p.get_str("principal"));
             attrs.insert("principal".into(), known(principal.or(kept)));
-            let texts = [("group_id", names.group), ("config_topic", names.config), ("offset_topic", names.offset), ("status_topic", names.status)];
+            let texts =
+                [("group_id", names.group), ("config_topic", names.config), ("offset_topic", names.offset), ("status_topic", names.status)];
             attrs.extend(texts.into_iter().map(|(k, v)| (Arc::from(k), v.into())));
         }
         let changed = |name: &str| input.prior.is_none_or(|p| p.get(name) != input.proposed.get(name));
@@ -372,9 +410,14 @@ impl ResourceType for KafkaConnect {
         let workers = count(&input.proposed, "min_replicas").max(1);
         attrs.insert("running".into(), numbers(1..=workers));
         if let Some(prior) = input.prior {
-            let alive: Vec<i64> = prior.get("running").and_then(|v| v.as_slice().map(|s| s.iter().filter_map(Value::as_i64).collect())).unwrap_or_default();
+            let alive: Vec<i64> =
+                prior.get("running").and_then(|v| v.as_slice().map(|s| s.iter().filter_map(Value::as_i64).collect())).unwrap_or_default();
             let before = count(prior, "min_replicas").max(1);
-            effects.extend((1..=workers).filter(|id| *id <= before && !alive.contains(&(*id as i64))).map(|id| format!("restart worker {id} (not running as configured)")));
+            effects.extend(
+                (1..=workers)
+                    .filter(|id| *id <= before && !alive.contains(&(*id as i64)))
+                    .map(|id| format!("restart worker {id} (not running as configured)")),
+            );
             effects.extend((before + 1..=workers).map(|id| format!("start worker {id} (new)")));
             effects.extend((workers + 1..=before).map(|id| format!("stop worker {id}")));
             if moved {
@@ -401,7 +444,10 @@ impl ResourceType for KafkaConnect {
     }
 
     async fn import(&self, _cx: &Session, id: &str, _config: Option<&Value>) -> Result<(Value, Private), Diagnostic> {
-        let d = Diagnostic::error(codes::INVALID_ARGUMENT, format!("The Connect cluster \"{id}\" cannot be imported: only what streamform started can be managed by the engine `local`."));
+        let d = Diagnostic::error(
+            codes::INVALID_ARGUMENT,
+            format!("The Connect cluster \"{id}\" cannot be imported: only what streamform started can be managed by the engine `local`."),
+        );
         Err(d.hint("Use a `data \"kafka_connect\"` block for a Connect cluster that runs elsewhere."))
     }
 

@@ -31,8 +31,13 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
         attributes: vec![
             Attribute::optional_computed("name", Type::String, "The secret's name. Default: the block's.").force_new(),
             Attribute::optional("data", Type::map(Type::String), "File names with their content.").sensitive(),
-            Attribute::optional("generate", Type::list(Type::String), "Names of files that get a random password of 32 characters, made once and kept."),
-            Attribute::optional("path", Type::String, "The folder for the files. Default: `secrets/NAME` in the working data folder.").force_new(),
+            Attribute::optional(
+                "generate",
+                Type::list(Type::String),
+                "Names of files that get a random password of 32 characters, made once and kept.",
+            ),
+            Attribute::optional("path", Type::String, "The folder for the files. Default: `secrets/NAME` in the working data folder.")
+                .force_new(),
             Attribute::computed("dir", Type::String, "The folder's absolute path."),
             Attribute::computed("files", Type::map(Type::String), "The absolute path of each file by its name."),
         ],
@@ -53,7 +58,10 @@ fn dir_of(cx: &Session, addr: &InstanceAddr, value: &Value) -> PathBuf {
 }
 
 fn generated(value: &Value) -> Vec<String> {
-    value.get("generate").and_then(|v| v.as_slice().map(|s| s.iter().filter_map(|v| v.as_str().map(str::to_string)).collect())).unwrap_or_default()
+    value
+        .get("generate")
+        .and_then(|v| v.as_slice().map(|s| s.iter().filter_map(|v| v.as_str().map(str::to_string)).collect()))
+        .unwrap_or_default()
 }
 
 /// Names of the files that were written: kept apart, because the state keeps no part of `data`.
@@ -167,7 +175,8 @@ impl ResourceType for Secret {
         for name in generated(config) {
             diags.extend(file_name_error("generate", &name));
             if keys.contains(&name.as_str()) {
-                let d = Diagnostic::error(codes::INVALID_ARGUMENT, format!("The file \"{name}\" is both given in `data` and to be generated."));
+                let d =
+                    Diagnostic::error(codes::INVALID_ARGUMENT, format!("The file \"{name}\" is both given in `data` and to be generated."));
                 diags.push(attr_error("generate", d.hint("Remove it from one of them.")));
             }
         }
@@ -186,7 +195,10 @@ impl ResourceType for Secret {
             attrs.insert("name".into(), name.into());
         }
         // The names are no secret, the contents are: `files` can be told where names and folder are known.
-        let names = input.proposed.get("data").and_then(|d| d.is_null().then(Vec::new).or_else(|| Some(d.as_map()?.keys().map(|k| k.to_string()).collect())));
+        let names = input
+            .proposed
+            .get("data")
+            .and_then(|d| d.is_null().then(Vec::new).or_else(|| Some(d.as_map()?.keys().map(|k| k.to_string()).collect())));
         let dir = input.prior.and_then(|p| p.get_str("dir"));
         let files = match (names, dir) {
             (Some(names), Some(dir)) => {
@@ -273,8 +285,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let cx = Session::new(dir.path().join("d"), dir.path().into(), Arc::new(Silent));
         let addr = ResourceAddr::root(Mode::Managed, "secret", "aws").instance(None);
-        let step = |prior, planned, private| StepRequest { addr: addr.clone(), prior, planned, private, timeout: std::time::Duration::from_secs(1) };
-        let (value, private) = Secret.apply(&cx, Verb::Create, vec![step(None, Some(planned()), Private::Null)]).await.remove(0).object.unwrap();
+        let step = |prior, planned, private| StepRequest {
+            addr: addr.clone(),
+            prior,
+            planned,
+            private,
+            timeout: std::time::Duration::from_secs(1),
+        };
+        let (value, private) =
+            Secret.apply(&cx, Verb::Create, vec![step(None, Some(planned()), Private::Null)]).await.remove(0).object.unwrap();
         let file = dir.path().join("d/secrets/aws/creds.properties");
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "key=s3cr3t");
         assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
@@ -285,7 +304,11 @@ mod tests {
         std::fs::write(&file, "other").unwrap();
         let request = ReadRequest { addr: addr.clone(), prior: value.clone(), private: private.clone() };
         let Observed::Present(now, now_private) = Secret.read(&cx, vec![request]).await.remove(0).unwrap() else { panic!("gone") };
-        assert_eq!(text_map(&now, "data"), BTreeMap::from([("creds.properties".into(), "other".into())]), "a change by hand shows, a generated value does not");
+        assert_eq!(
+            text_map(&now, "data"),
+            BTreeMap::from([("creds.properties".into(), "other".into())]),
+            "a change by hand shows, a generated value does not"
+        );
 
         let again = Secret.apply(&cx, Verb::Update, vec![step(Some(now), Some(planned()), now_private)]).await.remove(0);
         assert!(again.error.is_none());

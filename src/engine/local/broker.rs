@@ -12,7 +12,10 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use serde::{Deserialize, Serialize};
 
-use super::{JVM_FLAGS, LOG4J, digest, file_error, jars, java, pki::Pki, ports, private_dir, process, properties, read_optional, remove_dir, write_private};
+use super::{
+    JVM_FLAGS, LOG4J, digest, file_error, jars, java, pki::Pki, ports, private_dir, process, properties, read_optional, remove_dir,
+    write_private,
+};
 use crate::diag::Diagnostic;
 use crate::diag::codes::engine as codes;
 use crate::target::kafka::{Admin, KafkaConnection, KafkaError, RequestCounter, SecurityProtocol};
@@ -152,7 +155,9 @@ impl Layout {
                 n => (FIRST_CONTROLLER..FIRST_CONTROLLER + n).collect(),
             };
         }
-        let ids = |layout: &Layout| -> Vec<i32> { (1..=brokers).chain(layout.voters.iter().copied().filter(|v| *v >= FIRST_CONTROLLER)).collect() };
+        let ids = |layout: &Layout| -> Vec<i32> {
+            (1..=brokers).chain(layout.voters.iter().copied().filter(|v| *v >= FIRST_CONTROLLER)).collect()
+        };
         for id in ids(self) {
             if !self.nodes.iter().any(|n| n.id == id) {
                 let controller = self.voters.contains(&id);
@@ -328,7 +333,8 @@ impl Cluster {
             let port = layout.nodes.iter().find(|n| n.id == *id).and_then(|n| n.ports.get(CONTROLLER)).copied().unwrap_or_default();
             format!("{id}@127.0.0.1:{port}")
         };
-        let roles: Vec<&str> = [("broker", node.broker), ("controller", node.controller)].into_iter().filter(|r| r.1).map(|r| r.0).collect();
+        let roles: Vec<&str> =
+            [("broker", node.broker), ("controller", node.controller)].into_iter().filter(|r| r.1).map(|r| r.0).collect();
         let listeners = |with_controller: bool| -> String {
             let shown = node.ports.iter().filter(|(name, _)| with_controller || *name != CONTROLLER);
             shown.map(|(name, port)| format!("{name}://127.0.0.1:{port}")).collect::<Vec<_>>().join(",")
@@ -381,7 +387,14 @@ impl Cluster {
         s
     }
 
-    async fn start_missing(&self, layout: &Layout, wanted: &Wanted, launch: &Launch, note: Note<'_>, end: Instant) -> Result<(), Diagnostic> {
+    async fn start_missing(
+        &self,
+        layout: &Layout,
+        wanted: &Wanted,
+        launch: &Launch,
+        note: Note<'_>,
+        end: Instant,
+    ) -> Result<(), Diagnostic> {
         let mut missing = vec![];
         for node in &layout.nodes {
             if process::running(&self.identity(node))?.is_none() {
@@ -409,8 +422,12 @@ impl Cluster {
         }
         private_dir(&self.data(node))?;
         let file = self.settings_file(node).display().to_string();
-        let output = launch.tool(&self.dir, "kafka.tools.StorageTool", &["format", "--ignore-formatted", "-t", &layout.cluster_id, "-c", &file]).await?;
-        output.map(drop).map_err(|said| Diagnostic::error(codes::PROCESS_DIED, format!("The storage of {} cannot be formatted: {said}", node.label())))
+        let output = launch
+            .tool(&self.dir, "kafka.tools.StorageTool", &["format", "--ignore-formatted", "-t", &layout.cluster_id, "-c", &file])
+            .await?;
+        output
+            .map(drop)
+            .map_err(|said| Diagnostic::error(codes::PROCESS_DIED, format!("The storage of {} cannot be formatted: {said}", node.label())))
     }
 
     fn start(&self, node: &Node, wanted: &Wanted, launch: &Launch) -> Result<(), Diagnostic> {
@@ -484,7 +501,11 @@ impl Cluster {
         let mut told = false;
         loop {
             let late = match admin.metadata().await {
-                Ok(m) => m.topics.values().flat_map(|t| t.partitions.iter().filter(|p| p.under_replicated()).map(|p| format!("{}-{}", t.name, p.id))).collect(),
+                Ok(m) => m
+                    .topics
+                    .values()
+                    .flat_map(|t| t.partitions.iter().filter(|p| p.under_replicated()).map(|p| format!("{}-{}", t.name, p.id)))
+                    .collect(),
                 Err(e) if lasting(&e) => return Err(e.into_diagnostic("asking the local cluster")),
                 Err(_) => vec!["all (no answer yet)".to_string()],
             };
@@ -496,8 +517,11 @@ impl Cluster {
             }
             if Instant::now() >= end {
                 let named = late.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
-                return Err(Diagnostic::error(codes::UNDER_REPLICATED, format!("The rolling restart waits for partitions that are not in sync: {named}."))
-                    .hint("Bring the brokers that hold their other replicas back, then apply again: it goes on where it stopped."));
+                return Err(Diagnostic::error(
+                    codes::UNDER_REPLICATED,
+                    format!("The rolling restart waits for partitions that are not in sync: {named}."),
+                )
+                .hint("Bring the brokers that hold their other replicas back, then apply again: it goes on where it stopped."));
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
@@ -509,15 +533,20 @@ impl Cluster {
     /// When the cluster does not answer.
     pub async fn occupied(&self, layout: &Layout, keep: usize) -> Result<Vec<(i32, String)>, Diagnostic> {
         let metadata = self.admin(layout)?.metadata().await.map_err(|e| e.into_diagnostic("asking which partitions the brokers hold"))?;
-        let holds = |id: i32| metadata.topics.values().find(|t| t.partitions.iter().any(|p| p.replicas.contains(&id))).map(|t| (id, t.name.clone()));
+        let holds = |id: i32| {
+            metadata.topics.values().find(|t| t.partitions.iter().any(|p| p.replicas.contains(&id))).map(|t| (id, t.name.clone()))
+        };
         Ok(layout.brokers().filter(|n| n.id as usize > keep).filter_map(|n| holds(n.id)).collect())
     }
 
     async fn check_leaving(&self, layout: &Layout, leaving: &[Node]) -> Result<(), Diagnostic> {
         let Some(first) = leaving.first() else { return Ok(()) };
         if let Some(voter) = leaving.iter().find(|n| n.controller) {
-            return Err(Diagnostic::error(codes::SCALE_IN, format!("Broker {} is a voter of the controller quorum and cannot go.", voter.id))
-                .hint("Keep three brokers, or make a new cluster."));
+            return Err(Diagnostic::error(
+                codes::SCALE_IN,
+                format!("Broker {} is a voter of the controller quorum and cannot go.", voter.id),
+            )
+            .hint("Keep three brokers, or make a new cluster."));
         }
         match self.occupied(layout, (first.id - 1) as usize).await?.first() {
             Some((id, topic)) => Err(occupied_error(*id, topic)),
@@ -570,7 +599,8 @@ impl Cluster {
             // Brokers before the controllers that they say goodbye to; the data goes anyway, so nobody waits long.
             let (last, first): (Vec<&Node>, Vec<&Node>) = layout.nodes.iter().partition(|n| n.controller);
             for group in [first, last] {
-                let stops = group.into_iter().map(|n| async move { process::stop(&self.identity(n), &n.label(), Duration::from_secs(5)).await });
+                let stops =
+                    group.into_iter().map(|n| async move { process::stop(&self.identity(n), &n.label(), Duration::from_secs(5)).await });
                 futures::future::try_join_all(stops).await?;
             }
         }

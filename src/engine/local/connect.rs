@@ -12,11 +12,15 @@ use serde::{Deserialize, Serialize};
 
 use super::broker::{Launch, Note};
 use super::pki::{Issued, Pki};
-use super::{LOG4J, digest, file_error, jars, java, ports, private_dir, process, properties, random_text, read_optional, remove_dir, write_private};
+use super::{
+    LOG4J, digest, file_error, jars, java, ports, private_dir, process, properties, random_text, read_optional, remove_dir, write_private,
+};
 use crate::diag::Diagnostic;
 use crate::diag::codes::engine as codes;
 use crate::target::connect::{ConnectClient, ConnectConnection, Patience};
-use crate::target::kafka::{AclBinding, AclOperation, AclPattern, AclPermission, AclResource, Admin, KafkaConnection, KafkaError, NewTopic, SecurityProtocol};
+use crate::target::kafka::{
+    AclBinding, AclOperation, AclPattern, AclPermission, AclResource, Admin, KafkaConnection, KafkaError, NewTopic, SecurityProtocol,
+};
 
 const GRACE: Duration = Duration::from_secs(20);
 
@@ -287,7 +291,14 @@ impl ConnectCluster {
         Ok(())
     }
 
-    fn prepare(&self, layout: &mut Layout, wanted: &Wanted, identity: &Option<PathBuf>, plugins: &[PathBuf], launch: &Launch) -> Result<(), Diagnostic> {
+    fn prepare(
+        &self,
+        layout: &mut Layout,
+        wanted: &Wanted,
+        identity: &Option<PathBuf>,
+        plugins: &[PathBuf],
+        launch: &Launch,
+    ) -> Result<(), Diagnostic> {
         private_dir(&self.dir)?;
         write_private(&self.dir.join("log4j2.xml"), LOG4J.as_bytes())?;
         let password = self.stores()?;
@@ -521,7 +532,9 @@ fn client_settings(kafka: &KafkaConnection, identity: Option<&Path>) -> BTreeMap
             set("ssl.endpoint.identification.algorithm", String::new());
         }
     }
-    if let (true, Some(mechanism)) = (matches!(kafka.protocol, SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl), kafka.mechanism) {
+    if let (true, Some(mechanism)) =
+        (matches!(kafka.protocol, SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl), kafka.mechanism)
+    {
         let module = if mechanism.as_str() == "PLAIN" { "plain.PlainLoginModule" } else { "scram.ScramLoginModule" };
         let quote = |text: Option<&str>| text.unwrap_or_default().replace('\\', "\\\\").replace('"', "\\\"");
         let (user, password) = (quote(kafka.username.as_deref()), quote(kafka.password.as_deref()));

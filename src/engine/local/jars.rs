@@ -64,10 +64,8 @@ pub async fn kafka(version: &str, note: &(dyn Fn(&str) + Send + Sync)) -> Result
         return kafka_home(Path::new(&home), version);
     }
     let kafka = KAFKA_ARTIFACTS.iter().map(|a| ("org.apache.kafka", *a, version));
-    let wanted: Vec<Coordinate> = kafka
-        .chain([LOG_BINDING])
-        .map(|(g, a, v)| Coordinate { group: g.into(), artifact: a.into(), version: v.into() })
-        .collect();
+    let wanted: Vec<Coordinate> =
+        kafka.chain([LOG_BINDING]).map(|(g, a, v)| Coordinate { group: g.into(), artifact: a.into(), version: v.into() }).collect();
     resolve(&cache_dir().join("kafka").join(version), &format!("Kafka {version}"), &wanted, None, note).await
 }
 
@@ -100,7 +98,13 @@ pub async fn plugin(wanted: &Coordinate, note: &(dyn Fn(&str) + Send + Sync)) ->
     resolve(&dir, &format!("the plugin {artifact} {version}"), std::slice::from_ref(wanted), Some("org.apache.kafka,org.slf4j"), note).await
 }
 
-async fn resolve(dir: &Path, what: &str, wanted: &[Coordinate], exclude: Option<&str>, note: &(dyn Fn(&str) + Send + Sync)) -> Result<PathBuf, Diagnostic> {
+async fn resolve(
+    dir: &Path,
+    what: &str,
+    wanted: &[Coordinate],
+    exclude: Option<&str>,
+    note: &(dyn Fn(&str) + Send + Sync),
+) -> Result<PathBuf, Diagnostic> {
     if dir.is_dir() {
         return Ok(dir.to_path_buf());
     }
@@ -111,8 +115,11 @@ async fn resolve(dir: &Path, what: &str, wanted: &[Coordinate], exclude: Option<
         return Ok(dir.to_path_buf());
     }
     let mvn = in_path("mvn", std::env::var_os("PATH").as_deref()).ok_or_else(|| {
-        Diagnostic::error(codes::MAVEN_MISSING, format!("The jars of {what} are not in the cache, and there is no `mvn` in PATH to fetch them."))
-            .hint("Install Maven (Debian: `apt-get install maven`), or set KAFKA_HOME to an unpacked Kafka distribution.")
+        Diagnostic::error(
+            codes::MAVEN_MISSING,
+            format!("The jars of {what} are not in the cache, and there is no `mvn` in PATH to fetch them."),
+        )
+        .hint("Install Maven (Debian: `apt-get install maven`), or set KAFKA_HOME to an unpacked Kafka distribution.")
     })?;
     note(&format!("fetching {what} with Maven"));
     let work = tempfile::Builder::new().prefix(".fetch-").tempdir_in(parent).map_err(|e| file_error("write in", parent, &e))?;

@@ -19,17 +19,24 @@ pub async fn find() -> Result<PathBuf, Diagnostic> {
 
 async fn find_in(home: Option<&Path>, path: Option<&std::ffi::OsStr>) -> Result<PathBuf, Diagnostic> {
     let (java, origin) = match home {
-        Some(home) => (Some(home.join("bin/java")).filter(|p| p.is_file()), format!("JAVA_HOME is \"{}\", which has no bin/java", home.display())),
+        Some(home) => {
+            (Some(home.join("bin/java")).filter(|p| p.is_file()), format!("JAVA_HOME is \"{}\", which has no bin/java", home.display()))
+        }
         None => (in_path("java", path), "There is no `java` in PATH, and JAVA_HOME is not set".to_string()),
     };
-    let hint = format!("Install a Java runtime, version {OLDEST} or newer (Debian: `apt-get install openjdk-17-jre-headless`), or set JAVA_HOME.");
+    let hint =
+        format!("Install a Java runtime, version {OLDEST} or newer (Debian: `apt-get install openjdk-17-jre-headless`), or set JAVA_HOME.");
     let java = java.ok_or_else(|| Diagnostic::error(codes::JAVA_MISSING, format!("{origin}.")).hint(&hint))?;
     let output = tokio::process::Command::new(&java).arg("-version").output().await;
-    let output = output.map_err(|e| Diagnostic::error(codes::JAVA_MISSING, format!("\"{}\" cannot be run: {e}.", java.display())).hint(&hint))?;
+    let output =
+        output.map_err(|e| Diagnostic::error(codes::JAVA_MISSING, format!("\"{}\" cannot be run: {e}.", java.display())).hint(&hint))?;
     let text = String::from_utf8_lossy(&output.stderr);
     match major(&text) {
         Some(version) if version >= OLDEST => Ok(java),
-        Some(version) => Err(Diagnostic::error(codes::JAVA_TOO_OLD, format!("\"{}\" is Java {version}; Kafka needs {OLDEST} or newer.", java.display())).hint(hint)),
+        Some(version) => {
+            Err(Diagnostic::error(codes::JAVA_TOO_OLD, format!("\"{}\" is Java {version}; Kafka needs {OLDEST} or newer.", java.display()))
+                .hint(hint))
+        }
         None => Err(Diagnostic::error(codes::JAVA_MISSING, format!("\"{}\" does not say its version.", java.display())).hint(hint)),
     }
 }

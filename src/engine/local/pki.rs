@@ -30,7 +30,8 @@ pub struct Issued {
 }
 
 fn bad(what: &str, error: impl std::fmt::Display) -> Diagnostic {
-    Diagnostic::error(codes::CERTIFICATE, format!("{what}: {error}.")).hint("Remove the cluster's `pki` folder to have all of it made anew.")
+    Diagnostic::error(codes::CERTIFICATE, format!("{what}: {error}."))
+        .hint("Remove the cluster's `pki` folder to have all of it made anew.")
 }
 
 impl Pki {
@@ -76,7 +77,9 @@ impl Pki {
         if issued.bundle.is_file() && issued.certificate.is_file() && issued.key.is_file() {
             return Ok(issued);
         }
-        let read = |name: &str| read_optional(&self.dir.join(name))?.ok_or_else(|| bad("The authority is incomplete", format!("{name} is missing")));
+        let read = |name: &str| {
+            read_optional(&self.dir.join(name))?.ok_or_else(|| bad("The authority is incomplete", format!("{name} is missing")))
+        };
         let (ca_pem, ca_key) = (read("ca.crt")?, read("ca.key")?);
         let ca_key = KeyPair::from_pem(&ca_key).map_err(|e| bad("The authority's key cannot be read", e))?;
         let issuer = Issuer::from_ca_cert_pem(&ca_pem, ca_key).map_err(|e| bad("The authority's certificate cannot be read", e))?;
@@ -140,7 +143,8 @@ fn load(path: &Path) -> Result<Certificate, Diagnostic> {
 /// # Errors
 /// When the file holds no certificate.
 pub fn principal(certificate: &Path) -> Result<String, Diagnostic> {
-    let der = rustls_pki_types::CertificateDer::from_pem_file(certificate).map_err(|e| bad("A certificate cannot be read", format!("{e:?}")))?;
+    let der =
+        rustls_pki_types::CertificateDer::from_pem_file(certificate).map_err(|e| bad("A certificate cannot be read", format!("{e:?}")))?;
     let (_, parsed) = x509_parser::parse_x509_certificate(&der).map_err(|e| bad("A certificate cannot be read", e))?;
     let mut parts: Vec<String> = parsed
         .subject()

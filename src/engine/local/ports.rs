@@ -49,8 +49,11 @@ pub fn check(port: u16, process: &str, listener: &str) -> Result<(), Diagnostic>
     if is_free(port) {
         return Ok(());
     }
-    Err(Diagnostic::error(codes::PORT_TAKEN, format!("Port {port}, which {process} needs for its listener {listener}, is used by another program."))
-        .hint(format!("Find it with `ss -ltnp 'sport = :{port}'` and end it, or give the listener another port.")))
+    Err(Diagnostic::error(
+        codes::PORT_TAKEN,
+        format!("Port {port}, which {process} needs for its listener {listener}, is used by another program."),
+    )
+    .hint(format!("Find it with `ss -ltnp 'sport = :{port}'` and end it, or give the listener another port.")))
 }
 
 #[cfg(test)]

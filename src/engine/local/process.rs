@@ -107,7 +107,10 @@ pub fn start(spec: &Spec) -> Result<Identity, Diagnostic> {
     let err = log.try_clone().map_err(|e| file_error("write", &spec.log, &e))?;
     let mut command = launcher(&spec.java);
     command.arg(marker(&spec.identity)).args(&spec.args);
-    command.env_clear().envs(std::env::vars_os().filter(|(k, _)| INHERITED.iter().any(|i| k == i))).envs(spec.env.iter().map(|(k, v)| (k, v)));
+    command
+        .env_clear()
+        .envs(std::env::vars_os().filter(|(k, _)| INHERITED.iter().any(|i| k == i)))
+        .envs(spec.env.iter().map(|(k, v)| (k, v)));
     command.stdin(std::process::Stdio::null()).stdout(log).stderr(err).kill_on_drop(false);
     if let Some(dir) = spec.identity.parent() {
         private_dir(dir)?;
@@ -169,8 +172,11 @@ pub async fn stop(identity: &Path, label: &str, grace: Duration) -> Result<(), D
         if !gone(&process, grace).await {
             signal(&process, Signal::KILL);
             if !gone(&process, Duration::from_secs(10)).await {
-                return Err(Diagnostic::error(codes::PROCESS_STAYS, format!("{} (process {}) does not end.", sentence(label), process.pid))
-                    .hint("Look at what it waits for; a process that hangs in the kernel ends only when its disk answers."));
+                return Err(Diagnostic::error(
+                    codes::PROCESS_STAYS,
+                    format!("{} (process {}) does not end.", sentence(label), process.pid),
+                )
+                .hint("Look at what it waits for; a process that hangs in the kernel ends only when its disk answers."));
             }
         }
     }
@@ -244,7 +250,7 @@ mod tests {
     use super::*;
 
     fn spec(dir: &Path, script: &str) -> Spec {
-        // `sh -s` ignores the marker that stands before the arguments of a real process.
+        // The script takes the marker, which stands first, for an argument like any other.
         Spec {
             label: "broker 1".into(),
             java: dir.join("run.sh"),
