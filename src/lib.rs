@@ -7,9 +7,14 @@
 //! the plan; [`ops`] has one file per verb; [`view`] and [`cli`] show.
 
 pub mod addr;
+pub mod apply;
+pub mod cli;
 pub mod diag;
 pub mod engine;
+pub mod graph;
 pub mod lang;
+pub mod ops;
+pub mod plan;
 pub mod resource;
 pub mod schema;
 pub mod state;

@@ -7,12 +7,15 @@
 pub mod kafka_acl;
 pub mod kafka_cluster;
 pub mod kafka_cluster_data;
-pub(crate) mod kafka_common;
 pub mod kafka_connect;
 pub mod kafka_connect_data;
 pub mod kafka_connector;
 pub mod kafka_topic;
+pub mod null_resource;
+pub mod registry;
 pub mod secret;
+
+pub(crate) mod kafka_common;
 
 use std::any::Any;
 use std::collections::BTreeMap;

@@ -1,10 +1,11 @@
 //! State: what was applied, kept so that the next run knows it.
 //!
 //! A record per resource instance, a journal of operations in flight, outputs, lineage and serial. [`Record`] is the in-memory
-//! form; a codec turns it into what is written, [`local`] is the embedded store behind [`StateStore`], [`lock`] keeps two writers
+//! form; `codec` turns it into what is written, [`local`] is the embedded store behind [`StateStore`], [`lock`] keeps two writers
 //! apart. A sensitive value is never in a record that is written: a keyed digest stands for it. What must not be here: knowledge of
 //! one resource type, and deciding anything about resources.
 
+pub mod codec;
 pub mod local;
 pub mod lock;
 

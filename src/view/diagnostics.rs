@@ -276,8 +276,7 @@ fn snippet_json(source: &Source, span: Span, values: &[(String, String)]) -> Jso
     let range = clamp(text, span);
     let start = text[..range.start].rfind('\n').map_or(0, |i| i + 1);
     let end = text[range.end..].find('\n').map_or(text.len(), |i| range.end + i);
-    let values: Vec<Json> =
-        values.iter().map(|(name, value)| json!({ "traversal": name, "statement": format!("is {value}") })).collect();
+    let values: Vec<Json> = values.iter().map(|(name, value)| json!({ "traversal": name, "statement": format!("is {value}") })).collect();
     json!({
         "context": block_header(text, range.start),
         "code": text[start..end].trim_end_matches('\r'),
@@ -310,10 +309,13 @@ mod tests {
     #[test]
     fn a_box_shows_place_values_and_hint() {
         let (s, id) = sources();
-        let mut d = Diagnostic::error(UNSUPPORTED_ARGUMENT, "An argument named \"partitoins\" is not expected here, and this sentence is long enough to wrap.")
-            .at(span(&s, id, "partitoins"))
-            .on("kafka_topic.orders")
-            .hint("Did you mean \"partitions\"?");
+        let mut d = Diagnostic::error(
+            UNSUPPORTED_ARGUMENT,
+            "An argument named \"partitoins\" is not expected here, and this sentence is long enough to wrap.",
+        )
+        .at(span(&s, id, "partitoins"))
+        .on("kafka_topic.orders")
+        .hint("Did you mean \"partitions\"?");
         d.values.push(("var.n".into(), "3".into()));
         let text = render(&d.into(), &s, PLAIN);
         assert_eq!(

@@ -3,4 +3,30 @@
 codes! {
     /// Blocks depend on each other in a circle.
     CYCLE = "SF3001", "Dependency cycle";
+    /// A `count` or `for_each` that gives no instances.
+    BAD_REPETITION = "SF3002", "Invalid count or for_each argument";
+    /// A false condition, or one that is no boolean.
+    CONDITION = "SF3004", "Condition failed";
+    /// A root output shows a sensitive value.
+    SENSITIVE_OUTPUT = "SF3005", "Output refers to sensitive values";
+    /// Two blocks declare one real object.
+    SAME_OBJECT = "SF3006", "Object declared twice";
+    /// A data source that finds nothing.
+    DATA_ABSENT = "SF3007", "Data source not found";
+    /// An `import` block that makes no sense.
+    BAD_IMPORT = "SF3008", "Invalid import block";
+    /// A plan that destroys what is protected.
+    PROTECTED = "SF3009", "Instance cannot be destroyed";
+    /// A `timeouts` value that is no duration.
+    BAD_TIMEOUT = "SF3010", "Invalid timeout";
+    /// A resource type that does not exist.
+    UNKNOWN_TYPE = "SF3011", "Unknown resource type";
+    /// A plan that loses data without permission.
+    DATA_LOSS = "SF3012", "Plan would lose data";
+    /// A saved plan that no longer fits.
+    STALE = "SF3013", "Saved plan is stale";
+    /// A file that is no saved plan.
+    NOT_A_PLAN = "SF3014", "Not a saved plan";
+    /// A target that selects nothing.
+    NO_TARGET = "SF3015", "Target selects nothing";
 }

@@ -3,4 +3,24 @@
 codes! {
     /// Another process holds the lock.
     LOCKED = "SF5001", "State is locked";
+    /// A dead process had left its lock.
+    LOCK_FREED = "SF5002", "Lock of a dead process freed";
+    /// The store was written by a newer version.
+    NEWER_FORMAT = "SF5003", "State format is newer";
+    /// The store's files are damaged.
+    CORRUPT = "SF5004", "State is damaged";
+    /// The folder cannot be written.
+    NOT_WRITABLE = "SF5005", "State cannot be written";
+    /// The folder cannot be read.
+    NOT_READABLE = "SF5006", "State cannot be read";
+    /// No room on the disk.
+    DISK_FULL = "SF5007", "Disk is full";
+    /// Another program has the store open.
+    BUSY = "SF5008", "State is in use";
+    /// An address that the state does not hold.
+    NO_RECORD = "SF5009", "Not in the state";
+    /// A target address that is taken.
+    OCCUPIED = "SF5010", "Address is taken";
+    /// A lock id that is not held.
+    NO_LOCK = "SF5011", "No such lock";
 }

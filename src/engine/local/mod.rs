@@ -21,7 +21,9 @@ use crate::diag::codes::engine as codes;
 /// A file or folder that could not be used, as a diagnostic; `doing` reads "write", "read", "remove".
 pub fn file_error(doing: &str, path: &Path, error: &std::io::Error) -> Diagnostic {
     let hint = match error.kind() {
-        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => "Give the user that runs streamform the right to it.",
+        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+            "Give the user that runs streamform the right to it."
+        }
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => "Free some space on the disk.",
         _ => "Check that the path is what you expect and that the disk works.",
     };
@@ -141,7 +143,8 @@ pub const LOG4J: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 "#;
 
 /// JVM flags that make small servers start fast.
-pub const JVM_FLAGS: &[&str] = &["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-XX:-UsePerfData", "-Djava.awt.headless=true"];
+pub const JVM_FLAGS: &[&str] =
+    &["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-XX:-UsePerfData", "-Djava.awt.headless=true"];
 
 #[cfg(test)]
 mod tests {

@@ -14,9 +14,8 @@ use crate::lang::ast::{Block, ExprKind, Step};
 const RESERVED_VARIABLES: [&str; 8] = ["source", "version", "providers", "count", "for_each", "lifecycle", "depends_on", "locals"];
 
 /// The blocks that a file may have.
-const TOP_LEVEL: [&str; 12] = [
-    "variable", "locals", "output", "resource", "data", "module", "provider", "check", "moved", "removed", "import", "streamform",
-];
+const TOP_LEVEL: [&str; 12] =
+    ["variable", "locals", "output", "resource", "data", "module", "provider", "check", "moved", "removed", "import", "streamform"];
 
 /// A call whose module is still to be loaded.
 pub(super) struct Call {
@@ -205,7 +204,10 @@ impl Reader<'_> {
         let mut args = Args::new(block.body, "module", block.span, self.diags);
         let source = args.required_text("source");
         if let Some(version) = args.attr("version") {
-            let d = Diagnostic::error(UNSUPPORTED_ARGUMENT, "A module version is for registries, and streamform modules come from folders and git.");
+            let d = Diagnostic::error(
+                UNSUPPORTED_ARGUMENT,
+                "A module version is for registries, and streamform modules come from folders and git.",
+            );
             args.diags.push(d.at(version.name.span).hint("Remove it; for git, put ?ref=TAG at the end of the source."));
         }
         let providers = args.expr("providers").map(|e| provider_map(&e, args.diags)).unwrap_or_default();
@@ -279,7 +281,8 @@ impl Reader<'_> {
             _ => false,
         };
         if !fits {
-            let d = Diagnostic::error(INVALID_REFERENCE, format!("{from} cannot become {to}: both must be modules, or resources of one type."));
+            let d =
+                Diagnostic::error(INVALID_REFERENCE, format!("{from} cannot become {to}: both must be modules, or resources of one type."));
             self.diags.push(d.at(block.span));
             return;
         }

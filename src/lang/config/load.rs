@@ -17,15 +17,8 @@ use crate::lang::{fmt, syntax};
 /// Reads the configuration of a folder and of every module that it calls. All that is wrong is collected; the configuration is given
 /// also beside errors, with what could be read, unless the folder itself could not be.
 pub fn load(root: &Path, files: &dyn FileSource) -> (Option<Config>, Diagnostics) {
-    let mut loader = Loader {
-        root,
-        files,
-        sources: Sources::default(),
-        diags: Diagnostics::new(),
-        stack: vec![],
-        loaded: HashMap::new(),
-        lock: None,
-    };
+    let mut loader =
+        Loader { root, files, sources: Sources::default(), diags: Diagnostics::new(), stack: vec![], loaded: HashMap::new(), lock: None };
     let module = loader.module(PathBuf::new(), None);
     (module.map(|root| Config { sources: loader.sources, root }), loader.diags)
 }
@@ -221,7 +214,9 @@ fn without_duplicates(text: &str, id: SourceId, found: &[fmt::Duplicate]) -> (Op
     let mut rest = text.to_string();
     for d in found {
         let detail = format!("The argument {:?} is set twice; each argument may be set once.", d.name);
-        diags.push(Diagnostic::error(DUPLICATE, detail).at(span(&d.again)).also(span(&d.first), "first set here").hint("Remove one of them."));
+        diags.push(
+            Diagnostic::error(DUPLICATE, detail).at(span(&d.again)).also(span(&d.first), "first set here").hint("Remove one of them."),
+        );
         // Blanks keep the places of all that follows.
         rest.replace_range(d.whole.clone(), &" ".repeat(d.whole.len()));
     }

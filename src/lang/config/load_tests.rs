@@ -129,8 +129,8 @@ variable "q" { type = "string" }
     )]);
     let codes: Vec<&str> = found.iter().map(|f| &f[..6]).collect();
     let want = [
-        "SF2002", "SF2004", "SF2006", "SF2001", "SF2005", "SF2008", "SF2007", "SF2005", "SF2006", "SF2003", "SF2005", "SF2012",
-        "SF2001", "SF2013", "SF2010", "SF2009", "SF2011",
+        "SF2002", "SF2004", "SF2006", "SF2001", "SF2005", "SF2008", "SF2007", "SF2005", "SF2006", "SF2003", "SF2005", "SF2012", "SF2001",
+        "SF2013", "SF2010", "SF2009", "SF2011",
     ];
     assert_eq!(codes, want, "{found:#?}");
     assert!(found[4].starts_with("SF2005 main.hcl:9 "), "{}", found[4]);
@@ -166,7 +166,10 @@ fn modules_are_loaded_once_and_checked() {
 #[test]
 fn module_cycles_and_sources() {
     let found = shown(&[
-        ("main.hcl", "module \"a\" {\n source = \"./m\"\n}\nmodule \"g\" {\n source = \"git::https://h/r.git?ref=v1\"\n}\nmodule \"r\" {\n source = \"a/b/c\"\n}\nmodule \"n\" {\n source = \"./no\"\n}\n"),
+        (
+            "main.hcl",
+            "module \"a\" {\n source = \"./m\"\n}\nmodule \"g\" {\n source = \"git::https://h/r.git?ref=v1\"\n}\nmodule \"r\" {\n source = \"a/b/c\"\n}\nmodule \"n\" {\n source = \"./no\"\n}\n",
+        ),
         ("m/main.hcl", "module \"b\" {\n source = \"../m2\"\n}\n"),
         ("m2/main.hcl", "module \"a\" {\n source = \"../m\"\n}\n"),
     ]);

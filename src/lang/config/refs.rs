@@ -27,7 +27,8 @@ pub(super) fn one(expr: &Expr, name: &str, diags: &mut Diagnostics) -> Option<Ex
         ExprKind::String(s) => quoted(s, expr, name, diags),
         _ => {
             let detail = format!("The argument {name:?} takes references, not expressions.");
-            diags.push(Diagnostic::error(INVALID_REFERENCE, detail).at(expr.span).hint("Write the name alone, such as kafka_topic.orders."));
+            diags
+                .push(Diagnostic::error(INVALID_REFERENCE, detail).at(expr.span).hint("Write the name alone, such as kafka_topic.orders."));
             None
         }
     }
@@ -40,7 +41,11 @@ fn quoted(text: &str, at: &Expr, name: &str, diags: &mut Diagnostics) -> Option<
         diags.push(Diagnostic::error(INVALID_REFERENCE, format!("The text in {name:?} is not a reference.")).at(at.span));
         return None;
     };
-    diags.push(Diagnostic::warning(DEPRECATED, format!("References in {name:?} are written without quotes.")).at(at.span).hint("Remove the quotes."));
+    diags.push(
+        Diagnostic::warning(DEPRECATED, format!("References in {name:?} are written without quotes."))
+            .at(at.span)
+            .hint("Remove the quotes."),
+    );
     // A parsed string's spans count from the string's start; the whole string is shown instead.
     Some(respan(&parsed, &|_| at.span))
 }
@@ -50,7 +55,9 @@ pub(super) fn target(expr: &Expr, name: &str, diags: &mut Diagnostics) -> Option
     let found = text_of(literal(expr)).and_then(|t| t.parse().ok());
     if found.is_none() {
         let detail = format!("The argument {name:?} must be the address of a resource or module, with literal keys.");
-        diags.push(Diagnostic::error(INVALID_REFERENCE, detail).at(expr.span).hint("Write it as in kafka_topic.orders[\"eu\"] or module.net."));
+        diags.push(
+            Diagnostic::error(INVALID_REFERENCE, detail).at(expr.span).hint("Write it as in kafka_topic.orders[\"eu\"] or module.net."),
+        );
     }
     found
 }

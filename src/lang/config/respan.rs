@@ -51,9 +51,7 @@ fn template(parts: &[TemplatePart], map: &dyn Fn(Span) -> Span) -> Vec<TemplateP
     let one = |p: &TemplatePart| match p {
         TemplatePart::Literal(s) => TemplatePart::Literal(s.clone()),
         TemplatePart::Interp(e) => TemplatePart::Interp(respan(e, map)),
-        TemplatePart::If { cond, yes, no } => {
-            TemplatePart::If { cond: respan(cond, map), yes: template(yes, map), no: template(no, map) }
-        }
+        TemplatePart::If { cond, yes, no } => TemplatePart::If { cond: respan(cond, map), yes: template(yes, map), no: template(no, map) },
         TemplatePart::For { key_var, value_var, collection, body } => TemplatePart::For {
             key_var: key_var.as_ref().map(|i| ident(i, map)),
             value_var: ident(value_var, map),

@@ -132,7 +132,10 @@ impl Collector<'_> {
     }
 
     fn undeclared_argument(&mut self, name: &str) {
-        let d = Diagnostic::error(UNDECLARED_VARIABLE, format!("A value for {name:?} is given by -var, but the root module declares no such variable."));
+        let d = Diagnostic::error(
+            UNDECLARED_VARIABLE,
+            format!("A value for {name:?} is given by -var, but the root module declares no such variable."),
+        );
         self.diags.push(d.hint(self.declare_hint(name)));
     }
 
@@ -177,7 +180,10 @@ impl Collector<'_> {
                 }
                 None => {
                     let name = &*attr.name.name;
-                    let d = Diagnostic::warning(UNDECLARED_VARIABLE, format!("The file {shown} sets {name:?}, but the root module declares no such variable."));
+                    let d = Diagnostic::warning(
+                        UNDECLARED_VARIABLE,
+                        format!("The file {shown} sets {name:?}, but the root module declares no such variable."),
+                    );
                     self.diags.push(d.at(attr.name.span).hint(self.declare_hint(name)));
                 }
             }
@@ -213,7 +219,8 @@ pub fn finish(module: &Module, given: &GivenValues, cx: &EvalContext<'_>) -> (BT
     let values = module.variables.iter().map(|(name, variable)| {
         let given = given.get(name);
         if given.is_none() && variable.default.is_none() {
-            let d = Diagnostic::error(NO_VALUE, format!("The root module's variable {name:?} has no default, and no value is given for it."));
+            let d =
+                Diagnostic::error(NO_VALUE, format!("The root module's variable {name:?} has no default, and no value is given for it."));
             let hint = format!("Give one by -var '{name}=…', in a variable file, or as {ENV_PREFIX}{name}.");
             diags.push(d.at(variable.name.span).hint(hint));
             return (name.clone(), Value::unknown(variable.ty.clone()));

@@ -88,10 +88,7 @@ fn what_is_wrong_is_said() {
     let main = "variable \"n\" { type = number }\nvariable \"m\" {}\nvariable \"z\" {\n nullable = false\n default = 3\n}\n";
     let files = [("main.hcl", main), ("streamform.tfvars", "undeclared = 1\nz = null\nb {}\n")];
     let (values, diags) = run(&files, &[assign("n", "x"), assign("nn", "1"), VarArg::File("no.tfvars".into())], &[]);
-    assert_eq!(
-        diags,
-        ["Error SF2033", "Warning SF2031", "Error SF2031", "Error SF2033", "Error SF2032", "Error SF2030"]
-    );
+    assert_eq!(diags, ["Error SF2033", "Warning SF2031", "Error SF2031", "Error SF2033", "Error SF2032", "Error SF2030"]);
     assert!(values.contains(&"z=3".to_string()), "{values:?}");
 }
 

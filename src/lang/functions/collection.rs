@@ -29,10 +29,24 @@ pub(super) static FUNCTIONS: &[Function] = &[
     ),
     Function::new("coalesce", &[], Ret::Is(Kind::Any), coalesce, "The first argument that is neither null nor an empty string.")
         .rest(Param::new("vals", Kind::Any).nullable().unknowns(Body).marked()),
-    Function::new("coalescelist", &[], Ret::Is(Kind::Any), coalescelist, "The first list that is not empty.").rest(Param::new("vals", Kind::Any).unknowns(Body).marked()),
-    Function::new("compact", &[Param::new("list", STRINGS)], Ret::Is(STRINGS), |_, a| Ok(compact(items(a, 0))), "The list without null and empty strings."),
-    Function::new("concat", &[], Ret::Of(concat_type), concat, "The elements of several lists in one.").rest(Param::new("seqs", Kind::Any).unknowns(Top).marked()),
-    Function::new("contains", &[LIST.unknowns(Top), ANY.nullable()], Ret::Is(Kind::Bool), contains, "Whether a list, set or tuple has a value."),
+    Function::new("coalescelist", &[], Ret::Is(Kind::Any), coalescelist, "The first list that is not empty.")
+        .rest(Param::new("vals", Kind::Any).unknowns(Body).marked()),
+    Function::new(
+        "compact",
+        &[Param::new("list", STRINGS)],
+        Ret::Is(STRINGS),
+        |_, a| Ok(compact(items(a, 0))),
+        "The list without null and empty strings.",
+    ),
+    Function::new("concat", &[], Ret::Of(concat_type), concat, "The elements of several lists in one.")
+        .rest(Param::new("seqs", Kind::Any).unknowns(Top).marked()),
+    Function::new(
+        "contains",
+        &[LIST.unknowns(Top), ANY.nullable()],
+        Ret::Is(Kind::Bool),
+        contains,
+        "Whether a list, set or tuple has a value.",
+    ),
     Function::new("distinct", &[LIST_ANY], Ret::Of(|a| a[0].ty()), |_, a| Ok(distinct(&a[0])), "The list without repetitions."),
     Function::new(
         "element",
@@ -43,8 +57,20 @@ pub(super) static FUNCTIONS: &[Function] = &[
     ),
     Function::new("flatten", &[LIST.unknowns(Top).marked()], Ret::Is(Kind::Any), flatten, "The elements of nested lists in one list."),
     Function::new("index", &[LIST, ANY], Ret::Is(Kind::Num), index, "The position of a value in a list."),
-    Function::new("keys", &[Param::new("inputMap", Kind::Any).unknowns(Top).marked()], Ret::Of(keys_type), keys, "The keys of a map or object, sorted."),
-    Function::new("length", &[Param::new("value", Kind::Any).unknowns(Top).marked()], Ret::Is(Kind::Num), length, "How many elements, or characters, there are."),
+    Function::new(
+        "keys",
+        &[Param::new("inputMap", Kind::Any).unknowns(Top).marked()],
+        Ret::Of(keys_type),
+        keys,
+        "The keys of a map or object, sorted.",
+    ),
+    Function::new(
+        "length",
+        &[Param::new("value", Kind::Any).unknowns(Top).marked()],
+        Ret::Is(Kind::Num),
+        length,
+        "How many elements, or characters, there are.",
+    ),
     Function::new(
         "lookup",
         &[Param::new("inputMap", Kind::Any).unknowns(Top).marked(), Param::new("key", Kind::Str)],
@@ -55,15 +81,26 @@ pub(super) static FUNCTIONS: &[Function] = &[
     .rest(Param::new("default", Kind::Any).nullable().unknowns(Body).marked()),
     Function::new(
         "matchkeys",
-        &[Param::new("values", Kind::List(&Kind::Any)), Param::new("keys", Kind::List(&Kind::Any)), Param::new("searchset", Kind::List(&Kind::Any))],
+        &[
+            Param::new("values", Kind::List(&Kind::Any)),
+            Param::new("keys", Kind::List(&Kind::Any)),
+            Param::new("searchset", Kind::List(&Kind::Any)),
+        ],
         Ret::Of(|a| a[0].ty()),
         matchkeys,
         "The values whose keys are in a set.",
     ),
     Function::new("merge", &[], Ret::Of(merge_type), merge, "One map of the entries of several; later ones win.")
         .rest(Param::new("maps", Kind::Any).nullable().unknowns(Top).marked()),
-    Function::new("one", &[LIST.unknowns(Top).marked()], Ret::Of(|a| element_type(&a[0])), one, "The only element, or null where there is none."),
-    Function::new("range", &[], Ret::Is(Kind::List(&Kind::Num)), range, "A list of numbers from a start to before a limit.").rest(Param::new("params", Kind::Num)),
+    Function::new(
+        "one",
+        &[LIST.unknowns(Top).marked()],
+        Ret::Of(|a| element_type(&a[0])),
+        one,
+        "The only element, or null where there is none.",
+    ),
+    Function::new("range", &[], Ret::Is(Kind::List(&Kind::Num)), range, "A list of numbers from a start to before a limit.")
+        .rest(Param::new("params", Kind::Num)),
     Function::new("reverse", &[LIST.unknowns(Top).marked()], Ret::Of(reverse_type), reverse, "The list in reverse order."),
     Function::new(
         "slice",
@@ -80,7 +117,13 @@ pub(super) static FUNCTIONS: &[Function] = &[
         transpose,
         "The map of lists with keys and elements exchanged.",
     ),
-    Function::new("values", &[Param::new("mapping", Kind::Any).unknowns(Top).marked()], Ret::Of(values_type), values, "The values of a map or object, in the order of their keys."),
+    Function::new(
+        "values",
+        &[Param::new("mapping", Kind::Any).unknowns(Top).marked()],
+        Ret::Of(values_type),
+        values,
+        "The values of a map or object, in the order of their keys.",
+    ),
     Function::new(
         "zipmap",
         &[Param::new("keys", STRINGS), Param::new("values", Kind::Any).unknowns(Top).marked()],
@@ -341,7 +384,9 @@ fn lookup(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     }
     let default = args.get(2).ok_or_else(|| CallError::new("the given key does not identify an element in this collection value"))?;
     let value = match args[0].ty() {
-        Type::Map(elem) => convert(default, &elem).map_err(|_| CallError::arg(2, "the default value must have the same type as the map elements"))?,
+        Type::Map(elem) => {
+            convert(default, &elem).map_err(|_| CallError::arg(2, "the default value must have the same type as the map elements"))?
+        }
         _ => default.clone(),
     };
     Ok(value.mark(args[0].marks()))
@@ -352,7 +397,8 @@ fn matchkeys(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     if values.len() != keys.len() {
         return Err(CallError::new("length of keys and values should be equal"));
     }
-    let ty = unify(&[element_type(&args[1]), element_type(&args[2])]).ok_or_else(|| CallError::new("keys and searchset must be of the same type"))?;
+    let ty = unify(&[element_type(&args[1]), element_type(&args[2])])
+        .ok_or_else(|| CallError::new("keys and searchset must be of the same type"))?;
     let keys = convert_all(keys, &ty).map_err(|m| CallError::arg(1, m))?;
     let wanted = convert_all(wanted, &ty).map_err(|m| CallError::arg(2, m))?;
     let chosen = keys.iter().zip(values).filter(|(k, _)| wanted.iter().any(|w| equal(w, k) == Some(true)));
@@ -429,7 +475,9 @@ fn range(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let mut n = start;
     while if down { n > end } else { n < end } {
         if out.len() >= MAX_RANGE {
-            return Err(CallError::new(format!("more than {MAX_RANGE} values were generated; either decrease the difference between start and end or use a larger step")));
+            return Err(CallError::new(format!(
+                "more than {MAX_RANGE} values were generated; either decrease the difference between start and end or use a larger step"
+            )));
         }
         out.push(Value::from(n.clone()));
         n = n.add(&step);
@@ -472,7 +520,10 @@ fn slice_type(args: &[Value]) -> Type {
 fn slice(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let ty = args[0].ty();
     if let Type::Set(_) = ty {
-        return Err(CallError::arg(0, "cannot slice a set, because its elements do not have indices; explicitly convert to a list if the ordering of the result is not important"));
+        return Err(CallError::arg(
+            0,
+            "cannot slice a set, because its elements do not have indices; explicitly convert to a list if the ordering of the result is not important",
+        ));
     }
     if !is_sequence(&ty) {
         return Err(CallError::arg(0, "must be a list or tuple value"));
@@ -494,7 +545,9 @@ fn slice(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
 fn sort(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let mut all = Vec::new();
     for (i, item) in items(args, 0).iter().enumerate() {
-        all.push(item.as_str().ok_or_else(|| CallError::arg(0, format!("given list element {i} is null; a null string cannot be sorted")))?);
+        all.push(
+            item.as_str().ok_or_else(|| CallError::arg(0, format!("given list element {i} is null; a null string cannot be sorted")))?,
+        );
     }
     all.sort_unstable();
     Ok(strings(all))

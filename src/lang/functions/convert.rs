@@ -8,12 +8,36 @@ const V: Param = Param::new("v", Kind::Any).nullable().unknowns(Body).marked();
 const VALUE: Param = Param::new("value", Kind::Any).nullable().unknowns(Body).marked();
 
 pub(super) static FUNCTIONS: &[Function] = &[
-    Function::new("ephemeralasnull", &[VALUE], Ret::Is(Kind::Any), |_, a| Ok(ephemeral_as_null(&a[0])), "The value with null in place of what is ephemeral."),
-    Function::new("issensitive", &[VALUE], Ret::Is(Kind::Bool), |_, a| Ok(a[0].marks().is_sensitive().into()), "Whether the value is marked as sensitive."),
-    Function::new("nonsensitive", &[VALUE], Ret::Is(Kind::Any), |_, a| Ok(a[0].clone().unmark(Marks::SENSITIVE)), "The value without its sensitive mark."),
+    Function::new(
+        "ephemeralasnull",
+        &[VALUE],
+        Ret::Is(Kind::Any),
+        |_, a| Ok(ephemeral_as_null(&a[0])),
+        "The value with null in place of what is ephemeral.",
+    ),
+    Function::new(
+        "issensitive",
+        &[VALUE],
+        Ret::Is(Kind::Bool),
+        |_, a| Ok(a[0].marks().is_sensitive().into()),
+        "Whether the value is marked as sensitive.",
+    ),
+    Function::new(
+        "nonsensitive",
+        &[VALUE],
+        Ret::Is(Kind::Any),
+        |_, a| Ok(a[0].clone().unmark(Marks::SENSITIVE)),
+        "The value without its sensitive mark.",
+    ),
     Function::new("sensitive", &[VALUE], Ret::Is(Kind::Any), |_, a| Ok(a[0].clone().sensitive()), "The value marked as sensitive."),
     Function::new("tobool", &[V], Ret::Is(Kind::Bool), |_, a| to(&a[0], Kind::Bool), "The value converted to a boolean."),
-    Function::new("tolist", &[V], Ret::Is(Kind::List(&Kind::Any)), |_, a| to(&a[0], Kind::List(&Kind::Any)), "The value converted to a list."),
+    Function::new(
+        "tolist",
+        &[V],
+        Ret::Is(Kind::List(&Kind::Any)),
+        |_, a| to(&a[0], Kind::List(&Kind::Any)),
+        "The value converted to a list.",
+    ),
     Function::new("tomap", &[V], Ret::Is(Kind::Map(&Kind::Any)), |_, a| to(&a[0], Kind::Map(&Kind::Any)), "The value converted to a map."),
     Function::new("tonumber", &[V], Ret::Is(Kind::Num), |_, a| to(&a[0], Kind::Num), "The value converted to a number."),
     Function::new("toset", &[V], Ret::Is(Kind::Set(&Kind::Any)), |_, a| to(&a[0], Kind::Set(&Kind::Any)), "The value converted to a set."),
@@ -24,7 +48,9 @@ fn to(value: &Value, kind: Kind) -> Result<Value, CallError> {
     let target = kind.ty();
     convert(value, &target).map_err(|why| match (value.as_str(), kind, value.marks().is_sensitive()) {
         (Some(_), Kind::Bool | Kind::Num, true) => CallError::arg(0, format!("cannot convert this sensitive string to {target}")),
-        (Some(s), Kind::Bool, false) => CallError::arg(0, format!("cannot convert \"{s}\" to bool; only the strings \"true\" or \"false\" are allowed")),
+        (Some(s), Kind::Bool, false) => {
+            CallError::arg(0, format!("cannot convert \"{s}\" to bool; only the strings \"true\" or \"false\" are allowed"))
+        }
         (Some(s), Kind::Num, false) => {
             CallError::arg(0, format!("cannot convert \"{s}\" to number; given string must be a decimal representation of a number"))
         }

@@ -22,22 +22,59 @@ const STRING: Ret = Ret::Is(Kind::Str);
 const DEFAULT_COST: i64 = 10;
 
 pub(super) static FUNCTIONS: &[Function] = &[
-    Function::new("base64sha256", &[STR], STRING, |_, a| Ok(base64(&Sha256::digest(text(a, 0)))), "The SHA-256 hash of a string, in base64."),
-    Function::new("base64sha512", &[STR], STRING, |_, a| Ok(base64(&Sha512::digest(text(a, 0)))), "The SHA-512 hash of a string, in base64."),
-    Function::new("bcrypt", &[STR], STRING, bcrypt, "The bcrypt hash of a string; not known while planning.").rest(Param::new("cost", Kind::Num)),
-    Function::new("filebase64sha256", &[PATH], STRING, |cx, a| Ok(base64(&Sha256::digest(read(cx, text(a, 0))?))), "The SHA-256 hash of a file, in base64."),
-    Function::new("filebase64sha512", &[PATH], STRING, |cx, a| Ok(base64(&Sha512::digest(read(cx, text(a, 0))?))), "The SHA-512 hash of a file, in base64."),
+    Function::new(
+        "base64sha256",
+        &[STR],
+        STRING,
+        |_, a| Ok(base64(&Sha256::digest(text(a, 0)))),
+        "The SHA-256 hash of a string, in base64.",
+    ),
+    Function::new(
+        "base64sha512",
+        &[STR],
+        STRING,
+        |_, a| Ok(base64(&Sha512::digest(text(a, 0)))),
+        "The SHA-512 hash of a string, in base64.",
+    ),
+    Function::new("bcrypt", &[STR], STRING, bcrypt, "The bcrypt hash of a string; not known while planning.")
+        .rest(Param::new("cost", Kind::Num)),
+    Function::new(
+        "filebase64sha256",
+        &[PATH],
+        STRING,
+        |cx, a| Ok(base64(&Sha256::digest(read(cx, text(a, 0))?))),
+        "The SHA-256 hash of a file, in base64.",
+    ),
+    Function::new(
+        "filebase64sha512",
+        &[PATH],
+        STRING,
+        |cx, a| Ok(base64(&Sha512::digest(read(cx, text(a, 0))?))),
+        "The SHA-512 hash of a file, in base64.",
+    ),
     Function::new("filemd5", &[PATH], STRING, |cx, a| Ok(hex(&Md5::digest(read(cx, text(a, 0))?))), "The MD5 hash of a file."),
     Function::new("filesha1", &[PATH], STRING, |cx, a| Ok(hex(&Sha1::digest(read(cx, text(a, 0))?))), "The SHA-1 hash of a file."),
     Function::new("filesha256", &[PATH], STRING, |cx, a| Ok(hex(&Sha256::digest(read(cx, text(a, 0))?))), "The SHA-256 hash of a file."),
     Function::new("filesha512", &[PATH], STRING, |cx, a| Ok(hex(&Sha512::digest(read(cx, text(a, 0))?))), "The SHA-512 hash of a file."),
     Function::new("md5", &[STR], STRING, |_, a| Ok(hex(&Md5::digest(text(a, 0)))), "The MD5 hash of a string."),
-    Function::new("rsadecrypt", &[Param::new("ciphertext", Kind::Str), Param::new("privatekey", Kind::Str)], STRING, rsadecrypt, "What an RSA key encrypted, from base64."),
+    Function::new(
+        "rsadecrypt",
+        &[Param::new("ciphertext", Kind::Str), Param::new("privatekey", Kind::Str)],
+        STRING,
+        rsadecrypt,
+        "What an RSA key encrypted, from base64.",
+    ),
     Function::new("sha1", &[STR], STRING, |_, a| Ok(hex(&Sha1::digest(text(a, 0)))), "The SHA-1 hash of a string."),
     Function::new("sha256", &[STR], STRING, |_, a| Ok(hex(&Sha256::digest(text(a, 0)))), "The SHA-256 hash of a string."),
     Function::new("sha512", &[STR], STRING, |_, a| Ok(hex(&Sha512::digest(text(a, 0)))), "The SHA-512 hash of a string."),
     Function::new("uuid", &[], STRING, uuid, "A random identifier; not known while planning."),
-    Function::new("uuidv5", &[Param::new("namespace", Kind::Str), Param::new("name", Kind::Str)], STRING, uuidv5, "The identifier of a name in a namespace."),
+    Function::new(
+        "uuidv5",
+        &[Param::new("namespace", Kind::Str), Param::new("name", Kind::Str)],
+        STRING,
+        uuidv5,
+        "The identifier of a name in a namespace.",
+    ),
 ];
 
 fn hex(bytes: &[u8]) -> Value {
@@ -62,7 +99,9 @@ fn bcrypt(cx: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     }
     let Some(salt) = cx.host.random() else { return Ok(later()) };
     let parts = bcrypt::hash_with_salt(text(args, 0), cost as u32, salt);
-    parts.map(|p| Value::string(p.format_for_version(bcrypt::Version::TwoA))).map_err(|_| CallError::new("error occurred generating the hash"))
+    parts
+        .map(|p| Value::string(p.format_for_version(bcrypt::Version::TwoA)))
+        .map_err(|_| CallError::new("error occurred generating the hash"))
 }
 
 fn uuid(cx: &CallContext<'_>, _: &[Value]) -> Result<Value, CallError> {
@@ -75,16 +114,21 @@ fn uuidv5(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
         "url" => Uuid::NAMESPACE_URL,
         "oid" => Uuid::NAMESPACE_OID,
         "x500" => Uuid::NAMESPACE_X500,
-        other => Uuid::parse_str(other).map_err(|_| CallError::arg(0, "uuidv5() doesn't support this namespace: use dns, url, oid, x500 or a UUID"))?,
+        other => Uuid::parse_str(other)
+            .map_err(|_| CallError::arg(0, "uuidv5() doesn't support this namespace: use dns, url, oid, x500 or a UUID"))?,
     };
     Ok(Value::string(Uuid::new_v5(&namespace, text(args, 1).as_bytes()).to_string()))
 }
 
 /// Messages say nothing of the key or the text: both are secrets.
 fn rsadecrypt(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
-    let ciphertext = decode64(text(args, 0)).map_err(|_| CallError::arg(0, "failed to decode input: cipher text must be base64-encoded"))?;
-    let key = private_key(text(args, 1).trim()).ok_or_else(|| CallError::arg(1, "must be an RSA private key in PEM form, without a passphrase"))?;
-    let plain = key.decrypt(Pkcs1v15Encrypt, &ciphertext).map_err(|_| CallError::arg(0, "failed to decrypt: the key does not fit, or the cipher text is damaged"))?;
+    let ciphertext =
+        decode64(text(args, 0)).map_err(|_| CallError::arg(0, "failed to decode input: cipher text must be base64-encoded"))?;
+    let key = private_key(text(args, 1).trim())
+        .ok_or_else(|| CallError::arg(1, "must be an RSA private key in PEM form, without a passphrase"))?;
+    let plain = key
+        .decrypt(Pkcs1v15Encrypt, &ciphertext)
+        .map_err(|_| CallError::arg(0, "failed to decrypt: the key does not fit, or the cipher text is damaged"))?;
     String::from_utf8(plain).map(Value::string).map_err(|_| CallError::arg(0, "the decrypted text is not valid UTF-8"))
 }
 

@@ -11,9 +11,21 @@ const STRING: Ret = Ret::Is(Kind::Str);
 const TIMESTAMP: Param = Param::new("timestamp", Kind::Str);
 
 pub(super) static FUNCTIONS: &[Function] = &[
-    Function::new("formatdate", &[Param::new("format", Kind::Str), Param::new("time", Kind::Str)], STRING, formatdate, "A timestamp written by a pattern."),
+    Function::new(
+        "formatdate",
+        &[Param::new("format", Kind::Str), Param::new("time", Kind::Str)],
+        STRING,
+        formatdate,
+        "A timestamp written by a pattern.",
+    ),
     Function::new("plantimestamp", &[], STRING, |cx, _| moment(cx.host.plan_time()), "The time at which the plan was made."),
-    Function::new("timeadd", &[TIMESTAMP, Param::new("duration", Kind::Str)], STRING, timeadd, "A timestamp moved by a duration such as \"1h30m\"."),
+    Function::new(
+        "timeadd",
+        &[TIMESTAMP, Param::new("duration", Kind::Str)],
+        STRING,
+        timeadd,
+        "A timestamp moved by a duration such as \"1h30m\".",
+    ),
     Function::new(
         "timecmp",
         &[Param::new("timestamp_a", Kind::Str), Param::new("timestamp_b", Kind::Str)],
@@ -141,7 +153,8 @@ fn argument(args: &[Value], i: usize) -> Result<Moment, CallError> {
 
 fn timeadd(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let Moment { local, offset } = argument(args, 0)?;
-    let by = parse_duration(text(args, 1)).ok_or_else(|| CallError::arg(1, "not a duration: use numbers with the units ns, us, ms, s, m, h, as in \"1h30m\""))?;
+    let by = parse_duration(text(args, 1))
+        .ok_or_else(|| CallError::arg(1, "not a duration: use numbers with the units ns, us, ms, s, m, h, as in \"1h30m\""))?;
     let by = SignedDuration::new((by / 1_000_000_000) as i64, (by % 1_000_000_000) as i32);
     let local = local.checked_add(by).map_err(|_| CallError::new("the result is out of the range of dates"))?;
     Ok(Value::string(rfc3339(&Moment { local, offset })))
@@ -197,7 +210,8 @@ pub(super) fn scaled(amount: &str, unit: i128) -> Option<i128> {
     Some(whole * unit + part * unit / 10i128.pow(fraction.len() as u32))
 }
 
-const MONTHS: [&str; 12] = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
+const MONTHS: [&str; 12] =
+    ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
 
 fn formatdate(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let m = argument(args, 1)?;

@@ -27,14 +27,50 @@ pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("base64gunzip", &[STR], STRING, |_, a| gunzip(text(a, 0)), "The text that was compressed by gzip and encoded in base64."),
     Function::new("base64gzip", &[STR], STRING, |_, a| gzip(text(a, 0)), "The text compressed by gzip, in base64."),
     Function::new("csvdecode", &[STR], Ret::Is(Kind::Any), |_, a| csvdecode(text(a, 0)), "A list of objects from CSV with a header line."),
-    Function::new("jsondecode", &[STR], Ret::Is(Kind::Any), |_, a| json::decode(text(a, 0)).map_err(CallError::new), "The value that a JSON text writes."),
-    Function::new("jsonencode", &[ANY], STRING, |_, a| json::encode(&a[0]).map(Value::string).map_err(CallError::new), "The value as JSON."),
-    Function::new("textdecodebase64", &[Param::new("source", Kind::Str), ENCODING], STRING, textdecode, "The text that base64 encodes, in a character set."),
-    Function::new("textencodebase64", &[Param::new("string", Kind::Str), ENCODING], STRING, textencode, "The text in a character set, in base64."),
+    Function::new(
+        "jsondecode",
+        &[STR],
+        Ret::Is(Kind::Any),
+        |_, a| json::decode(text(a, 0)).map_err(CallError::new),
+        "The value that a JSON text writes.",
+    ),
+    Function::new(
+        "jsonencode",
+        &[ANY],
+        STRING,
+        |_, a| json::encode(&a[0]).map(Value::string).map_err(CallError::new),
+        "The value as JSON.",
+    ),
+    Function::new(
+        "textdecodebase64",
+        &[Param::new("source", Kind::Str), ENCODING],
+        STRING,
+        textdecode,
+        "The text that base64 encodes, in a character set.",
+    ),
+    Function::new(
+        "textencodebase64",
+        &[Param::new("string", Kind::Str), ENCODING],
+        STRING,
+        textencode,
+        "The text in a character set, in base64.",
+    ),
     Function::new("urldecode", &[STR], STRING, |_, a| urldecode(text(a, 0)), "The text that was encoded for a URL."),
     Function::new("urlencode", &[STR], STRING, |_, a| Ok(Value::string(urlencode(text(a, 0)))), "The text encoded for a URL's query."),
-    Function::new("yamldecode", &[SRC], Ret::Is(Kind::Any), |_, a| yaml_decode::decode(text(a, 0)).map_err(CallError::new), "The value that a YAML document writes."),
-    Function::new("yamlencode", &[ANY], STRING, |_, a| yaml_encode::encode(&a[0]).map(Value::string).map_err(CallError::new), "The value as YAML."),
+    Function::new(
+        "yamldecode",
+        &[SRC],
+        Ret::Is(Kind::Any),
+        |_, a| yaml_decode::decode(text(a, 0)).map_err(CallError::new),
+        "The value that a YAML document writes.",
+    ),
+    Function::new(
+        "yamlencode",
+        &[ANY],
+        STRING,
+        |_, a| yaml_encode::encode(&a[0]).map(Value::string).map_err(CallError::new),
+        "The value as YAML.",
+    ),
 ];
 
 /// Bytes as a base64 string value.
@@ -154,7 +190,8 @@ enum Charset {
     Other(&'static encoding_rs::Encoding),
 }
 
-const CP437: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u{a0}";
+const CP437: &str =
+    "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u{a0}";
 const CP850: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜø£Ø×ƒáíóúñÑªº¿®¬½¼¡«»░▒▓│┤ÁÂÀ©╣║╗╝¢¥┐└┴┬├─┼ãÃ╚╔╩╦╠═╬¤ðÐÊËÈıÍÎÏ┘┌█▄¦Ì▀ÓßÔÒõÕµþÞÚÛÙýÝ¯´\u{ad}±‗¾¶§÷¸°¨·¹³²■\u{a0}";
 
 fn charset(name: &str) -> Result<Charset, CallError> {

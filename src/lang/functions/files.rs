@@ -27,9 +27,21 @@ pub(super) static FUNCTIONS: &[Function] = &[
         fileset,
         "The files below a folder whose names match a pattern.",
     ),
-    Function::new("pathexpand", &[PATH], STRING, |cx, a| expand(cx, text(a, 0)).map(|p| Value::string(p.to_string_lossy())), "A file name with ~ replaced by the home folder."),
+    Function::new(
+        "pathexpand",
+        &[PATH],
+        STRING,
+        |cx, a| expand(cx, text(a, 0)).map(|p| Value::string(p.to_string_lossy())),
+        "A file name with ~ replaced by the home folder.",
+    ),
     Function::new("templatefile", &[PATH, VARS], Ret::Is(Kind::Any), templatefile, "A file rendered as a template."),
-    Function::new("templatestring", &[Param::new("template", Kind::Str), VARS], Ret::Is(Kind::Any), templatestring, "A string rendered as a template."),
+    Function::new(
+        "templatestring",
+        &[Param::new("template", Kind::Str), VARS],
+        Ret::Is(Kind::Any),
+        templatestring,
+        "A string rendered as a template.",
+    ),
 ];
 
 fn expand(cx: &CallContext<'_>, path: &str) -> Result<PathBuf, CallError> {
@@ -58,7 +70,14 @@ pub(super) fn read(cx: &CallContext<'_>, path: &str) -> Result<Vec<u8>, CallErro
 }
 
 fn read_text(cx: &CallContext<'_>, path: &str) -> Result<String, CallError> {
-    let invalid = || CallError::arg(0, format!("contents of \"{path}\" are not valid UTF-8; use the filebase64 function to obtain the base64 encoded contents, or the other file functions (e.g. filemd5, filesha256) to obtain file hashing results"));
+    let invalid = || {
+        CallError::arg(
+            0,
+            format!(
+                "contents of \"{path}\" are not valid UTF-8; use the filebase64 function to obtain the base64 encoded contents, or the other file functions (e.g. filemd5, filesha256) to obtain file hashing results"
+            ),
+        )
+    };
     String::from_utf8(read(cx, path)?).map_err(|_| invalid())
 }
 
@@ -130,7 +149,12 @@ fn templatestring(cx: &CallContext<'_>, args: &[Value]) -> Result<Value, CallErr
 fn render(cx: &CallContext<'_>, name: &str, source: &str, vars: &Value) -> Result<Value, CallError> {
     let map = vars.as_map().ok_or_else(|| CallError::arg(1, "invalid vars value: must be a map"))?;
     if let Some(bad) = map.keys().find(|k| !is_identifier(k)) {
-        return Err(CallError::arg(1, format!("invalid template variable name \"{bad}\": must start with a letter, followed by zero or more letters, digits, and underscores")));
+        return Err(CallError::arg(
+            1,
+            format!(
+                "invalid template variable name \"{bad}\": must start with a letter, followed by zero or more letters, digits, and underscores"
+            ),
+        ));
     }
     let value = (cx.eval_template)(name, source, map).map_err(|d| CallError::arg(1, first_detail(d)))?;
     Ok(value.mark(vars.marks()))

@@ -16,9 +16,16 @@ const ARGS: Param = Param::new("args", Kind::Any).nullable();
 const STRINGS: Kind = Kind::List(&Kind::Str);
 
 pub(super) static FUNCTIONS: &[Function] = &[
-    Function::new("format", &[FORMAT], Ret::Is(Kind::Str), |_, a| Ok(Value::string(format(text(a, 0), &a[1..])?)), "A text with values filled in by verbs such as %s and %d.")
-        .rest(ARGS),
-    Function::new("formatlist", &[FORMAT], Ret::Is(STRINGS), formatlist, "A list of texts, one for each element of the given lists.").rest(ARGS.unknowns(Body).marked()),
+    Function::new(
+        "format",
+        &[FORMAT],
+        Ret::Is(Kind::Str),
+        |_, a| Ok(Value::string(format(text(a, 0), &a[1..])?)),
+        "A text with values filled in by verbs such as %s and %d.",
+    )
+    .rest(ARGS),
+    Function::new("formatlist", &[FORMAT], Ret::Is(STRINGS), formatlist, "A list of texts, one for each element of the given lists.")
+        .rest(ARGS.unknowns(Body).marked()),
 ];
 
 fn formatlist(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
@@ -33,7 +40,8 @@ fn formatlist(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
         match len {
             None => len = Some(list.len()),
             Some(n) if n != list.len() => {
-                let message = format!("argument {} has length {}, which is inconsistent with an earlier argument of length {n}", i + 1, list.len());
+                let message =
+                    format!("argument {} has length {}, which is inconsistent with an earlier argument of length {n}", i + 1, list.len());
                 return Err(CallError::arg(i + 1, message));
             }
             Some(_) => {}
@@ -41,7 +49,10 @@ fn formatlist(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     }
     let row = |i: usize| rest.iter().map(|v| v.as_slice().map_or_else(|| v.clone(), |l| l[i].clone())).collect::<Vec<_>>();
     let texts: Result<Vec<String>, CallError> = (0..len.unwrap_or(1))
-        .map(|i| format(pattern, &row(i)).map_err(|e| if len.is_some() { CallError::new(format!("error on format iteration {i}: {}", e.message)) } else { e }))
+        .map(|i| {
+            format(pattern, &row(i))
+                .map_err(|e| if len.is_some() { CallError::new(format!("error on format iteration {i}: {}", e.message)) } else { e })
+        })
         .collect();
     Ok(strings(texts?).mark(marks))
 }
@@ -84,9 +95,17 @@ fn format(pattern: &str, args: &[Value]) -> Result<String, CallError> {
         let index = verb.arg.take().map_or(next, |n| n - 1);
         next = index + 1;
         highest = highest.max(next);
-        let missing = || CallError::new(format!("not enough arguments for \"%{}\" at {}: need index {next} but have {} total", verb.mode, verb.at, args.len()));
+        let missing = || {
+            CallError::new(format!(
+                "not enough arguments for \"%{}\" at {}: need index {next} but have {} total",
+                verb.mode,
+                verb.at,
+                args.len()
+            ))
+        };
         let arg = args.get(index).ok_or_else(missing)?;
-        append(&verb, arg, &mut out).map_err(|why| CallError::arg(index + 1, format!("unsupported value for \"%{}\" at {}: {why}", verb.mode, verb.at)))?;
+        append(&verb, arg, &mut out)
+            .map_err(|why| CallError::arg(index + 1, format!("unsupported value for \"%{}\" at {}: {why}", verb.mode, verb.at)))?;
     }
     if highest < args.len() {
         return Err(CallError::new(format!("too many arguments; only {highest} used by format string")));

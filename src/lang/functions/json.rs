@@ -81,10 +81,8 @@ fn decode_raw(text: &str) -> Result<Value, String> {
     match text.as_bytes().first() {
         Some(b'{') => {
             let raw: BTreeMap<String, Box<RawValue>> = serde_json::from_str(text).map_err(failed)?;
-            let attrs: Result<BTreeMap<Arc<str>, Value>, String> = raw
-                .into_iter()
-                .map(|(k, v)| Ok((Value::string(&k).as_str().unwrap_or_default().into(), decode_raw(v.get())?)))
-                .collect();
+            let attrs: Result<BTreeMap<Arc<str>, Value>, String> =
+                raw.into_iter().map(|(k, v)| Ok((Value::string(&k).as_str().unwrap_or_default().into(), decode_raw(v.get())?))).collect();
             attrs.map(Value::object)
         }
         Some(b'[') => {

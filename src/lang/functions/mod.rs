@@ -267,7 +267,9 @@ impl Function {
             true => Ok(self.unknown_result(&converted).mark(all_marks(&converted)).mark(marks)),
             false => match (self.body)(cx, &converted) {
                 Ok(value) => Ok(value.mark(marks)),
-                Err(e) if marks.union(all_marks(&converted)).is_sensitive() => Err(CallError { message: SENSITIVE_FAILURE.to_string(), ..e }),
+                Err(e) if marks.union(all_marks(&converted)).is_sensitive() => {
+                    Err(CallError { message: SENSITIVE_FAILURE.to_string(), ..e })
+                }
                 Err(e) => Err(e),
             },
         }

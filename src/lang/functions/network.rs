@@ -18,7 +18,13 @@ pub(super) static FUNCTIONS: &[Function] = &[
         cidrcontains,
         "Whether a prefix contains an address or another prefix.",
     ),
-    Function::new("cidrhost", &[PREFIX, Param::new("hostnum", Kind::Num)], STRING, cidrhost, "The address of a host in a prefix; negative numbers count from its end."),
+    Function::new(
+        "cidrhost",
+        &[PREFIX, Param::new("hostnum", Kind::Num)],
+        STRING,
+        cidrhost,
+        "The address of a host in a prefix; negative numbers count from its end.",
+    ),
     Function::new("cidrnetmask", &[PREFIX], STRING, cidrnetmask, "The netmask of an IPv4 prefix."),
     Function::new(
         "cidrsubnet",
@@ -27,7 +33,8 @@ pub(super) static FUNCTIONS: &[Function] = &[
         cidrsubnet,
         "A subnet of a prefix.",
     ),
-    Function::new("cidrsubnets", &[PREFIX], Ret::Is(Kind::List(&Kind::Str)), cidrsubnets, "Consecutive subnets of a prefix.").rest(Param::new("newbits", Kind::Num)),
+    Function::new("cidrsubnets", &[PREFIX], Ret::Is(Kind::List(&Kind::Str)), cidrsubnets, "Consecutive subnets of a prefix.")
+        .rest(Param::new("newbits", Kind::Num)),
 ];
 
 /// An address prefix; the address may have host bits set.
@@ -69,7 +76,8 @@ fn parse_address(s: &str) -> Option<(bool, u128)> {
         return s.parse::<Ipv6Addr>().ok().map(|a| (false, u128::from(a)));
     }
     // Leading zeros are decimal here, as they were before the standard library refused them.
-    let parts: Vec<u32> = s.split('.').map(|p| p.parse().ok().filter(|n| *n < 256 && p.len() <= 3 && !p.starts_with('+'))).collect::<Option<_>>()?;
+    let parts: Vec<u32> =
+        s.split('.').map(|p| p.parse().ok().filter(|n| *n < 256 && p.len() <= 3 && !p.starts_with('+'))).collect::<Option<_>>()?;
     (parts.len() == 4).then(|| (true, parts.iter().fold(0u128, |a, p| a << 8 | u128::from(*p))))
 }
 
@@ -87,7 +95,8 @@ fn parse_prefix(s: &str) -> Option<Prefix> {
 }
 
 fn prefix(args: &[Value], i: usize) -> Result<Prefix, CallError> {
-    parse_prefix(text(args, i)).ok_or_else(|| CallError::arg(i, format!("invalid CIDR expression: invalid CIDR address: {}", text(args, i))))
+    parse_prefix(text(args, i))
+        .ok_or_else(|| CallError::arg(i, format!("invalid CIDR expression: invalid CIDR address: {}", text(args, i))))
 }
 
 fn big(args: &[Value], i: usize) -> Result<IBig, CallError> {

@@ -13,8 +13,10 @@ pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("ceil", &[NUM], NUMBER, |_, a| Ok(number(a, 0).ceil().into()), "The next whole number at or above."),
     Function::new("floor", &[NUM], NUMBER, |_, a| Ok(number(a, 0).floor().into()), "The next whole number at or below."),
     Function::new("log", &[NUM, Param::new("base", Kind::Num)], NUMBER, log, "The logarithm of a number in a base."),
-    Function::new("max", &[], NUMBER, |_, a| extreme(a, |new, best| new > best), "The greatest of the numbers.").rest(Param::new("numbers", Kind::Num)),
-    Function::new("min", &[], NUMBER, |_, a| extreme(a, |new, best| new < best), "The smallest of the numbers.").rest(Param::new("numbers", Kind::Num)),
+    Function::new("max", &[], NUMBER, |_, a| extreme(a, |new, best| new > best), "The greatest of the numbers.")
+        .rest(Param::new("numbers", Kind::Num)),
+    Function::new("min", &[], NUMBER, |_, a| extreme(a, |new, best| new < best), "The smallest of the numbers.")
+        .rest(Param::new("numbers", Kind::Num)),
     Function::new(
         "parseint",
         &[Param::new("number", Kind::Any), Param::new("base", Kind::Num)],

@@ -13,7 +13,13 @@ use crate::value::{Type, Value};
 const PARAMS: &[Param] = &[Param::new("pattern", Kind::Str), Param::new("string", Kind::Str)];
 
 pub(super) static FUNCTIONS: &[Function] = &[
-    Function::new("regex", PARAMS, Ret::Of(|a| result_type(a)), regex, "The first match of a regular expression: the text, or its capture groups."),
+    Function::new(
+        "regex",
+        PARAMS,
+        Ret::Of(|a| result_type(a)),
+        regex,
+        "The first match of a regular expression: the text, or its capture groups.",
+    ),
     Function::new("regexall", PARAMS, Ret::Of(|a| Type::list(result_type(a))), regexall, "All matches of a regular expression."),
 ];
 

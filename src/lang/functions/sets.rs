@@ -10,8 +10,15 @@ const OTHERS: Param = Param::new("other_sets", SET);
 
 pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("setintersection", &[FIRST], Ret::Of(set_type), intersection, "The elements that all sets have.").rest(OTHERS),
-    Function::new("setproduct", &[], Ret::Is(Kind::Any), product, "All combinations of an element from each set or list.").rest(Param::new("sets", Kind::Any)),
-    Function::new("setsubtract", &[Param::new("a", SET), Param::new("b", SET)], Ret::Of(set_type), subtract, "The elements of the first set that are not in the second."),
+    Function::new("setproduct", &[], Ret::Is(Kind::Any), product, "All combinations of an element from each set or list.")
+        .rest(Param::new("sets", Kind::Any)),
+    Function::new(
+        "setsubtract",
+        &[Param::new("a", SET), Param::new("b", SET)],
+        Ret::Of(set_type),
+        subtract,
+        "The elements of the first set that are not in the second.",
+    ),
     Function::new("setunion", &[FIRST], Ret::Of(set_type), union, "The elements that any of the sets has.").rest(OTHERS),
 ];
 
@@ -72,7 +79,8 @@ fn product(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
         if combinations.len().saturating_mul(choices.len()) > MAX_PRODUCT {
             return Err(CallError::new(format!("the product has more than {MAX_PRODUCT} elements")));
         }
-        combinations = combinations.iter().flat_map(|c| choices.iter().map(move |v| [c.as_slice(), std::slice::from_ref(v)].concat())).collect();
+        combinations =
+            combinations.iter().flat_map(|c| choices.iter().map(move |v| [c.as_slice(), std::slice::from_ref(v)].concat())).collect();
     }
     let elem = Type::Tuple(types.into());
     let tuples = combinations.into_iter().map(Value::tuple).collect();

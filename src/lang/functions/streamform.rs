@@ -82,7 +82,9 @@ fn duration_ms(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> 
             _ => return None,
         })
     });
-    result(ms.ok_or_else(|| CallError::arg(0, "not a duration of whole milliseconds: use numbers with the units ms, s, m, h, d or w, as in \"7d\" or \"1h30m\""))?)
+    result(ms.ok_or_else(|| {
+        CallError::arg(0, "not a duration of whole milliseconds: use numbers with the units ms, s, m, h, d or w, as in \"7d\" or \"1h30m\"")
+    })?)
 }
 
 fn bytes(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {

@@ -12,7 +12,13 @@ const BOOL: Ret = Ret::Is(Kind::Bool);
 const CUTSET: Param = Param::new("cutset", Kind::Str);
 
 pub(super) static FUNCTIONS: &[Function] = &[
-    Function::new("chomp", &[STR], STRING, |_, a| string(text(a, 0).trim_end_matches(['\r', '\n'])), "The string without newlines at its end."),
+    Function::new(
+        "chomp",
+        &[STR],
+        STRING,
+        |_, a| string(text(a, 0).trim_end_matches(['\r', '\n'])),
+        "The string without newlines at its end.",
+    ),
     Function::new(
         "endswith",
         &[STR, Param::new("suffix", Kind::Str)],
@@ -21,8 +27,14 @@ pub(super) static FUNCTIONS: &[Function] = &[
         "Whether the string ends with a suffix.",
     ),
     Function::new("indent", &[Param::new("spaces", Kind::Num), STR], STRING, indent, "The string with every line but the first indented."),
-    Function::new("join", &[Param::new("separator", Kind::Str)], STRING, join, "The elements of lists of strings, with a separator between them.")
-        .rest(Param::new("lists", Kind::List(&Kind::Str))),
+    Function::new(
+        "join",
+        &[Param::new("separator", Kind::Str)],
+        STRING,
+        join,
+        "The elements of lists of strings, with a separator between them.",
+    )
+    .rest(Param::new("lists", Kind::List(&Kind::Str))),
     Function::new("lower", &[STR], STRING, |_, a| string(text(a, 0).chars().map(lower).collect::<String>()), "The string in lower case."),
     Function::new(
         "replace",
@@ -31,7 +43,13 @@ pub(super) static FUNCTIONS: &[Function] = &[
         replace,
         "The string with every occurrence of a substring, or of a /regular expression/, replaced.",
     ),
-    Function::new("split", &[Param::new("separator", Kind::Str), STR], Ret::Is(Kind::List(&Kind::Str)), split, "The parts of the string between separators."),
+    Function::new(
+        "split",
+        &[Param::new("separator", Kind::Str), STR],
+        Ret::Is(Kind::List(&Kind::Str)),
+        split,
+        "The parts of the string between separators.",
+    ),
     Function::new(
         "startswith",
         &[STR, Param::new("prefix", Kind::Str)],
@@ -46,7 +64,13 @@ pub(super) static FUNCTIONS: &[Function] = &[
         |_, a| Ok(text(a, 0).contains(text(a, 1)).into()),
         "Whether the string contains a substring.",
     ),
-    Function::new("strrev", &[STR], STRING, |_, a| string(text(a, 0).graphemes(true).rev().collect::<String>()), "The string with its characters in reverse order."),
+    Function::new(
+        "strrev",
+        &[STR],
+        STRING,
+        |_, a| string(text(a, 0).graphemes(true).rev().collect::<String>()),
+        "The string with its characters in reverse order.",
+    ),
     Function::new(
         "substr",
         &[STR, Param::new("offset", Kind::Num), Param::new("length", Kind::Num)],
@@ -54,7 +78,13 @@ pub(super) static FUNCTIONS: &[Function] = &[
         substr,
         "A number of characters from an offset; a negative offset counts from the end, a negative length takes the rest.",
     ),
-    Function::new("title", &[STR], STRING, |_, a| string(title(text(a, 0))), "The string with the first letter of each word in upper case."),
+    Function::new(
+        "title",
+        &[STR],
+        STRING,
+        |_, a| string(title(text(a, 0))),
+        "The string with the first letter of each word in upper case.",
+    ),
     Function::new(
         "trim",
         &[STR, CUTSET],

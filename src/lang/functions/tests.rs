@@ -179,7 +179,12 @@ fn functions_of_the_other_tool() {
     assert!(call("urldecode", &["%zz".into()]).is_err() && call("urldecode", &["%+1".into()]).is_err());
     let packed = call("base64gzip", &["hello".into()]).unwrap();
     assert_eq!(call("base64gunzip", &[packed]).unwrap(), "hello".into());
-    for (outer, inner, contains) in [("10.0.0.0/8", "10.1.2.3", true), ("10.0.0.0/8", "10.0.0.0/7", false), ("fd00::/8", "fd12::/16", true), ("10.0.0.0/8", "11.0.0.1", false)] {
+    for (outer, inner, contains) in [
+        ("10.0.0.0/8", "10.1.2.3", true),
+        ("10.0.0.0/8", "10.0.0.0/7", false),
+        ("fd00::/8", "fd12::/16", true),
+        ("10.0.0.0/8", "11.0.0.1", false),
+    ] {
         assert_eq!(call("cidrcontains", &[outer.into(), inner.into()]).unwrap(), contains.into(), "{outer} {inner}");
     }
     assert!(call("cidrcontains", &["10.0.0.0/8".into(), "fd00::1".into()]).is_err());
@@ -187,7 +192,15 @@ fn functions_of_the_other_tool() {
 
 #[test]
 fn durations_in_milliseconds() {
-    for (text, ms) in [("7d", 604_800_000), ("1h30m", 5_400_000), ("1.5s", 1_500), ("250ms", 250), ("2w", 1_209_600_000), ("1d 12h", 129_600_000), ("0s", 0)] {
+    for (text, ms) in [
+        ("7d", 604_800_000),
+        ("1h30m", 5_400_000),
+        ("1.5s", 1_500),
+        ("250ms", 250),
+        ("2w", 1_209_600_000),
+        ("1d 12h", 129_600_000),
+        ("0s", 0),
+    ] {
         assert_eq!(call("streamform::duration_ms", &[text.into()]).unwrap(), ms.into(), "{text}");
     }
     for text in ["", "7", "d", "1y", "0.5ms", "-1s", "1h30", "1..5s"] {

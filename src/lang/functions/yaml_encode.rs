@@ -225,4 +225,3 @@ fn escape(c: char) -> String {
     }
     out
 }
-

@@ -72,7 +72,8 @@ impl Admin {
 
     /// Creates ACLs; creating one that exists succeeds. Results in order. Brokers take a moment to follow.
     pub async fn create_acls(&self, acls: &[AclBinding]) -> Results<()> {
-        let results = self.each_distinct(acls, CREATIONS, |part: Vec<AclBinding>| async move { self.create_chunk_of_acls(&part).await }).await;
+        let results =
+            self.each_distinct(acls, CREATIONS, |part: Vec<AclBinding>| async move { self.create_chunk_of_acls(&part).await }).await;
         self.snapshot.forget_acls();
         results
     }
@@ -109,7 +110,8 @@ impl Admin {
 
     /// Deletes exactly these ACLs; each result is how many were there (0 or 1), in order. Brokers take a moment to follow.
     pub async fn delete_acls(&self, acls: &[AclBinding]) -> Results<usize> {
-        let results = self.each_distinct(acls, DELETIONS, |part: Vec<AclBinding>| async move { self.delete_chunk_of_acls(&part).await }).await;
+        let results =
+            self.each_distinct(acls, DELETIONS, |part: Vec<AclBinding>| async move { self.delete_chunk_of_acls(&part).await }).await;
         self.snapshot.forget_acls();
         results
     }

@@ -135,7 +135,11 @@ impl Admin {
     }
 
     /// Calls `op` with all items, then again with those that failed for a passing reason, until none is left or the time is over.
-    pub(super) async fn retry_items<I: Clone, T, F>(&self, items: &[I], op: impl Fn(Vec<I>) -> F) -> Result<Vec<Result<T, KafkaError>>, KafkaError>
+    pub(super) async fn retry_items<I: Clone, T, F>(
+        &self,
+        items: &[I],
+        op: impl Fn(Vec<I>) -> F,
+    ) -> Result<Vec<Result<T, KafkaError>>, KafkaError>
     where
         F: Future<Output = Result<Vec<Result<T, KafkaError>>, KafkaError>>,
     {

@@ -154,7 +154,9 @@ impl Admin {
     pub async fn create_partitions(&self, topics: &[(String, i32)], validate_only: bool) -> Results<()> {
         let mut all = Vec::with_capacity(topics.len());
         for chunk in topics.chunks(TOPICS) {
-            all.extend(self.retry_items(chunk, |part: Vec<(String, i32)>| async move { self.grow_chunk(&part, validate_only).await }).await?);
+            all.extend(
+                self.retry_items(chunk, |part: Vec<(String, i32)>| async move { self.grow_chunk(&part, validate_only).await }).await?,
+            );
         }
         if !validate_only {
             self.snapshot.forget_metadata();
@@ -224,12 +226,14 @@ impl Admin {
         let of_topics: Vec<_> = topics.iter().map(|i| changes[*i].clone()).collect();
         let mut results = Vec::with_capacity(topics.len());
         for chunk in chunks(&of_topics, RECORDS, |(_, ops)| ops.len()) {
-            results.extend(self.retry_items(chunk, |part: Vec<Change>| async move { self.alter_native(&part, validate_only).await }).await?);
+            results
+                .extend(self.retry_items(chunk, |part: Vec<Change>| async move { self.alter_native(&part, validate_only).await }).await?);
         }
         topics.into_iter().zip(results).for_each(|(i, result)| all[i] = Some(result));
         for (slot, change) in all.iter_mut().zip(changes).filter(|(slot, _)| slot.is_none()) {
-            let one =
-                self.retry_items(std::slice::from_ref(change), |part: Vec<Change>| async move { self.alter_other(&part, validate_only).await }).await?;
+            let one = self
+                .retry_items(std::slice::from_ref(change), |part: Vec<Change>| async move { self.alter_other(&part, validate_only).await })
+                .await?;
             *slot = one.into_iter().next();
         }
         if !validate_only {

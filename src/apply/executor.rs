@@ -1,0 +1,550 @@
+//! The executor: drives the queue, calls resource types in batches, and keeps state and world true at every moment.
+//!
+//! For every batch: begin records are written and flushed, the type is called once, end records are written and flushed. A process that
+//! dies in between leaves begin records, which the next run resolves by reading. A failure blocks what depends on it; everything else goes on.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use futures::FutureExt;
+use tokio::task::JoinSet;
+
+use super::queue::{Queue, Status};
+use super::{Event, Events};
+use crate::addr::{InstanceAddr, InstanceKey, Mode, ModulePath, ResourceAddr};
+use crate::diag::codes::apply as codes;
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::graph::{Node, NodeKind};
+use crate::lang::eval::body;
+use crate::plan::diff::{self, decide};
+use crate::plan::steps::{Execution, Work};
+use crate::plan::walk::{self, Inputs};
+use crate::plan::world::World;
+use crate::plan::{Action, Change, Plan, Reason, RunMode};
+use crate::resource::{Private, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb, registry};
+use crate::state::{Intent, Outcome, OutputRecord, Record, StateStore};
+use crate::value::Value;
+
+/// What an apply works with.
+pub struct Apply<'a> {
+    /// What the plan was made from.
+    pub inputs: &'a Inputs<'a>,
+    /// The plan.
+    pub plan: &'a Plan,
+    /// Where results go.
+    pub store: &'a dyn StateStore,
+    /// Connections.
+    pub session: Arc<Session>,
+    /// Who watches.
+    pub events: Arc<dyn Events>,
+    /// 1 = start nothing new, 2 = abort.
+    pub interrupts: Arc<AtomicU8>,
+    /// How many calls run at one time.
+    pub parallelism: usize,
+}
+
+/// What an apply did.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// What went wrong.
+    pub diagnostics: Diagnostics,
+    /// Objects created (replacements count here and under destroyed).
+    pub added: usize,
+    /// Objects changed in place.
+    pub changed: usize,
+    /// Objects removed.
+    pub destroyed: usize,
+    /// Steps that were not carried out, each with why.
+    pub undone: Vec<String>,
+    /// The root outputs.
+    pub outputs: BTreeMap<Arc<str>, OutputRecord>,
+}
+
+/// One finished call.
+struct Returned {
+    nodes: Vec<usize>,
+    verb: Option<Verb>,
+    results: Vec<StepResult>,
+    began: Instant,
+    panicked: bool,
+}
+
+struct Run<'a, 'w> {
+    cx: &'a Apply<'a>,
+    graph: &'a Execution,
+    queue: Queue<'a>,
+    world: World<'w>,
+    /// Ready steps by type and verb, to travel together.
+    waiting: BTreeMap<(usize, Option<Verb>), VecDeque<usize>>,
+    running: JoinSet<Returned>,
+    values: HashMap<ResourceAddr, HashMap<Option<InstanceKey>, Value>>,
+    touched: HashSet<ResourceAddr>,
+    done: Done,
+}
+
+/// Follows a plan to its end, or as far as it goes.
+pub async fn apply<'a>(cx: &'a Apply<'a>, world: World<'a>) -> Done {
+    let graph = Execution::of(cx.plan);
+    let mut run = Run {
+        cx,
+        graph: &graph,
+        queue: Queue::new(&graph),
+        world,
+        waiting: BTreeMap::new(),
+        running: JoinSet::new(),
+        values: HashMap::new(),
+        touched: HashSet::new(),
+        done: Done::default(),
+    };
+    run.start();
+    run.drive().await;
+    run.finish();
+    run.done
+}
+
+impl<'a> Run<'a, '_> {
+    fn start(&mut self) {
+        let steps = self.graph.work.iter().filter(|w| matches!(w, Work::Apply { .. } | Work::Read { .. })).count();
+        self.cx.events.emit(&Event::Begin { steps });
+        for c in &self.cx.plan.changes {
+            if let Some(v) = c.planned.as_ref() {
+                self.values.entry(c.addr.resource.clone()).or_default().insert(c.addr.key.clone(), v.clone());
+            }
+        }
+        if let Err(d) = self.write_refreshed() {
+            self.done.diagnostics.push(d);
+        }
+    }
+
+    /// Writes what the refresh found and what `moved` and `import` say, before anything is done.
+    fn write_refreshed(&self) -> Result<(), Diagnostic> {
+        let snapshot = self.cx.inputs.snapshot;
+        let moves: Vec<_> = self
+            .cx
+            .plan
+            .changes
+            .iter()
+            .filter_map(|c| {
+                c.reasons.iter().find_map(|r| if let Reason::Moved(from) = r { Some((from.clone(), c.addr.clone())) } else { None })
+            })
+            .collect();
+        if !moves.is_empty() {
+            self.cx.store.mv(&moves)?;
+        }
+        let mut outcomes = Vec::new();
+        for c in self.cx.plan.changes.iter().filter(|c| c.addr.resource.mode == Mode::Managed) {
+            let Some(now) = &c.prior else { continue };
+            let was = snapshot.records.get(&c.addr);
+            let same = was.is_some_and(|r| {
+                let before = diff::rehydrate(&r.attributes, now, self.cx.inputs.digest);
+                diff::same(&before, now) && r.private == c.private && self.flags_kept(c, r)
+            });
+            if !same {
+                let mut record = record_of(c, now.clone(), c.private.clone());
+                record.tainted = was.is_some_and(|r| r.tainted);
+                outcomes.push(Outcome { addr: c.addr.clone(), record: Some(record) });
+            }
+        }
+        if self.cx.plan.mode == RunMode::RefreshOnly {
+            let gone = self.cx.plan.drift.iter().filter(|d| d.found.is_none());
+            outcomes.extend(gone.map(|d| Outcome { addr: d.addr.clone(), record: None }));
+        }
+        for doubt in &snapshot.in_doubt {
+            let known = outcomes.iter().any(|o| o.addr == doubt.addr);
+            let planned = self.cx.plan.changes.iter().any(|c| c.addr == doubt.addr && c.action != Action::NoOp);
+            if !known && !planned {
+                let record = snapshot.records.get(&doubt.addr).map(|r| (**r).clone());
+                outcomes.push(Outcome { addr: doubt.addr.clone(), record });
+            }
+        }
+        if outcomes.is_empty() { Ok(()) } else { self.cx.store.finish(&outcomes) }
+    }
+
+    fn flags_kept(&self, c: &Change, r: &Record) -> bool {
+        c.action != Action::NoOp
+            || (r.protected == c.protected && r.dependencies == c.dependencies && r.create_before_destroy == c.create_before_destroy)
+    }
+
+    async fn drive(&mut self) {
+        let mut told = false;
+        loop {
+            let level = self.cx.interrupts.load(Ordering::SeqCst);
+            if level >= 1 && !told {
+                told = true;
+                self.cx.events.emit(&Event::Stopping);
+            }
+            if level >= 2 {
+                self.running.abort_all();
+                break;
+            }
+            if level == 0 {
+                self.schedule();
+            }
+            if self.running.is_empty() {
+                break;
+            }
+            // Wakes up now and then to look at the interrupts.
+            let joined = tokio::time::timeout(Duration::from_millis(200), self.running.join_next()).await;
+            if let Ok(Some(Ok(returned))) = joined {
+                self.returned(returned);
+            }
+        }
+    }
+
+    /// Opens barriers, sorts ready steps by type and verb, and starts as many calls as may run.
+    fn schedule(&mut self) {
+        loop {
+            let ready = self.queue.take_ready();
+            if ready.is_empty() {
+                break;
+            }
+            for node in ready {
+                self.admit(node);
+            }
+        }
+        while self.running.len() < self.cx.parallelism.max(1) {
+            let Some(key) = self.waiting.iter().find(|(_, q)| !q.is_empty()).map(|(k, _)| *k) else { break };
+            self.call(key);
+        }
+    }
+
+    fn admit(&mut self, node: usize) {
+        match &self.graph.work[node] {
+            Work::Done(block) => {
+                self.block_done(&block.clone());
+                self.queue.finish(node, true);
+            }
+            Work::Gone(_) => self.queue.finish(node, true),
+            Work::Forget { change } => {
+                let addr = self.cx.plan.changes[*change].addr.clone();
+                let result = self.cx.store.remove(&[addr]);
+                let ok = result.is_ok();
+                self.done.diagnostics.extend(result.err());
+                self.queue.finish(node, ok);
+            }
+            Work::Apply { change, verb } => self.enqueue(node, *change, Some(*verb)),
+            Work::Read { change } => self.enqueue(node, *change, None),
+        }
+    }
+
+    fn enqueue(&mut self, node: usize, change: usize, verb: Option<Verb>) {
+        let rank = registry::rank(&self.cx.plan.changes[change].addr.resource.type_name);
+        self.waiting.entry((rank, verb)).or_default().push_back(node);
+    }
+
+    fn change(&self, node: usize) -> &'a Change {
+        match self.graph.work[node] {
+            Work::Apply { change, .. } | Work::Read { change } | Work::Forget { change } => &self.cx.plan.changes[change],
+            Work::Done(_) | Work::Gone(_) => unreachable!("barriers have no change"),
+        }
+    }
+
+    fn call(&mut self, key: (usize, Option<Verb>)) {
+        let Some(queue) = self.waiting.get_mut(&key) else { return };
+        let Some(first) = queue.front().copied() else { return };
+        let resource_addr = match &self.graph.work[first] {
+            Work::Apply { change, .. } | Work::Read { change } => &self.cx.plan.changes[*change].addr.resource,
+            _ => return,
+        };
+        let Some(resource) = registry::find(resource_addr.mode, &resource_addr.type_name) else { return };
+        let limit = if key.1.is_some() { resource.batch_limit().max(1) } else { 1 };
+        let nodes: Vec<usize> = queue.drain(..limit.min(queue.len())).collect();
+        let mut ready = Vec::new();
+        let mut requests = Vec::new();
+        for node in nodes {
+            match self.prepare(node, resource, key.1) {
+                Ok(request) => {
+                    ready.push(node);
+                    requests.push(request);
+                }
+                Err(diags) => {
+                    self.done.diagnostics.append(diags);
+                    self.queue.finish(node, false);
+                }
+            }
+        }
+        if ready.is_empty() {
+            return;
+        }
+        if let Some(verb) = key.1
+            && let Err(d) = self.begin(&ready, &requests, verb)
+        {
+            self.done.diagnostics.push(d);
+            ready.iter().for_each(|n| self.queue.finish(*n, false));
+            return;
+        }
+        for node in &ready {
+            self.cx.events.emit(&Event::Started { addr: self.change(*node).addr.clone(), verb: key.1 });
+        }
+        self.spawn(resource, key.1, ready, requests);
+    }
+
+    fn spawn(&mut self, resource: &'static dyn ResourceType, verb: Option<Verb>, nodes: Vec<usize>, requests: Vec<StepRequest>) {
+        let session = Arc::clone(&self.cx.session);
+        self.running.spawn(async move {
+            let began = Instant::now();
+            let priors: Vec<_> = requests.iter().map(|r| r.prior.clone().map(|v| (v, r.private.clone()))).collect();
+            let call = async {
+                match verb {
+                    Some(verb) => resource.apply(&session, verb, requests).await,
+                    None => read_data(resource, &session, requests).await,
+                }
+            };
+            let caught = AssertUnwindSafe(call).catch_unwind().await;
+            let panicked = caught.is_err();
+            let results = caught.unwrap_or_else(|_| priors.into_iter().map(|p| StepResult::failed(panic_error(), p)).collect());
+            Returned { nodes, verb, results, began, panicked }
+        });
+    }
+
+    fn begin(&self, nodes: &[usize], requests: &[StepRequest], verb: Verb) -> Result<(), Diagnostic> {
+        let intents = nodes.iter().zip(requests).filter_map(|(node, r)| {
+            let c = self.change(*node);
+            let object = r.planned.clone().or_else(|| r.prior.clone())?;
+            Some(Intent { addr: c.addr.clone(), verb, record: record_of(c, object, r.private.clone()) })
+        });
+        self.cx.store.begin(&intents.collect::<Vec<_>>())
+    }
+
+    /// The request of a step: what was unknown when planned is evaluated now, and must agree with all that was planned.
+    fn prepare(&self, node: usize, resource: &dyn ResourceType, verb: Option<Verb>) -> Result<StepRequest, Diagnostics> {
+        let c = self.change(node);
+        let current = |addr: &InstanceAddr| self.world.instance(addr).filter(|v| v.is_known());
+        let verb_name = verb.map_or("read", |v| match v {
+            Verb::Create => "create",
+            Verb::Update => "update",
+            Verb::Delete => "delete",
+        });
+        let default = verb.map_or(Duration::from_secs(60), |v| resource.timeout(v));
+        let timeout = c.timeouts.get(verb_name).map_or(default, |ms| Duration::from_millis(*ms));
+        let planned = match verb {
+            Some(Verb::Delete) => None,
+            _ if c.deferred => Some(self.evaluate_again(c, resource)?),
+            _ => c.planned.as_ref().map(|v| walk::hydrate(v, resource, &current)),
+        };
+        let replaced = verb == Some(Verb::Create);
+        Ok(StepRequest {
+            addr: c.addr.clone(),
+            prior: if replaced { None } else { c.prior.as_ref().map(|v| walk::hydrate(v, resource, &current)) },
+            planned,
+            private: if replaced { Private::Null } else { c.private.clone() },
+            timeout,
+        })
+    }
+
+    fn evaluate_again(&self, c: &Change, resource: &dyn ResourceType) -> Result<Value, Diagnostics> {
+        let missing = || Diagnostics::from(diff::inconsistent(&c.addr, "its block"));
+        let r = &c.addr.resource;
+        let module = self.world.module(&r.module).ok_or_else(missing)?.module;
+        let block = module.resources.get(&(r.mode, r.type_name.clone(), r.name.clone())).ok_or_else(missing)?;
+        let each = self.world.expansion(r).and_then(|e| e.keys().into_iter().find(|(k, _)| *k == c.addr.key)).and_then(|(_, v)| v);
+        let scope = self.world.scope(&r.module).repeated(c.addr.key.clone(), each);
+        let cx = walk::context(self.cx.inputs, &module.dir);
+        let mut diags = Diagnostics::new();
+        let config = body::decode(&block.body, &resource.schema().body, &scope, &cx, &mut diags);
+        resource.validate(&config, &mut diags);
+        let located = |diags: Diagnostics| {
+            diags.into_iter().map(|d| walk::locate(d, block, &c.addr)).fold(Diagnostics::new(), |mut all, d| {
+                all.push(d);
+                all
+            })
+        };
+        if diags.has_errors() {
+            return Err(located(diags));
+        }
+        if r.mode == Mode::Data {
+            return Ok(config);
+        }
+        let prior = if c.action == Action::Update { c.prior.as_ref() } else { None };
+        let input = diff::Input {
+            addr: &c.addr,
+            resource,
+            prior,
+            private: &c.private,
+            config: &config,
+            ignore: &[],
+            ignore_all: false,
+            force: None,
+            create_first: false,
+        };
+        let verdict = decide(input);
+        if verdict.diagnostics.has_errors() {
+            return Err(located(verdict.diagnostics));
+        }
+        let disagreement = c.planned.as_ref().and_then(|p| diff::disagrees(p, &verdict.planned, ""));
+        match disagreement {
+            Some(path) => Err(diff::inconsistent(&c.addr, &path).at(block.span).into()),
+            None => Ok(verdict.planned),
+        }
+    }
+
+    fn returned(&mut self, r: Returned) {
+        let took = r.began.elapsed();
+        let mut outcomes = Vec::new();
+        for (node, result) in r.nodes.iter().zip(&r.results) {
+            let c = self.change(*node);
+            // After a panic nothing is certain: the begin record stays, and the next run reads.
+            if r.verb.is_some() && !r.panicked {
+                outcomes.push(Outcome { addr: c.addr.clone(), record: self.record_after(c, r.verb, result) });
+            }
+        }
+        let saved = if outcomes.is_empty() { Ok(()) } else { self.cx.store.finish(&outcomes) };
+        let written = saved.is_ok();
+        self.done.diagnostics.extend(saved.err());
+        for (node, result) in r.nodes.into_iter().zip(r.results) {
+            let ok = result.error.is_none() && written;
+            self.note_result(node, r.verb, result, took, ok);
+            self.queue.finish(node, ok);
+        }
+    }
+
+    fn record_after(&self, c: &Change, verb: Option<Verb>, result: &StepResult) -> Option<Record> {
+        if verb == Some(Verb::Delete) && c.action == Action::ReplaceCreateFirst {
+            let new = self.values.get(&c.addr.resource).and_then(|v| v.get(&c.addr.key)).cloned()?;
+            return Some(record_of(c, new, c.private.clone()));
+        }
+        let (value, private) = result.object.clone()?;
+        let mut record = record_of(c, value, private);
+        record.tainted = verb == Some(Verb::Create) && result.error.is_some();
+        Some(record)
+    }
+
+    fn note_result(&mut self, node: usize, verb: Option<Verb>, result: StepResult, took: Duration, ok: bool) {
+        let c = self.change(node);
+        self.touched.insert(c.addr.resource.clone());
+        if let (Some((value, _)), true) = (&result.object, verb != Some(Verb::Delete)) {
+            let value = walk::with_origin(value, &c.addr);
+            self.values.entry(c.addr.resource.clone()).or_default().insert(c.addr.key.clone(), value);
+        }
+        if let Some(d) = result.error {
+            let block = self.block_span(c);
+            self.done.diagnostics.push(d.on(&c.addr).at(block));
+        }
+        if ok {
+            match verb {
+                Some(Verb::Create) => self.done.added += 1,
+                Some(Verb::Update) => self.done.changed += 1,
+                Some(Verb::Delete) => self.done.destroyed += 1,
+                None => {}
+            }
+        }
+        self.cx.events.emit(&Event::Finished { addr: c.addr.clone(), verb, ok, took });
+    }
+
+    fn block_span(&self, c: &Change) -> Option<crate::diag::Span> {
+        let r = &c.addr.resource;
+        let module = self.world.module(&r.module)?.module;
+        Some(module.resources.get(&(r.mode, r.type_name.clone(), r.name.clone()))?.span)
+    }
+
+    /// A block's creates and updates have ended: references to it see the real objects, and so do locals and outputs.
+    fn block_done(&mut self, block: &ResourceAddr) {
+        if !self.touched.contains(block) {
+            return;
+        }
+        let Some(expansion) = self.world.expansion(block).cloned() else { return };
+        let values = self.values.get(block).cloned().unwrap_or_default();
+        self.world.set_block(block.clone(), expansion, &values);
+        let node =
+            Node { module: block.module.without_keys(), kind: NodeKind::Resource(block.mode, block.type_name.clone(), block.name.clone()) };
+        let graph = self.cx.inputs.graph;
+        let Some(start) = graph.id(&node) else { return };
+        let needed_by = graph.needed_by();
+        let mut affected = HashSet::new();
+        let mut stack = needed_by[start.0].clone();
+        while let Some(id) = stack.pop() {
+            let resource = matches!(graph.node(id).kind, NodeKind::Resource(..) | NodeKind::Call(_));
+            if !resource && affected.insert(id) {
+                stack.extend(&needed_by[id.0]);
+            }
+        }
+        if affected.is_empty() {
+            return;
+        }
+        // What an expression finds wrong here was found while planning, or is found by the steps that use it.
+        let mut ignored = Diagnostics::new();
+        for id in graph.order().into_iter().filter(|id| affected.contains(id)) {
+            let node = graph.node(id).clone();
+            for module in self.world.module_instances(&node.module) {
+                walk::evaluate_node(&mut self.world, self.cx.inputs, &node, &module, &mut ignored);
+            }
+        }
+    }
+
+    fn finish(&mut self) {
+        let interrupted = self.cx.interrupts.load(Ordering::SeqCst) > 0;
+        for (i, work) in self.graph.work.iter().enumerate() {
+            let (Work::Apply { change, .. } | Work::Read { change }) = work else { continue };
+            let addr = &self.cx.plan.changes[*change].addr;
+            let what = match work {
+                Work::Apply { verb: Verb::Create, .. } => "create",
+                Work::Apply { verb: Verb::Update, .. } => "update",
+                Work::Apply { verb: Verb::Delete, .. } => "destroy",
+                _ => "read",
+            };
+            match self.queue.status(i) {
+                Status::Blocked => self.done.undone.push(format!("{what} {addr} (something it needs failed)")),
+                Status::Waiting | Status::Ready => self.done.undone.push(format!("{what} {addr} (interrupted)")),
+                Status::Running if interrupted => self.done.undone.push(format!("{what} {addr} (interrupted)")),
+                Status::Running | Status::Done | Status::Failed => {}
+            }
+        }
+        if self.cx.plan.mode != RunMode::RefreshOnly || !self.done.diagnostics.has_errors() {
+            self.write_outputs();
+        }
+        self.cx.events.emit(&Event::End);
+    }
+
+    fn write_outputs(&mut self) {
+        let root = ModulePath::root();
+        for (name, out) in &self.cx.plan.outputs {
+            let Some(_) = out.planned else { continue };
+            let Some(value) = self.world.get(&root, &NodeKind::Output(name.clone())).filter(|v| v.is_wholly_known()).cloned() else {
+                continue;
+            };
+            self.done.outputs.insert(name.clone(), OutputRecord { value, sensitive: out.sensitive });
+        }
+        let before = &self.cx.inputs.snapshot.outputs;
+        let unchanged = before.len() == self.done.outputs.len() && !self.cx.plan.outputs.values().any(crate::plan::OutputChange::changes);
+        if !unchanged && let Err(d) = self.cx.store.put_outputs(&self.done.outputs) {
+            self.done.diagnostics.push(d);
+        }
+    }
+}
+
+async fn read_data(resource: &dyn ResourceType, session: &Session, requests: Vec<StepRequest>) -> Vec<StepResult> {
+    let reads = requests.into_iter().filter_map(|r| Some(ReadRequest { addr: r.addr, prior: r.planned?, private: Private::Null }));
+    let results = resource.read(session, reads.collect()).await;
+    results
+        .into_iter()
+        .map(|r| match r {
+            Ok(crate::resource::Observed::Present(v, p)) => StepResult::done(v, p),
+            Ok(crate::resource::Observed::Absent) => StepResult::failed(
+                Diagnostic::error(crate::diag::codes::plan::DATA_ABSENT, "What this data source describes does not exist."),
+                None,
+            ),
+            Err(d) => StepResult::failed(d, None),
+        })
+        .collect()
+}
+
+fn panic_error() -> Diagnostic {
+    Diagnostic::error(codes::INTERNAL, "streamform failed inside this step. What the step had done is not certain; the next plan reads it.")
+        .hint("This is a defect of streamform: please report it with the configuration of this resource.")
+}
+
+fn record_of(c: &Change, attributes: Value, private: Private) -> Record {
+    Record {
+        addr: c.addr.clone(),
+        schema_version: registry::schema(&c.addr.resource).map_or(0, |s| s.version),
+        attributes,
+        private,
+        dependencies: c.dependencies.clone(),
+        tainted: false,
+        protected: c.protected,
+        create_before_destroy: c.create_before_destroy,
+    }
+}

@@ -1,0 +1,382 @@
+//! The arguments of every command. Names and meanings follow Terraform where it has the same.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+fn duration(text: &str) -> Result<Duration, String> {
+    crate::plan::walk::duration_ms(text).map(Duration::from_millis).ok_or_else(|| "a duration is expected, such as 30s or 5m".into())
+}
+
+/// Declarative provisioning of Kafka clusters, Connect, connectors, topics, ACLs and secrets from HCL.
+#[derive(Debug, Parser)]
+#[command(name = "streamform", version, about, propagate_version = false, max_term_width = 110)]
+pub struct Cli {
+    /// Work in another folder.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub chdir: Option<PathBuf>,
+    /// No colour (NO_COLOR does the same).
+    #[arg(long, global = true)]
+    pub no_color: bool,
+    /// Whether questions may be asked.
+    #[arg(long, global = true, default_value_t = true, action = ArgAction::Set, value_name = "BOOL", hide = true)]
+    pub input: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// `-var` and `-var-file`; their order is read from the command line itself.
+#[derive(Clone, Debug, Default, Args)]
+pub struct VarFlags {
+    /// Sets a variable; may be repeated.
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    pub vars: Vec<String>,
+    /// Reads variables from a file; may be repeated.
+    #[arg(long = "var-file", value_name = "FILE")]
+    pub var_files: Vec<PathBuf>,
+}
+
+/// What a plan is made by.
+#[derive(Clone, Debug, Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    pub vars: VarFlags,
+    /// Plan to remove everything.
+    #[arg(long, conflicts_with = "refresh_only")]
+    pub destroy: bool,
+    /// Only bring the state up to date with the real systems.
+    #[arg(long)]
+    pub refresh_only: bool,
+    /// Whether to read the real systems.
+    #[arg(long, default_value_t = true, action = ArgAction::Set, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub refresh: bool,
+    /// Only this and what it needs; may be repeated.
+    #[arg(long = "target", value_name = "ADDR")]
+    pub targets: Vec<String>,
+    /// Not this and not what needs it; may be repeated.
+    #[arg(long = "exclude", value_name = "ADDR")]
+    pub excludes: Vec<String>,
+    /// Replace this even if nothing says so; may be repeated.
+    #[arg(long, value_name = "ADDR")]
+    pub replace: Vec<String>,
+    /// Allow what loses data: deleted topics, dropped volumes.
+    #[arg(long)]
+    pub allow_data_loss: bool,
+    /// Show unchanged attributes too.
+    #[arg(long)]
+    pub verbose: bool,
+    /// Exit with 2 when there are changes.
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// JSON on stdout.
+    #[arg(long)]
+    pub json: bool,
+    /// How many calls run at one time.
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub parallelism: usize,
+    /// How long to wait for the state's lock.
+    #[arg(long, default_value = "0s", value_parser = duration, value_name = "DURATION")]
+    pub lock_timeout: Duration,
+    /// Accepted for the sake of habit: a plan takes no lock, an apply always does.
+    #[arg(long, hide = true, action = ArgAction::Set, default_value_t = true, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub lock: bool,
+}
+
+/// `plan`
+#[derive(Clone, Debug, Args)]
+pub struct PlanCommand {
+    #[command(flatten)]
+    pub plan: PlanArgs,
+    /// Save the plan to a file for apply.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// `apply` and `destroy`
+#[derive(Clone, Debug, Args)]
+pub struct ApplyCommand {
+    #[command(flatten)]
+    pub plan: PlanArgs,
+    /// A saved plan.
+    #[arg(value_name = "PLAN")]
+    pub saved: Option<PathBuf>,
+    /// Do not ask.
+    #[arg(long)]
+    pub auto_approve: bool,
+}
+
+/// `destroy`
+#[derive(Clone, Debug, Args)]
+pub struct DestroyCommand {
+    #[command(flatten)]
+    pub plan: PlanArgs,
+    /// Do not ask.
+    #[arg(long)]
+    pub auto_approve: bool,
+}
+
+/// `-lock-timeout` alone.
+#[derive(Clone, Debug, Args)]
+pub struct LockFlag {
+    /// How long to wait for the state's lock.
+    #[arg(long, default_value = "0s", value_parser = duration, value_name = "DURATION")]
+    pub lock_timeout: Duration,
+}
+
+/// `validate`
+#[derive(Clone, Debug, Args)]
+pub struct ValidateCommand {
+    #[command(flatten)]
+    pub vars: VarFlags,
+    /// JSON on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `drift`
+#[derive(Clone, Debug, Args)]
+pub struct DriftCommand {
+    #[command(flatten)]
+    pub vars: VarFlags,
+    /// Whether to look for objects that no block declares.
+    #[arg(long, default_value_t = true, action = ArgAction::Set, value_name = "BOOL")]
+    pub unmanaged: bool,
+    /// JSON on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `show`
+#[derive(Clone, Debug, Args)]
+pub struct ShowCommand {
+    /// A saved plan; without it the state is shown.
+    pub path: Option<PathBuf>,
+    /// JSON on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `output`
+#[derive(Clone, Debug, Args)]
+pub struct OutputCommand {
+    /// One output.
+    pub name: Option<String>,
+    /// JSON on stdout.
+    #[arg(long)]
+    pub json: bool,
+    /// The bare text of a string, number or boolean.
+    #[arg(long, requires = "name", conflicts_with = "json")]
+    pub raw: bool,
+}
+
+/// `import`
+#[derive(Clone, Debug, Args)]
+pub struct ImportCommand {
+    #[command(flatten)]
+    pub vars: VarFlags,
+    /// The block's address.
+    pub addr: String,
+    /// The object's id on the real system: a topic's or connector's name, an ACL's principal.
+    pub id: String,
+    /// How long to wait for the state's lock.
+    #[arg(long, default_value = "0s", value_parser = duration, value_name = "DURATION")]
+    pub lock_timeout: Duration,
+}
+
+/// `graph`
+#[derive(Clone, Debug, Args)]
+pub struct GraphArgs {
+    /// dot, mermaid or text.
+    #[arg(long, default_value = "dot", value_parser = ["dot", "mermaid", "text"])]
+    pub format: String,
+    /// Variables, locals and outputs too.
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// `console`
+#[derive(Clone, Debug, Args)]
+pub struct ConsoleCommand {
+    #[command(flatten)]
+    pub vars: VarFlags,
+    /// Read the real systems first.
+    #[arg(long)]
+    pub plan: bool,
+}
+
+/// `explain`
+#[derive(Clone, Debug, Args)]
+pub struct ExplainCommand {
+    /// A resource type, data source or function.
+    pub name: Option<String>,
+}
+
+/// `fmt`
+#[derive(Clone, Debug, Args)]
+pub struct FmtCommand {
+    /// Files or folders; `-` is standard input.
+    pub paths: Vec<PathBuf>,
+    /// Change nothing; exit with 3 when something is not formatted.
+    #[arg(long)]
+    pub check: bool,
+    /// Show what changes.
+    #[arg(long)]
+    pub diff: bool,
+    /// Folders inside folders too.
+    #[arg(long)]
+    pub recursive: bool,
+    /// Whether to write the files.
+    #[arg(long, default_value_t = true, action = ArgAction::Set, value_name = "BOOL")]
+    pub write: bool,
+    /// Whether to list the files.
+    #[arg(long, default_value_t = true, action = ArgAction::Set, value_name = "BOOL")]
+    pub list: bool,
+}
+
+/// `install`
+#[derive(Clone, Debug, Args)]
+pub struct InstallCommand {
+    /// Apply everything without asking.
+    #[arg(short = 'a', long = "auto")]
+    pub apply: bool,
+    /// Only write the files.
+    #[arg(long)]
+    pub no_demo_cluster: bool,
+}
+
+/// `force-unlock`
+#[derive(Clone, Debug, Args)]
+pub struct UnlockCommand {
+    /// The lock's id, as `lock list` shows it.
+    pub id: String,
+}
+
+/// `completions`
+#[derive(Clone, Debug, Args)]
+pub struct CompletionsCommand {
+    /// The shell.
+    pub shell: clap_complete::Shell,
+}
+
+/// `state`
+#[derive(Clone, Debug, Subcommand)]
+pub enum StateCommand {
+    /// List the recorded objects.
+    List {
+        /// Only these.
+        addrs: Vec<String>,
+        /// JSON on stdout.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one recorded object.
+    Show {
+        /// The object.
+        addr: String,
+        /// As it was after this generation (see `state history`).
+        #[arg(long)]
+        at: Option<u64>,
+        /// JSON on stdout.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Rename a recorded object; the real one is not touched.
+    Mv {
+        /// The address of now.
+        from: String,
+        /// The new address.
+        to: String,
+        #[command(flatten)]
+        lock: LockFlag,
+    },
+    /// Forget recorded objects; the real ones are not touched.
+    Rm {
+        /// What to forget.
+        #[arg(required = true)]
+        addrs: Vec<String>,
+        #[command(flatten)]
+        lock: LockFlag,
+    },
+    /// List the applies that are kept.
+    History {
+        /// JSON lines on stdout.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write the whole state as JSON lines, for a backup. Never holds a secret.
+    Export,
+    /// Replace the whole state by an export.
+    Restore {
+        /// The export.
+        file: PathBuf,
+        #[command(flatten)]
+        lock: LockFlag,
+    },
+}
+
+/// `lock`
+#[derive(Clone, Debug, Subcommand)]
+pub enum LockCommand {
+    /// Show who holds the state's lock.
+    List,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check the configuration without touching anything.
+    Validate(ValidateCommand),
+    /// Show what would change.
+    Plan(PlanCommand),
+    /// Bring the real systems to what the configuration says.
+    Apply(ApplyCommand),
+    /// Remove everything that was applied.
+    Destroy(DestroyCommand),
+    /// Find what was changed outside, and what no block declares. Exit 0: none, 2: some.
+    Drift(DriftCommand),
+    /// Show the state or a saved plan.
+    Show(ShowCommand),
+    /// Show outputs.
+    Output(OutputCommand),
+    /// Look at and edit the state.
+    #[command(subcommand)]
+    State(StateCommand),
+    /// Take an existing object into the state.
+    Import(ImportCommand),
+    /// Print the dependency graph.
+    Graph(GraphArgs),
+    /// Evaluate expressions.
+    Console(ConsoleCommand),
+    /// Describe resource types and functions.
+    Explain(ExplainCommand),
+    /// Format configuration files.
+    Fmt(FmtCommand),
+    /// Write the quickstart here; with -a bring it up.
+    Install(InstallCommand),
+    /// Look at the state's lock.
+    #[command(subcommand)]
+    Lock(LockCommand),
+    /// Clear a lock that a dead process left.
+    ForceUnlock(UnlockCommand),
+    /// Print a completion script.
+    Completions(CompletionsCommand),
+    /// Print the version.
+    Version,
+}
+
+impl Command {
+    /// Whether machine-readable output was asked for.
+    pub fn json(&self) -> bool {
+        match self {
+            Command::Plan(a) => a.plan.json,
+            Command::Apply(a) => a.plan.json,
+            Command::Destroy(a) => a.plan.json,
+            Command::Drift(a) => a.json,
+            Command::Show(a) => a.json,
+            Command::Output(a) => a.json,
+            Command::State(StateCommand::List { json, .. } | StateCommand::Show { json, .. } | StateCommand::History { json }) => *json,
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! The command line: arguments in, exit code out. Thin: each command builds a request and calls its verb in [`crate::ops`].
+
+mod args;
+mod fmt;
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use clap::{CommandFactory, Parser};
+
+use crate::diag::codes::cli as codes;
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::graph::text;
+use crate::lang::config::DiskFiles;
+use crate::lang::config::variables::VarArg;
+use crate::ops::workspace::Workspace;
+use crate::ops::{self, Exit, Result, Terminal};
+use crate::plan::{Options, RunMode};
+use crate::view;
+use crate::view::paint::Paint;
+use args::{Cli, Command, LockCommand, PlanArgs, StateCommand, VarFlags};
+
+/// Runs a command line and returns its exit code.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let vars = variables_in_order(&args);
+    let cli = match Cli::try_parse_from(args.iter().map(dashes)) {
+        Ok(cli) => cli,
+        Err(e) => {
+            drop(e.print());
+            return u8::from(e.use_stderr());
+        }
+    };
+    let terminal =
+        Terminal { paint: Paint(colour(cli.no_color)), json: cli.command.json(), input: cli.input && std::io::stdin().is_terminal() };
+    let failed = |failure: ops::Failure| {
+        terminal.diagnostics(&failure.diagnostics, &failure.sources);
+        Exit::Failure.code()
+    };
+    if let Some(dir) = &cli.chdir
+        && let Err(e) = std::env::set_current_dir(dir)
+    {
+        return failed(Diagnostic::error(codes::FILE, format!("The folder {} cannot be used: {e}.", dir.display())).into());
+    }
+    // The provider is one for the whole process; a second installation is refused, which is as good.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(8 << 20).build() {
+        Ok(r) => r,
+        Err(e) => return failed(Diagnostic::error(codes::FILE, format!("The system gives no threads: {e}.")).into()),
+    };
+    let code = match runtime.block_on(run(cli, vars, terminal)) {
+        Ok(exit) => exit.code(),
+        Err(failure) => failed(failure),
+    };
+    // A call that an interrupt left behind must not keep the process.
+    runtime.shutdown_background();
+    code
+}
+
+fn colour(off: bool) -> bool {
+    !off && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()) && std::io::stdout().is_terminal()
+}
+
+/// `-name` and `--name` are the same for names longer than one letter.
+fn dashes(arg: &OsString) -> OsString {
+    match arg.to_str() {
+        Some(s) if s.len() > 2 && s.starts_with('-') && !s.starts_with("--") && s[1..].starts_with(|c: char| c.is_ascii_alphabetic()) => {
+            format!("-{s}").into()
+        }
+        _ => arg.clone(),
+    }
+}
+
+/// `-var` and `-var-file` in the order written: later ones win, of whichever kind.
+fn variables_in_order(args: &[OsString]) -> Vec<VarArg> {
+    let mut out = Vec::new();
+    let mut rest = args.iter().filter_map(|a| a.to_str());
+    while let Some(arg) = rest.next() {
+        let name = arg.trim_start_matches('-');
+        if name == arg {
+            continue;
+        }
+        let (name, inline) = name.split_once('=').map_or((name, None), |(n, v)| (n, Some(v)));
+        if !matches!(name, "var" | "var-file") {
+            continue;
+        }
+        let Some(value) = inline.or_else(|| rest.next()) else { break };
+        out.push(match (name, value.split_once('=')) {
+            ("var-file", _) => VarArg::File(value.into()),
+            (_, Some((n, text))) => VarArg::Assign { name: n.trim().to_string(), text: text.to_string() },
+            (_, None) => VarArg::Assign { name: value.to_string(), text: String::new() },
+        });
+    }
+    out
+}
+
+fn check_vars(flags: &VarFlags) -> Result<()> {
+    match flags.vars.iter().find(|v| !v.contains('=')) {
+        Some(v) => {
+            let d = Diagnostic::error(codes::USAGE, format!("-var {v:?} has no value."));
+            Err(d.hint("Write -var 'name=value'.").into())
+        }
+        None => Ok(()),
+    }
+}
+
+fn plan_request(p: &PlanArgs, vars: Vec<VarArg>, mode: Option<RunMode>) -> Result<ops::plan::Request> {
+    check_vars(&p.vars)?;
+    let mut bad = Diagnostics::new();
+    let mut parse = |texts: &[String]| {
+        let mut out = Vec::new();
+        for t in texts {
+            match t.parse() {
+                Ok(a) => out.push(a),
+                Err(e) => bad.push(Diagnostic::error(codes::USAGE, format!("{t:?} is no address: {e}."))),
+            }
+        }
+        out
+    };
+    let (targets, excludes) = (parse(&p.targets), parse(&p.excludes));
+    let replace = p
+        .replace
+        .iter()
+        .filter_map(|t| t.parse().map_err(|e| bad.push(Diagnostic::error(codes::USAGE, format!("{t:?} is no address: {e}.")))).ok());
+    let replace = replace.collect();
+    if bad.has_errors() {
+        return Err(bad.into());
+    }
+    let mode = mode.unwrap_or(match (p.destroy, p.refresh_only) {
+        (true, _) => RunMode::Destroy,
+        (_, true) => RunMode::RefreshOnly,
+        _ => RunMode::Normal,
+    });
+    Ok(ops::plan::Request {
+        root: PathBuf::from("."),
+        vars,
+        options: Options { mode, refresh: p.refresh, targets, excludes, replace },
+        allow_data_loss: p.allow_data_loss,
+        verbose: p.verbose,
+        detailed_exitcode: p.detailed_exitcode,
+        out: None,
+    })
+}
+
+async fn run(cli: Cli, vars: Vec<VarArg>, terminal: Terminal) -> Result {
+    let root = Path::new(".");
+    match cli.command {
+        Command::Validate(a) => validate(&vars, a.json, &terminal),
+        Command::Plan(a) => {
+            let mut request = plan_request(&a.plan, vars, None)?;
+            request.out = a.out;
+            ops::plan::run(&request, &terminal).await
+        }
+        Command::Apply(a) => {
+            let plan = plan_request(&a.plan, vars, None)?;
+            let request = ops::apply::Request {
+                plan,
+                saved: a.saved,
+                auto_approve: a.auto_approve,
+                parallelism: a.plan.parallelism,
+                lock_timeout: a.plan.lock_timeout,
+            };
+            ops::apply::run(&request, &terminal).await
+        }
+        Command::Destroy(a) => {
+            let plan = plan_request(&a.plan, vars, Some(RunMode::Destroy))?;
+            let request = ops::apply::Request {
+                plan,
+                saved: None,
+                auto_approve: a.auto_approve,
+                parallelism: a.plan.parallelism,
+                lock_timeout: a.plan.lock_timeout,
+            };
+            ops::apply::run(&request, &terminal).await
+        }
+        Command::Drift(a) => {
+            check_vars(&a.vars)?;
+            ops::drift::run(&ops::drift::Request { root: root.into(), vars, unmanaged: a.unmanaged }, &terminal).await
+        }
+        Command::Show(a) => ops::state::show_all(root, a.path.as_deref(), &terminal),
+        Command::Output(a) => ops::state::output(root, a.name.as_deref(), a.raw, &terminal),
+        Command::State(s) => state(s, root, &terminal),
+        Command::Import(a) => {
+            check_vars(&a.vars)?;
+            ops::state::import(root, &vars, &a.addr, &a.id, a.lock_timeout, &terminal).await
+        }
+        Command::Graph(a) => graph(a, &vars, &terminal),
+        Command::Console(a) => {
+            check_vars(&a.vars)?;
+            ops::console::run(&ops::console::Request { root: root.into(), vars, plan: a.plan }, &Terminal { input: false, ..terminal })
+                .await
+        }
+        Command::Explain(a) => ops::explain::run(a.name.as_deref(), &terminal),
+        Command::Fmt(a) => fmt::run(&a, &terminal),
+        Command::Install(a) => {
+            let request = ops::install::Request { root: root.into(), apply: a.apply, no_demo_cluster: a.no_demo_cluster, parallelism: 10 };
+            ops::install::run(&request, &terminal).await
+        }
+        Command::Lock(LockCommand::List) => ops::state::lock_list(root, &terminal),
+        Command::ForceUnlock(a) => ops::state::force_unlock(root, &a.id, &terminal),
+        Command::Completions(a) => {
+            clap_complete::generate(a.shell, &mut Cli::command(), "streamform", &mut std::io::stdout());
+            Ok(Exit::Success)
+        }
+        Command::Version => {
+            terminal.line(&format!("streamform {}", env!("CARGO_PKG_VERSION")));
+            Ok(Exit::Success)
+        }
+    }
+}
+
+fn validate(vars: &[VarArg], json: bool, terminal: &Terminal) -> Result {
+    let (sources, diagnostics) = ops::validate::run(Path::new("."), vars, &Terminal { input: false, ..*terminal });
+    if json {
+        terminal.line(&serde_json::to_string_pretty(&view::diagnostics::report_json(&diagnostics, &sources)).unwrap_or_default());
+    } else {
+        terminal.diagnostics(&diagnostics, &sources);
+        if !diagnostics.has_errors() {
+            terminal.line(&terminal.paint.green("Success! The configuration is valid."));
+        }
+    }
+    Ok(if diagnostics.has_errors() { Exit::Failure } else { Exit::Success })
+}
+
+fn graph(a: args::GraphArgs, vars: &Vec<VarArg>, terminal: &Terminal) -> Result {
+    let ws = Workspace::load_without_values(Path::new("."), &DiskFiles, vars)?;
+    terminal.print(&match a.format.as_str() {
+        "mermaid" => text::mermaid(&ws.graph, a.all),
+        "text" => text::plain(&ws.graph),
+        _ => text::dot(&ws.graph, a.all),
+    });
+    Ok(Exit::Success)
+}
+
+fn state(command: StateCommand, root: &Path, terminal: &Terminal) -> Result {
+    match command {
+        StateCommand::List { addrs, .. } => ops::state::list(root, &addrs, terminal),
+        StateCommand::Show { addr, at, .. } => ops::state::show(root, &addr, at, terminal),
+        StateCommand::Mv { from, to, lock } => ops::state::mv(root, &from, &to, lock.lock_timeout, terminal),
+        StateCommand::Rm { addrs, lock } => ops::state::rm(root, &addrs, lock.lock_timeout, terminal),
+        StateCommand::History { .. } => ops::state::history(root, terminal),
+        StateCommand::Export => ops::state::export(root),
+        StateCommand::Restore { file, lock } => ops::state::restore(root, &file, lock.lock_timeout, terminal),
+    }
+}

@@ -1,0 +1,226 @@
+//! From configuration to graph: one pass that adds the nodes, one that resolves every reference to edges.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{Graph, Node, NodeId, NodeKind};
+use crate::addr::{Mode, ModulePath};
+use crate::diag::codes::lang as codes;
+use crate::diag::{Diagnostic, Diagnostics, Span, did_you_mean};
+use crate::lang::ast::{Body, Expr};
+use crate::lang::config::{Condition, Config, Module, ModuleCall, Repetition, ResourceBlock};
+use crate::lang::eval::{Reference, references};
+
+pub(super) fn build(config: &Config) -> (Graph, Diagnostics) {
+    let mut b = Builder { graph: Graph::default(), diags: Diagnostics::new(), inside: HashMap::new() };
+    b.declare(&config.root, &ModulePath::root());
+    b.connect(&config.root, &ModulePath::root(), None);
+    for needs in &mut b.graph.needs {
+        needs.sort();
+        needs.dedup();
+    }
+    (b.graph, b.diags)
+}
+
+struct Builder {
+    graph: Graph,
+    diags: Diagnostics,
+    /// The nodes of each module with all that it calls, for `depends_on = [module.x]`.
+    inside: HashMap<ModulePath, Vec<NodeId>>,
+}
+
+impl Builder {
+    fn declare(&mut self, module: &Module, path: &ModulePath) -> Vec<NodeId> {
+        let mut ids = Vec::new();
+        let mut add = |g: &mut Graph, kind, span| ids.push(g.add(Node { module: path.clone(), kind }, span));
+        for (name, v) in &module.variables {
+            add(&mut self.graph, NodeKind::Variable(name.clone()), v.name.span);
+        }
+        for (name, expr) in &module.locals {
+            add(&mut self.graph, NodeKind::Local(name.clone()), expr.span);
+        }
+        for (name, c) in &module.calls {
+            add(&mut self.graph, NodeKind::Call(name.clone()), c.span);
+        }
+        for ((mode, t, n), r) in &module.resources {
+            add(&mut self.graph, NodeKind::Resource(*mode, t.clone(), n.clone()), r.span);
+        }
+        for (name, o) in &module.outputs {
+            add(&mut self.graph, NodeKind::Output(name.clone()), o.name.span);
+        }
+        for (name, c) in &module.calls {
+            ids.extend(self.declare(&c.module, &path.child(name, None)));
+        }
+        self.inside.insert(path.clone(), ids.clone());
+        ids
+    }
+
+    fn connect(&mut self, module: &Module, path: &ModulePath, call: Option<(&ModuleCall, &Module, &ModulePath)>) {
+        for (name, var) in &module.variables {
+            let id = self.own(path, NodeKind::Variable(name.clone()));
+            if let Some((call, parent, parent_path)) = call {
+                if let Some(attr) = call.inputs.attr(name) {
+                    self.need_expr(id, parent, parent_path, &attr.expr);
+                }
+            }
+            for v in &var.validations {
+                self.need_condition(id, module, path, v);
+            }
+        }
+        for (name, expr) in &module.locals {
+            let id = self.own(path, NodeKind::Local(name.clone()));
+            self.need_expr(id, module, path, expr);
+        }
+        for (name, out) in &module.outputs {
+            let id = self.own(path, NodeKind::Output(name.clone()));
+            self.need_expr(id, module, path, &out.value);
+            self.need_all(id, module, path, &out.depends_on);
+            for c in &out.preconditions {
+                self.need_condition(id, module, path, c);
+            }
+        }
+        for ((mode, t, n), block) in &module.resources {
+            let id = self.own(path, NodeKind::Resource(*mode, t.clone(), n.clone()));
+            self.need_resource(id, module, path, block);
+        }
+        for (name, c) in &module.calls {
+            let id = self.own(path, NodeKind::Call(name.clone()));
+            self.need_repetition(id, module, path, &c.repetition);
+            self.need_all(id, module, path, &c.depends_on);
+            let child = path.child(name, None);
+            self.connect(&c.module, &child, Some((c, module, path)));
+        }
+        if let (Some((call, _, parent_path)), Some(ids)) = (call, self.inside.get(path)) {
+            let node = Node { module: parent_path.clone(), kind: NodeKind::Call(call.name.name.clone()) };
+            if let Some(call_id) = self.graph.id(&node) {
+                for id in ids.clone() {
+                    self.graph.needs[id.0].push(call_id);
+                }
+            }
+        }
+    }
+
+    fn own(&self, path: &ModulePath, kind: NodeKind) -> NodeId {
+        let node = Node { module: path.clone(), kind };
+        self.graph.index[&node]
+    }
+
+    fn need_resource(&mut self, id: NodeId, module: &Module, path: &ModulePath, block: &ResourceBlock) {
+        self.need_repetition(id, module, path, &block.repetition);
+        self.need_body(id, module, path, &block.body);
+        self.need_all(id, module, path, &block.depends_on);
+        self.need_all(id, module, path, &block.lifecycle.replace_triggered_by);
+        for c in block.lifecycle.preconditions.iter().chain(&block.lifecycle.postconditions) {
+            self.need_condition(id, module, path, c);
+        }
+        for e in block.lifecycle.prevent_destroy.iter().chain(block.timeouts.iter().map(|(_, e)| e)) {
+            self.need_expr(id, module, path, e);
+        }
+    }
+
+    fn need_body(&mut self, id: NodeId, module: &Module, path: &ModulePath, body: &Body) {
+        for a in &body.attrs {
+            self.need_expr(id, module, path, &a.expr);
+        }
+        for b in &body.blocks {
+            self.need_body(id, module, path, &b.body);
+        }
+    }
+
+    fn need_condition(&mut self, id: NodeId, module: &Module, path: &ModulePath, c: &Condition) {
+        self.need_expr(id, module, path, &c.condition);
+        self.need_expr(id, module, path, &c.error_message);
+    }
+
+    fn need_repetition(&mut self, id: NodeId, module: &Module, path: &ModulePath, r: &Repetition) {
+        match r {
+            Repetition::One => {}
+            Repetition::Count(e) | Repetition::ForEach(e) => self.need_expr(id, module, path, e),
+        }
+    }
+
+    fn need_all(&mut self, id: NodeId, module: &Module, path: &ModulePath, exprs: &[Expr]) {
+        for e in exprs {
+            for r in references(e) {
+                if &*r.root.name == "module" && r.names().len() == 1 {
+                    let child = path.child(r.names()[0], None);
+                    let ids = self.inside.get(&child).cloned().unwrap_or_default();
+                    self.graph.needs[id.0].extend(ids);
+                } else {
+                    self.need_reference(id, module, path, &r);
+                }
+            }
+        }
+    }
+
+    fn need_expr(&mut self, id: NodeId, module: &Module, path: &ModulePath, expr: &Expr) {
+        for r in references(expr) {
+            self.need_reference(id, module, path, &r);
+        }
+    }
+
+    fn need_reference(&mut self, id: NodeId, module: &Module, path: &ModulePath, r: &Reference) {
+        let names = r.names();
+        let step = |i: usize| names.get(i).map(|n| Arc::<str>::from(*n));
+        let kind = match (&*r.root.name, step(0), step(1)) {
+            ("each" | "count" | "self" | "path" | "terraform" | "streamform", ..) => return,
+            ("var", Some(n), _) => NodeKind::Variable(n),
+            ("local", Some(n), _) => NodeKind::Local(n),
+            ("module", Some(m), out) => return self.need_module(id, module, path, r, &m, out),
+            ("data", Some(t), Some(n)) => NodeKind::Resource(Mode::Data, t, n),
+            (t, Some(n), _) if t != "data" => NodeKind::Resource(Mode::Managed, t.into(), n),
+            _ => return self.undeclared(module, r, &r.root.name),
+        };
+        let node = Node { module: path.clone(), kind };
+        match self.graph.id(&node) {
+            Some(dep) if dep == id && matches!(node.kind, NodeKind::Resource(..) | NodeKind::Variable(_)) => {
+                // A validation refers to its own variable; a block's own address in ignore_changes and the like is no need.
+                if matches!(node.kind, NodeKind::Resource(..)) {
+                    self.graph.needs[id.0].push(dep);
+                }
+            }
+            Some(dep) => self.graph.needs[id.0].push(dep),
+            None => self.undeclared(module, r, &Node { module: ModulePath::root(), kind: node.kind }.to_string()),
+        }
+    }
+
+    fn need_module(&mut self, id: NodeId, module: &Module, path: &ModulePath, r: &Reference, call: &Arc<str>, out: Option<Arc<str>>) {
+        let Some(c) = module.calls.get(call) else { return self.undeclared(module, r, &format!("module.{call}")) };
+        let child = path.child(call, None);
+        if let Some(call_id) = self.graph.id(&Node { module: path.clone(), kind: NodeKind::Call(call.clone()) }) {
+            self.graph.needs[id.0].push(call_id);
+        }
+        // A static step after an index is an output too; without any, the whole object of outputs is meant.
+        let named = out.filter(|o| c.module.outputs.contains_key(o));
+        let outputs: Vec<Arc<str>> = named.map(|o| vec![o]).unwrap_or_else(|| c.module.outputs.keys().cloned().collect());
+        for o in outputs {
+            if let Some(dep) = self.graph.id(&Node { module: child.clone(), kind: NodeKind::Output(o) }) {
+                self.graph.needs[id.0].push(dep);
+            }
+        }
+    }
+
+    fn undeclared(&mut self, module: &Module, r: &Reference, name: &str) {
+        let names = declared_names(module);
+        let mut d = Diagnostic::error(codes::UNDECLARED_REFERENCE, format!("Nothing declares {name} in this module.")).at(r.span);
+        if let Some(near) = did_you_mean(name, names.iter().map(String::as_str)) {
+            d = d.hint(format!("Did you mean {near}?"));
+        }
+        if !self.diags.iter().any(|o| o.span.map(span_key) == d.span.map(span_key) && o.code == d.code) {
+            self.diags.push(d);
+        }
+    }
+}
+
+fn span_key(s: Span) -> (u32, u32, u32) {
+    (s.source.0, s.start, s.end)
+}
+
+fn declared_names(module: &Module) -> Vec<String> {
+    let at_root = |kind| Node { module: ModulePath::root(), kind }.to_string();
+    let vars = module.variables.keys().map(|n| at_root(NodeKind::Variable(n.clone())));
+    let locals = module.locals.keys().map(|n| at_root(NodeKind::Local(n.clone())));
+    let calls = module.calls.keys().map(|n| at_root(NodeKind::Call(n.clone())));
+    let resources = module.resources.keys().map(|(m, t, n)| at_root(NodeKind::Resource(*m, t.clone(), n.clone())));
+    vars.chain(locals).chain(calls).chain(resources).collect()
+}

@@ -1,0 +1,246 @@
+//! `apply` and `destroy`: carry a plan out, a saved one or one made now.
+//!
+//! A saved plan holds its inputs (the configuration's texts, the variables that are not sensitive, what was observed) and a digest of the plan.
+//! As planning is a pure function of these, applying it makes the plan again, without asking any real system, and carries it out only if it is
+//! the same. So no secret need be in the file; sensitive variables are given again.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use super::live::DiskHost;
+use super::plan::{Request as PlanRequest, check_targets, data_loss, show};
+use super::workspace::Workspace;
+use super::{Exit, Failure, Result, Terminal};
+use crate::apply::executor::{self, Apply, Done};
+use crate::apply::{Events, Silent};
+use crate::diag::Diagnostic;
+use crate::diag::codes::apply as codes;
+use crate::lang::config::DiskFiles;
+use crate::plan::RunMode;
+use crate::plan::saved::SavedPlan;
+use crate::plan::walk::{self, Inputs, Observer, Outcome};
+use crate::state::local::Access;
+use crate::state::{OutputRecord, StateStore};
+use crate::view;
+use crate::view::progress::{Human, JsonLines};
+
+/// What `apply` is asked.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// How the plan is made.
+    pub plan: PlanRequest,
+    /// A saved plan instead.
+    pub saved: Option<PathBuf>,
+    /// Do not ask.
+    pub auto_approve: bool,
+    /// How many calls run at one time.
+    pub parallelism: usize,
+    /// How long to wait for the lock.
+    pub lock_timeout: Duration,
+}
+
+/// Runs it.
+pub async fn run(request: &Request, terminal: &Terminal) -> Result {
+    let applied = run_inner(request, terminal).await?;
+    Ok(applied.exit)
+}
+
+/// What an apply left.
+pub struct Applied {
+    /// How it ended.
+    pub exit: Exit,
+    /// The workspace.
+    pub workspace: Workspace,
+}
+
+/// As [`run`], with what it worked on.
+pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied> {
+    let saved = request.saved.as_deref().map(|p| SavedPlan::read(p)).transpose()?;
+    let mut plan_request = request.plan.clone();
+    if let Some(s) = &saved {
+        plan_request.options = s.options()?;
+    }
+    let mut ws = match &saved {
+        Some(s) => Workspace::load(&plan_request.root, &s.files(&plan_request.root), &plan_request.vars, terminal)?,
+        None => Workspace::load(&plan_request.root, &DiskFiles, &plan_request.vars, terminal)?,
+    };
+    let word = if plan_request.options.mode == RunMode::Destroy { "destroy" } else { "apply" };
+    let _lock = ws.lock(word, request.lock_timeout, terminal)?;
+    let store = ws.store(Access::Write)?;
+    let snapshot = store.snapshot().map_err(|d| ws.failure(d))?;
+    check_targets(&ws, &snapshot, &plan_request.options)?;
+    let events = events(terminal);
+    let session = ws.session(Arc::clone(&events));
+    let live = super::live::Live { session: Arc::clone(&session) };
+    if let Some(s) = &saved {
+        s.check_state(&snapshot).map_err(|d| ws.failure(d))?;
+        ws.variables = s.variables(&ws.variables, &store).map_err(|d| ws.failure(d))?;
+    }
+    let recorded = saved.as_ref().map(SavedPlan::observer);
+    let observer: &dyn Observer = match &recorded {
+        Some(r) => r,
+        None => &live,
+    };
+    let host = match &saved {
+        Some(s) => DiskHost::at(s.plan_time(), false),
+        None => DiskHost::new(false),
+    };
+    let digest = |v: &crate::value::Value| store.digest(v);
+    let inputs = Inputs {
+        config: &ws.config,
+        graph: &ws.graph,
+        variables: &ws.variables,
+        snapshot: &snapshot,
+        options: &plan_request.options,
+        digest: &digest,
+        host: &host,
+        observer,
+    };
+    let outcome = walk::walk(&inputs).await;
+    let mut diagnostics = ws.warnings.clone();
+    diagnostics.append(outcome.diagnostics.clone());
+    if diagnostics.has_errors() {
+        return Err(ws.failure(diagnostics));
+    }
+    terminal.diagnostics(&diagnostics, &ws.config.sources);
+    if let Some(s) = &saved {
+        s.check_plan(&outcome.plan).map_err(|d| ws.failure(d))?;
+    } else {
+        show(&outcome.plan, plan_request.verbose, terminal);
+        if let (Some(d), false) = (data_loss(&outcome.plan), plan_request.allow_data_loss) {
+            return Err(ws.failure(d));
+        }
+    }
+    if outcome.plan.has_changes() && saved.is_none() && !request.auto_approve && !approve(word, &outcome, terminal)? {
+        terminal.line(&format!("{} cancelled. Nothing was changed.", capital(word)));
+        return Ok(Applied { exit: Exit::Failure, workspace: ws });
+    }
+    let apply_host = DiskHost::at(crate::lang::host::Host::plan_time(&host), true);
+    let inputs = Inputs { host: &apply_host, observer: &live, ..inputs };
+    let done = carry_out(&inputs, outcome, &store, session, events, request.parallelism, word).await.map_err(|d| ws.failure(d))?;
+    let exit = report(&done, &ws, terminal, word);
+    store.close().map_err(|d| ws.failure(d))?;
+    Ok(Applied { exit, workspace: ws })
+}
+
+fn capital(word: &str) -> String {
+    let mut chars = word.chars();
+    chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+fn events(terminal: &Terminal) -> Arc<dyn Events> {
+    if terminal.json { Arc::new(JsonLines) } else { Arc::new(Human::new(terminal.paint, std::io::stderr().is_terminal())) }
+}
+
+async fn carry_out<'a>(
+    inputs: &Inputs<'a>,
+    outcome: Outcome<'a>,
+    store: &dyn StateStore,
+    session: Arc<crate::resource::Session>,
+    events: Arc<dyn Events>,
+    parallelism: usize,
+    word: &str,
+) -> std::result::Result<Done, Diagnostic> {
+    if outcome.plan.has_changes() || !inputs.snapshot.in_doubt.is_empty() {
+        store.begin_generation(word)?;
+    }
+    let interrupts = Arc::new(AtomicU8::new(0));
+    let watcher = tokio::spawn(watch_interrupts(Arc::clone(&interrupts)));
+    let quiet: Arc<dyn Events> = if outcome.plan.has_changes() { events } else { Arc::new(Silent) };
+    let cx = Apply { inputs, plan: &outcome.plan, store, session, events: quiet, interrupts, parallelism };
+    let done = executor::apply(&cx, outcome.world).await;
+    watcher.abort();
+    Ok(done)
+}
+
+async fn watch_interrupts(count: Arc<AtomicU8>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut term) = signal(SignalKind::terminate()) else { return };
+    loop {
+        tokio::select! {
+            r = tokio::signal::ctrl_c() => if r.is_err() { return },
+            _ = term.recv() => {}
+        }
+        count.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn approve(word: &str, outcome: &Outcome<'_>, terminal: &Terminal) -> std::result::Result<bool, Failure> {
+    let what = match outcome.plan.mode {
+        RunMode::Destroy => "Destroy all of this? There is no undo.",
+        RunMode::RefreshOnly => "Write these to the state?",
+        RunMode::Normal => "Do this?",
+    };
+    match terminal.ask(&format!("\n{what}\n  Only \"yes\" is taken as yes.\n\n  Enter a value: ")) {
+        Some(answer) => Ok(answer == "yes"),
+        None => {
+            Err(Diagnostic::error(crate::diag::codes::cli::NO_TERMINAL, format!("{word} needs a yes, and there is no terminal to ask on."))
+                .hint("Give -auto-approve, or save a plan with plan -out and apply that.")
+                .into())
+        }
+    }
+}
+
+fn report(done: &Done, ws: &Workspace, terminal: &Terminal, word: &str) -> Exit {
+    let interrupted = done.undone.iter().any(|u| u.ends_with("(interrupted)"));
+    let mut diagnostics = done.diagnostics.clone();
+    if interrupted {
+        diagnostics.push(
+            Diagnostic::error(codes::INTERRUPTED, format!("The {word} was interrupted; {} steps were not carried out.", done.undone.len()))
+                .hint("The state holds everything that was done. Run the same command again to go on."),
+        );
+    }
+    terminal.diagnostics(&diagnostics, &ws.config.sources);
+    let failed = diagnostics.has_errors();
+    let counts = (done.added, done.changed, done.destroyed);
+    if terminal.json {
+        terminal.line(
+            &serde_json::json!({"type": "change_summary", "changes": {"add": counts.0, "change": counts.1, "remove": counts.2}, "undone": done.undone})
+                .to_string(),
+        );
+        return if failed { Exit::Failure } else { Exit::Success };
+    }
+    if !done.undone.is_empty() {
+        terminal.line(&format!("\nNot carried out ({}):", done.undone.len()));
+        done.undone.iter().take(20).for_each(|u| terminal.line(&format!("  {u}")));
+        if done.undone.len() > 20 {
+            terminal.line(&format!("  and {} more", done.undone.len() - 20));
+        }
+    }
+    let head = if failed { format!("{} incomplete", capital(word)) } else { format!("{} complete", capital(word)) };
+    let text = format!("\n{head}! {} added, {} changed, {} destroyed.", counts.0, counts.1, counts.2);
+    terminal.line(&if failed { terminal.paint.red(&text) } else { terminal.paint.green(&text) });
+    print_outputs(&done.outputs, terminal);
+    if failed { Exit::Failure } else { Exit::Success }
+}
+
+/// The outputs after an apply.
+pub fn print_outputs(outputs: &BTreeMap<Arc<str>, OutputRecord>, terminal: &Terminal) {
+    if outputs.is_empty() {
+        return;
+    }
+    terminal.line("\nOutputs:\n");
+    let width = outputs.keys().map(|k| k.chars().count()).max().unwrap_or(0);
+    for (name, o) in outputs {
+        let shown = if o.sensitive { "(sensitive value)".to_string() } else { crate::value::print::console(&o.value) };
+        terminal.line(&format!("{name:width$} = {shown}"));
+    }
+}
+
+/// Shows a saved plan's or the state's content.
+pub fn show_outputs_json(outputs: &BTreeMap<Arc<str>, OutputRecord>) -> serde_json::Value {
+    outputs
+        .iter()
+        .map(|(n, o)| {
+            (
+                n.to_string(),
+                serde_json::json!({"sensitive": o.sensitive, "type": o.value.ty().to_string(), "value": view::json::clear_value(&o.value)}),
+            )
+        })
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}

@@ -1,0 +1,150 @@
+//! `drift`: what differs between the real systems, the state and the configuration, managed and unmanaged; for scheduled runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::live::DiskHost;
+use super::workspace::{VarArgs, Workspace};
+use super::{Exit, Result, Terminal};
+use crate::addr::Mode;
+use crate::apply::Silent;
+use crate::diag::Diagnostics;
+use crate::lang::config::DiskFiles;
+use crate::plan::walk::{self, Inputs};
+use crate::plan::{Action, Options, Plan, Reason};
+use crate::resource::registry;
+use crate::state::StateStore;
+use crate::state::local::Access;
+use crate::value::Value;
+use crate::view;
+
+/// What `drift` is asked.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// The folder.
+    pub root: PathBuf,
+    /// Variables.
+    pub vars: VarArgs,
+    /// Also look for objects that no block declares.
+    pub unmanaged: bool,
+}
+
+/// A live object that no block declares.
+struct Stray {
+    type_name: &'static str,
+    parent: String,
+    id: String,
+    label: String,
+}
+
+/// Runs it: exit 0 without drift, 2 with, 1 on an error.
+pub async fn run(request: &Request, terminal: &Terminal) -> Result {
+    let ws = Workspace::load(&request.root, &DiskFiles, &request.vars, terminal)?;
+    let store = ws.store(Access::Read)?;
+    let snapshot = store.snapshot().map_err(|d| ws.failure(d))?;
+    let observer = ws.live(Arc::new(Silent));
+    let host = DiskHost::new(false);
+    let options = Options::default();
+    let digest = |v: &Value| store.digest(v);
+    let inputs = Inputs {
+        config: &ws.config,
+        graph: &ws.graph,
+        variables: &ws.variables,
+        snapshot: &snapshot,
+        options: &options,
+        digest: &digest,
+        host: &host,
+        observer: &observer,
+    };
+    let outcome = walk::walk(&inputs).await;
+    let mut diagnostics = ws.warnings.clone();
+    diagnostics.append(outcome.diagnostics.clone());
+    let mut strays = Vec::new();
+    if request.unmanaged && !diagnostics.has_errors() {
+        strays = find_strays(&outcome.plan, &observer.session, &mut diagnostics).await;
+    }
+    if diagnostics.has_errors() {
+        return Err(ws.failure(diagnostics));
+    }
+    terminal.diagnostics(&diagnostics, &ws.config.sources);
+    report(&outcome.plan, &strays, terminal);
+    let managed = outcome.plan.changes.iter().any(|c| c.action.changes());
+    Ok(if managed || !strays.is_empty() { Exit::Changes } else { Exit::Success })
+}
+
+/// Lists every cluster's and Connect cluster's objects and leaves out what the plan knows.
+async fn find_strays(plan: &Plan, session: &crate::resource::Session, diagnostics: &mut Diagnostics) -> Vec<Stray> {
+    let mut known: BTreeSet<(String, String, String)> = BTreeSet::new();
+    let mut parents: BTreeMap<String, Value> = BTreeMap::new();
+    for c in &plan.changes {
+        let Some(object) = c.prior.as_ref().or(c.planned.as_ref()) else { continue };
+        for (_, v) in object.as_map().into_iter().flatten() {
+            if let Some(origin) = v.origin() {
+                for id in [object.get_str("name"), object.get_str("principal"), object.get_str("id")].into_iter().flatten() {
+                    known.insert((c.addr.resource.type_name.to_string(), origin.to_string(), id));
+                }
+            }
+        }
+        if matches!(&*c.addr.resource.type_name, "kafka_cluster" | "kafka_connect") && c.action != Action::Create {
+            parents.insert(c.addr.to_string(), walk::with_origin(object, &c.addr));
+        }
+    }
+    let own: BTreeSet<String> = plan.changes.iter().filter_map(|c| c.prior.as_ref()?.get_str("principal")).collect();
+    let mut out = Vec::new();
+    for (name, parent) in &parents {
+        for (mode, type_name, resource) in registry::ALL.iter().filter(|(m, ..)| *m == Mode::Managed) {
+            debug_assert_eq!(*mode, Mode::Managed);
+            let lives_in = resource.schema().body.attributes.iter().any(|a| match a.ty {
+                crate::schema::AttrType::Ref(types) => {
+                    parent.origin().is_some_and(|o| types.contains(&&*o.resource.type_name)) && a.force_new
+                }
+                crate::schema::AttrType::Value(_) => false,
+            });
+            if !lives_in {
+                continue;
+            }
+            match resource.discover(session, parent).await {
+                Ok(found) => out.extend(
+                    found
+                        .into_iter()
+                        .filter(|d| !known.contains(&(type_name.to_string(), name.clone(), d.id.clone())) && !own.contains(&d.id))
+                        .map(|d| Stray { type_name, parent: name.clone(), id: d.id, label: d.label }),
+                ),
+                Err(d) => diagnostics.push(d),
+            }
+        }
+    }
+    out
+}
+
+fn report(plan: &Plan, strays: &[Stray], terminal: &Terminal) {
+    let changed: Vec<_> = plan.changes.iter().filter(|c| c.action.changes()).collect();
+    if terminal.json {
+        let managed: Vec<_> = changed
+            .iter()
+            .map(|c| json!({"address": c.addr.to_string(), "actions": c.action.name(), "effects": c.effects, "missing": c.reasons.contains(&Reason::Missing)}))
+            .collect();
+        let unmanaged: Vec<_> = strays.iter().map(|s| json!({"type": s.type_name, "in": s.parent, "id": s.id, "label": s.label})).collect();
+        terminal.line(&json!({"format_version": "1.0", "drift": !changed.is_empty() || !strays.is_empty(), "managed": managed, "unmanaged": unmanaged}).to_string());
+        return;
+    }
+    if changed.is_empty() && strays.is_empty() {
+        terminal.line(&terminal.paint.bold("No drift. The real systems match the configuration."));
+        return;
+    }
+    if !changed.is_empty() {
+        terminal.print(
+            &view::plan::render(plan, view::plan::PlanStyle { paint: terminal.paint, verbose: false })
+                .replace("streamform will do the following:", "Differs from the configuration; apply would do the following:"),
+        );
+    }
+    if !strays.is_empty() {
+        terminal.line(&format!("\n{}", terminal.paint.bold(&format!("Not declared by any block ({}):", strays.len()))));
+        for s in strays {
+            terminal.line(&format!("  {} {} in {}", s.type_name, s.label, s.parent));
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The live edge: the observer that asks the real systems, the host that reads the disk and the clock, progress that becomes events.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+
+use crate::addr::{InstanceAddr, Mode};
+use crate::apply::{Event, Events};
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::lang::host::Host;
+use crate::plan::walk::Observer;
+use crate::resource::{Observed, Private, Progress, ReadRequest, Session, StepRequest, registry};
+use crate::value::Value;
+
+/// Asks the real systems.
+pub struct Live {
+    /// The connections.
+    pub session: Arc<Session>,
+}
+
+#[async_trait]
+impl Observer for Live {
+    async fn read(&self, mode: Mode, type_name: &str, requests: Vec<ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {
+        match registry::find(mode, type_name) {
+            Some(r) => r.read(&self.session, requests).await,
+            None => vec![],
+        }
+    }
+
+    async fn import(&self, addr: &InstanceAddr, id: &str, config: Option<&Value>) -> Result<(Value, Private), Diagnostic> {
+        match registry::find(Mode::Managed, &addr.resource.type_name) {
+            Some(r) => r.import(&self.session, id, config).await,
+            None => Err(Diagnostic::error(crate::diag::codes::plan::UNKNOWN_TYPE, format!("{addr} cannot be imported."))),
+        }
+    }
+
+    async fn probe(&self, type_name: &str, requests: Vec<StepRequest>) -> Vec<Diagnostics> {
+        match registry::find(Mode::Managed, type_name) {
+            Some(r) => r.probe(&self.session, requests).await,
+            None => vec![],
+        }
+    }
+}
+
+/// Turns the notes of resource types into events.
+pub struct Notes(pub Arc<dyn Events>);
+
+impl Progress for Notes {
+    fn note(&self, addr: &InstanceAddr, text: &str) {
+        self.0.emit(&Event::Note { addr: addr.clone(), text: text.to_string() });
+    }
+}
+
+/// Disk, clock and randomness.
+pub struct DiskHost {
+    plan_time: (i64, u32),
+    applying: bool,
+}
+
+impl DiskHost {
+    /// While planning, the present time and randomness are unknown.
+    pub fn new(applying: bool) -> Self {
+        DiskHost { plan_time: unix_now(), applying }
+    }
+
+    /// With the plan time of a saved plan.
+    pub fn at(plan_time: (i64, u32), applying: bool) -> Self {
+        DiskHost { plan_time, applying }
+    }
+}
+
+fn unix_now() -> (i64, u32) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    (i64::try_from(now.as_secs()).unwrap_or(i64::MAX), now.subsec_nanos())
+}
+
+impl Host for DiskHost {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        std::fs::read(path)
+    }
+
+    fn file_exists(&self, path: &Path) -> io::Result<bool> {
+        match std::fs::metadata(path) {
+            Ok(m) if m.is_file() => Ok(true),
+            Ok(_) => Err(io::Error::other("it is not a regular file")),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn walk(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let mut out = Vec::new();
+        walk_into(dir, "", &mut out)?;
+        out.sort();
+        Ok(out)
+    }
+
+    fn absolute(&self, path: &Path) -> io::Result<PathBuf> {
+        std::path::absolute(path)
+    }
+
+    fn home(&self) -> Option<PathBuf> {
+        std::env::var_os("HOME").map(PathBuf::from)
+    }
+
+    fn now(&self) -> Option<(i64, u32)> {
+        self.applying.then(unix_now)
+    }
+
+    fn plan_time(&self) -> (i64, u32) {
+        self.plan_time
+    }
+
+    fn random(&self) -> Option<[u8; 16]> {
+        let mut bytes = [0; 16];
+        (self.applying && getrandom::fill(&mut bytes).is_ok()).then_some(bytes)
+    }
+}
+
+fn walk_into(dir: &Path, prefix: &str, out: &mut Vec<String>) -> io::Result<()> {
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        let kind = std::fs::metadata(entry.path());
+        match kind {
+            Ok(m) if m.is_dir() => walk_into(&entry.path(), &format!("{name}/"), out)?,
+            Ok(m) if m.is_file() => out.push(name),
+            _ => {}
+        }
+    }
+    Ok(())
+}

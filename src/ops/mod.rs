@@ -1,0 +1,121 @@
+//! The verbs: one file for what each command does, above the engine and below the command line.
+//!
+//! A verb takes plain arguments and returns a value or diagnostics; what it shows goes through [`Terminal`]. Arguments are parsed in
+//! [`crate::cli`], text is made in [`crate::view`].
+
+pub mod apply;
+pub mod console;
+pub mod drift;
+pub mod explain;
+pub mod install;
+pub mod live;
+pub mod plan;
+pub mod state;
+pub mod validate;
+pub mod workspace;
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use crate::diag::{Diagnostics, Sources};
+use crate::view::diagnostics as shown;
+use crate::view::paint::Paint;
+
+/// How a command ended, as its exit code says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 0
+    Success,
+    /// 1
+    Failure,
+    /// 2: `-detailed-exitcode` and there are changes, or drift was found.
+    Changes,
+    /// 3: `fmt -check` found something to format.
+    Unformatted,
+}
+
+impl Exit {
+    /// The exit code.
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Success => 0,
+            Exit::Failure => 1,
+            Exit::Changes => 2,
+            Exit::Unformatted => 3,
+        }
+    }
+}
+
+/// Why a verb stopped: diagnostics with the texts that their spans point into.
+#[derive(Debug, Default)]
+pub struct Failure {
+    /// What is wrong.
+    pub diagnostics: Diagnostics,
+    /// The texts.
+    pub sources: Sources,
+}
+
+impl<D: Into<Diagnostics>> From<D> for Failure {
+    fn from(d: D) -> Self {
+        Failure { diagnostics: d.into(), sources: Sources::default() }
+    }
+}
+
+/// What verbs return.
+pub type Result<T = Exit> = std::result::Result<T, Failure>;
+
+/// Where a command shows what it has to say: data on stdout, everything else on stderr.
+#[derive(Clone, Copy, Debug)]
+pub struct Terminal {
+    /// Colour on stdout.
+    pub paint: Paint,
+    /// Machine-readable output was asked for.
+    pub json: bool,
+    /// Questions may be asked.
+    pub input: bool,
+}
+
+impl Terminal {
+    /// Writes to stdout; a closed pipe is no error.
+    pub fn print(&self, text: &str) {
+        drop(std::io::stdout().write_all(text.as_bytes()));
+    }
+
+    /// Writes a line to stdout.
+    pub fn line(&self, text: &str) {
+        self.print(&format!("{text}\n"));
+    }
+
+    /// Writes a line to stderr.
+    pub fn note(&self, text: &str) {
+        drop(writeln!(std::io::stderr(), "{text}"));
+    }
+
+    /// Shows diagnostics: on stderr, or as JSON on stdout.
+    pub fn diagnostics(&self, diagnostics: &Diagnostics, sources: &Sources) {
+        if diagnostics.is_empty() {
+            return;
+        }
+        if self.json {
+            self.line(&serde_json::json!({"type": "diagnostics", "diagnostics": shown::to_json(diagnostics, sources)}).to_string());
+        } else {
+            let color = self.paint.0 && std::io::stderr().is_terminal();
+            let width = ::console::Term::stderr().size_checked().map_or(100, |(_, w)| usize::from(w).clamp(60, 140));
+            let text = shown::render(diagnostics, sources, shown::Style { color, width });
+            self.note(text.trim_end());
+        }
+    }
+
+    /// Asks for one line; `None` where nobody can be asked.
+    pub fn ask(&self, question: &str) -> Option<String> {
+        if !self.input {
+            return None;
+        }
+        drop(write!(std::io::stderr(), "{question}"));
+        drop(std::io::stderr().flush());
+        let mut line = String::new();
+        match std::io::stdin().lock().read_line(&mut line) {
+            Ok(0) | Err(_) => None,
+            Ok(_) => Some(line.trim().to_string()),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! `plan`: what would change.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::live::DiskHost;
+use super::workspace::{VarArgs, Workspace};
+use super::{Exit, Failure, Result, Terminal};
+use crate::apply::Silent;
+use crate::diag::codes::plan as codes;
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::lang::config::DiskFiles;
+use crate::lang::host::Host;
+use crate::plan::saved::{Made, SavedPlan};
+use crate::plan::walk::{self, Inputs};
+use crate::plan::{Options, Plan};
+use crate::state::local::Access;
+use crate::state::{Snapshot, StateStore};
+use crate::view;
+
+/// What `plan` is asked.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// The folder.
+    pub root: PathBuf,
+    /// Variables.
+    pub vars: VarArgs,
+    /// The choices of the run.
+    pub options: Options,
+    /// Losing data is allowed.
+    pub allow_data_loss: bool,
+    /// Show unchanged attributes.
+    pub verbose: bool,
+    /// Exit with 2 when there are changes.
+    pub detailed_exitcode: bool,
+    /// Save the plan here.
+    pub out: Option<PathBuf>,
+}
+
+/// Runs it.
+pub async fn run(request: &Request, terminal: &Terminal) -> Result {
+    let ws = Workspace::load(&request.root, &DiskFiles, &request.vars, terminal)?;
+    let store = ws.store(Access::Read)?;
+    let snapshot = store.snapshot().map_err(|d| ws.failure(d))?;
+    let observer = ws.live(Arc::new(Silent));
+    let host = DiskHost::new(false);
+    let digest = |v: &crate::value::Value| store.digest(v);
+    let inputs = Inputs {
+        config: &ws.config,
+        graph: &ws.graph,
+        variables: &ws.variables,
+        snapshot: &snapshot,
+        options: &request.options,
+        digest: &digest,
+        host: &host,
+        observer: &observer,
+    };
+    check_targets(&ws, &snapshot, &request.options)?;
+    let outcome = walk::walk(&inputs).await;
+    let mut diagnostics = ws.warnings.clone();
+    diagnostics.append(outcome.diagnostics.clone());
+    if diagnostics.has_errors() {
+        return Err(ws.failure(diagnostics));
+    }
+    terminal.diagnostics(&diagnostics, &ws.config.sources);
+    show(&outcome.plan, request.verbose, terminal);
+    let lost = data_loss(&outcome.plan);
+    if let Some(path) = &request.out {
+        if let (Some(d), false) = (lost.clone(), request.allow_data_loss) {
+            return Err(ws.failure(d));
+        }
+        let made = Made {
+            config: &ws.config,
+            variables: &ws.variables,
+            options: &request.options,
+            snapshot: &snapshot,
+            outcome: &outcome,
+            time: host.plan_time(),
+        };
+        SavedPlan::new(&made, &store).write(path).map_err(|d| ws.failure(d))?;
+        if !terminal.json {
+            terminal.line(&format!("\nSaved the plan to {0}. To carry it out: streamform apply {0}", path.display()));
+        }
+    } else if let (Some(d), false) = (lost, request.allow_data_loss) {
+        let warning = Diagnostic { severity: crate::diag::Severity::Warning, ..d };
+        terminal.diagnostics(&warning.into(), &ws.config.sources);
+    }
+    let changes = outcome.plan.has_changes();
+    Ok(if request.detailed_exitcode && changes { Exit::Changes } else { Exit::Success })
+}
+
+/// Shows a plan as text or JSON.
+pub fn show(plan: &Plan, verbose: bool, terminal: &Terminal) {
+    if terminal.json {
+        terminal.line(&view::json::plan(plan).to_string());
+    } else {
+        terminal.print(&view::plan::render(plan, view::plan::PlanStyle { paint: terminal.paint, verbose }));
+    }
+}
+
+/// The error for a plan that loses data.
+pub fn data_loss(plan: &Plan) -> Option<Diagnostic> {
+    let lost: Vec<String> = plan.changes.iter().flat_map(|c| c.data_loss.iter().map(move |l| format!("{}: {l}", c.addr))).collect();
+    let first = lost.first()?;
+    let more = if lost.len() > 1 { format!(" And {} more.", lost.len() - 1) } else { String::new() };
+    let d = Diagnostic::error(codes::DATA_LOSS, format!("{first}{more}"));
+    Some(d.hint("Apply with -allow-data-loss if that is meant, or set deletion_protection = false on the resource."))
+}
+
+/// A target that selects nothing is an error: a typo must not look like "no changes".
+pub fn check_targets(ws: &Workspace, snapshot: &Snapshot, options: &Options) -> std::result::Result<(), Failure> {
+    let mut diags = Diagnostics::new();
+    for target in options.targets.iter().chain(&options.excludes) {
+        let in_state = snapshot.records.keys().any(|a| target.contains(a));
+        let in_config = ws.graph.ids().any(|id| walk::target_hits(target, ws.graph.node(id)));
+        if !in_state && !in_config {
+            let names: Vec<String> = ws.graph.ids().map(|id| ws.graph.node(id).to_string()).collect();
+            let d = Diagnostic::error(codes::NO_TARGET, format!("Nothing in the configuration or the state is at {target}."));
+            let written = target.to_string();
+            diags.push(match crate::diag::did_you_mean(&written, names.iter().map(String::as_str)) {
+                Some(near) => d.hint(format!("Did you mean {near}?")),
+                None => d.hint("streamform graph lists all addresses."),
+            });
+        }
+    }
+    if diags.is_empty() { Ok(()) } else { Err(ws.failure(diags)) }
+}

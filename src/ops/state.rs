@@ -1,0 +1,350 @@
+//! `state`, `output`, `show`, `import`, `lock`: looking at and editing what is recorded.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::workspace::{VarArgs, Workspace, open_store};
+use super::{Exit, Result, Terminal};
+use crate::addr::{InstanceAddr, Target};
+use crate::diag::codes::{cli as codes, state as state_codes};
+use crate::diag::{Diagnostic, did_you_mean};
+use crate::lang::config::{self, DiskFiles};
+use crate::plan::saved::SavedPlan;
+use crate::resource::registry;
+use crate::state::local::Access;
+use crate::state::{Outcome, Snapshot, StateStore, lock};
+use crate::view;
+
+/// The folder of a configuration's store, without evaluating the configuration.
+fn folder(root: &Path) -> Result<PathBuf> {
+    let (config, diagnostics) = config::load(root, &DiskFiles);
+    let backend = config.as_ref().and_then(|c| c.root.settings.backend.clone());
+    match (config, backend) {
+        (Some(c), Some(_)) if !diagnostics.has_errors() => {
+            let graph = crate::graph::Graph::default();
+            let ws = Workspace { root: root.to_path_buf(), config: c, graph, variables: Default::default(), warnings: Default::default() };
+            ws.state_dir()
+        }
+        _ => Ok(root.join("state")),
+    }
+}
+
+fn read(root: &Path) -> Result<(Snapshot, crate::state::LocalStore)> {
+    let store = open_store(&folder(root)?, Access::Read)?;
+    Ok((store.snapshot()?, store))
+}
+
+fn no_record(snapshot: &Snapshot, what: &str) -> Diagnostic {
+    let names: Vec<String> = snapshot.records.keys().map(ToString::to_string).collect();
+    let d = Diagnostic::error(state_codes::NO_RECORD, format!("The state does not hold {what}."));
+    match did_you_mean(what, names.iter().map(String::as_str)) {
+        Some(near) => d.hint(format!("Did you mean {near}?")),
+        None => d.hint("streamform state list shows what it holds."),
+    }
+}
+
+fn target(text: &str) -> std::result::Result<Target, Diagnostic> {
+    text.parse().map_err(|e| Diagnostic::error(codes::USAGE, format!("{text:?} is no address: {e}.")))
+}
+
+/// `state list [ADDR…]`
+pub fn list(root: &Path, wanted: &[String], terminal: &Terminal) -> Result {
+    let (snapshot, _) = read(root)?;
+    let targets = wanted.iter().map(|t| target(t)).collect::<std::result::Result<Vec<_>, _>>()?;
+    let shown = snapshot.records.keys().filter(|a| targets.is_empty() || targets.iter().any(|t| t.contains(a)));
+    if terminal.json {
+        terminal.line(&serde_json::json!(shown.map(ToString::to_string).collect::<Vec<_>>()).to_string());
+    } else {
+        shown.for_each(|a| terminal.line(&a.to_string()));
+    }
+    Ok(Exit::Success)
+}
+
+/// `state show ADDR [-at N]`
+pub fn show(root: &Path, addr: &str, at: Option<u64>, terminal: &Terminal) -> Result {
+    let (now, store) = read(root)?;
+    let snapshot = match at {
+        Some(n) => store.snapshot_at(n)?,
+        None => now,
+    };
+    let wanted = target(addr)?;
+    let record = snapshot.records.iter().find(|(a, _)| wanted.contains(a)).map(|(_, r)| r).ok_or_else(|| no_record(&snapshot, addr))?;
+    if terminal.json {
+        let json = serde_json::json!({"address": record.addr.to_string(), "attributes": view::json::object(&record.attributes), "private": record.private,
+            "tainted": record.tainted, "protected": record.protected});
+        terminal.line(&json.to_string());
+    } else {
+        if record.tainted {
+            terminal.line("# (tainted: its creation did not end well)");
+        }
+        terminal.print(&view::plan::object(&record.addr, &record.attributes));
+    }
+    Ok(Exit::Success)
+}
+
+fn locked<T>(root: &Path, operation: &str, timeout: Duration, f: impl FnOnce(&dyn StateStore) -> Result<T>) -> Result<T> {
+    let dir = folder(root)?;
+    let _guard = lock::acquire(&dir, operation, timeout)?;
+    let store = open_store(&dir, Access::Write)?;
+    store.begin_generation(operation)?;
+    let out = f(&store)?;
+    store.close()?;
+    Ok(out)
+}
+
+/// `state mv FROM TO`
+pub fn mv(root: &Path, from: &str, to: &str, timeout: Duration, terminal: &Terminal) -> Result {
+    let (f, t) = (target(from)?, target(to)?);
+    let count = locked(root, "state mv", timeout, |store| {
+        let snapshot = store.snapshot()?;
+        let moves: Vec<(InstanceAddr, InstanceAddr)> =
+            snapshot.records.keys().filter(|a| f.contains(a)).filter_map(|a| Some((a.clone(), renamed(a, &f, &t)?))).collect();
+        if moves.is_empty() {
+            return Err(no_record(&snapshot, from).into());
+        }
+        store.mv(&moves)?;
+        Ok(moves.len())
+    })?;
+    terminal.line(&format!("Moved {count} object{} from {from} to {to}.", if count == 1 { "" } else { "s" }));
+    Ok(Exit::Success)
+}
+
+fn renamed(addr: &InstanceAddr, from: &Target, to: &Target) -> Option<InstanceAddr> {
+    match (from, to) {
+        (Target::Resource(_), Target::Resource(t)) => Some(t.instance(addr.key.clone())),
+        (_, Target::Instance(t)) => Some(t.clone()),
+        (Target::Instance(_), Target::Resource(t)) => Some(t.instance(None)),
+        (Target::Module(f), Target::Module(t)) => {
+            let mut out = addr.clone();
+            let steps = t.0.iter().chain(addr.resource.module.0.iter().skip(f.0.len())).cloned().collect::<Vec<_>>();
+            out.resource.module = crate::addr::ModulePath(steps.into());
+            Some(out)
+        }
+        _ => None,
+    }
+}
+
+/// `state rm ADDR…`: the objects stay, streamform forgets them.
+pub fn rm(root: &Path, wanted: &[String], timeout: Duration, terminal: &Terminal) -> Result {
+    let targets = wanted.iter().map(|t| target(t)).collect::<std::result::Result<Vec<_>, _>>()?;
+    let gone = locked(root, "state rm", timeout, |store| {
+        let snapshot = store.snapshot()?;
+        for (t, text) in targets.iter().zip(wanted) {
+            if !snapshot.records.keys().any(|a| t.contains(a)) {
+                return Err(no_record(&snapshot, text).into());
+            }
+        }
+        let gone: Vec<InstanceAddr> = snapshot.records.keys().filter(|a| targets.iter().any(|t| t.contains(a))).cloned().collect();
+        store.remove(&gone)?;
+        Ok(gone)
+    })?;
+    gone.iter().for_each(|a| terminal.line(&format!("Removed {a}. The object itself stays as it is.")));
+    Ok(Exit::Success)
+}
+
+/// `state history`
+pub fn history(root: &Path, terminal: &Terminal) -> Result {
+    let (_, store) = read(root)?;
+    for g in store.history()? {
+        if terminal.json {
+            terminal.line(&serde_json::json!({"generation": g.number, "operation": g.operation, "started": g.started, "created": g.created, "updated": g.updated, "deleted": g.deleted}).to_string());
+        } else {
+            terminal.line(&format!(
+                "{:>4}  {}  {:<10} {} created, {} updated, {} deleted",
+                g.number, g.started, g.operation, g.created, g.updated, g.deleted
+            ));
+        }
+    }
+    Ok(Exit::Success)
+}
+
+/// `state export`
+pub fn export(root: &Path) -> Result {
+    let (_, store) = read(root)?;
+    store.export(&mut std::io::stdout().lock())?;
+    Ok(Exit::Success)
+}
+
+/// `state restore FILE`
+pub fn restore(root: &Path, file: &Path, timeout: Duration, terminal: &Terminal) -> Result {
+    let opened = std::fs::File::open(file);
+    let input = opened.map_err(|e| Diagnostic::error(codes::FILE, format!("{} cannot be read: {e}.", file.display())))?;
+    locked(root, "state restore", timeout, |store| Ok(store.import(&mut std::io::BufReader::new(input))?))?;
+    terminal.line(&format!("Restored the state from {}.", file.display()));
+    Ok(Exit::Success)
+}
+
+/// `output [NAME]`
+pub fn output(root: &Path, name: Option<&str>, raw: bool, terminal: &Terminal) -> Result {
+    let (snapshot, _) = read(root)?;
+    let Some(name) = name else {
+        if terminal.json {
+            terminal.line(&super::apply::show_outputs_json(&snapshot.outputs).to_string());
+        } else {
+            for (name, o) in &snapshot.outputs {
+                let shown = if o.sensitive { "(sensitive value)".to_string() } else { crate::value::print::console(&o.value) };
+                terminal.line(&format!("{name} = {shown}"));
+            }
+        }
+        return Ok(Exit::Success);
+    };
+    let Some(o) = snapshot.outputs.get(name) else {
+        let known: Vec<&str> = snapshot.outputs.keys().map(|k| &**k).collect();
+        let d = Diagnostic::error(codes::NO_OUTPUT, format!("The state holds no output {name:?}."));
+        let hint = match did_you_mean(name, known.iter().copied()) {
+            Some(near) => format!("Did you mean {near:?}?"),
+            None if known.is_empty() => "No outputs are recorded: they are written by apply.".into(),
+            None => format!("The outputs are {}.", known.join(", ")),
+        };
+        return Err(d.hint(hint).into());
+    };
+    if !o.value.is_wholly_known() {
+        let d =
+            Diagnostic::error(codes::NO_OUTPUT, format!("The output {name:?} is sensitive, and the state does not keep sensitive values."));
+        return Err(d.hint("streamform console evaluates it: echo output.… or the expression itself.").into());
+    }
+    let text = match (raw, terminal.json) {
+        (true, _) => match (o.value.as_str(), o.value.as_bool(), o.value.as_number()) {
+            (Some(s), ..) => s.to_string(),
+            (_, Some(b), _) => b.to_string(),
+            (.., Some(n)) => n.to_string(),
+            _ => {
+                return Err(Diagnostic::error(codes::NO_OUTPUT, format!("The output {name:?} is no string, number or boolean."))
+                    .hint("Use -json.")
+                    .into());
+            }
+        },
+        (_, true) => format!("{}\n", view::json::clear_value(&o.value)),
+        _ => format!("{}\n", crate::value::print::console(&o.value)),
+    };
+    terminal.print(&text);
+    drop(std::io::stdout().flush());
+    Ok(Exit::Success)
+}
+
+/// `show [PLAN]`
+pub fn show_all(root: &Path, plan: Option<&Path>, terminal: &Terminal) -> Result {
+    if let Some(path) = plan {
+        let saved = SavedPlan::read(path)?;
+        let text = if terminal.json { saved.shown().to_string() } else { saved_text(&saved) };
+        terminal.line(text.trim_end());
+        return Ok(Exit::Success);
+    }
+    let (snapshot, _) = read(root)?;
+    if terminal.json {
+        let records: Vec<_> = snapshot
+            .records
+            .values()
+            .map(|r| serde_json::json!({"address": r.addr.to_string(), "values": view::json::object(&r.attributes)}))
+            .collect();
+        terminal.line(
+            &serde_json::json!({"format_version": "1.0", "lineage": snapshot.lineage, "serial": snapshot.serial, "resources": records,
+            "outputs": super::apply::show_outputs_json(&snapshot.outputs)})
+            .to_string(),
+        );
+        return Ok(Exit::Success);
+    }
+    if snapshot.records.is_empty() {
+        terminal.line("The state is empty.");
+    }
+    for r in snapshot.records.values() {
+        terminal.print(&view::plan::object(&r.addr, &r.attributes));
+        terminal.line("");
+    }
+    super::apply::print_outputs(&snapshot.outputs, terminal);
+    Ok(Exit::Success)
+}
+
+fn saved_text(saved: &SavedPlan) -> String {
+    let mut out = String::new();
+    for c in saved.shown()["resource_changes"].as_array().into_iter().flatten() {
+        let actions: Vec<&str> = c["change"]["actions"].as_array().into_iter().flatten().filter_map(|a| a.as_str()).collect();
+        if actions == ["no-op"] {
+            continue;
+        }
+        out.push_str(&format!("{:<14} {}\n", actions.join("/"), c["address"].as_str().unwrap_or_default()));
+        for e in c["effects"].as_array().into_iter().flatten() {
+            out.push_str(&format!("                 {}\n", e.as_str().unwrap_or_default()));
+        }
+    }
+    let s = &saved.shown()["summary"];
+    out.push_str(&format!("\nPlan: {} to add, {} to change, {} to destroy.\n", s["add"], s["change"], s["destroy"]));
+    out
+}
+
+/// `import ADDR ID`
+pub async fn import(root: &Path, vars: &VarArgs, addr: &str, id: &str, timeout: Duration, terminal: &Terminal) -> Result {
+    let ws = Workspace::load(root, &DiskFiles, vars, terminal)?;
+    let addr: InstanceAddr =
+        addr.parse().map_err(|e| ws.failure(Diagnostic::error(codes::USAGE, format!("{addr:?} is no address: {e}."))))?;
+    let _lock = ws.lock("import", timeout, terminal)?;
+    let store = ws.store(Access::Write)?;
+    let snapshot = store.snapshot().map_err(|d| ws.failure(d))?;
+    if snapshot.records.contains_key(&addr) {
+        let d = Diagnostic::error(codes::IMPORT, format!("The state already holds {addr}."))
+            .hint("To import it anew, remove it first: streamform state rm.");
+        return Err(ws.failure(d));
+    }
+    let live = ws.live(Arc::new(crate::apply::Silent));
+    let host = super::live::DiskHost::new(false);
+    let options = crate::plan::Options::default();
+    let digest = |v: &crate::value::Value| store.digest(v);
+    let inputs = crate::plan::walk::Inputs {
+        config: &ws.config,
+        graph: &ws.graph,
+        variables: &ws.variables,
+        snapshot: &snapshot,
+        options: &options,
+        digest: &digest,
+        host: &host,
+        observer: &live,
+    };
+    let outcome = crate::plan::walk::walk(&inputs).await;
+    let Some(change) = outcome.plan.changes.iter().find(|c| c.addr == addr) else {
+        let mut diagnostics = outcome.diagnostics;
+        let d = Diagnostic::error(codes::IMPORT, format!("The configuration does not declare {addr}."));
+        diagnostics
+            .push(d.hint(format!("Write the block first: resource {:?} {:?} {{ … }}.", &*addr.resource.type_name, &*addr.resource.name)));
+        return Err(ws.failure(diagnostics));
+    };
+    let Some(resource) = registry::find(addr.resource.mode, &addr.resource.type_name) else {
+        return Err(ws.failure(Diagnostic::error(codes::IMPORT, format!("{addr} cannot be imported."))));
+    };
+    let (value, private) = resource.import(&live.session, id, change.planned.as_ref()).await.map_err(|d| ws.failure(d.on(&addr)))?;
+    let record = crate::state::Record {
+        addr: addr.clone(),
+        schema_version: resource.schema().version,
+        attributes: value,
+        private,
+        dependencies: change.dependencies.clone(),
+        tainted: false,
+        protected: change.protected,
+        create_before_destroy: change.create_before_destroy,
+    };
+    store.begin_generation("import").map_err(|d| ws.failure(d))?;
+    store.finish(&[Outcome { addr: addr.clone(), record: Some(record) }]).map_err(|d| ws.failure(d))?;
+    store.close().map_err(|d| ws.failure(d))?;
+    terminal.line(&format!("Imported {addr} from {id:?}. streamform plan shows where the configuration differs."));
+    Ok(Exit::Success)
+}
+
+/// `lock list`
+pub fn lock_list(root: &Path, terminal: &Terminal) -> Result {
+    match lock::current(&folder(root)?)? {
+        None => terminal.line("The state is not locked."),
+        Some((info, true)) => terminal.line(&format!("Locked: {}", info.describe())),
+        Some((info, false)) => {
+            terminal.line(&format!("Left behind by a dead process: {}. The next command that locks frees it.", info.describe()))
+        }
+    }
+    Ok(Exit::Success)
+}
+
+/// `force-unlock ID`
+pub fn force_unlock(root: &Path, id: &str, terminal: &Terminal) -> Result {
+    let info = lock::force_unlock(&folder(root)?, id)?;
+    terminal.line(&format!("Freed the lock of {}.", info.describe()));
+    Ok(Exit::Success)
+}

@@ -1,0 +1,173 @@
+//! A workspace: the folder that a command works in, with its configuration loaded, its variables collected and its state opened.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::live::{DiskHost, Live, Notes};
+use super::{Failure, Terminal};
+use crate::addr::ResourceAddr;
+use crate::apply::Events;
+use crate::diag::codes::{cli as codes, lang as lang_codes};
+use crate::diag::{Diagnostic, Diagnostics, Sources};
+use crate::graph::Graph;
+use crate::lang::config::{self, Config, DiskFiles, FileSource, Module, variables};
+use crate::lang::eval::{EvalContext, NoScope, eval};
+use crate::resource::{Session, registry};
+use crate::schema::Schema;
+use crate::state::lock::{self, LockGuard};
+use crate::state::{LocalStore, local::Access};
+use crate::value::Value;
+
+/// What is said on the command line about variables, in order.
+pub type VarArgs = Vec<variables::VarArg>;
+
+/// A loaded configuration.
+pub struct Workspace {
+    /// The folder, as given: `.` unless the command says otherwise.
+    pub root: PathBuf,
+    /// The configuration.
+    pub config: Config,
+    /// Its graph.
+    pub graph: Graph,
+    /// The root variables that were given a value.
+    pub variables: BTreeMap<Arc<str>, Value>,
+    /// Warnings so far.
+    pub warnings: Diagnostics,
+}
+
+impl Workspace {
+    /// Loads a folder. All that is wrong with it is reported at once.
+    pub fn load(root: &Path, files: &dyn FileSource, vars: &VarArgs, terminal: &Terminal) -> Result<Workspace, Failure> {
+        let (config, mut diagnostics) = config::load(root, files);
+        let Some(mut config) = config else { return Err(Failure { diagnostics, sources: Sources::default() }) };
+        let (graph, found) = Graph::build(&config);
+        diagnostics.append(found);
+        if diagnostics.has_errors() {
+            return Err(Failure { diagnostics, sources: config.sources });
+        }
+        let (variables, found) = collect(root, &mut config, vars, &DiskFiles, terminal);
+        diagnostics.append(found);
+        if diagnostics.has_errors() {
+            return Err(Failure { diagnostics, sources: config.sources });
+        }
+        Ok(Workspace { root: root.to_path_buf(), config, graph, variables, warnings: diagnostics })
+    }
+
+    /// Loads a folder for a command that can do without values: a variable that nothing gives one is unknown.
+    pub fn load_without_values(root: &Path, files: &dyn FileSource, vars: &VarArgs) -> Result<Workspace, Failure> {
+        let (config, mut diagnostics) = config::load(root, files);
+        let Some(mut config) = config else { return Err(Failure { diagnostics, sources: Sources::default() }) };
+        let (graph, found) = Graph::build(&config);
+        diagnostics.append(found);
+        if diagnostics.has_errors() {
+            return Err(Failure { diagnostics, sources: config.sources });
+        }
+        let host = DiskHost::new(false);
+        let cx = EvalContext::new(&host, root, root);
+        let module = Arc::clone(&config.root);
+        let (given, found) = variables::collect(root, files, vars, [], &module, &mut config.sources, &cx);
+        diagnostics.append(found);
+        let values = module.variables.iter().map(|(name, v)| {
+            let value = match (given.get(name), v.default.is_some()) {
+                (None, false) => Value::unknown(v.ty.clone()),
+                (g, _) => variables::value_of(v, g.map(|g| &g.value), g.and_then(|g| g.span), &cx, &mut diagnostics),
+            };
+            (name.clone(), value)
+        });
+        let variables = values.collect();
+        Ok(Workspace { root: root.to_path_buf(), config, graph, variables, warnings: diagnostics })
+    }
+
+    /// A failure with this workspace's texts.
+    pub fn failure(&self, diagnostics: impl Into<Diagnostics>) -> Failure {
+        Failure { diagnostics: diagnostics.into(), sources: self.config.sources.clone() }
+    }
+
+    /// The folder of the state store.
+    pub fn state_dir(&self) -> Result<PathBuf, Failure> {
+        state_dir(&self.root, &self.config.root).map_err(|d| self.failure(d))
+    }
+
+    /// Opens the store.
+    pub fn store(&self, access: Access) -> Result<LocalStore, Failure> {
+        open_store(&self.state_dir()?, access).map_err(|d| self.failure(d))
+    }
+
+    /// Takes the lock of the store.
+    pub fn lock(&self, operation: &str, timeout: Duration, terminal: &Terminal) -> Result<LockGuard, Failure> {
+        let guard = lock::acquire(&self.state_dir()?, operation, timeout).map_err(|d| self.failure(d))?;
+        let notes = guard.notes.iter().cloned().fold(Diagnostics::new(), |mut all, d| {
+            all.push(d);
+            all
+        });
+        terminal.diagnostics(&notes, &self.config.sources);
+        Ok(guard)
+    }
+
+    /// Connections for one run.
+    pub fn session(&self, events: Arc<dyn Events>) -> Arc<Session> {
+        let absolute = std::path::absolute(&self.root).unwrap_or_else(|_| self.root.clone());
+        Arc::new(Session::new(absolute.join(".streamform"), absolute, Arc::new(Notes(events))))
+    }
+
+    /// The observer of the real systems.
+    pub fn live(&self, events: Arc<dyn Events>) -> Live {
+        Live { session: self.session(events) }
+    }
+}
+
+/// The schema of a record's type.
+pub fn schema_of(addr: &ResourceAddr) -> Option<&'static Schema> {
+    registry::schema(addr)
+}
+
+/// Opens a store with the schemas of this program.
+pub fn open_store(dir: &Path, access: Access) -> Result<LocalStore, Diagnostic> {
+    LocalStore::open(dir, access, Arc::new(schema_of))
+}
+
+fn state_dir(root: &Path, module: &Module) -> Result<PathBuf, Diagnostic> {
+    let Some((kind, body)) = &module.settings.backend else { return Ok(root.join("state")) };
+    if &*kind.name != "local" {
+        let d = Diagnostic::error(codes::BACKEND, format!("There is no backend {:?} in this version.", &*kind.name));
+        return Err(d.at(kind.span).hint("Use backend \"local\" { path = \"state\" }."));
+    }
+    let Some(attr) = body.attr("path") else { return Ok(root.join("state")) };
+    let host = DiskHost::new(false);
+    let mut diags = Diagnostics::new();
+    let value = eval(&attr.expr, &NoScope, &EvalContext::new(&host, root, root), &mut diags);
+    match (diags.into_iter().next(), value.as_str()) {
+        (Some(d), _) => Err(d),
+        (None, Some(path)) if !path.is_empty() => Ok(root.join(path)),
+        _ => Err(Diagnostic::error(lang_codes::SYNTAX, "The path of a local backend must be a string.").at(attr.expr.span)),
+    }
+}
+
+/// The value of every root variable. Where nothing gives one, it is asked for on a terminal.
+fn collect(
+    root: &Path,
+    config: &mut Config,
+    vars: &VarArgs,
+    files: &dyn FileSource,
+    terminal: &Terminal,
+) -> (BTreeMap<Arc<str>, Value>, Diagnostics) {
+    let environment = || std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+    let host = DiskHost::new(false);
+    let cx = EvalContext::new(&host, root, root);
+    let module = Arc::clone(&config.root);
+    let (mut given, mut diags) = variables::collect(root, files, vars, environment(), &module, &mut config.sources, &cx);
+    let mut asked = vars.clone();
+    for variable in variables::missing(&module, &given) {
+        let about = variable.description.as_deref().map(|d| format!("  {d}\n")).unwrap_or_default();
+        let Some(text) = terminal.ask(&format!("var.{}\n{about}  Enter a value: ", variable.name.name)) else { break };
+        asked.push(variables::VarArg::Assign { name: variable.name.name.to_string(), text });
+    }
+    if asked.len() > vars.len() {
+        (given, diags) = variables::collect(root, files, &asked, environment(), &module, &mut config.sources, &cx);
+    }
+    let (values, found) = variables::finish(&module, &given, &cx);
+    diags.append(found);
+    (values, diags)
+}

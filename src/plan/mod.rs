@@ -1,0 +1,259 @@
+//! The plan: what has to change, decided once.
+//!
+//! [`walk`] goes over the graph, evaluates, asks an [`walk::Observer`] for what exists (batched) and lets each resource type decide
+//! ([`diff`]); the result is a [`Plan`], plain data that apply follows without deciding again. [`steps`] turns the changes into an
+//! execution graph. Apart from the observer, which is a trait, everything here is pure: the same inputs give the same plan, which is
+//! what lets a saved plan hold its inputs and a digest instead of values that may be secret.
+
+pub mod diff;
+mod records;
+pub mod saved;
+pub mod steps;
+pub mod walk;
+pub mod world;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::addr::{InstanceAddr, ResourceAddr, Target};
+use crate::resource::Private;
+use crate::value::Value;
+
+/// What is to be done with one instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Action {
+    /// Nothing.
+    NoOp,
+    /// Read a data source during apply, because its configuration is not known before.
+    Read,
+    /// Make it.
+    Create,
+    /// Change it in place.
+    Update,
+    /// Make a new one in place of the old: destroy first.
+    Replace,
+    /// Make a new one, then destroy the old.
+    ReplaceCreateFirst,
+    /// Remove it.
+    Delete,
+    /// Drop it from the state; the object stays.
+    Forget,
+}
+
+impl Action {
+    /// Whether anything happens on a real system.
+    pub fn changes(self) -> bool {
+        !matches!(self, Action::NoOp | Action::Read | Action::Forget)
+    }
+
+    /// The sign in front of a change.
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Action::NoOp => " ",
+            Action::Read => "<=",
+            Action::Create => "+",
+            Action::Update => "~",
+            Action::Replace => "-/+",
+            Action::ReplaceCreateFirst => "+/-",
+            Action::Delete => "-",
+            Action::Forget => ".",
+        }
+    }
+
+    /// The name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Action::NoOp => "no-op",
+            Action::Read => "read",
+            Action::Create => "create",
+            Action::Update => "update",
+            Action::Replace => "delete-create",
+            Action::ReplaceCreateFirst => "create-delete",
+            Action::Delete => "delete",
+            Action::Forget => "forget",
+        }
+    }
+}
+
+/// Why an action was chosen, where that is not plain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// These attributes cannot change in place: name and why.
+    CannotUpdate(Vec<(String, String)>),
+    /// A failed create left it unsound.
+    Tainted,
+    /// `-replace` names it.
+    Requested,
+    /// `replace_triggered_by` names something that changes.
+    Triggered,
+    /// Its block is no longer in the configuration.
+    NotInConfiguration,
+    /// Its key is no longer among `count` or `for_each`.
+    NoLongerRepeated,
+    /// A `destroy` run.
+    Destroying,
+    /// It was found missing on the real system.
+    Missing,
+    /// An `import` block.
+    Imported(String),
+    /// A `moved` block: where it was.
+    Moved(InstanceAddr),
+}
+
+/// One planned change.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// Which instance.
+    pub addr: InstanceAddr,
+    /// What is done.
+    pub action: Action,
+    /// Why.
+    pub reasons: Vec<Reason>,
+    /// The object now.
+    pub prior: Option<Value>,
+    /// The provider's private part now.
+    pub private: Private,
+    /// The object as it will be.
+    pub planned: Option<Value>,
+    /// What will be done on the real system, a line each.
+    pub effects: Vec<String>,
+    /// What will be lost, a sentence each.
+    pub data_loss: Vec<String>,
+    /// The blocks it needs directly.
+    pub dependencies: Vec<ResourceAddr>,
+    /// Parts of its configuration are known only during apply.
+    pub deferred: bool,
+    /// Kept from destruction by `prevent_destroy` once applied.
+    pub protected: bool,
+    /// The step's time limits by verb name, where a `timeouts` block sets them, in milliseconds.
+    pub timeouts: BTreeMap<String, u64>,
+    /// `create_before_destroy`.
+    pub create_before_destroy: bool,
+    /// The state record changes although the object does not (moved, imported, refreshed).
+    pub record_changes: bool,
+}
+
+/// What differs between the state and the real system.
+#[derive(Clone, Debug)]
+pub struct Drift {
+    /// Which instance.
+    pub addr: InstanceAddr,
+    /// As recorded.
+    pub recorded: Value,
+    /// As found; `None` when it is gone.
+    pub found: Option<Value>,
+}
+
+/// A planned output value.
+#[derive(Clone, Debug)]
+pub struct OutputChange {
+    /// The value before, where there was one.
+    pub prior: Option<Value>,
+    /// The value after; `None` when the output goes.
+    pub planned: Option<Value>,
+    /// Declared sensitive.
+    pub sensitive: bool,
+}
+
+/// What kind of run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RunMode {
+    /// Bring the real systems to what the configuration says.
+    #[default]
+    Normal,
+    /// Remove everything that the state holds.
+    Destroy,
+    /// Only bring the state up to date with the real systems.
+    RefreshOnly,
+}
+
+/// The choices of one run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What kind of run.
+    pub mode: RunMode,
+    /// Whether to read the real systems (`-refresh=false` does not).
+    pub refresh: bool,
+    /// Only these and what they need.
+    pub targets: Vec<Target>,
+    /// Not these and not what needs them.
+    pub excludes: Vec<Target>,
+    /// Replace these even if nothing says so.
+    pub replace: Vec<InstanceAddr>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { mode: RunMode::Normal, refresh: true, targets: vec![], excludes: vec![], replace: vec![] }
+    }
+}
+
+/// The whole plan.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// Every instance, in the order of the configuration, deletes of what is no longer there last.
+    pub changes: Vec<Change>,
+    /// The root outputs.
+    pub outputs: BTreeMap<Arc<str>, OutputChange>,
+    /// What was found to differ from the state.
+    pub drift: Vec<Drift>,
+    /// What `-target` and `-exclude` left out.
+    pub skipped: Vec<String>,
+    /// What kind of run.
+    pub mode: RunMode,
+}
+
+/// How many of each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Imported.
+    pub import: usize,
+    /// Created (with replacements).
+    pub add: usize,
+    /// Changed in place.
+    pub change: usize,
+    /// Destroyed (with replacements).
+    pub destroy: usize,
+    /// Forgotten.
+    pub forget: usize,
+}
+
+impl Plan {
+    /// How many of each action.
+    pub fn counts(&self) -> Counts {
+        let mut c = Counts::default();
+        for change in &self.changes {
+            c.import += usize::from(change.reasons.iter().any(|r| matches!(r, Reason::Imported(_))));
+            match change.action {
+                Action::Create => c.add += 1,
+                Action::Update => c.change += 1,
+                Action::Delete => c.destroy += 1,
+                Action::Forget => c.forget += 1,
+                Action::Replace | Action::ReplaceCreateFirst => {
+                    c.add += 1;
+                    c.destroy += 1;
+                }
+                Action::NoOp | Action::Read => {}
+            }
+        }
+        c
+    }
+
+    /// Whether apply would change a real system, the recorded outputs or what the state holds beyond a refresh.
+    pub fn has_changes(&self) -> bool {
+        let resources = self.changes.iter().any(|c| c.action.changes() || c.action == Action::Forget || c.record_changes);
+        let refreshed = self.mode == RunMode::RefreshOnly && !self.drift.is_empty();
+        resources || refreshed || self.outputs.values().any(OutputChange::changes)
+    }
+}
+
+impl OutputChange {
+    /// Whether the output changes.
+    pub fn changes(&self) -> bool {
+        match (&self.prior, &self.planned) {
+            (Some(a), Some(b)) => !diff::same(a, b),
+            (None, None) => false,
+            _ => true,
+        }
+    }
+}

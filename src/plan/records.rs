@@ -1,0 +1,128 @@
+//! The recorded objects at the start of a walk: `moved` blocks applied, operations in doubt taken in.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::addr::{InstanceAddr, ModulePath, ResourceAddr, Target};
+use crate::lang::config::{Config, Module, Moved};
+use crate::resource::Verb;
+use crate::state::{Record, Snapshot};
+
+/// A recorded object as the walk sees it.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// The record, under its address of now.
+    pub record: Arc<Record>,
+    /// Where a `moved` block took it from.
+    pub moved_from: Option<InstanceAddr>,
+    /// Its create was begun and never ended: only a read tells whether it exists.
+    pub in_doubt: bool,
+}
+
+/// All recorded objects by their address of now.
+pub fn gather(config: &Config, snapshot: &Snapshot) -> BTreeMap<InstanceAddr, Known> {
+    let mut moves = Vec::new();
+    collect_moves(&config.root, ModulePath::root(), &mut moves);
+    let mut out = BTreeMap::new();
+    for (addr, record) in &snapshot.records {
+        let now = moved(addr, &moves).filter(|to| !snapshot.records.contains_key(to));
+        let (record, moved_from) = match now {
+            Some(to) => (Arc::new(Record { addr: to, ..(**record).clone() }), Some(addr.clone())),
+            None => (Arc::clone(record), None),
+        };
+        out.insert(record.addr.clone(), Known { record, moved_from, in_doubt: false });
+    }
+    for doubt in snapshot.in_doubt.iter().filter(|d| d.verb == Verb::Create) {
+        let known = Known { record: Arc::new(doubt.intent.clone()), moved_from: None, in_doubt: true };
+        out.entry(doubt.addr.clone()).or_insert(known);
+    }
+    out
+}
+
+fn collect_moves<'c>(module: &'c Module, path: ModulePath, out: &mut Vec<(ModulePath, &'c Moved)>) {
+    out.extend(module.moved.iter().map(|m| (path.clone(), m)));
+    for (name, call) in &module.calls {
+        collect_moves(&call.module, path.child(name, None), out);
+    }
+}
+
+/// Follows `moved` blocks from an address; a chain of moves is followed to its end.
+fn moved(addr: &InstanceAddr, moves: &[(ModulePath, &Moved)]) -> Option<InstanceAddr> {
+    let mut at = addr.clone();
+    // Each move is taken at most once, so a circle of moves ends.
+    for _ in 0..moves.len() {
+        match moves.iter().find_map(|(within, m)| one_move(&at, within, m)) {
+            Some(next) if next != at => at = next,
+            _ => break,
+        }
+    }
+    (at != *addr).then_some(at)
+}
+
+fn one_move(addr: &InstanceAddr, within: &ModulePath, m: &Moved) -> Option<InstanceAddr> {
+    if !addr.resource.module.is_within(within) {
+        return None;
+    }
+    let depth = within.0.len();
+    let (outer, inner) = addr.resource.module.0.split_at(depth);
+    let relative = InstanceAddr {
+        resource: ResourceAddr { module: ModulePath(inner.to_vec().into()), ..addr.resource.clone() },
+        key: addr.key.clone(),
+    };
+    let to = relocate(&relative, &m.from, &m.to)?;
+    let module: Vec<_> = outer.iter().chain(to.resource.module.0.iter()).cloned().collect();
+    Some(InstanceAddr { resource: ResourceAddr { module: ModulePath(module.into()), ..to.resource }, key: to.key })
+}
+
+fn relocate(addr: &InstanceAddr, from: &Target, to: &Target) -> Option<InstanceAddr> {
+    match (from, to) {
+        (Target::Module(f), Target::Module(t)) => {
+            let path = &addr.resource.module;
+            if path.0.len() < f.0.len() || !ModulePath(path.0[..f.0.len()].to_vec().into()).eq(f) {
+                // `module.a` stands for `module.a[…]` as well: the keys come along.
+                let keyed = path.is_within(f) && f.0.last().is_some_and(|s| s.key.is_none()) && t.0.last().is_some_and(|s| s.key.is_none());
+                if !keyed {
+                    return None;
+                }
+            }
+            let mut steps = t.0.to_vec();
+            if let (Some(last), Some(was)) = (steps.last_mut(), path.0.get(f.0.len() - 1)) {
+                last.key = last.key.clone().or_else(|| f.0.last().and_then(|s| s.key.is_none().then(|| was.key.clone()).flatten()));
+            }
+            steps.extend(path.0[f.0.len()..].iter().cloned());
+            let resource = ResourceAddr { module: ModulePath(steps.into()), ..addr.resource.clone() };
+            Some(InstanceAddr { resource, key: addr.key.clone() })
+        }
+        (Target::Resource(f), _) if *f == addr.resource => match to {
+            Target::Resource(t) => Some(t.instance(addr.key.clone())),
+            Target::Instance(t) if addr.key.is_none() => Some(t.clone()),
+            _ => None,
+        },
+        (Target::Instance(f), Target::Instance(t)) if f == addr => Some(t.clone()),
+        (Target::Instance(f), Target::Resource(t)) if f == addr => Some(t.instance(None)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::{SourceId, Span};
+
+    fn go(addr: &str, from: &str, to: &str) -> Option<String> {
+        let span = Span { source: SourceId(0), start: 0, end: 0 };
+        let m = Moved { from: from.parse().unwrap(), to: to.parse().unwrap(), span };
+        moved(&addr.parse().unwrap(), &[(ModulePath::root(), &m)]).map(|a| a.to_string())
+    }
+
+    #[test]
+    fn moves_blocks_instances_and_modules() {
+        assert_eq!(go("t.a", "t.a", "t.b").as_deref(), Some("t.b"));
+        assert_eq!(go("t.a[1]", "t.a", "t.b").as_deref(), Some("t.b[1]"));
+        assert_eq!(go("t.a", "t.a", "t.a[0]").as_deref(), Some("t.a[0]"));
+        assert_eq!(go("t.a[\"x\"]", "t.a[\"x\"]", "t.x").as_deref(), Some("t.x"));
+        assert_eq!(go("module.m.t.a", "module.m", "module.n").as_deref(), Some("module.n.t.a"));
+        assert_eq!(go("module.m.t.a", "module.m", "module.n[0]").as_deref(), Some("module.n[0].t.a"));
+        assert_eq!(go("t.c", "t.a", "t.b"), None);
+    }
+}

@@ -1,0 +1,328 @@
+//! The plan as text: what a person reads before saying yes.
+//!
+//! It reads like Terraform's, and adds for each change what will be done on the real system. By default unchanged attributes are
+//! left out; `verbose` shows them. Sensitive values are masked by [`Value`]'s own `Display`.
+
+use std::collections::BTreeSet;
+
+use super::paint::Paint;
+use crate::plan::diff::same;
+use crate::plan::{Action, Change, Counts, Drift, OutputChange, Plan, Reason, RunMode};
+use crate::resource::registry;
+use crate::value::{Repr, Value};
+
+/// How to show.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PlanStyle {
+    /// Colour.
+    pub paint: Paint,
+    /// Show unchanged attributes and skipped instances.
+    pub verbose: bool,
+}
+
+/// The whole plan.
+pub fn render(plan: &Plan, style: PlanStyle) -> String {
+    let mut out = String::new();
+    let changes: Vec<&Change> = plan.changes.iter().filter(|c| shown(c)).collect();
+    if plan.mode == RunMode::RefreshOnly || style.verbose {
+        for d in &plan.drift {
+            out.push_str(&drift(d, style));
+        }
+    }
+    if plan.mode == RunMode::RefreshOnly {
+        let n = plan.drift.len();
+        out.push_str(&match n {
+            0 => format!("{}\n", style.paint.bold("No changes. The state matches the real systems.")),
+            n => format!("{}\n", style.paint.bold(&format!("Plan: {n} to refresh in the state. Nothing on a real system is touched."))),
+        });
+        return out;
+    }
+    if !plan.has_changes() {
+        out.push_str(&format!("{}\n", style.paint.bold("No changes. The real systems match the configuration.")));
+        skipped(&mut out, plan, style);
+        return out;
+    }
+    if !changes.is_empty() {
+        out.push_str("streamform will do the following:\n");
+    }
+    for c in changes {
+        out.push('\n');
+        change(&mut out, c, style);
+    }
+    let losses: Vec<String> = plan
+        .changes
+        .iter()
+        .flat_map(|c| c.data_loss.iter().map(move |l| format!("  {} {}: {l}\n", style.paint.red("!"), c.addr)))
+        .collect();
+    if !losses.is_empty() {
+        out.push_str(&format!("\n{}\n{}", style.paint.red("Data will be lost:"), losses.concat()));
+    }
+    out.push_str(&format!("\n{}\n", style.paint.bold(&summary(&plan.counts()))));
+    outputs(&mut out, plan, style);
+    skipped(&mut out, plan, style);
+    out
+}
+
+/// `Plan: 1 to add, 0 to change, 0 to destroy.`
+pub fn summary(c: &Counts) -> String {
+    let mut parts = Vec::new();
+    if c.import > 0 {
+        parts.push(format!("{} to import", c.import));
+    }
+    parts.push(format!("{} to add, {} to change, {} to destroy", c.add, c.change, c.destroy));
+    if c.forget > 0 {
+        parts.push(format!("{} to forget", c.forget));
+    }
+    format!("Plan: {}.", parts.join(", "))
+}
+
+fn shown(c: &Change) -> bool {
+    c.action != Action::NoOp || c.record_changes
+}
+
+fn skipped(out: &mut String, plan: &Plan, style: PlanStyle) {
+    if plan.skipped.is_empty() {
+        return;
+    }
+    out.push_str(&format!("\n{} left out by -target or -exclude", plan.skipped.len()));
+    if style.verbose || plan.skipped.len() <= 10 {
+        out.push_str(&format!(": {}", plan.skipped.join(", ")));
+    }
+    out.push_str(".\n");
+}
+
+fn drift(d: &Drift, style: PlanStyle) -> String {
+    let what = if d.found.is_some() { "was changed outside streamform" } else { "is gone" };
+    let mut out = format!("  {} {}\n", style.paint.bold(&format!("# {} {what}", d.addr)), "");
+    if let Some(found) = &d.found {
+        attributes(&mut out, Some(&d.recorded), Some(found), style, 6);
+    }
+    out
+}
+
+fn headline(c: &Change) -> String {
+    let what = match c.action {
+        Action::NoOp if c.reasons.iter().any(|r| matches!(r, Reason::Imported(_))) => "will be imported",
+        Action::NoOp => "will only change in the state",
+        Action::Read => "will be read during apply",
+        Action::Create => "will be created",
+        Action::Update => "will be updated in place",
+        Action::Replace => "must be replaced",
+        Action::ReplaceCreateFirst => "must be replaced (new one first)",
+        Action::Delete => "will be destroyed",
+        Action::Forget => "will be forgotten; the object itself stays as it is",
+    };
+    format!("# {} {what}", c.addr)
+}
+
+fn reason(r: &Reason) -> String {
+    match r {
+        Reason::CannotUpdate(names) => names.iter().map(|(n, why)| format!("{n} changes, and {why}")).collect::<Vec<_>>().join("; "),
+        Reason::Tainted => "its creation did not end well".into(),
+        Reason::Requested => "-replace asks for it".into(),
+        Reason::Triggered => "something in replace_triggered_by changes".into(),
+        Reason::NotInConfiguration => "its block is not in the configuration".into(),
+        Reason::NoLongerRepeated => "its key is not in count or for_each".into(),
+        Reason::Destroying => "destroy".into(),
+        Reason::Missing => "it was not found on the real system".into(),
+        Reason::Imported(id) => format!("imported from {id:?}"),
+        Reason::Moved(from) => format!("moved from {from}"),
+    }
+}
+
+fn change(out: &mut String, c: &Change, style: PlanStyle) {
+    let p = style.paint;
+    out.push_str(&format!("  {}\n", p.bold(&headline(c))));
+    for r in c.reasons.iter().filter(|r| **r != Reason::Destroying) {
+        out.push_str(&format!("  {}\n", p.dim(&format!("# ({})", reason(r)))));
+    }
+    let sign = c.action.symbol();
+    let word = if c.addr.resource.mode == crate::addr::Mode::Data { "data" } else { "resource" };
+    let head = format!("{word} {:?} {:?}", &*c.addr.resource.type_name, &*c.addr.resource.name);
+    let pad = 3usize.saturating_sub(sign.len());
+    out.push_str(&format!("{}{} {head} {{\n", " ".repeat(pad), p.sign(sign)));
+    let deleted = matches!(c.action, Action::Delete | Action::Forget);
+    let planned = if deleted { None } else { c.planned.as_ref() };
+    let prior = if c.action == Action::Create { None } else { c.prior.as_ref() };
+    if deleted && !style.verbose {
+        identity(out, c);
+    } else {
+        attributes(out, prior, planned, style, 6);
+    }
+    out.push_str("    }\n");
+    if !c.effects.is_empty() {
+        out.push_str(&format!("    {}\n", p.dim("will do:")));
+        for e in &c.effects {
+            out.push_str(&format!("      {e}\n"));
+        }
+    }
+}
+
+fn identity(out: &mut String, c: &Change) {
+    for name in ["name", "id", "principal"] {
+        if let Some(v) = c.prior.as_ref().and_then(|p| p.as_map()).and_then(|m| m.get(name)).filter(|v| !v.is_null()) {
+            out.push_str(&format!("      - {name} = {v}\n"));
+        }
+    }
+}
+
+/// The attributes of an object, old against new, aligned; unchanged ones are counted.
+fn attributes(out: &mut String, prior: Option<&Value>, planned: Option<&Value>, style: PlanStyle, indent: usize) {
+    let empty = std::collections::BTreeMap::new();
+    let old = prior.and_then(Value::as_map).unwrap_or(&empty);
+    let new = planned.and_then(Value::as_map).unwrap_or(&empty);
+    let names: BTreeSet<&str> = old.keys().chain(new.keys()).map(|k| &**k).collect();
+    let mut hidden = 0;
+    let mut rows = Vec::new();
+    for name in names {
+        let (o, n) = (present(old.get(name)), present(new.get(name)));
+        match (o, n) {
+            (None, None) => {}
+            (Some(a), Some(b)) if same(a, b) && !style.verbose => hidden += 1,
+            pair => rows.push((name, pair.0, pair.1)),
+        }
+    }
+    let width = rows.iter().map(|(n, ..)| n.chars().count()).max().unwrap_or(0);
+    for (name, o, n) in rows {
+        row(out, &format!("{name:width$}"), " = ", o, n, style, indent);
+    }
+    if hidden > 0 {
+        let s = if hidden == 1 { "" } else { "s" };
+        out.push_str(&format!("{}{}\n", " ".repeat(indent + 2), style.paint.dim(&format!("# ({hidden} unchanged attribute{s} hidden)"))));
+    }
+}
+
+fn present(v: Option<&Value>) -> Option<&Value> {
+    v.filter(|v| !v.is_null())
+}
+
+fn sign_of(old: Option<&Value>, new: Option<&Value>) -> &'static str {
+    match (old, new) {
+        (None, _) => "+",
+        (_, None) => "-",
+        (Some(a), Some(b)) if same(a, b) => " ",
+        _ => "~",
+    }
+}
+
+fn row(out: &mut String, name: &str, eq: &str, old: Option<&Value>, new: Option<&Value>, style: PlanStyle, indent: usize) {
+    let sign = sign_of(old, new);
+    let lead = format!("{}{} ", " ".repeat(indent), style.paint.sign(sign));
+    let nested = |v: Option<&Value>| v.is_none_or(|v| is_nested(v));
+    if nested(old) && nested(new) && (old.is_some() || new.is_some()) && sign != " " {
+        let list = [old, new].into_iter().flatten().any(|v| v.as_slice().is_some());
+        let (open, close) = if list { ("[", "]") } else { ("{", "}") };
+        out.push_str(&format!("{lead}{name}{eq}{open}\n"));
+        if list {
+            elements(out, old, new, style, indent + 4)
+        } else {
+            entries(out, old, new, style, indent + 4)
+        }
+        out.push_str(&format!("{}{close}\n", " ".repeat(indent + 2)));
+        return;
+    }
+    let text = match (old, new) {
+        (Some(a), Some(b)) if sign == "~" => format!("{a} -> {b}"),
+        (_, Some(b)) => b.to_string(),
+        (Some(a), None) => a.to_string(),
+        (None, None) => String::new(),
+    };
+    out.push_str(&format!("{lead}{name}{eq}{text}\n"));
+}
+
+fn is_nested(v: &Value) -> bool {
+    if v.marks().is_sensitive() || v.origin().is_some() {
+        return false;
+    }
+    match v.repr() {
+        Repr::Map(m) => !m.items.is_empty(),
+        Repr::Object(o) => !o.attrs.is_empty(),
+        Repr::List(l) | Repr::Set(l) => !l.items.is_empty(),
+        Repr::Tuple(t) => !t.items.is_empty(),
+        _ => false,
+    }
+}
+
+fn entries(out: &mut String, old: Option<&Value>, new: Option<&Value>, style: PlanStyle, indent: usize) {
+    let quoted = [old, new].into_iter().flatten().any(|v| matches!(v.repr(), Repr::Map(_)));
+    if !quoted {
+        return attributes(out, old, new, style, indent);
+    }
+    let empty = std::collections::BTreeMap::new();
+    let o = old.and_then(Value::as_map).unwrap_or(&empty);
+    let n = new.and_then(Value::as_map).unwrap_or(&empty);
+    let names: BTreeSet<&str> = o.keys().chain(n.keys()).map(|k| &**k).collect();
+    let width = names.iter().map(|k| crate::addr::quote(k).chars().count()).max().unwrap_or(0);
+    let mut hidden = 0;
+    for name in names {
+        let (a, b) = (o.get(name), n.get(name));
+        if !style.verbose && a.zip(b).is_some_and(|(a, b)| same(a, b)) {
+            hidden += 1;
+            continue;
+        }
+        row(out, &format!("{:width$}", crate::addr::quote(name)), " = ", a, b, style, indent);
+    }
+    if hidden > 0 {
+        out.push_str(&format!("{}{}\n", " ".repeat(indent + 2), style.paint.dim(&format!("# ({hidden} unchanged hidden)"))));
+    }
+}
+
+fn elements(out: &mut String, old: Option<&Value>, new: Option<&Value>, style: PlanStyle, indent: usize) {
+    let o = old.and_then(Value::as_slice).unwrap_or_default();
+    let n = new.and_then(Value::as_slice).unwrap_or_default();
+    let gone = o.iter().filter(|a| !n.iter().any(|b| same(a, b)));
+    for a in gone {
+        row(out, "", "", Some(a), None, style, indent);
+    }
+    for b in n {
+        let kept = o.iter().find(|a| same(a, b));
+        if kept.is_none() || style.verbose {
+            row(out, "", "", kept, Some(b), style, indent);
+        }
+    }
+}
+
+fn outputs(out: &mut String, plan: &Plan, style: PlanStyle) {
+    let changed: Vec<(&std::sync::Arc<str>, &OutputChange)> = plan.outputs.iter().filter(|(_, o)| o.changes()).collect();
+    if changed.is_empty() {
+        return;
+    }
+    out.push_str("\nChanges to outputs:\n");
+    let width = changed.iter().map(|(n, _)| n.chars().count()).max().unwrap_or(0);
+    for (name, o) in changed {
+        let masked = Value::null_dynamic().sensitive();
+        let hide = |v: &Option<Value>| v.as_ref().map(|v| if o.sensitive { masked.clone() } else { v.clone() });
+        let (a, b) = (hide(&o.prior), hide(&o.planned));
+        let sign = sign_of(o.prior.as_ref(), o.planned.as_ref());
+        if o.sensitive {
+            out.push_str(&format!("  {} {name:width$} = (sensitive value)\n", style.paint.sign(sign)));
+        } else {
+            row(out, &format!("{name:width$}"), " = ", a.as_ref(), b.as_ref(), style, 2);
+        }
+    }
+}
+
+/// One state record or data object, for `state show` and `show`.
+pub fn object(addr: &crate::addr::InstanceAddr, value: &Value) -> String {
+    let word = if addr.resource.mode == crate::addr::Mode::Data { "data" } else { "resource" };
+    let mut out = format!("# {addr}:\n{word} {:?} {:?} {{\n", &*addr.resource.type_name, &*addr.resource.name);
+    let masked = mask_schema(addr, value);
+    let mut body = String::new();
+    let style = PlanStyle { paint: Paint(false), verbose: true };
+    attributes(&mut body, Some(&masked), Some(&masked), style, 2);
+    for line in body.lines() {
+        out.push_str(line.strip_prefix("  ").unwrap_or(line));
+        out.push('\n');
+    }
+    out.push_str("}\n");
+    out
+}
+
+fn mask_schema(addr: &crate::addr::InstanceAddr, value: &Value) -> Value {
+    let (Some(schema), Some(map)) = (registry::schema(&addr.resource), value.as_map()) else { return value.clone() };
+    let attrs = map.iter().map(|(k, v)| {
+        let sensitive = schema.body.attribute(k).is_some_and(|a| a.sensitive);
+        (k.clone(), if sensitive { v.clone().sensitive() } else { v.clone() })
+    });
+    Value::object(attrs.collect())
+}
