@@ -92,7 +92,8 @@ async fn find_strays(plan: &Plan, session: &crate::resource::Session, diagnostic
             parents.insert(c.addr.to_string(), walk::with_origin(object, &c.addr));
         }
     }
-    let own: BTreeSet<String> = plan.changes.iter().filter_map(|c| c.prior.as_ref()?.get_str("principal")).collect();
+    let kept = |c: &crate::plan::Change| Some(registry::find(Mode::Managed, &c.addr.resource.type_name)?.keeps(c.prior.as_ref()?));
+    let own: BTreeSet<(&str, String)> = plan.changes.iter().filter_map(kept).flatten().collect();
     let mut out = Vec::new();
     for (name, parent) in &parents {
         for (mode, type_name, resource) in registry::ALL.iter().filter(|(m, ..)| *m == Mode::Managed) {
@@ -110,7 +111,10 @@ async fn find_strays(plan: &Plan, session: &crate::resource::Session, diagnostic
                 Ok(found) => out.extend(
                     found
                         .into_iter()
-                        .filter(|d| !known.contains(&(type_name.to_string(), name.clone(), d.id.clone())) && !own.contains(&d.id))
+                        .filter(|d| {
+                            !known.contains(&(type_name.to_string(), name.clone(), d.id.clone()))
+                                && !own.contains(&(*type_name, d.id.clone()))
+                        })
                         .map(|d| Stray { type_name, parent: name.clone(), id: d.id, label: d.label }),
                 ),
                 Err(d) => diagnostics.push(d),
