@@ -243,6 +243,9 @@ pub struct InstallCommand {
     /// Only write the files.
     #[arg(long)]
     pub no_demo_cluster: bool,
+    /// Destroy the quickstart and remove its state and data.
+    #[arg(long, conflicts_with_all = ["apply", "no_demo_cluster"])]
+    pub remove: bool,
 }
 
 /// `force-unlock`

@@ -25,12 +25,17 @@ pub struct Request {
     pub apply: bool,
     /// Do not bring up the demonstration cluster: only check that everything it needs is there.
     pub no_demo_cluster: bool,
+    /// Take it all down again: objects, processes, records, state.
+    pub remove: bool,
     /// How many calls run at one time.
     pub parallelism: usize,
 }
 
 /// Runs it.
 pub async fn run(request: &Request, terminal: &Terminal) -> Result {
+    if request.remove {
+        return remove(request, terminal).await;
+    }
     let wrote = write_quickstart(&request.root)?;
     terminal.line(&match wrote {
         true => format!("Wrote the quickstart to {}.", request.root.join("main.hcl").display()),
@@ -54,6 +59,27 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
     let (config_root, quiet) = (request.root.as_path(), *terminal);
     super::state::list(config_root, &[], &quiet)?;
     terminal.print(&further(&request.root));
+    Ok(Exit::Success)
+}
+
+/// Destroys everything and removes what was made here; the configuration stays.
+async fn remove(request: &Request, terminal: &Terminal) -> Result {
+    let options = crate::plan::Options { mode: crate::plan::RunMode::Destroy, ..Default::default() };
+    let plan = PlanRequest { root: request.root.clone(), options, allow_data_loss: true, ..PlanRequest::default() };
+    let apply = apply::Request { plan, auto_approve: true, parallelism: request.parallelism, ..apply::Request::default() };
+    let applied = apply::run_inner(&apply, terminal).await?;
+    if applied.exit != Exit::Success {
+        return Ok(applied.exit);
+    }
+    let failed = |path: &Path, e: std::io::Error| Diagnostic::error(codes::FILE, format!("{} cannot be removed: {e}.", path.display()));
+    let (records, data) = (request.root.join("data/out.txt"), request.root.join(".streamform"));
+    for (path, result) in [(&records, std::fs::remove_file(&records)), (&data, std::fs::remove_dir_all(&data))] {
+        match result {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(failed(path, e).into()),
+            _ => {}
+        }
+    }
+    terminal.line("Removed the state, the working data and the records. The configuration is left as it is.");
     Ok(Exit::Success)
 }
 
@@ -105,6 +131,6 @@ fn further(root: &Path) -> String {
     format!(
         "\nTo look further:\n  streamform{at} plan                     nothing to do\n  streamform{at} drift                    what differs from the configuration\n  \
          streamform{at} state show kafka_topic.lines\n  streamform{at} graph                    the dependency graph\n  streamform explain kafka_topic        what a topic can be told\n  \
-         streamform{at} destroy -auto-approve    removes it all\n"
+         streamform{at} install -remove          takes it all down again\n"
     )
 }

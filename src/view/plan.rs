@@ -209,7 +209,7 @@ fn row(out: &mut String, name: &str, eq: &str, old: Option<&Value>, new: Option<
     let sign = sign_of(old, new);
     let lead = format!("{}{} ", " ".repeat(indent), style.paint.sign(sign));
     let nested = |v: Option<&Value>| v.is_none_or(|v| is_nested(v));
-    if nested(old) && nested(new) && (old.is_some() || new.is_some()) && sign != " " {
+    if nested(old) && nested(new) && (old.is_some() || new.is_some()) && (sign != " " || style.verbose) {
         let list = [old, new].into_iter().flatten().any(|v| v.as_slice().is_some());
         let (open, close) = if list { ("[", "]") } else { ("{", "}") };
         out.push_str(&format!("{lead}{name}{eq}{open}\n"));
