@@ -41,7 +41,8 @@ struct MemoryHost<'a>(&'a BTreeMap<String, String>);
 impl MemoryHost<'_> {
     fn name(path: &Path) -> String {
         path.components()
-            .filter_map(|c| matches!(c, std::path::Component::Normal(_)).then(|| c.as_os_str().to_string_lossy()))
+            .filter(|&c| matches!(c, std::path::Component::Normal(_)))
+            .map(|c| c.as_os_str().to_string_lossy())
             .collect::<Vec<_>>()
             .join("/")
     }

@@ -194,7 +194,13 @@ async fn run(cli: Cli, vars: Vec<VarArg>, terminal: Terminal) -> Result {
         Command::Explain(a) => ops::explain::run(a.name.as_deref(), &terminal),
         Command::Fmt(a) => fmt::run(&a, &terminal),
         Command::Install(a) => {
-            let request = ops::install::Request { root: root.into(), apply: a.apply, no_demo_cluster: a.no_demo_cluster, remove: a.remove, parallelism: 10 };
+            let request = ops::install::Request {
+                root: root.into(),
+                apply: a.apply,
+                no_demo_cluster: a.no_demo_cluster,
+                remove: a.remove,
+                parallelism: 10,
+            };
             ops::install::run(&request, &terminal).await
         }
         Command::Lock(LockCommand::List) => ops::state::lock_list(root, &terminal),

@@ -58,10 +58,10 @@ impl Builder {
     fn connect(&mut self, module: &Module, path: &ModulePath, call: Option<(&ModuleCall, &Module, &ModulePath)>) {
         for (name, var) in &module.variables {
             let id = self.own(path, NodeKind::Variable(name.clone()));
-            if let Some((call, parent, parent_path)) = call {
-                if let Some(attr) = call.inputs.attr(name) {
-                    self.need_expr(id, parent, parent_path, &attr.expr);
-                }
+            if let Some((call, parent, parent_path)) = call
+                && let Some(attr) = call.inputs.attr(name)
+            {
+                self.need_expr(id, parent, parent_path, &attr.expr);
             }
             for v in &var.validations {
                 self.need_condition(id, module, path, v);

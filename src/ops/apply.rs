@@ -59,7 +59,7 @@ pub struct Applied {
 
 /// As [`run`], with what it worked on.
 pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied> {
-    let saved = request.saved.as_deref().map(|p| SavedPlan::read(p)).transpose()?;
+    let saved = request.saved.as_deref().map(SavedPlan::read).transpose()?;
     let mut plan_request = request.plan.clone();
     if let Some(s) = &saved {
         plan_request.options = s.options()?;

@@ -769,19 +769,20 @@ impl<'a> Walker<'a> {
         }
     }
 
+    /// Whether an instance of a selected block is selected itself. Where a target names one instance of the block, only that one is;
+    /// what a target needs is taken whole; what is no longer in the configuration only by name.
     fn selects(&self, addr: &InstanceAddr) -> bool {
+        use crate::addr::Target;
         let o = self.inputs.options;
-        let excluded = o.excludes.iter().any(|t| t.contains(addr));
-        let block_only = o.targets.iter().all(|t| !t.contains(&addr.resource.instance(None)) || t.contains(addr));
-        let instance_of_target = o.targets.iter().any(|t| t.contains(addr));
-        let other_instance_targeted =
-            o.targets.iter().any(|t| matches!(t, crate::addr::Target::Instance(i) if i.resource == addr.resource));
-        let orphan = self.world.expansion(&addr.resource).is_none() && !self.in_config.contains(addr);
-        let targeted = o.targets.is_empty()
-            || instance_of_target
-            || (!other_instance_targeted && block_only && !orphan)
-            || (orphan && instance_of_target);
-        !excluded && targeted
+        if o.excludes.iter().any(|t| t.contains(addr)) {
+            return false;
+        }
+        if o.targets.is_empty() || o.targets.iter().any(|t| t.contains(addr)) {
+            return true;
+        }
+        let another_is_named = o.targets.iter().any(|t| matches!(t, Target::Instance(i) if i.resource == addr.resource));
+        let declared = self.world.expansion(&addr.resource).is_some() || self.in_config.contains(addr);
+        !another_is_named && declared
     }
 
     /// The nodes that `-target` and `-exclude` leave in.

@@ -31,6 +31,9 @@ pub const FORMAT: u64 = 1;
 /// How long a writer waits for a reader to let go.
 const OPEN_PATIENCE: Duration = Duration::from_secs(10);
 
+/// A key and what is stored under it.
+type Entry = (Vec<u8>, Vec<u8>);
+
 /// What a store is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -140,7 +143,7 @@ impl LocalStore {
     }
 
     /// Everything under a prefix, without it.
-    fn scan(&self, prefix: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Diagnostic> {
+    fn scan(&self, prefix: &str) -> Result<Vec<Entry>, Diagnostic> {
         let p = prefix.as_bytes();
         match &self.frozen {
             Some(all) => {

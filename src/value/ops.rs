@@ -18,6 +18,7 @@ impl Value {
     }
 
     /// How many elements a known collection, tuple, object or map has.
+    #[allow(clippy::len_without_is_empty, reason = "what has no length is neither empty nor not")]
     pub fn len(&self) -> Option<usize> {
         self.as_slice().map(<[Value]>::len).or_else(|| self.as_map().map(std::collections::BTreeMap::len))
     }

@@ -243,11 +243,11 @@ fn one_json(d: &Diagnostic, sources: &Sources) -> Json {
     if let Some(hint) = &d.hint {
         out["hint"] = json!(hint);
     }
-    if let Some(span) = d.span {
-        if let Some(source) = sources.get(span.source) {
-            out["range"] = range_json(source, span);
-            out["snippet"] = snippet_json(source, span, &d.values);
-        }
+    if let Some(span) = d.span
+        && let Some(source) = sources.get(span.source)
+    {
+        out["range"] = range_json(source, span);
+        out["snippet"] = snippet_json(source, span, &d.values);
     }
     let related = d.related.iter().filter_map(|(span, label)| {
         let range = range_json(sources.get(span.source)?, *span);

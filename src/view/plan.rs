@@ -208,7 +208,7 @@ fn sign_of(old: Option<&Value>, new: Option<&Value>) -> &'static str {
 fn row(out: &mut String, name: &str, eq: &str, old: Option<&Value>, new: Option<&Value>, style: PlanStyle, indent: usize) {
     let sign = sign_of(old, new);
     let lead = format!("{}{} ", " ".repeat(indent), style.paint.sign(sign));
-    let nested = |v: Option<&Value>| v.is_none_or(|v| is_nested(v));
+    let nested = |v: Option<&Value>| v.is_none_or(is_nested);
     if nested(old) && nested(new) && (old.is_some() || new.is_some()) && (sign != " " || style.verbose) {
         let list = [old, new].into_iter().flatten().any(|v| v.as_slice().is_some());
         let (open, close) = if list { ("[", "]") } else { ("{", "}") };

@@ -80,6 +80,7 @@ fn run(name: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     let all: Json = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let mut failed = Vec::new();
+    #[allow(clippy::type_complexity, reason = "two rows")]
     let checks: [(&str, fn(&Json) -> Result<(), String>); 2] = [("cases", check), ("must_fail", check_failure)];
     for (list, check) in checks {
         for case in all[list].as_array().into_iter().flatten() {

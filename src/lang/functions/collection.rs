@@ -312,7 +312,7 @@ fn index(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     at.map(|i| Value::from(i as i64)).ok_or_else(|| CallError::new("item not found"))
 }
 
-fn entries<'a>(args: &'a [Value], i: usize) -> Option<&'a BTreeMap<Arc<str>, Value>> {
+fn entries(args: &[Value], i: usize) -> Option<&BTreeMap<Arc<str>, Value>> {
     args.get(i).and_then(Value::as_map)
 }
 

@@ -328,7 +328,7 @@ fn text(args: &[Value], i: usize) -> &str {
 
 /// The number argument at `i`; `call` has converted it.
 fn number(args: &[Value], i: usize) -> Number {
-    args.get(i).and_then(Value::as_number).cloned().unwrap_or_else(|| Number::ZERO)
+    args.get(i).and_then(Value::as_number).cloned().unwrap_or(Number::ZERO)
 }
 
 fn whole(args: &[Value], i: usize) -> Result<i64, CallError> {

@@ -16,7 +16,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
     Function::new(
         "regex",
         PARAMS,
-        Ret::Of(|a| result_type(a)),
+        Ret::Of(result_type),
         regex,
         "The first match of a regular expression: the text, or its capture groups.",
     ),

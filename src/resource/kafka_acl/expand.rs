@@ -13,6 +13,7 @@ use crate::value::{Type, Value};
 pub const CLUSTER_NAME: &str = "kafka-cluster";
 
 /// The roles: name, and what each selector of the block grants. `connector` names the group `connect-<connector>`.
+#[allow(clippy::type_complexity, reason = "a table reads best as one")]
 pub const ROLES: &[(&str, &[(&str, &[Op])])] = &[
     ("consumer", &[("topic", &[Op::Read, Op::Describe]), ("group", &[Op::Read])]),
     ("producer", &[("topic", &[Op::Write, Op::Describe, Op::Create]), ("transactional_id", &[Op::Write, Op::Describe])]),

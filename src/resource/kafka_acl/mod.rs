@@ -397,9 +397,7 @@ async fn delete(admin: &Admin, bindings: &BTreeSet<AclBinding>) -> BTreeMap<AclB
     }
     match admin.delete_acls(&list).await {
         // An exact filter matches one binding, or none that somebody else deleted before: both are as wanted.
-        Ok(results) => {
-            list.into_iter().zip(results).filter_map(|(b, r)| Some((b, r.map(|n| too_many(n)).map_or_else(Some, |e| e)?))).collect()
-        }
+        Ok(results) => list.into_iter().zip(results).filter_map(|(b, r)| Some((b, r.map(too_many).unwrap_or_else(Some)?))).collect(),
         Err(e) => list.into_iter().map(|b| (b, e.clone())).collect(),
     }
 }

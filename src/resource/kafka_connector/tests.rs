@@ -85,7 +85,7 @@ fn a_plan_after_an_apply_is_empty() {
     let out = planned(&base(), Some(&prior), &private);
     assert_eq!(out.effects, Vec::<String>::new());
     for (k, v) in out.planned.as_map().unwrap() {
-        assert_eq!(v.repr() == prior.get(k).unwrap().repr() || v.is_null() && prior.get(k).unwrap().is_null(), true, "{k}");
+        assert!(v.repr() == prior.get(k).unwrap().repr() || v.is_null() && prior.get(k).unwrap().is_null(), "{k}");
     }
 }
 

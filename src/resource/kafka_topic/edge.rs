@@ -149,10 +149,10 @@ fn observe(request: &ReadRequest, metadata: &Metadata, configs: &Configs) -> Res
     };
     let Some(topic) = metadata.topics.get(&name) else { return Err(lagging(&name)) };
     let (value, mut private) = object(&request.prior, topic, &entries, &metadata.cluster.cluster_id);
-    if let (Some(old), Some(new)) = (request.private.get("topic_id").and_then(|v| v.as_str()), &topic.id) {
-        if old != new {
-            private["recreated_from"] = old.into();
-        }
+    if let (Some(old), Some(new)) = (request.private.get("topic_id").and_then(|v| v.as_str()), &topic.id)
+        && old != new
+    {
+        private["recreated_from"] = old.into();
     }
     Ok(Observed::Present(value, private))
 }
