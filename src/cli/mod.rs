@@ -217,7 +217,7 @@ async fn run(cli: Cli, vars: Vec<VarArg>, terminal: Terminal) -> Result {
 }
 
 fn validate(vars: &[VarArg], json: bool, terminal: &Terminal) -> Result {
-    let (sources, diagnostics) = ops::validate::run(Path::new("."), vars, &Terminal { input: false, ..*terminal });
+    let (sources, diagnostics) = ops::validate::run(Path::new("."), vars);
     if json {
         terminal.line(&serde_json::to_string_pretty(&view::diagnostics::report_json(&diagnostics, &sources)).unwrap_or_default());
     } else {
@@ -230,7 +230,11 @@ fn validate(vars: &[VarArg], json: bool, terminal: &Terminal) -> Result {
 }
 
 fn graph(a: args::GraphArgs, vars: &Vec<VarArg>, terminal: &Terminal) -> Result {
-    let ws = Workspace::load_without_values(Path::new("."), &DiskFiles, vars)?;
+    let mut ws = Workspace::load_without_values(Path::new("."), &DiskFiles, vars)?;
+    if ws.warnings.has_errors() {
+        let found = std::mem::take(&mut ws.warnings);
+        return Err(ws.failure(found));
+    }
     terminal.print(&match a.format.as_str() {
         "mermaid" => text::mermaid(&ws.graph, a.all),
         "text" => text::plain(&ws.graph),

@@ -183,6 +183,13 @@ impl Diagnostics {
         self.0.iter()
     }
 
+    /// The same without repetitions: one code with one detail at one place for one resource is said once.
+    pub fn distinct(self) -> Diagnostics {
+        let mut seen = std::collections::HashSet::new();
+        let key = |d: &Diagnostic| (d.code.id, d.span.map(|s| (s.source, s.start, s.end)), d.detail.clone(), d.address.clone());
+        Diagnostics(self.0.into_iter().filter(|d| seen.insert(key(d))).collect())
+    }
+
     /// Moves all of `other` behind these.
     pub fn append(&mut self, other: Diagnostics) {
         self.0.extend(other.0);

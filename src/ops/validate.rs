@@ -5,13 +5,13 @@ use std::path::Path;
 
 use async_trait::async_trait;
 
-use super::Terminal;
 use super::live::DiskHost;
 use super::workspace::Workspace;
 use crate::addr::{InstanceAddr, Mode};
+use crate::diag::codes::plan as plan_codes;
 use crate::diag::{Diagnostic, Diagnostics, Sources};
-use crate::lang::config::DiskFiles;
 use crate::lang::config::variables::VarArg;
+use crate::lang::config::{DiskFiles, FileSource};
 use crate::plan::Options;
 use crate::plan::walk::{self, Inputs, Observer};
 use crate::resource::{Observed, Private, ReadRequest, StepRequest};
@@ -37,13 +37,22 @@ impl Observer for Nothing {
 }
 
 /// Everything that is wrong with a folder's configuration.
-pub fn run(root: &Path, vars: &[VarArg], _: &Terminal) -> (Sources, Diagnostics) {
-    let mut ws = match Workspace::load_without_values(root, &DiskFiles, &vars.to_vec()) {
+pub fn run(root: &Path, vars: &[VarArg]) -> (Sources, Diagnostics) {
+    check(root, &DiskFiles, vars)
+}
+
+/// Everything that is wrong with a configuration. What one phase finds does not keep the next from looking, unless blocks need each
+/// other in a circle.
+pub fn check(root: &Path, files: &dyn FileSource, vars: &[VarArg]) -> (Sources, Diagnostics) {
+    let mut ws = match Workspace::load_without_values(root, files, &vars.to_vec()) {
         Ok(ws) => ws,
         Err(f) => return (f.sources, f.diagnostics),
     };
+    let mut diagnostics = std::mem::take(&mut ws.warnings);
+    if diagnostics.iter().any(|d| d.code == plan_codes::CYCLE) {
+        return (ws.config.sources, diagnostics);
+    }
     let (snapshot, options, host) = (Snapshot::default(), Options::default(), DiskHost::new(false));
-    let warnings = std::mem::take(&mut ws.warnings);
     let inputs = Inputs {
         config: &ws.config,
         graph: &ws.graph,
@@ -55,7 +64,8 @@ pub fn run(root: &Path, vars: &[VarArg], _: &Terminal) -> (Sources, Diagnostics)
         observer: &Nothing,
     };
     let outcome = futures::executor::block_on(walk::walk(&inputs));
-    let mut diagnostics = warnings;
-    diagnostics.append(outcome.diagnostics);
-    (ws.config.sources.clone(), diagnostics)
+    // A name that nothing declares has been reported by the graph, more exactly.
+    let said: Vec<_> = diagnostics.iter().filter_map(|d| d.span).map(|s| (s.source, s.start)).collect();
+    diagnostics.extend(outcome.diagnostics.into_iter().filter(|d| d.span.is_none_or(|s| !said.contains(&(s.source, s.start)))));
+    (ws.config.sources.clone(), diagnostics.distinct())
 }

@@ -45,7 +45,8 @@ impl Workspace {
         let (graph, found) = Graph::build(&config);
         diagnostics.append(found);
         if diagnostics.has_errors() {
-            return Err(Failure { diagnostics, sources: config.sources });
+            let (sources, diagnostics) = super::validate::check(root, files, vars);
+            return Err(Failure { diagnostics, sources });
         }
         let (variables, found) = collect(root, &mut config, vars, &DiskFiles, terminal);
         diagnostics.append(found);
@@ -55,15 +56,12 @@ impl Workspace {
         Ok(Workspace { root: root.to_path_buf(), config, graph, variables, warnings: diagnostics })
     }
 
-    /// Loads a folder for a command that can do without values: a variable that nothing gives one is unknown.
+    /// Loads a folder for a command that can do without values: a variable that nothing gives one is unknown. Errors are among the warnings.
     pub fn load_without_values(root: &Path, files: &dyn FileSource, vars: &VarArgs) -> Result<Workspace, Failure> {
         let (config, mut diagnostics) = config::load(root, files);
         let Some(mut config) = config else { return Err(Failure { diagnostics, sources: Sources::default() }) };
         let (graph, found) = Graph::build(&config);
         diagnostics.append(found);
-        if diagnostics.has_errors() {
-            return Err(Failure { diagnostics, sources: config.sources });
-        }
         let host = DiskHost::new(false);
         let cx = EvalContext::new(&host, root, root);
         let module = Arc::clone(&config.root);

@@ -89,7 +89,7 @@ pub async fn walk<'a>(inputs: &'a Inputs<'a>) -> Outcome<'a> {
     };
     w.selected = w.select();
     w.run().await;
-    Outcome { plan: w.plan, world: w.world, diagnostics: w.diags, observed: w.observed }
+    Outcome { plan: w.plan, world: w.world, diagnostics: w.diags.distinct(), observed: w.observed }
 }
 
 struct Walker<'a> {
