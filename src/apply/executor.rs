@@ -369,6 +369,7 @@ impl<'a> Run<'a, '_> {
             ignore_all: false,
             force: None,
             create_first: false,
+            digest: self.cx.inputs.digest,
         };
         let verdict = decide(input);
         if verdict.diagnostics.has_errors() {

@@ -1,6 +1,6 @@
 //! `apply` and `destroy`: carry a plan out, a saved one or one made now.
 //!
-//! A saved plan holds its inputs (the configuration's texts, the variables that are not sensitive, what was observed) and a digest of the plan.
+//! A saved plan holds its inputs (digests of the configuration's files, the variables that are not sensitive, what was observed) and a digest of the plan.
 //! As planning is a pure function of these, applying it makes the plan again, without asking any real system, and carries it out only if it is
 //! the same. So no secret need be in the file; sensitive variables are given again.
 
@@ -64,10 +64,10 @@ pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied
     if let Some(s) = &saved {
         plan_request.options = s.options()?;
     }
-    let mut ws = match &saved {
-        Some(s) => Workspace::load(&plan_request.root, &s.files(&plan_request.root), &plan_request.vars, terminal)?,
-        None => Workspace::load(&plan_request.root, &DiskFiles, &plan_request.vars, terminal)?,
-    };
+    let mut ws = Workspace::load(&plan_request.root, &DiskFiles, &plan_request.vars, terminal)?;
+    if let Some(s) = &saved {
+        s.check_files(&ws.config.sources).map_err(|d| ws.failure(d))?;
+    }
     let word = if plan_request.options.mode == RunMode::Destroy { "destroy" } else { "apply" };
     let _lock = ws.lock(word, request.lock_timeout, terminal)?;
     let store = ws.store(Access::Write)?;

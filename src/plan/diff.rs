@@ -33,6 +33,8 @@ pub struct Input<'a> {
     pub force: Option<Reason>,
     /// `create_before_destroy`
     pub create_first: bool,
+    /// The keyed digest of the state's store.
+    pub digest: &'a dyn Fn(&Value) -> [u8; 32],
 }
 
 /// The verdict.
@@ -183,7 +185,8 @@ pub fn decide(input: Input<'_>) -> Verdict {
     let config = apply_ignores(input.config, prior, &input);
     let proposed = propose(body, Some(prior), &config);
     let out = input.resource.plan(PlanInput { addr: input.addr, prior: Some(prior), private: input.private, config: &config, proposed });
-    let changed = changed_attributes(body, prior, &out.planned);
+    // Computed attributes may hold sensitive parts too, of which the state knows only the digest.
+    let changed = changed_attributes(body, &rehydrate(prior, &out.planned, input.digest), &out.planned);
     let fixed = body.attributes.iter().filter(|a| a.force_new && changed.iter().any(|c| c == a.name));
     let fixed = fixed.filter(|a| !out.replace.iter().any(|(n, _)| n == a.name));
     let mut replace: Vec<(String, String)> = out.replace.clone();

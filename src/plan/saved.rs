@@ -1,6 +1,6 @@
 //! Saved plans: a file that holds the inputs of a plan and a digest of the plan, never a secret.
 //!
-//! A plan is a pure function of configuration, variables, state and what was observed. The file holds the configuration's texts, the variables that
+//! A plan is a pure function of configuration, variables, state and what was observed. The file holds digests of the configuration's files, the variables that
 //! are not sensitive, the state's lineage and serial and what was observed (sensitive parts as digests); applying it makes the plan again from these and
 //! refuses when the result is another one.
 
@@ -18,8 +18,8 @@ use super::walk::{Observer, Outcome};
 use super::{Options, Plan, RunMode};
 use crate::addr::{InstanceAddr, Mode};
 use crate::diag::codes::plan as codes;
-use crate::diag::{Diagnostic, Diagnostics};
-use crate::lang::config::{Config, MemoryFiles};
+use crate::diag::{Diagnostic, Diagnostics, Sources};
+use crate::lang::config::Config;
 use crate::resource::{Observed, Private, ReadRequest, StepRequest, registry};
 use crate::state::{Record, Snapshot, StateStore, codec};
 use crate::value::{Type, Value};
@@ -81,7 +81,7 @@ impl SavedPlan {
             "targets": texts(&o.targets),
             "excludes": texts(&o.excludes),
             "replace": o.replace.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "files": made.config.sources.iter().map(|(_, s)| json!([s.name, &*s.text])).collect::<Vec<_>>(),
+            "files": made.config.sources.iter().map(|(_, s)| json!([s.name, sha(s.text.as_bytes())])).collect::<Vec<_>>(),
             "variables": variables,
             "observed": observed,
             "plan": fingerprint(&made.outcome.plan),
@@ -131,15 +131,18 @@ impl SavedPlan {
         })
     }
 
-    /// The configuration's files as they were.
-    pub fn files(&self, root: &Path) -> MemoryFiles {
-        let mut files = MemoryFiles::default();
-        for pair in self.0["files"].as_array().into_iter().flatten() {
-            if let (Some(name), Some(text)) = (pair[0].as_str(), pair[1].as_str()) {
-                files.insert(root.join(name), text);
-            }
+    /// Refuses when a file of the configuration is another one than when the plan was made.
+    pub fn check_files(&self, sources: &Sources) -> Result<(), Diagnostic> {
+        let recorded: BTreeMap<&str, &str> =
+            self.0["files"].as_array().into_iter().flatten().filter_map(|p| Some((p[0].as_str()?, p[1].as_str()?))).collect();
+        let now: BTreeMap<&str, String> = sources.iter().map(|(_, s)| (s.name.as_str(), sha(s.text.as_bytes()))).collect();
+        // Texts given on the command line are no files; variables are compared by themselves.
+        let file = |name: &str| !name.starts_with('<') && !name.starts_with("the ");
+        let differs = recorded.keys().chain(now.keys()).find(|n| file(n) && recorded.get(*n).copied() != now.get(*n).map(String::as_str));
+        match differs {
+            Some(name) => Err(stale(format!("The file {name} has changed since the plan was made."))),
+            None => Ok(()),
         }
-        files
     }
 
     /// The variables as they were: sensitive ones are taken from `given`, and must be the same.
@@ -223,8 +226,11 @@ fn observed_json(addr: &InstanceAddr, o: &Observed, digest: codec::Digest<'_>) -
 
 /// A digest of all that a plan says.
 fn fingerprint(plan: &Plan) -> String {
-    let text = crate::view::json::plan(plan).to_string();
-    Sha256::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
+    sha(crate::view::json::plan(plan).to_string().as_bytes())
+}
+
+fn sha(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// Answers with what was recorded.

@@ -304,6 +304,7 @@ impl<'a> Walker<'a> {
             ignore_all: p.block.lifecycle.ignore_all,
             force,
             create_first: p.block.lifecycle.create_before_destroy,
+            digest: self.inputs.digest,
         };
         let verdict = decide(input);
         self.diags.extend(verdict.diagnostics.into_iter().map(|d| locate(d, p.block, &p.addr)));
