@@ -923,11 +923,11 @@ pub fn repetition(r: &Repetition, scope: &dyn Scope, cx: &EvalContext<'_>, diags
         Repetition::One => return Some(Expansion::One),
         Repetition::Count(e) => {
             let v = eval(e, scope, cx, diags);
-            (diags.len() == before).then(|| count(&v)).transpose().map_err(|why| repetition_error("count", e, why))
+            (diags.len() == before).then(|| count(&v)).transpose().map_err(|why| repetition_error("count", e, &v, why))
         }
         Repetition::ForEach(e) => {
             let v = eval(e, scope, cx, diags);
-            (diags.len() == before).then(|| for_each(&v)).transpose().map_err(|why| repetition_error("for_each", e, why))
+            (diags.len() == before).then(|| for_each(&v)).transpose().map_err(|why| repetition_error("for_each", e, &v, why))
         }
     };
     out.unwrap_or_else(|d| {
@@ -936,12 +936,15 @@ pub fn repetition(r: &Repetition, scope: &dyn Scope, cx: &EvalContext<'_>, diags
     })
 }
 
-fn repetition_error(what: &str, e: &Expr, why: &'static str) -> Diagnostic {
-    let d = Diagnostic::error(codes::BAD_REPETITION, format!("The {what} value {why}.")).at(e.span);
-    if why.contains("known only after apply") {
-        return d.hint("Use names and numbers that the configuration itself holds, or apply what it depends on first with -target.");
+fn repetition_error(what: &str, e: &Expr, v: &Value, why: &'static str) -> Diagnostic {
+    let detail = format!("The {what} value {why}.");
+    let unknown = !v.is_known() || matches!(v.repr(), Repr::Set(s) if s.items.iter().any(|i| !i.is_known()));
+    if unknown && !v.contains_sensitive() {
+        return Diagnostic::error(codes::UNKNOWN_REPETITION, detail)
+            .at(e.span)
+            .hint("Use names and numbers that the configuration itself holds, or apply what it depends on first with -target.");
     }
-    d
+    Diagnostic::error(codes::BAD_REPETITION, detail).at(e.span)
 }
 
 fn count(v: &Value) -> Result<Expansion, &'static str> {

@@ -5,6 +5,8 @@ codes! {
     CYCLE = "SF3001", "Dependency cycle";
     /// A `count` or `for_each` that gives no instances.
     BAD_REPETITION = "SF3002", "Invalid count or for_each argument";
+    /// A `count` or `for_each` whose instances are known only later.
+    UNKNOWN_REPETITION = "SF3003", "Count or for_each argument is not known yet";
     /// A false condition, or one that is no boolean.
     CONDITION = "SF3004", "Condition failed";
     /// A root output shows a sensitive value.
