@@ -15,7 +15,7 @@ use crate::plan::saved::{Made, SavedPlan};
 use crate::plan::walk::{self, Inputs};
 use crate::plan::{Options, Plan};
 use crate::state::local::Access;
-use crate::state::{Snapshot, StateStore};
+use crate::state::{LocalStore, Snapshot, StateStore};
 use crate::view;
 
 /// What `plan` is asked.
@@ -40,6 +40,10 @@ pub struct Request {
 /// Runs it.
 pub async fn run(request: &Request, terminal: &Terminal) -> Result {
     let ws = Workspace::load(&request.root, &DiskFiles, &request.vars, terminal)?;
+    if request.out.is_some() {
+        // The file's digests of sensitive values are made with the store's key, so that apply can compare them and nobody can guess from them.
+        LocalStore::ensure_key(&ws.state_dir()?).map_err(|d| ws.failure(d))?;
+    }
     let store = ws.store(Access::Read)?;
     let snapshot = store.snapshot().map_err(|d| ws.failure(d))?;
     let observer = ws.live(Arc::new(Silent));

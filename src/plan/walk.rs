@@ -781,7 +781,12 @@ impl<'a> Walker<'a> {
         if o.targets.is_empty() || o.targets.iter().any(|t| t.contains(addr)) {
             return true;
         }
-        let another_is_named = o.targets.iter().any(|t| matches!(t, Target::Instance(i) if i.resource == addr.resource));
+        let module = addr.resource.module.without_keys();
+        let another_is_named = o.targets.iter().any(|t| match t {
+            Target::Instance(i) => i.resource == addr.resource,
+            Target::Module(m) => keyed(m) && module.is_within(&m.without_keys()),
+            Target::Resource(_) => false,
+        });
         let declared = self.world.expansion(&addr.resource).is_some() || self.in_config.contains(addr);
         !another_is_named && declared
     }
@@ -799,13 +804,22 @@ impl<'a> Walker<'a> {
         let destroy = self.inputs.options.mode == RunMode::Destroy;
         let next = if destroy { graph.needed_by() } else { graph.ids().map(|id| graph.needs(id).to_vec()).collect() };
         close(&mut picked, &next);
-        let whole = |t: &&crate::addr::Target| !matches!(t, crate::addr::Target::Instance(i) if i.key.is_some());
+        let whole = |t: &&crate::addr::Target| match t {
+            crate::addr::Target::Instance(i) => i.key.is_none() && !keyed(&i.resource.module),
+            crate::addr::Target::Resource(r) => !keyed(&r.module),
+            crate::addr::Target::Module(m) => !keyed(m),
+        };
         let whole: Vec<_> = o.excludes.iter().filter(whole).cloned().collect();
         let mut out: HashSet<NodeId> = graph.ids().filter(|id| hits(*id, &whole)).collect();
         close(&mut out, &graph.needed_by());
         picked.retain(|id| !out.contains(id));
         Some(picked)
     }
+}
+
+/// Whether a path names single instances of a module.
+fn keyed(path: &ModulePath) -> bool {
+    path.0.iter().any(|s| s.key.is_some())
 }
 
 impl Pending<'_> {

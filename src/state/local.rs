@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -56,7 +56,16 @@ pub struct LocalStore {
 
 /// Makes a folder for this user only.
 pub(super) fn prepare_dir(dir: &Path) -> Result<(), Diagnostic> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| io_error(dir, &e))
+    // Whatever keeps a folder from being made, it is one that cannot be written.
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| match e.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => io_error(dir, &e),
+        _ => not_writable(dir, &e),
+    })
+}
+
+fn not_writable(path: &Path, e: &std::io::Error) -> Diagnostic {
+    Diagnostic::error(codes::NOT_WRITABLE, format!("{} cannot be written: {e}.", path.display()))
+        .hint("Give this user the right to write there, or choose another folder: streamform { backend \"local\" { path = \"…\" } }.")
 }
 
 /// A disk error as a diagnostic.
@@ -67,11 +76,7 @@ pub(super) fn io_error(path: &Path, e: &std::io::Error) -> Diagnostic {
             Diagnostic::error(codes::DISK_FULL, format!("There is no room for {shown}: {e}."))
                 .hint("Free some space and run the command again.")
         }
-        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-            Diagnostic::error(codes::NOT_WRITABLE, format!("{shown} cannot be written: {e}.")).hint(
-                "Give this user the right to write there, or choose another folder: streamform { backend \"local\" { path = \"…\" } }.",
-            )
-        }
+        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => not_writable(path, e),
         _ => Diagnostic::error(codes::NOT_READABLE, format!("{shown} cannot be used: {e}.")),
     }
 }
@@ -94,6 +99,12 @@ fn busy(e: &sled::Error) -> bool {
 }
 
 impl LocalStore {
+    /// Makes sure that the folder has a key, so that digests made from now on can be compared later.
+    pub fn ensure_key(folder: &Path) -> Result<(), Diagnostic> {
+        prepare_dir(folder)?;
+        make_key(folder).map(drop)
+    }
+
     /// Opens the store in a folder; a writer makes what is missing.
     pub fn open(folder: &Path, access: Access, schemas: Arc<dyn Schemas>) -> Result<LocalStore, Diagnostic> {
         let path = folder.join("db");
@@ -391,10 +402,18 @@ fn make_key(folder: &Path) -> Result<[u8; 32], Diagnostic> {
     }
     let mut key = [0; 32];
     getrandom::fill(&mut key).map_err(|e| Diagnostic::error(codes::NOT_WRITABLE, format!("The system gives no random bytes: {e}.")))?;
-    let path = folder.join("key");
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(|e| io_error(&path, &e))?;
-    file.write_all(&key).and_then(|()| file.sync_all()).map_err(|e| io_error(&path, &e))?;
-    Ok(key)
+    // The file appears whole or not at all: a kill in between must not leave half a key. Of two makers the first one's key holds.
+    let whole = || {
+        let mut file = tempfile::Builder::new().prefix(".key").tempfile_in(folder)?;
+        file.write_all(&key)?;
+        file.as_file().sync_all()?;
+        match file.persist_noclobber(folder.join("key")) {
+            Err(e) if e.error.kind() != std::io::ErrorKind::AlreadyExists => Err(e.error),
+            _ => Ok(()),
+        }
+    };
+    whole().map_err(|e| io_error(&folder.join("key"), &e))?;
+    Ok(read_key(folder)?.unwrap_or(key))
 }
 
 impl StateStore for LocalStore {

@@ -116,8 +116,8 @@ pub fn acquire(folder: &Path, operation: &str, timeout: Duration) -> Result<Lock
 
 fn held(info: Option<LockInfo>, waited: Duration) -> Diagnostic {
     let holder = info.as_ref().map_or_else(|| "another process".to_string(), LockInfo::describe);
-    let after = if waited.is_zero() { String::new() } else { format!(" after waiting {} s", waited.as_secs()) };
-    Diagnostic::error(codes::LOCKED, format!("The state is still locked{after}: {holder}."))
+    let now = if waited.is_zero() { "locked".into() } else { format!("still locked after waiting {} s", waited.as_secs()) };
+    Diagnostic::error(codes::LOCKED, format!("The state is {now}: {holder}."))
         .hint("Wait for it with -lock-timeout=60s. plan needs no lock.")
 }
 
