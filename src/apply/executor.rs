@@ -3,7 +3,7 @@
 //! For every batch: begin records are written and flushed, the type is called once, end records are written and flushed. A process that
 //! dies in between leaves begin records, which the next run resolves by reading. A failure blocks what depends on it; everything else goes on.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -17,7 +17,7 @@ use super::{Event, Events};
 use crate::addr::{InstanceAddr, InstanceKey, Mode, ModulePath, ResourceAddr};
 use crate::diag::codes::apply as codes;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::graph::{Node, NodeKind};
+use crate::graph::{Graph, Node, NodeId, NodeKind};
 use crate::lang::eval::body;
 use crate::plan::diff::{self, decide};
 use crate::plan::steps::{Execution, Work};
@@ -83,6 +83,9 @@ struct Run<'a, 'w> {
     values: HashMap<ResourceAddr, HashMap<Option<InstanceKey>, Value>>,
     touched: HashSet<ResourceAddr>,
     done: Done,
+    /// For every node of the configuration's graph, who needs it, and its place in an order; made once.
+    needed_by: Vec<Vec<NodeId>>,
+    place: Vec<usize>,
 }
 
 /// Follows a plan to its end, or as far as it goes.
@@ -98,6 +101,8 @@ pub async fn apply<'a>(cx: &'a Apply<'a>, world: World<'a>) -> Done {
         values: HashMap::new(),
         touched: HashSet::new(),
         done: Done::default(),
+        needed_by: cx.inputs.graph.needed_by(),
+        place: places(cx.inputs.graph),
     };
     run.start();
     run.drive().await;
@@ -340,7 +345,7 @@ impl<'a> Run<'a, '_> {
         let r = &c.addr.resource;
         let module = self.world.module(&r.module).ok_or_else(missing)?.module;
         let block = module.resources.get(&(r.mode, r.type_name.clone(), r.name.clone())).ok_or_else(missing)?;
-        let each = self.world.expansion(r).and_then(|e| e.keys().into_iter().find(|(k, _)| *k == c.addr.key)).and_then(|(_, v)| v);
+        let each = self.world.expansion(r).and_then(|e| e.each(&c.addr.key));
         let scope = self.world.scope(&r.module).repeated(c.addr.key.clone(), each);
         let cx = walk::context(self.cx.inputs, &module.dir);
         let mut diags = Diagnostics::new();
@@ -453,21 +458,17 @@ impl<'a> Run<'a, '_> {
             Node { module: block.module.without_keys(), kind: NodeKind::Resource(block.mode, block.type_name.clone(), block.name.clone()) };
         let graph = self.cx.inputs.graph;
         let Some(start) = graph.id(&node) else { return };
-        let needed_by = graph.needed_by();
-        let mut affected = HashSet::new();
-        let mut stack = needed_by[start.0].clone();
+        let mut affected = BTreeSet::new();
+        let mut stack = self.needed_by[start.0].clone();
         while let Some(id) = stack.pop() {
             let resource = matches!(graph.node(id).kind, NodeKind::Resource(..) | NodeKind::Call(_));
-            if !resource && affected.insert(id) {
-                stack.extend(&needed_by[id.0]);
+            if !resource && affected.insert((self.place[id.0], id)) {
+                stack.extend(&self.needed_by[id.0]);
             }
-        }
-        if affected.is_empty() {
-            return;
         }
         // What an expression finds wrong here was found while planning, or is found by the steps that use it.
         let mut ignored = Diagnostics::new();
-        for id in graph.order().into_iter().filter(|id| affected.contains(id)) {
+        for (_, id) in affected {
             let node = graph.node(id).clone();
             for module in self.world.module_instances(&node.module) {
                 walk::evaluate_node(&mut self.world, self.cx.inputs, &node, &module, &mut ignored);
@@ -514,6 +515,15 @@ impl<'a> Run<'a, '_> {
             self.done.diagnostics.push(d);
         }
     }
+}
+
+/// Where each node stands in an order of the graph.
+fn places(graph: &Graph) -> Vec<usize> {
+    let mut out = vec![0; graph.len()];
+    for (i, id) in graph.order().into_iter().enumerate() {
+        out[id.0] = i;
+    }
+    out
 }
 
 async fn read_data(resource: &dyn ResourceType, session: &Session, requests: Vec<StepRequest>) -> Vec<StepResult> {

@@ -37,7 +37,7 @@ impl Expansion {
     }
 
     /// What `each.value` is for this key.
-    fn each(&self, key: &Option<InstanceKey>) -> Option<Value> {
+    pub fn each(&self, key: &Option<InstanceKey>) -> Option<Value> {
         match (self, key) {
             (Expansion::Each(m), Some(InstanceKey::Str(k))) => m.get(k).cloned(),
             _ => None,
