@@ -95,6 +95,15 @@ impl Eval<'_> {
         if key.is_null() {
             return self.fail(codes::INVALID_INDEX, "A null value cannot be used as an index.", key_expr);
         }
+        // The type of a tuple or object is as large as the value; where the element is simply there, it is not needed.
+        let there = match (key.as_number().and_then(crate::value::Number::to_usize), key.as_str()) {
+            (Some(i), _) => v.as_slice().filter(|_| !matches!(v.repr(), Repr::Set(_))).and_then(|items| items.get(i)),
+            (_, Some(name)) => v.as_map().and_then(|m| m.get(name)),
+            _ => None,
+        };
+        if let Some(found) = there {
+            return found.clone().mark(marks);
+        }
         let ty = v.ty();
         let key_type = match &ty {
             Type::Dynamic => return nothing().mark(marks),
