@@ -289,7 +289,8 @@ impl<'a> Walker<'a> {
         if gone && prior.is_none() {
             reasons.push(Reason::Missing);
         }
-        if self.inputs.options.mode == RunMode::RefreshOnly {
+        // What is only looked at or taken down need not be something that could be made.
+        if self.inputs.options.mode != RunMode::Normal {
             return self.keep(p, prior, private, reasons);
         }
         let force = self.forced(p, known.as_ref());
