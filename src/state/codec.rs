@@ -2,7 +2,7 @@
 //!
 //! Attributes are written by their schema's types. What JSON cannot say is written as an object with one reserved key: `$digest` for a sensitive
 //! value, `$ref` for a reference, `$unknown`, `$number` for a number that is no i64, `$type` with `value` where the schema's type is `any`. A user's key that
-//! begins with `$` gets one more.
+//! begins with `$` gets one more. `state/README.md` describes it for readers of other programs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,11 +12,9 @@ use serde_json::{Map, Value as Json, json};
 use super::{InDoubt, OutputRecord, Record};
 use crate::addr::InstanceAddr;
 use crate::diag::Diagnostic;
-use crate::diag::{Sources, codes::state as codes};
-use crate::lang::eval::types::parse_type;
-use crate::lang::syntax::parse_expr;
+use crate::diag::codes::state as codes;
 use crate::resource::Verb;
-use crate::schema::{AttrType, Body, Nesting, Schema};
+use crate::schema::{AttrType, Attribute, Body, Nesting, Schema};
 use crate::value::{Number, Refinement, Repr, Type, Value};
 
 /// The keyed digest of a value's content.
@@ -94,53 +92,59 @@ pub fn decode_output(j: &Json) -> Option<OutputRecord> {
 
 fn encode_body(v: &Value, body: &Body, digest: Digest<'_>) -> Json {
     let Some(map) = v.as_map() else { return encode(v, &Type::Dynamic, digest) };
+    // What is sensitive or exists only for this run as a whole is so in each of its parts.
+    let part = |name: &str| map.get(name).filter(|v| !v.is_null()).map(|p| p.clone().mark(v.marks()));
     let mut out = Map::new();
     for a in body.attributes.iter().filter(|a| !a.transient) {
-        let Some(v) = map.get(a.name).filter(|v| !v.is_null()) else { continue };
-        let ty = match &a.ty {
-            AttrType::Value(t) => t.clone(),
-            AttrType::Ref(_) => Type::Dynamic,
-        };
-        let value = if a.sensitive { v.clone().sensitive() } else { v.clone() };
-        out.insert(a.name.into(), encode(&value, &ty, digest));
+        let Some(v) = part(a.name) else { continue };
+        let value = if a.sensitive { v.sensitive() } else { v };
+        out.insert(a.name.into(), encode(&value, &attribute_type(a), digest));
     }
     for b in &body.blocks {
-        let Some(v) = map.get(b.name).filter(|v| !v.is_null()) else { continue };
-        let one = |v: &Value| encode_labelled(v, b.nesting, &b.body, digest);
+        let Some(v) = part(b.name) else { continue };
+        let one = |item: &Value| encode_labelled(&item.clone().mark(v.marks()), b.nesting, &b.body, digest);
         let json = match v.repr() {
             Repr::List(l) => Json::Array(l.items.iter().map(one).collect()),
             Repr::Map(m) => Json::Object(m.items.iter().map(|(k, v)| (escape(k), one(v))).collect()),
-            Repr::Object(_) => one(v),
-            _ => encode(v, &Type::Dynamic, digest),
+            Repr::Object(_) => one(&v),
+            _ => encode(&v, &Type::Dynamic, digest),
         };
         out.insert(b.name.into(), json);
     }
     Json::Object(out)
 }
 
+fn attribute_type(a: &Attribute) -> Type {
+    match &a.ty {
+        AttrType::Value(t) => t.clone(),
+        AttrType::Ref(_) => Type::Dynamic,
+    }
+}
+
 fn encode_labelled(v: &Value, nesting: Nesting, body: &Body, digest: Digest<'_>) -> Json {
     let mut json = encode_body(v, body, digest);
     if let (Nesting::List { label: Some(label) }, Some(o)) = (nesting, json.as_object_mut())
-        && let Some(name) = v.as_map().and_then(|m| m.get(label))
+        && let Some(name) = v.get(label)
     {
-        o.insert(label.into(), encode(name, &Type::String, digest));
+        o.insert(label.into(), encode(&name, &Type::String, digest));
     }
     json
 }
 
 fn decode_body(j: &Json, body: &Body) -> Value {
+    if let Some(v) = stand_in(j, &body.ty()) {
+        return v;
+    }
     let mut out: BTreeMap<Arc<str>, Value> = BTreeMap::new();
     for a in &body.attributes {
-        let ty = match &a.ty {
-            AttrType::Value(t) => t.clone(),
-            AttrType::Ref(_) => Type::Dynamic,
-        };
+        let ty = attribute_type(a);
         out.insert(a.name.into(), j.get(a.name).map_or_else(|| Value::null(ty.clone()), |j| decode(j, &ty)));
     }
     for b in &body.blocks {
         let value = match (j.get(b.name), b.nesting) {
             (None | Some(Json::Null), Nesting::Single) => Value::null(b.ty()),
             (Some(j), Nesting::Single) => decode_body(j, &b.body),
+            (Some(j), _) if stand_in(j, &b.ty()).is_some() => decode(j, &b.ty()),
             (j, Nesting::List { label }) => {
                 let items = j.and_then(Json::as_array).into_iter().flatten().map(|j| labelled(j, label, &b.body)).collect();
                 Value::list(element(b), items)
@@ -209,7 +213,7 @@ pub fn encode(v: &Value, ty: &Type, digest: Digest<'_>) -> Json {
     }
     if *ty == Type::Dynamic && !v.is_null() && !v.ty().is_primitive() {
         let own = v.ty();
-        return json!({ "$type": own.to_string(), "value": encode(v, &own, digest) });
+        return json!({ "$type": encode_type(&own), "value": encode(v, &own, digest) });
     }
     match v.repr() {
         Repr::Null(_) | Repr::Unknown(_) => Json::Null,
@@ -223,25 +227,30 @@ pub fn encode(v: &Value, ty: &Type, digest: Digest<'_>) -> Json {
     }
 }
 
+/// What stands where a value cannot: a digest, an address, nothing known yet, a number that JSON has not, a value with its own type.
+fn stand_in(j: &Json, ty: &Type) -> Option<Value> {
+    let o = j.as_object().filter(|o| o.len() <= 2)?;
+    let text = |key: &str| o.get(key).and_then(Json::as_str);
+    if let Some(digest) = text("$digest") {
+        let refinement = Refinement { digest: unhex(digest), ..Refinement::default() };
+        return Some(Value::unknown_with(ty.clone(), refinement).sensitive());
+    }
+    if let Some(addr) = text("$ref").and_then(|a| a.parse::<InstanceAddr>().ok()) {
+        return Some(Value::object_of(BTreeMap::new(), Some(Arc::new(addr))));
+    }
+    if o.contains_key("$unknown") {
+        return Some(Value::unknown(ty.clone()));
+    }
+    if let Some(n) = text("$number").and_then(Number::parse) {
+        return Some(n.into());
+    }
+    Some(decode(o.get("value")?, &decode_type(o.get("$type")?)))
+}
+
 /// A value from JSON.
 pub fn decode(j: &Json, ty: &Type) -> Value {
-    if let Some(o) = j.as_object().filter(|o| o.len() <= 2) {
-        if let Some(text) = o.get("$digest").and_then(Json::as_str) {
-            let refinement = Refinement { digest: unhex(text), ..Refinement::default() };
-            return Value::unknown_with(ty.clone(), refinement).sensitive();
-        }
-        if let Some(addr) = o.get("$ref").and_then(Json::as_str).and_then(|a| a.parse::<InstanceAddr>().ok()) {
-            return Value::object_of(BTreeMap::new(), Some(Arc::new(addr)));
-        }
-        if o.contains_key("$unknown") {
-            return Value::unknown(ty.clone());
-        }
-        if let Some(n) = o.get("$number").and_then(Json::as_str).and_then(Number::parse) {
-            return n.into();
-        }
-        if let (Some(text), Some(value)) = (o.get("$type").and_then(Json::as_str), o.get("value")) {
-            return decode(value, &type_of(text));
-        }
+    if let Some(v) = stand_in(j, ty) {
+        return v;
     }
     match (j, ty) {
         (Json::Null, _) => Value::null(ty.clone()),
@@ -264,11 +273,55 @@ pub fn decode(j: &Json, ty: &Type) -> Value {
     }
 }
 
-fn type_of(text: &str) -> Type {
-    let mut sources = Sources::default();
-    let id = sources.add("state", text);
-    let (expr, _) = parse_expr(text, id);
-    expr.and_then(|e| parse_type(&e).ok()).map_or(Type::Dynamic, |(t, _)| t)
+/// A type as cty writes it in JSON: `"string"`, `["list", "string"]`, `["object", {"a": "number"}]`.
+fn encode_type(ty: &Type) -> Json {
+    match ty {
+        Type::Dynamic => json!("dynamic"),
+        Type::Bool => json!("bool"),
+        Type::Number => json!("number"),
+        Type::String => json!("string"),
+        Type::List(t) => json!(["list", encode_type(t)]),
+        Type::Set(t) => json!(["set", encode_type(t)]),
+        Type::Map(t) => json!(["map", encode_type(t)]),
+        Type::Tuple(ts) => json!(["tuple", ts.iter().map(encode_type).collect::<Vec<_>>()]),
+        Type::Object(o) => {
+            let attrs: Map<String, Json> = o.attrs.iter().map(|(k, t)| (k.to_string(), encode_type(t))).collect();
+            json!(["object", attrs])
+        }
+    }
+}
+
+/// The type that [`encode_type`] wrote; `any` for what is none.
+fn decode_type(j: &Json) -> Type {
+    let of = |j: &Json| Arc::new(decode_type(j));
+    match (j.as_str(), j.as_array().map(Vec::as_slice)) {
+        (Some("bool"), _) => Type::Bool,
+        (Some("number"), _) => Type::Number,
+        (Some("string"), _) => Type::String,
+        (_, Some([kind, inner])) => match (kind.as_str(), inner) {
+            (Some("list"), t) => Type::List(of(t)),
+            (Some("set"), t) => Type::Set(of(t)),
+            (Some("map"), t) => Type::Map(of(t)),
+            (Some("tuple"), Json::Array(ts)) => Type::Tuple(ts.iter().map(decode_type).collect()),
+            (Some("object"), Json::Object(o)) => Type::object(o.iter().map(|(k, t)| (Arc::<str>::from(k.as_str()), decode_type(t)))),
+            _ => Type::Dynamic,
+        },
+        _ => Type::Dynamic,
+    }
+}
+
+/// Puts new addresses behind a record's references and dependencies after objects were renamed.
+pub fn rename_references(record: &mut Json, new_name: &dyn Fn(&str) -> Option<String>) {
+    match record {
+        Json::Object(o) => {
+            if let Some(to) = o.get("$ref").and_then(Json::as_str).and_then(new_name) {
+                o.insert("$ref".into(), Json::String(to));
+            }
+            o.values_mut().for_each(|v| rename_references(v, new_name));
+        }
+        Json::Array(items) => items.iter_mut().for_each(|v| rename_references(v, new_name)),
+        _ => {}
+    }
 }
 
 /// The error for bytes that are no record.

@@ -3,12 +3,12 @@
 //! Everything is in one tree under prefixed keys, so that one batch is atomic: `m/` what the store is, `r/ADDRESS` records, `j/ADDRESS` begun
 //! operations, `o/NAME` outputs, `h/GENERATION` the history, `v/ADDRESS\0GENERATION` older versions of records. A writer flushes before it returns.
 //!
-//! sled lets one process in at a time. A reader takes everything into memory and lets go at once; where a writer is inside, it reads from a
-//! copy of the files, which sled recovers to the last flushed batch. So `plan` needs no lock.
+//! sled lets one process in at a time, and mends what it opens. So a reader takes everything into memory from a copy of the files, which sled
+//! recovers to the last flushed batch: `plan` needs no lock. The file `head` holds the serial, by which damage is told from an older state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,7 +19,7 @@ use sha2::Sha256;
 use sled::{Batch, Db};
 
 use super::{Generation, InDoubt, Intent, KEEP_GENERATIONS, Outcome, OutputRecord, Record, Schemas, Snapshot, StateStore, codec};
-use crate::addr::InstanceAddr;
+use crate::addr::{InstanceAddr, ResourceAddr};
 use crate::diag::Diagnostic;
 use crate::diag::codes::state as codes;
 use crate::schema::Schema;
@@ -50,6 +50,8 @@ pub struct LocalStore {
     /// What a reader read.
     frozen: Option<BTreeMap<Vec<u8>, Vec<u8>>>,
     key: [u8; 32],
+    /// Where a writer notes the serial.
+    head: Option<std::fs::File>,
     schemas: Arc<dyn Schemas>,
     generation: Mutex<Option<u64>>,
 }
@@ -84,10 +86,14 @@ pub(super) fn io_error(path: &Path, e: &std::io::Error) -> Diagnostic {
 fn sled_error(dir: &Path, e: &sled::Error) -> Diagnostic {
     match e {
         sled::Error::Io(e) => io_error(dir, e),
-        sled::Error::Corruption { .. } => Diagnostic::error(codes::CORRUPT, format!("The files in {} are damaged.", dir.display()))
-            .hint("They are left as they are. Restore a backup (streamform state export makes one) or import what exists again."),
+        sled::Error::Corruption { .. } => damaged(dir),
         other => Diagnostic::error(codes::NOT_READABLE, format!("The store in {} cannot be used: {other}.", dir.display())),
     }
+}
+
+fn damaged(dir: &Path) -> Diagnostic {
+    Diagnostic::error(codes::CORRUPT, format!("The files in {} are damaged.", dir.display()))
+        .hint("They are left as they are. Restore a backup of the folder, or import what exists again.")
 }
 
 fn config(path: &Path) -> sled::Config {
@@ -108,34 +114,39 @@ impl LocalStore {
     /// Opens the store in a folder; a writer makes what is missing.
     pub fn open(folder: &Path, access: Access, schemas: Arc<dyn Schemas>) -> Result<LocalStore, Diagnostic> {
         let path = folder.join("db");
-        let store = |db, frozen, key| LocalStore {
+        let store = |db, frozen, key, head| LocalStore {
             dir: folder.to_path_buf(),
             db: Mutex::new(db),
             frozen,
             key,
+            head,
             schemas,
             generation: Mutex::new(None),
         };
         if access == Access::Read {
-            let content = if path.exists() { read_all(folder, &path)? } else { BTreeMap::new() };
+            let content = if path.exists() { read_all(folder, &path, 20)? } else { BTreeMap::new() };
             check_format(content.get(&b"m/format"[..]).map(Vec::as_slice), folder)?;
             let key = read_key(folder)?.unwrap_or([0; 32]);
-            return Ok(store(None, Some(content), key));
+            return Ok(store(None, Some(content), key, None));
         }
         prepare_dir(folder)?;
         let key = make_key(folder)?;
+        if path.exists() {
+            // Opened for writing, sled would cut off what is damaged.
+            let content = read_all(folder, &path, 1)?;
+            check_format(content.get(&b"m/format"[..]).map(Vec::as_slice), folder)?;
+        }
+        let head = open_head(folder)?;
         let db = open_patiently(&path).map_err(|e| sled_error(folder, &e))?;
         restrict(&path);
-        let format = db.get(b"m/format").map_err(|e| sled_error(folder, &e))?;
-        check_format(format.as_deref(), folder)?;
-        if format.is_none() {
+        if db.get(b"m/format").map_err(|e| sled_error(folder, &e))?.is_none() {
             let mut batch = Batch::default();
             batch.insert(b"m/format", FORMAT.to_string().as_bytes());
             batch.insert(b"m/lineage", uuid::Uuid::new_v4().to_string().as_bytes());
             batch.insert(b"m/serial", b"0");
             db.apply_batch(batch).and_then(|()| db.flush().map(drop)).map_err(|e| sled_error(folder, &e))?;
         }
-        Ok(store(Some(db), None, key))
+        Ok(store(Some(db), None, key, Some(head)))
     }
 
     fn with<T>(&self, f: impl FnOnce(&Db) -> Result<T, sled::Error>) -> Result<T, Diagnostic> {
@@ -149,7 +160,11 @@ impl LocalStore {
     fn commit(&self, batch: Batch) -> Result<(), Diagnostic> {
         self.with(|db| {
             db.apply_batch(batch)?;
-            db.flush().map(drop)
+            db.flush()?;
+            match (&self.head, db.get(b"m/serial")?.and_then(|v| String::from_utf8_lossy(&v).parse::<u64>().ok())) {
+                (Some(file), Some(serial)) => Ok(file.write_all_at(format!("{serial:020}").as_bytes(), 0)?),
+                _ => Ok(()),
+            }
         })
     }
 
@@ -189,6 +204,30 @@ impl LocalStore {
     fn record(&self, bytes: &[u8]) -> Result<Record, Diagnostic> {
         let json: Option<Json> = serde_json::from_slice(bytes).ok();
         json.and_then(|j| codec::decode_record(&j, &|a| self.schema(a))).ok_or_else(|| codec::corrupt("A record"))
+    }
+
+    /// A record after objects were renamed: under its own new name, and with the new names of what it refers to. `None` where nothing changes.
+    fn renamed(&self, record: &Record, names: &BTreeMap<&InstanceAddr, &InstanceAddr>) -> Option<Result<Record, Diagnostic>> {
+        let before = codec::encode_record(record, self.schema(&record.addr), &|v| self.digest(v));
+        let mut json = before.clone();
+        let new_name = |text: &str| Some(names.get(&text.parse::<InstanceAddr>().ok()?)?.to_string());
+        codec::rename_references(&mut json["attributes"], &new_name);
+        let addr = names.get(&record.addr).map_or(&record.addr, |to| *to);
+        let dependencies: BTreeSet<ResourceAddr> = record
+            .dependencies
+            .iter()
+            .map(|d| names.iter().find(|(from, _)| from.resource == *d).map_or_else(|| d.clone(), |(_, to)| to.resource.clone()))
+            .collect();
+        let dependencies: Vec<ResourceAddr> = dependencies.into_iter().collect();
+        if json == before
+            && *addr == record.addr
+            && dependencies.len() == record.dependencies.len()
+            && dependencies.iter().all(|d| record.dependencies.contains(d))
+        {
+            return None;
+        }
+        let renamed = codec::decode_record(&json, &|a| self.schema(a)).ok_or_else(|| codec::corrupt("A record"));
+        Some(renamed.map(|r| Record { addr: addr.clone(), dependencies, ..r }))
     }
 
     fn current_generation(&self) -> Result<u64, Diagnostic> {
@@ -252,22 +291,16 @@ impl LocalStore {
                 batch.remove([b"h/", key.as_slice()].concat());
             }
         }
-        let mut kept: Option<(Vec<u8>, Vec<u8>, bool)> = None;
-        for (key, value) in self.scan("v/")? {
-            let Some((name, n)) = split_version(&key) else { continue };
-            if n > oldest {
-                continue;
-            }
-            // The newest version at or below the oldest kept generation stays, unless it says that the record was gone.
-            if let Some((old_name, old_key, _)) = kept.take().filter(|(n, ..)| n == name).or(None) {
-                let _ = old_name;
-                batch.remove([b"v/", old_key.as_slice()].concat());
-            }
-            if value.is_empty() {
+        // From the newest version back: of each record, the first one at or below `oldest` is what the kept generations began with. It
+        // stays, unless it says that the record was gone.
+        let versions = self.scan("v/")?;
+        let mut seen: &[u8] = b"";
+        for (key, value) in versions.iter().rev() {
+            let Some((name, _)) = split_version(key).filter(|(_, n)| *n <= oldest) else { continue };
+            if name == seen || value.is_empty() {
                 batch.remove([b"v/", key.as_slice()].concat());
-            } else {
-                kept = Some((name.to_vec(), key.clone(), true));
             }
+            seen = name;
         }
         self.commit(batch)
     }
@@ -332,28 +365,47 @@ fn open_patiently(path: &Path) -> Result<Db, sled::Error> {
     }
 }
 
-/// Takes a store's whole content, from the files themselves or, where a writer has them, from a copy.
-fn read_all(folder: &Path, path: &Path) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Diagnostic> {
-    if let Ok(db) = config(path).open() {
-        return content(&db).map_err(|e| sled_error(folder, &e));
-    }
-    let mut last = None;
-    // A copy taken in the middle of a write may be torn where sled's own checks do not see it; the next one is not.
-    for _ in 0..20 {
-        let copy = tempfile::tempdir().map_err(|e| io_error(folder, &e))?;
-        let to = copy.path().join("db");
-        match copy_dir(path, &to)
-            .map_err(|e| io_error(path, &e))
-            .and_then(|()| config(&to).open().and_then(|db| content(&db)).map_err(|e| sled_error(folder, &e)))
-        {
-            Ok(all) if all.contains_key(&b"m/format"[..]) || all.is_empty() => return Ok(all),
-            Ok(_) => {}
-            Err(d) => last = Some(d),
+/// Takes a store's whole content from a copy of its files, which are not touched: a writer may have them, and what is damaged stays as it
+/// is. A copy taken in the middle of a write may be torn; then the next one is not.
+fn read_all(folder: &Path, path: &Path, attempts: u32) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Diagnostic> {
+    let mut last = damaged(folder);
+    for attempt in 0..attempts {
+        if attempt > 0 {
+            std::thread::sleep(Duration::from_millis(50));
         }
-        std::thread::sleep(Duration::from_millis(50));
+        // Read before the copy is made: the content may be newer than this, never older.
+        let head = read_head(folder);
+        match read_copy(folder, path) {
+            Ok(all) if serial_of(&all) >= head => return Ok(all),
+            Ok(_) => {}
+            Err(d) => last = d,
+        }
     }
-    Err(last
-        .unwrap_or_else(|| Diagnostic::error(codes::BUSY, format!("The store in {} is in use and cannot be copied.", folder.display()))))
+    Err(last)
+}
+
+fn read_copy(folder: &Path, path: &Path) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Diagnostic> {
+    let copy = tempfile::tempdir().map_err(|e| io_error(folder, &e))?;
+    let to = copy.path().join("db");
+    copy_dir(path, &to).map_err(|e| io_error(path, &e))?;
+    // sled asserts what damaged files can break.
+    let read = std::panic::catch_unwind(|| config(&to).open().and_then(|db| content(&db)));
+    read.map_err(|_| damaged(folder))?.map_err(|e| sled_error(folder, &e))
+}
+
+fn serial_of(all: &BTreeMap<Vec<u8>, Vec<u8>>) -> Option<u64> {
+    std::str::from_utf8(all.get(&b"m/serial"[..])?).ok()?.parse().ok()
+}
+
+/// The serial that the store had at least. sled takes damaged files for an interrupted write and drops what follows: then its serial is
+/// lower than this. `None` in a store that nothing was written to.
+fn read_head(folder: &Path) -> Option<u64> {
+    std::fs::read_to_string(folder.join("head")).ok()?.trim().parse().ok()
+}
+
+fn open_head(folder: &Path) -> Result<std::fs::File, Diagnostic> {
+    let path = folder.join("head");
+    std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(|e| io_error(&path, &e))
 }
 
 fn content(db: &Db) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, sled::Error> {
@@ -438,6 +490,12 @@ impl StateStore for LocalStore {
     }
 
     fn snapshot_at(&self, number: u64) -> Result<Snapshot, Diagnostic> {
+        let kept = self.history()?;
+        let (first, last) = (kept.first().map_or(1, |g| g.number), kept.last().map_or(0, |g| g.number));
+        if number + 1 < first || number > last {
+            return Err(Diagnostic::error(codes::NO_GENERATION, format!("The history does not hold generation {number}."))
+                .hint("streamform state history shows what it holds."));
+        }
         let mut newest: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
         for (key, value) in self.scan("v/")? {
             if let Some((name, _)) = split_version(&key).filter(|(_, n)| *n <= number) {
@@ -526,22 +584,23 @@ impl StateStore for LocalStore {
 
     fn mv(&self, moves: &[(InstanceAddr, InstanceAddr)]) -> Result<(), Diagnostic> {
         let snapshot = self.snapshot()?;
-        let leaving: Vec<&InstanceAddr> = moves.iter().map(|(f, _)| f).collect();
-        let mut records = Vec::new();
+        let names: BTreeMap<&InstanceAddr, &InstanceAddr> = moves.iter().map(|(f, t)| (f, t)).collect();
+        let mut targets = BTreeSet::new();
         for (from, to) in moves {
-            let Some(r) = snapshot.records.get(from) else {
+            if !snapshot.records.contains_key(from) {
                 return Err(Diagnostic::error(codes::NO_RECORD, format!("The state does not hold {from}."))
                     .hint("streamform state list shows what it holds."));
-            };
-            if snapshot.records.contains_key(to) && !leaving.contains(&to) {
+            }
+            let stays = snapshot.records.contains_key(to) && !names.contains_key(to);
+            if stays || !targets.insert(to) {
                 return Err(
                     Diagnostic::error(codes::OCCUPIED, format!("The state already holds {to}.")).hint("Move or remove that one first.")
                 );
             }
-            records.push(Record { addr: to.clone(), ..(**r).clone() });
         }
+        let records = snapshot.records.values().filter_map(|r| self.renamed(r, &names)).collect::<Result<Vec<_>, _>>()?;
         let mut changes: Vec<(&InstanceAddr, Option<&Record>)> =
-            moves.iter().map(|(f, _)| f).filter(|f| !moves.iter().any(|(_, t)| t == *f)).map(|f| (f, None)).collect();
+            names.keys().filter(|f| !targets.contains(*f)).map(|f| (*f, None)).collect();
         changes.extend(records.iter().map(|r| (&r.addr, Some(r))));
         let mut batch = Batch::default();
         self.change(&mut batch, &changes)?;
@@ -564,31 +623,41 @@ impl StateStore for LocalStore {
 
     fn import(&self, from: &mut dyn BufRead) -> Result<(), Diagnostic> {
         let mut batch = Batch::default();
-        let mut records = Vec::new();
-        for (n, line) in from.lines().enumerate() {
-            let line = line.map_err(|e| io_error(Path::new("the import"), &e))?;
-            let json: Json = serde_json::from_str(&line).map_err(|_| codec::corrupt(&format!("Line {} of the export", n + 1)))?;
-            if n == 0 {
-                check_format(json.get("format").map(ToString::to_string).as_deref().map(str::as_bytes), &self.dir)?;
-                let lineage = json.get("lineage").and_then(Json::as_str).unwrap_or_default();
-                batch.insert(b"m/lineage", lineage.as_bytes());
-                continue;
-            }
-            let text = |name: &str| json.get(name).and_then(Json::as_str).unwrap_or_default().to_string();
-            let value = json.get("value").cloned().unwrap_or(Json::Null);
-            match text("kind").as_str() {
-                "record" => records.push(
-                    codec::decode_record(&value, &|a| self.schema(a))
-                        .ok_or_else(|| codec::corrupt(&format!("Line {} of the export", n + 1)))?,
-                ),
-                "output" => batch.insert(format!("o/{}", text("name")).as_bytes(), value.to_string().as_bytes()),
-                _ => {}
+        for prefix in ["o/", "j/"] {
+            for (name, _) in self.scan(prefix)? {
+                batch.remove([prefix.as_bytes(), &name].concat());
             }
         }
+        let mut records: BTreeMap<InstanceAddr, Record> = BTreeMap::new();
+        let mut header = None;
+        for (n, line) in from.lines().enumerate() {
+            let bad = || codec::corrupt(&format!("Line {} of the export", n + 1));
+            let line =
+                line.map_err(|e| if e.kind() == std::io::ErrorKind::InvalidData { bad() } else { io_error(Path::new("the import"), &e) })?;
+            let json: Json = serde_json::from_str(&line).map_err(|_| bad())?;
+            if header.is_none() {
+                let format = json.get("format").map(ToString::to_string).ok_or_else(bad)?;
+                check_format(Some(format.as_bytes()), &self.dir)?;
+                header = Some(json.get("lineage").and_then(Json::as_str).ok_or_else(bad)?.to_string());
+                continue;
+            }
+            let value = json.get("value").ok_or_else(bad)?;
+            match (json.get("kind").and_then(Json::as_str), json.get("name").and_then(Json::as_str)) {
+                (Some("record"), _) => {
+                    let record = codec::decode_record(value, &|a| self.schema(a)).ok_or_else(bad)?;
+                    records.insert(record.addr.clone(), record);
+                }
+                (Some("output"), Some(name)) if codec::decode_output(value).is_some() => {
+                    batch.insert(format!("o/{name}").as_bytes(), value.to_string().as_bytes());
+                }
+                _ => return Err(bad()),
+            }
+        }
+        let lineage = header.ok_or_else(|| codec::corrupt("The export"))?;
+        batch.insert(b"m/lineage", lineage.as_bytes());
         let now = self.snapshot()?;
-        let mut changes: Vec<(&InstanceAddr, Option<&Record>)> =
-            now.records.keys().filter(|a| !records.iter().any(|r| r.addr == **a)).map(|a| (a, None)).collect();
-        changes.extend(records.iter().map(|r| (&r.addr, Some(r))));
+        let gone = now.records.keys().filter(|a| !records.contains_key(*a)).map(|a| (a, None));
+        let changes: Vec<(&InstanceAddr, Option<&Record>)> = gone.chain(records.iter().map(|(a, r)| (a, Some(r)))).collect();
         self.change(&mut batch, &changes)?;
         self.commit(batch)
     }
@@ -596,7 +665,12 @@ impl StateStore for LocalStore {
     fn close(&self) -> Result<(), Diagnostic> {
         let db = self.db.lock().unwrap_or_else(PoisonError::into_inner).take();
         match db {
-            Some(db) => db.flush().map(drop).map_err(|e| sled_error(&self.dir, &e)),
+            Some(db) => {
+                let flushed = db.flush().map(drop).map_err(|e| sled_error(&self.dir, &e));
+                drop(db);
+                restrict(&self.dir.join("db"));
+                flushed
+            }
             None => Ok(()),
         }
     }

@@ -8,6 +8,8 @@
 pub mod codec;
 pub mod local;
 pub mod lock;
+#[cfg(test)]
+mod tests;
 
 pub use local::{Access, LocalStore};
 pub use lock::{LockGuard, LockInfo};

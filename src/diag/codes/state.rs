@@ -23,4 +23,6 @@ codes! {
     OCCUPIED = "SF5010", "Address is taken";
     /// A lock id that is not held.
     NO_LOCK = "SF5011", "No such lock";
+    /// A generation that the history does not hold.
+    NO_GENERATION = "SF5012", "No such generation";
 }
