@@ -545,7 +545,7 @@ fn damaged_files_give_a_diagnostic_and_stay_as_they_are() {
         let name = file.strip_prefix(&good).unwrap().to_path_buf();
         let bytes = std::fs::read(&file).unwrap();
         let used = bytes.iter().rposition(|b| *b != 0).map_or(0, |n| n + 1);
-        for at in (0..used).step_by((used / 12).max(1)) {
+        for at in (0..used).step_by((used / 6).max(1)) {
             let bad = dir.path().join("bad");
             for f in files(&good) {
                 let to = bad.join(f.strip_prefix(&good).unwrap());
