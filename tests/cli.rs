@@ -539,6 +539,7 @@ fn killed_at_twenty_moments_nothing_is_lost_and_nothing_made_twice() {
     // Each round kills an apply at another moment of its work; the rounds share one state, so that it is also killed while it goes on.
     let lab = Lab::new(&stairs(20, 10, 5));
     let mut known: BTreeSet<String> = BTreeSet::new();
+    let mut midway = 0;
     let mut seed = u64::from(std::process::id()) | 1;
     for round in 0..20 {
         if round % 5 == 0 {
@@ -555,6 +556,7 @@ fn killed_at_twenty_moments_nothing_is_lost_and_nothing_made_twice() {
         // What was recorded stays recorded, as the same object.
         let now = ids(&lab);
         assert!(known.is_subset(&now), "round {round}: lost {:?}", known.difference(&now).collect::<Vec<_>>());
+        midway += usize::from(now.len() > known.len() && now.len() < 200);
         known = now;
         if round % 5 == 4 {
             lab.apply();
@@ -564,6 +566,45 @@ fn killed_at_twenty_moments_nothing_is_lost_and_nothing_made_twice() {
             lab.ok("plan -detailed-exitcode");
         }
     }
+    assert!(midway >= 3, "only {midway} kills came in the middle of the work");
+}
+
+#[test]
+fn killed_while_the_store_is_made_the_next_run_converges() {
+    for ms in [5, 10, 15, 20, 25, 30, 35, 40, 50, 60] {
+        let lab = Lab::new(&stairs(2, 5, 0));
+        let mut child = lab.start("apply -auto-approve");
+        std::thread::sleep(std::time::Duration::from_millis(ms));
+        signal(&child, "KILL");
+        child.wait().unwrap();
+        lab.apply();
+        assert_eq!(ids(&lab).len(), 10, "killed after {ms} ms");
+        lab.ok("plan -detailed-exitcode");
+    }
+}
+
+#[test]
+fn a_state_that_cannot_be_read_or_written() {
+    let lab = Lab::new(&many(1, 0));
+    // A file where the folder should be.
+    lab.write("state", "");
+    lab.fails("apply -auto-approve", &["Error[SF5005]: State cannot be written", "state", "hint: "]);
+    std::fs::remove_file(lab.path().join("state")).unwrap();
+    lab.apply();
+    std::fs::write(lab.path().join("state/key"), "short").unwrap();
+    lab.fails("plan", &["Error[SF5004]: State is damaged", "key"]);
+}
+
+#[test]
+fn conditions_checks_and_bad_repetition() {
+    let lab = Lab::new(
+        "variable \"n\" {\n  type = number\n  validation {\n    condition     = var.n > 0\n    error_message = \"n must be positive, it is ${var.n}.\"\n  }\n}\nresource \"null_resource\" \"a\" {\n  lifecycle {\n    precondition {\n      condition     = var.n < 10\n      error_message = \"n is too large.\"\n    }\n  }\n}\nresource \"null_resource\" \"b\" {\n  for_each = toset([null_resource.a.id])\n}\n",
+    );
+    lab.fails("plan -var n=0", &["n must be positive, it is 0.", "condition     = var.n > 0"]);
+    lab.fails("plan -var n=11", &["Error[SF3004]: Condition failed", "n is too large.", "│   with null_resource.a"]);
+    lab.fails("plan -var n=1", &["Error[SF3003]: Count or for_each argument is not known yet", "^^^^^^^^^^^^^^^^^^^^^^^^^"]);
+    lab.fails("plan -var n=x", &["a number is required"]);
+    lab.fails("plan -var m=1 -var n=1", &["\"m\""]);
 }
 
 /// The ids of all recorded objects.
