@@ -81,6 +81,8 @@ struct Run<'a, 'w> {
     waiting: BTreeMap<(usize, Option<Verb>), VecDeque<usize>>,
     running: JoinSet<Returned>,
     values: HashMap<ResourceAddr, HashMap<Option<InstanceKey>, Value>>,
+    /// Variables, locals and outputs that refer to blocks that have ended since they were evaluated, by their place.
+    stale: BTreeSet<(usize, NodeId)>,
     touched: HashSet<ResourceAddr>,
     done: Done,
     /// For every node of the configuration's graph, who needs it, and its place in an order; made once.
@@ -99,6 +101,7 @@ pub async fn apply<'a>(cx: &'a Apply<'a>, world: World<'a>) -> Done {
         waiting: BTreeMap::new(),
         running: JoinSet::new(),
         values: HashMap::new(),
+        stale: BTreeSet::new(),
         touched: HashSet::new(),
         done: Done::default(),
         needed_by: cx.inputs.graph.needed_by(),
@@ -157,10 +160,11 @@ impl<'a> Run<'a, '_> {
             let gone = self.cx.plan.drift.iter().filter(|d| d.found.is_none());
             outcomes.extend(gone.map(|d| Outcome { addr: d.addr.clone(), record: None }));
         }
+        let known: HashSet<InstanceAddr> = outcomes.iter().map(|o| o.addr.clone()).collect();
+        let planned = self.cx.plan.changes.iter().filter(|c| c.action != Action::NoOp).map(|c| &c.addr);
+        let planned: HashSet<&InstanceAddr> = planned.collect();
         for doubt in &snapshot.in_doubt {
-            let known = outcomes.iter().any(|o| o.addr == doubt.addr);
-            let planned = self.cx.plan.changes.iter().any(|c| c.addr == doubt.addr && c.action != Action::NoOp);
-            if !known && !planned {
+            if !known.contains(&doubt.addr) && !planned.contains(&doubt.addr) {
                 let record = snapshot.records.get(&doubt.addr).map(|r| (**r).clone());
                 outcomes.push(Outcome { addr: doubt.addr.clone(), record });
             }
@@ -257,6 +261,9 @@ impl<'a> Run<'a, '_> {
         let Some(resource) = registry::find(resource_addr.mode, &resource_addr.type_name) else { return };
         let limit = if key.1.is_some() { resource.batch_limit().max(1) } else { 1 };
         let nodes: Vec<usize> = queue.drain(..limit.min(queue.len())).collect();
+        if nodes.iter().any(|n| self.change(*n).deferred) {
+            self.settle();
+        }
         let mut ready = Vec::new();
         let mut requests = Vec::new();
         for node in nodes {
@@ -458,14 +465,23 @@ impl<'a> Run<'a, '_> {
             Node { module: block.module.without_keys(), kind: NodeKind::Resource(block.mode, block.type_name.clone(), block.name.clone()) };
         let graph = self.cx.inputs.graph;
         let Some(start) = graph.id(&node) else { return };
-        let mut affected = BTreeSet::new();
         let mut stack = self.needed_by[start.0].clone();
         while let Some(id) = stack.pop() {
             let resource = matches!(graph.node(id).kind, NodeKind::Resource(..) | NodeKind::Call(_));
-            if !resource && affected.insert((self.place[id.0], id)) {
+            if !resource && self.stale.insert((self.place[id.0], id)) {
                 stack.extend(&self.needed_by[id.0]);
             }
         }
+    }
+
+    /// Evaluates again what refers to blocks that have ended: before a step that looks, not after each block, as one output may
+    /// refer to every block there is.
+    fn settle(&mut self) {
+        let affected = std::mem::take(&mut self.stale);
+        if affected.is_empty() {
+            return;
+        }
+        let graph = self.cx.inputs.graph;
         // What an expression finds wrong here was found while planning, or is found by the steps that use it.
         let mut ignored = Diagnostics::new();
         for (_, id) in affected {
@@ -494,6 +510,7 @@ impl<'a> Run<'a, '_> {
                 Status::Running | Status::Done | Status::Failed => {}
             }
         }
+        self.settle();
         if self.cx.plan.mode != RunMode::RefreshOnly || !self.done.diagnostics.has_errors() {
             self.write_outputs();
         }

@@ -79,6 +79,7 @@ pub async fn walk<'a>(inputs: &'a Inputs<'a>) -> Outcome<'a> {
         world: World::new(inputs.config),
         known: records::gather(inputs.config, inputs.snapshot),
         observed: BTreeMap::new(),
+        refreshed: HashSet::new(),
         plan: Plan { mode: inputs.options.mode, ..Plan::default() },
         diags: Diagnostics::new(),
         selected: None,
@@ -97,6 +98,8 @@ struct Walker<'a> {
     world: World<'a>,
     known: BTreeMap<InstanceAddr, Known>,
     observed: BTreeMap<InstanceAddr, Observed>,
+    /// Types whose recorded objects were all read.
+    refreshed: HashSet<Arc<str>>,
     plan: Plan,
     diags: Diagnostics,
     /// The blocks that `-target` and `-exclude` leave in; `None` = all.
@@ -162,7 +165,7 @@ impl<'a> Walker<'a> {
         }
         self.checks();
         let position = |c: &Change| order.get(&c.addr.resource).copied().unwrap_or(usize::MAX);
-        self.plan.changes.sort_by_key(|c| (position(c), c.addr.clone()));
+        self.plan.changes.sort_by_cached_key(|c| (position(c), c.addr.clone()));
     }
 
     // --- values -----------------------------------------------------------------------------------------------------
@@ -242,7 +245,7 @@ impl<'a> Walker<'a> {
                 resource.validate(&config, &mut own);
             }
             diags.extend(own.into_iter().map(|d| locate(d, block, &instance)));
-            let selected = selected && self.selects(&instance, true);
+            let selected = selected && self.selects(&instance);
             pending.push(Pending { addr: instance, block, resource, config, dependencies: dependencies.clone(), selected, each });
         }
         self.diags.append(diags);
@@ -459,6 +462,9 @@ impl<'a> Walker<'a> {
 
     async fn refresh_type(&mut self, type_name: &Arc<str>) {
         let Some(resource) = registry::find(Mode::Managed, type_name) else { return };
+        if !self.refreshed.insert(type_name.clone()) {
+            return;
+        }
         let due: Vec<(InstanceAddr, Arc<Record>)> = self
             .known
             .iter()
@@ -590,6 +596,7 @@ impl<'a> Walker<'a> {
         if root.imports.is_empty() {
             return;
         }
+        let here: HashSet<&InstanceAddr> = pending.iter().map(|p| &p.addr).collect();
         let cx = context(self.inputs, &root.dir);
         let mut diags = Diagnostics::new();
         for import in &root.imports {
@@ -600,7 +607,7 @@ impl<'a> Walker<'a> {
             for (key, each) in keys.map(|k| k.keys()).unwrap_or_default() {
                 let scope = self.world.scope(&ModulePath::root()).repeated(key, each);
                 let Some(to) = instance_of(&import.to, &scope, &cx, &mut diags) else { continue };
-                if !pending.iter().any(|p| p.addr == to) {
+                if !here.contains(&to) {
                     continue;
                 }
                 match eval(&import.id, &scope, &cx, &mut diags).as_str() {
@@ -641,7 +648,7 @@ impl<'a> Walker<'a> {
         let block_stays = self.world.expansion(&addr.resource).is_some();
         let reason = if block_stays { Reason::NoLongerRepeated } else { Reason::NotInConfiguration };
         let forget = self.removed_without_destroy(addr);
-        if !self.selects(addr, self.world.expansion(&addr.resource).is_some()) {
+        if !self.selects(addr) {
             self.plan.skipped.push(addr.to_string());
             return;
         }
@@ -678,9 +685,10 @@ impl<'a> Walker<'a> {
     }
 
     fn turn_to_destroy(&mut self) {
+        let skipped: HashSet<&str> = self.plan.skipped.iter().map(String::as_str).collect();
         for c in &mut self.plan.changes {
             let exists = c.prior.is_some() && c.addr.resource.mode == Mode::Managed && self.known.contains_key(&c.addr);
-            let skipped = self.plan.skipped.contains(&c.addr.to_string());
+            let skipped = !skipped.is_empty() && skipped.contains(c.addr.to_string().as_str());
             c.planned = None;
             c.reasons = vec![Reason::Destroying];
             c.record_changes = false;
@@ -773,7 +781,7 @@ impl<'a> Walker<'a> {
 
     /// Whether an instance of a selected block is selected itself. Where a target names one instance of the block, only that one is;
     /// what a target needs is taken whole; what is no longer in the configuration only by name.
-    fn selects(&self, addr: &InstanceAddr, declared: bool) -> bool {
+    fn selects(&self, addr: &InstanceAddr) -> bool {
         use crate::addr::Target;
         let o = self.inputs.options;
         if o.excludes.iter().any(|t| t.contains(addr)) {
@@ -788,6 +796,7 @@ impl<'a> Walker<'a> {
             Target::Module(m) => keyed(m) && module.is_within(&m.without_keys()),
             Target::Resource(_) => false,
         });
+        let declared = self.world.expansion(&addr.resource).is_some() || self.in_config.contains(addr);
         !another_is_named && declared
     }
 
