@@ -7,6 +7,7 @@ use crate::addr::{InstanceAddr, ModulePath, ResourceAddr, Target};
 use crate::lang::config::{Config, Module, Moved};
 use crate::resource::Verb;
 use crate::state::{Record, Snapshot};
+use crate::value::{Repr, Value};
 
 /// A recorded object as the walk sees it.
 #[derive(Clone, Debug)]
@@ -24,12 +25,14 @@ pub fn gather(config: &Config, snapshot: &Snapshot) -> BTreeMap<InstanceAddr, Kn
     let mut moves = Vec::new();
     collect_moves(&config.root, ModulePath::root(), &mut moves);
     let mut out = BTreeMap::new();
+    let free = |to: &InstanceAddr| !snapshot.records.contains_key(to);
+    let names: BTreeMap<&InstanceAddr, InstanceAddr> = match moves.is_empty() {
+        true => BTreeMap::new(),
+        false => snapshot.records.keys().filter_map(|a| Some((a, moved(a, &moves).filter(free)?))).collect(),
+    };
     for (addr, record) in &snapshot.records {
-        let now = moved(addr, &moves).filter(|to| !snapshot.records.contains_key(to));
-        let (record, moved_from) = match now {
-            Some(to) => (Arc::new(Record { addr: to, ..(**record).clone() }), Some(addr.clone())),
-            None => (Arc::clone(record), None),
-        };
+        let moved_from = names.contains_key(addr).then(|| addr.clone());
+        let record = if names.is_empty() { Arc::clone(record) } else { Arc::new(renamed(record, &names)) };
         out.insert(record.addr.clone(), Known { record, moved_from, in_doubt: false });
     }
     for doubt in snapshot.in_doubt.iter().filter(|d| d.verb == Verb::Create) {
@@ -37,6 +40,33 @@ pub fn gather(config: &Config, snapshot: &Snapshot) -> BTreeMap<InstanceAddr, Kn
         out.entry(doubt.addr.clone()).or_insert(known);
     }
     out
+}
+
+/// A record after moves: its own address, what it refers to, and what it depends on.
+fn renamed(record: &Record, names: &BTreeMap<&InstanceAddr, InstanceAddr>) -> Record {
+    let new = |a: &InstanceAddr| names.get(a).cloned();
+    let block =
+        |b: &ResourceAddr| names.iter().find(|(from, _)| from.resource == *b).map_or_else(|| b.clone(), |(_, to)| to.resource.clone());
+    Record {
+        addr: new(&record.addr).unwrap_or_else(|| record.addr.clone()),
+        attributes: follow(&record.attributes, &new),
+        dependencies: record.dependencies.iter().map(block).collect(),
+        ..record.clone()
+    }
+}
+
+/// A value in which references to what was moved point to where it is now.
+fn follow(value: &Value, new: &dyn Fn(&InstanceAddr) -> Option<InstanceAddr>) -> Value {
+    match value.repr() {
+        Repr::Object(o) => {
+            let attrs = o.attrs.iter().map(|(k, v)| (k.clone(), follow(v, new))).collect();
+            let origin = o.origin.as_ref().map(|a| new(a).map_or_else(|| Arc::clone(a), Arc::new));
+            Value::object_of(attrs, origin).mark(value.marks())
+        }
+        Repr::List(l) => Value::list(l.elem.clone(), l.items.iter().map(|v| follow(v, new)).collect()).mark(value.marks()),
+        Repr::Map(m) => Value::map(m.elem.clone(), m.items.iter().map(|(k, v)| (k.clone(), follow(v, new))).collect()).mark(value.marks()),
+        _ => value.clone(),
+    }
 }
 
 fn collect_moves<'c>(module: &'c Module, path: ModulePath, out: &mut Vec<(ModulePath, &'c Moved)>) {
@@ -113,6 +143,27 @@ mod tests {
         let span = Span { source: SourceId(0), start: 0, end: 0 };
         let m = Moved { from: from.parse().unwrap(), to: to.parse().unwrap(), span };
         moved(&addr.parse().unwrap(), &[(ModulePath::root(), &m)]).map(|a| a.to_string())
+    }
+
+    #[test]
+    fn references_follow_what_was_moved() {
+        let at = |a: &str| -> InstanceAddr { a.parse().unwrap() };
+        let cluster = Value::object_of(BTreeMap::new(), Some(Arc::new(at("kafka_cluster.a"))));
+        let record = Record {
+            addr: at("kafka_topic.t"),
+            schema_version: 0,
+            attributes: Value::object_from([("cluster", cluster)]),
+            private: serde_json::Value::Null,
+            dependencies: vec![at("kafka_cluster.a").resource],
+            tainted: false,
+            protected: false,
+            create_before_destroy: false,
+        };
+        let from = at("kafka_cluster.a");
+        let now = renamed(&record, &BTreeMap::from([(&from, at("kafka_cluster.b"))]));
+        assert_eq!(now.attributes.get("cluster").unwrap().origin().unwrap().to_string(), "kafka_cluster.b");
+        assert_eq!(now.dependencies, [at("kafka_cluster.b").resource]);
+        assert_eq!(now.addr, record.addr);
     }
 
     #[test]
