@@ -2,7 +2,9 @@
 
 mod common;
 
-use common::Lab;
+use std::collections::BTreeSet;
+
+use common::{Lab, screen, signal, until};
 
 // Bad input: each error shows its code, the place with a caret, and what to do.
 
@@ -175,4 +177,439 @@ fn bad_command_lines() {
     lab.fails("apply", &["Error[SF9003]: No terminal to ask on", "hint: Give -auto-approve"]);
     lab.fails("apply nothing.plan", &["nothing.plan"]);
     lab.fails("-chdir=/nowhere plan", &["The folder /nowhere cannot be used"]);
+}
+
+#[test]
+fn java_missing() {
+    let lab = Lab::new("resource \"kafka_cluster\" \"c\" {\n  engine = \"local\"\n}\n");
+    let out = lab.command(["apply", "-auto-approve"]).env("PATH", "/nowhere").output().unwrap();
+    let s = screen(&out);
+    assert_eq!(s.code, 1, "{}", s.text);
+    s.shows(&[
+        "│   with kafka_cluster.c",
+        "There is no `java` in PATH, and JAVA_HOME is not set.",
+        "hint: Install a Java runtime, version 17 or newer",
+    ]);
+}
+
+// The language in a whole run.
+
+const WIRED: &str = r#"
+variable "n" {
+  type    = number
+  default = 2
+}
+resource "null_resource" "base" {
+  inputs = "b"
+}
+resource "null_resource" "c" {
+  count  = var.n
+  inputs = "${null_resource.base.id}-${count.index}"
+}
+resource "null_resource" "e" {
+  for_each = toset(["x", "y"])
+  inputs   = each.key
+}
+module "m" {
+  source = "./m"
+  count  = 2
+  who    = "w${count.index}"
+}
+module "f" {
+  source   = "./m"
+  for_each = { one = 1, two = 2 }
+  who      = "${each.key}-${each.value}"
+}
+output "same" {
+  value = [for i, v in null_resource.c[*].inputs : v == "${null_resource.base.id}-${i}"]
+}
+output "name" {
+  value = "hello"
+}
+output "m" {
+  value = [for m in module.m : m.who]
+}
+output "f" {
+  value = { for k, m in module.f : k => m.who if k != "one" }
+}
+output "table" {
+  value = "%{for k in sort(keys(null_resource.e))}<${k}>%{endfor}"
+}
+"#;
+
+fn wired() -> Lab {
+    let lab = Lab::new(WIRED);
+    lab.write(
+        "m/main.hcl",
+        "variable \"who\" {}\nresource \"null_resource\" \"a\" {\n  inputs = templatefile(\"${path.module}/t.tpl\", { who = var.who })\n}\noutput \"who\" {\n  value = upper(null_resource.a.output)\n}\n",
+    );
+    lab.write("m/t.tpl", "hi ${who}");
+    lab
+}
+
+#[test]
+fn modules_templates_for_and_splats_with_values_known_after_apply() {
+    let lab = wired();
+    let plan = lab.run("plan -detailed-exitcode");
+    assert_eq!(plan.code, 2, "{}", plan.text);
+    plan.shows(&[
+        "# null_resource.c[1] will be created",
+        "+ inputs = (known after apply)",
+        "# module.f[\"two\"].null_resource.a will be created",
+        "Plan: 9 to add, 0 to change, 0 to destroy.",
+    ]);
+    let s = lab.apply();
+    s.shows(&["Apply complete! 9 added, 0 changed, 0 destroyed.", "name  = \"hello\""]);
+    assert_eq!(lab.ok("output -raw name").stdout, "hello");
+    let json: serde_json::Value = serde_json::from_str(&lab.ok("output -json").stdout).unwrap();
+    assert_eq!(json["same"]["value"], serde_json::json!([true, true]));
+    assert_eq!(json["m"]["value"], serde_json::json!(["HI W0", "HI W1"]));
+    assert_eq!(json["f"]["value"], serde_json::json!({"two": "HI TWO-2"}));
+    assert_eq!(json["table"]["value"], "<x><y>");
+    assert_eq!(lab.ok("output -json m").stdout, "[\"HI W0\",\"HI W1\"]\n");
+    lab.fails("output nam", &["Error[SF9004]", "hint: Did you mean \"name\"?"]);
+    lab.ok("plan -detailed-exitcode").shows(&["No changes"]);
+    // One of each less: what goes is exactly that.
+    let less = lab.run("plan -var n=1 -detailed-exitcode");
+    assert_eq!(less.code, 2);
+    less.shows(&["# null_resource.c[1] will be destroyed", "Plan: 0 to add, 0 to change, 1 to destroy."]).hides(&["module."]);
+    lab.ok("destroy -auto-approve").shows(&["Destroy complete! 0 added, 0 changed, 9 destroyed."]);
+    assert_eq!(lab.ok("state list").stdout, "");
+}
+
+#[test]
+fn target_exclude_and_replace() {
+    let lab = wired();
+    lab.ok("plan -target=null_resource.c[0]").shows(&[
+        "null_resource.base will be created",
+        "null_resource.c[0] will be created",
+        "Plan: 2 to add",
+    ]);
+    lab.ok("plan -target=module.m[0]").shows(&["Plan: 1 to add"]).hides(&["# module.m[1]"]);
+    lab.ok("plan -exclude=module.m[0]").shows(&[
+        "Plan: 8 to add",
+        "# module.m[1]",
+        "1 left out by -target or -exclude: module.m[0].null_resource.a.",
+    ]);
+    lab.ok("plan -exclude=null_resource.base").shows(&["Plan: 6 to add", "3 left out"]);
+    lab.fails("plan -target=null_resource.bas", &["Error[SF3015]", "hint: Did you mean null_resource.base?"]);
+    lab.apply();
+    let before = lab.ok("state show -json null_resource.base").stdout;
+    lab.ok("plan -replace=null_resource.base")
+        .shows(&["-/+ resource \"null_resource\" \"base\"", "Plan: 1 to add, 2 to change, 1 to destroy."]);
+    lab.ok("apply -auto-approve -replace=null_resource.base").shows(&["1 added, 2 changed, 1 destroyed"]);
+    assert_ne!(before, lab.ok("state show -json null_resource.base").stdout);
+    lab.ok("plan -detailed-exitcode");
+}
+
+#[test]
+fn moved_removed_and_import_blocks() {
+    let lab = Lab::new("resource \"null_resource\" \"a\" {\n  inputs = 1\n}\nresource \"null_resource\" \"b\" {}\n");
+    lab.apply();
+    lab.write(
+        "main.hcl",
+        "moved {\n  from = null_resource.a\n  to   = null_resource.z\n}\nresource \"null_resource\" \"z\" {\n  inputs = 1\n}\nremoved {\n  from = null_resource.b\n  lifecycle {\n    destroy = false\n  }\n}\nimport {\n  to = null_resource.i\n  id = \"abc\"\n}\nresource \"null_resource\" \"i\" {}\n",
+    );
+    let s = lab.apply();
+    s.shows(&[
+        "(moved from null_resource.a)",
+        "null_resource.i will be imported",
+        "null_resource.b will be forgotten; the object itself stays as it is",
+    ]);
+    s.shows(&["Plan: 1 to import, 0 to add, 0 to change, 0 to destroy, 1 to forget."]);
+    assert_eq!(lab.ok("state list").stdout, "null_resource.i\nnull_resource.z\n");
+    lab.ok("state show null_resource.i").shows(&["\"abc\""]);
+    lab.ok("plan -detailed-exitcode").shows(&["No changes"]);
+}
+
+#[test]
+fn prevent_destroy_also_after_its_block_is_gone() {
+    let lab = Lab::new("resource \"null_resource\" \"k\" {\n  lifecycle {\n    prevent_destroy = true\n  }\n}\n");
+    lab.apply();
+    let refused = ["Error[SF3009]: Instance cannot be destroyed", "│   with null_resource.k", "hint: Set prevent_destroy = false"];
+    lab.fails("destroy -auto-approve", &refused);
+    lab.fails("plan -replace=null_resource.k", &refused);
+    lab.write("main.hcl", "");
+    lab.fails("plan", &refused);
+    lab.fails("apply -auto-approve", &refused);
+    assert_eq!(lab.ok("state list").stdout, "null_resource.k\n");
+}
+
+#[test]
+fn where_one_fails_the_independent_go_on() {
+    let lab = Lab::new(
+        "resource \"null_resource\" \"f\" {\n  fail = \"no luck\"\n}\nresource \"null_resource\" \"g\" {\n  inputs = null_resource.f.id\n}\nresource \"null_resource\" \"k\" {\n  delay_ms = 200\n}\nresource \"null_resource\" \"h\" {\n  inputs = null_resource.k.id\n}\n",
+    );
+    lab.fails(
+        "apply -auto-approve",
+        &[
+            "null_resource.h: Creation complete",
+            "Error[SF4004]: Asked to fail",
+            "│   with null_resource.f\n│\n│ no luck",
+            "Not carried out (1):\n  create null_resource.g (something it needs failed)",
+            "Apply incomplete! 2 added, 0 changed, 0 destroyed.",
+        ],
+    );
+    assert_eq!(lab.ok("state list").stdout, "null_resource.h\nnull_resource.k\n");
+}
+
+// Saved plans and secrets.
+
+#[test]
+fn a_saved_plan_is_carried_out_once() {
+    let lab = wired();
+    lab.ok("plan -out p.plan").shows(&["To carry it out: streamform apply p.plan"]);
+    lab.ok("show p.plan").shows(&["Plan: 9 to add, 0 to change, 0 to destroy."]);
+    lab.ok("apply p.plan").shows(&["Apply complete! 9 added"]);
+    lab.fails("apply p.plan", &["Error[SF3013]: Saved plan is stale", "hint: Make a new plan"]);
+    lab.write("no.plan", "hello");
+    lab.fails("apply no.plan", &["Error[SF3014]: Not a saved plan", "hint: A plan is written by"]);
+}
+
+#[test]
+fn secrets_are_nowhere() {
+    let lab = Lab::new(
+        "variable \"pw\" {\n  type      = string\n  sensitive = true\n}\nresource \"null_resource\" \"s\" {\n  inputs = \"open\"\n  secret = \"<${var.pw}>\"\n}\noutput \"pw\" {\n  value     = var.pw\n  sensitive = true\n}\n",
+    );
+    let mut shown = String::new();
+    let mut run = |line: &str, code: i32| {
+        let s = lab.run(line);
+        assert_eq!(s.code, code, "{line}\n{}", s.text);
+        shown.push_str(&s.text);
+        s
+    };
+    run("plan -var pw=CANARY-1 -out=p.plan", 0).shows(&["(sensitive value)"]);
+    run("show -json p.plan", 0);
+    run("apply p.plan", 1).shows(&["Error[SF2030]"]);
+    run("apply -var pw=CANARY-2 p.plan", 1).shows(&["Error[SF3013]", "\"pw\" has another value"]);
+    run("apply -var pw=CANARY-1 p.plan", 0).shows(&["1 added", "pw = (sensitive value)"]);
+    run("plan -var pw=CANARY-1 -detailed-exitcode", 0);
+    run("plan -var pw=CANARY-2 -detailed-exitcode", 2).shows(&["~ secret = (sensitive value)"]);
+    run("apply -json -auto-approve -var pw=CANARY-2", 0);
+    run("plan -json -var pw=CANARY-3", 0);
+    run("output", 0);
+    run("output -json", 0);
+    run("output -raw pw", 1).shows(&["the state does not keep sensitive values"]);
+    run("show", 0);
+    run("show -json", 0);
+    run("state show null_resource.s", 0);
+    run("state export", 0);
+    assert!(!shown.contains("CANARY"), "{shown}");
+    for (path, bytes) in lab.files() {
+        assert!(!bytes.windows(6).any(|w| w == b"CANARY"), "{}", path.display());
+    }
+}
+
+// The state by hand, and looking around.
+
+#[test]
+fn state_list_show_mv_and_rm() {
+    let lab = wired();
+    lab.apply();
+    assert_eq!(lab.ok("state list null_resource.c").stdout, "null_resource.c[0]\nnull_resource.c[1]\n");
+    lab.ok("state show null_resource.e[\"x\"]")
+        .shows(&["# null_resource.e[\"x\"]:\nresource \"null_resource\" \"e\" {", "  inputs = \"x\"\n"]);
+    lab.fails("state show null_resource.bse", &["Error[SF5009]", "hint: Did you mean null_resource.base?"]);
+    lab.ok("state mv null_resource.base null_resource.bass").shows(&["Moved 1 object from null_resource.base to null_resource.bass."]);
+    lab.ok("plan").shows(&["null_resource.bass will be destroyed", "null_resource.base will be created"]);
+    lab.ok("state mv null_resource.bass null_resource.base");
+    lab.ok("plan -detailed-exitcode");
+    lab.ok("state mv module.m[1] module.m[7]");
+    lab.ok("state list").shows(&["module.m[7].null_resource.a"]).hides(&["module.m[1]"]);
+    lab.ok("state rm module.m[7]").shows(&["Removed module.m[7].null_resource.a. The object itself stays as it is."]);
+    lab.fails("state rm module.m[7]", &["Error[SF5009]"]);
+    lab.fails("state mv null_resource.base null_resource.c[0]", &["Error[SF5010]: Address is taken"]);
+    lab.ok("plan").shows(&["Plan: 1 to add, 0 to change, 0 to destroy."]);
+}
+
+#[test]
+fn console_reads_from_a_pipe() {
+    let lab = wired();
+    lab.apply();
+    assert_eq!(lab.feed("console", "upper(\"a\")\n").text, "\"A\"\nexit 0\n");
+    assert_eq!(lab.feed("console -var n=3", "var.n + 1\n").text, "4\nexit 0\n");
+    assert_eq!(lab.feed("console", "module.f[\"one\"].who\n").text, "\"HI ONE-1\"\nexit 0\n");
+    let s = lab.feed("console", "uper(1)\n");
+    assert_eq!(s.code, 1);
+    s.shows(&["Error[SF1021]", "on <console> line 1", "hint: Did you mean \"upper\"?"]);
+}
+
+#[test]
+fn fmt_check_says_3_and_changes_nothing() {
+    let ugly = "locals {\n  a = 1\n  long = 2\n}\n";
+    let lab = Lab::new(ugly);
+    let s = lab.run("fmt -check");
+    assert_eq!(s.text, "main.hcl\nexit 3\n");
+    assert_eq!(lab.read("main.hcl"), ugly);
+    lab.ok("fmt").shows(&["main.hcl"]);
+    assert_eq!(lab.read("main.hcl"), "locals {\n  a    = 1\n  long = 2\n}\n");
+    assert_eq!(lab.run("fmt -check").text, "exit 0\n");
+}
+
+#[test]
+fn explain_graph_and_completions() {
+    let lab = wired();
+    lab.ok("explain").shows(&["resource kafka_topic ", "data     kafka_cluster "]);
+    lab.ok("explain kafka_topic").shows(&["partitions  (number;"]);
+    lab.fails("explain kafka_topik", &["Error[SF9006]", "hint: Did you mean"]);
+    lab.ok("graph").shows(&["digraph {", "\"null_resource.c\" -> \"null_resource.base\";"]);
+    lab.ok("graph --format=mermaid").shows(&["flowchart RL", "[\"module.m.null_resource.a\"]", " --> "]);
+    lab.ok("completions bash").shows(&["complete -F _streamform"]);
+    lab.ok("version").shows(&[concat!("streamform ", env!("CARGO_PKG_VERSION"))]);
+    lab.ok("--version").shows(&[concat!("streamform ", env!("CARGO_PKG_VERSION"))]);
+}
+
+#[test]
+fn one_dash_or_two_are_the_same_and_a_pipe_has_no_colour() {
+    let lab = wired();
+    let one = lab.ok("plan -no-color -var n=1 -var=n=3 -parallelism=3");
+    let two = lab.ok("plan --no-color --var n=1 --var=n=3 --parallelism 3");
+    assert_eq!(one.text, two.text);
+    let out = lab.command(["plan"]).env_remove("NO_COLOR").output().unwrap();
+    screen(&out).hides(&["\x1b["]);
+}
+
+// Bad days.
+
+/// So many objects that each take so long.
+fn many(n: usize, ms: u64) -> String {
+    format!("resource \"null_resource\" \"r\" {{\n  count    = {n}\n  delay_ms = {ms}\n}}\n")
+}
+
+/// Steps one after the other, each of so many objects that take so long: what becomes ready together is made and recorded together.
+fn stairs(steps: usize, width: usize, ms: u64) -> String {
+    let step = |i: usize| {
+        let after = if i == 0 { String::new() } else { format!("  depends_on = [null_resource.s{}]\n", i - 1) };
+        format!("resource \"null_resource\" \"s{i}\" {{\n  count      = {width}\n  delay_ms   = {ms}\n{after}}}\n")
+    };
+    (0..steps).map(step).collect()
+}
+
+fn recorded(lab: &Lab) -> usize {
+    lab.ok("state list").stdout.lines().count()
+}
+
+#[test]
+fn the_lock_of_a_living_process_and_of_a_dead_one() {
+    let lab = Lab::new(&many(1, 8000));
+    let mut holder = lab.start("apply -auto-approve");
+    until("lock taken", || lab.run("lock list").stdout.contains("Locked: apply"));
+    let pid = format!("process {}", holder.id());
+    lab.fails(
+        "apply -auto-approve",
+        &["Error[SF5001]: State is locked", "The state is locked: apply by", &pid, "hint: Wait for it with -lock-timeout"],
+    );
+    lab.fails("state rm null_resource.r -lock-timeout=1s", &["still locked after waiting 1 s"]);
+    lab.ok("plan").shows(&["Plan: 1 to add"]);
+    signal(&holder, "KILL");
+    holder.wait().unwrap();
+    lab.ok("lock list").shows(&["Left behind by a dead process: apply", &pid]);
+    lab.write("main.hcl", &many(1, 0));
+    lab.apply().shows(&["Warning[SF5002]: Lock of a dead process freed", &pid, "Apply complete! 1 added, 0 changed, 0 destroyed."]);
+    lab.ok("lock list").shows(&["The state is not locked."]);
+}
+
+#[test]
+fn an_interrupt_keeps_what_is_done_and_lists_what_is_not() {
+    let lab = Lab::new(&stairs(10, 3, 300));
+    let child = lab.start("apply -auto-approve -parallelism=4");
+    until("some done", || recorded(&lab) >= 4);
+    signal(&child, "INT");
+    let s = screen(&child.wait_with_output().unwrap());
+    assert_eq!(s.code, 1, "{}", s.text);
+    s.shows(&[
+        "Error[SF4003]: Interrupted",
+        "Not carried out (",
+        "create null_resource.s9[",
+        "(interrupted)",
+        "Apply incomplete!",
+        "hint: The state holds everything that was done.",
+    ]);
+    let done = recorded(&lab);
+    assert!((4..30).contains(&done), "{done}");
+    s.shows(&[&format!("{done} added, 0 changed, 0 destroyed."), &format!("Not carried out ({}):", 30 - done)]);
+    lab.write("main.hcl", &stairs(10, 3, 0));
+    lab.apply();
+    assert_eq!(recorded(&lab), 30);
+    lab.ok("plan -detailed-exitcode");
+}
+
+#[test]
+fn killed_at_twenty_moments_nothing_is_lost_and_nothing_made_twice() {
+    // Each round kills an apply at another moment of its work; the rounds share one state, so that it is also killed while it goes on.
+    let lab = Lab::new(&stairs(20, 10, 5));
+    let mut known: BTreeSet<String> = BTreeSet::new();
+    let mut midway = 0;
+    let mut seed = u64::from(std::process::id()) | 1;
+    for round in 0..20 {
+        if round % 5 == 0 {
+            lab.write("main.hcl", &stairs(20, 0, 5));
+            lab.apply();
+            lab.write("main.hcl", &stairs(20, 10, 5));
+            known.clear();
+        }
+        let mut child = lab.start("apply -auto-approve");
+        seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        std::thread::sleep(std::time::Duration::from_millis(30 + (seed >> 33) % 220));
+        signal(&child, "KILL");
+        child.wait().unwrap();
+        // What was recorded stays recorded, as the same object.
+        let now = ids(&lab);
+        assert!(known.is_subset(&now), "round {round}: lost {:?}", known.difference(&now).collect::<Vec<_>>());
+        midway += usize::from(now.len() > known.len() && now.len() < 200);
+        known = now;
+        if round % 5 == 4 {
+            lab.apply();
+            let all = ids(&lab);
+            assert_eq!((all.len(), recorded(&lab)), (200, 200));
+            assert!(known.is_subset(&all), "round {round}");
+            lab.ok("plan -detailed-exitcode");
+        }
+    }
+    assert!(midway >= 3, "only {midway} kills came in the middle of the work");
+}
+
+#[test]
+fn killed_while_the_store_is_made_the_next_run_converges() {
+    for ms in [5, 10, 15, 20, 25, 30, 35, 40, 50, 60] {
+        let lab = Lab::new(&stairs(2, 5, 0));
+        let mut child = lab.start("apply -auto-approve");
+        std::thread::sleep(std::time::Duration::from_millis(ms));
+        signal(&child, "KILL");
+        child.wait().unwrap();
+        lab.apply();
+        assert_eq!(ids(&lab).len(), 10, "killed after {ms} ms");
+        lab.ok("plan -detailed-exitcode");
+    }
+}
+
+#[test]
+fn a_state_that_cannot_be_read_or_written() {
+    let lab = Lab::new(&many(1, 0));
+    // A file where the folder should be.
+    lab.write("state", "");
+    lab.fails("apply -auto-approve", &["Error[SF5005]: State cannot be written", "state", "hint: "]);
+    std::fs::remove_file(lab.path().join("state")).unwrap();
+    lab.apply();
+    std::fs::write(lab.path().join("state/key"), "short").unwrap();
+    lab.fails("plan", &["Error[SF5004]: State is damaged", "key"]);
+}
+
+#[test]
+fn conditions_checks_and_bad_repetition() {
+    let lab = Lab::new(
+        "variable \"n\" {\n  type = number\n  validation {\n    condition     = var.n > 0\n    error_message = \"n must be positive, it is ${var.n}.\"\n  }\n}\nresource \"null_resource\" \"a\" {\n  lifecycle {\n    precondition {\n      condition     = var.n < 10\n      error_message = \"n is too large.\"\n    }\n  }\n}\nresource \"null_resource\" \"b\" {\n  for_each = toset([null_resource.a.id])\n}\n",
+    );
+    lab.fails("plan -var n=0", &["n must be positive, it is 0.", "condition     = var.n > 0"]);
+    lab.fails("plan -var n=11", &["Error[SF3004]: Condition failed", "n is too large.", "│   with null_resource.a"]);
+    lab.fails("plan -var n=1", &["Error[SF3003]: Count or for_each argument is not known yet", "^^^^^^^^^^^^^^^^^^^^^^^^^"]);
+    lab.fails("plan -var n=x", &["a number is required"]);
+    lab.fails("plan -var m=1 -var n=1", &["\"m\""]);
+}
+
+/// The ids of all recorded objects.
+fn ids(lab: &Lab) -> BTreeSet<String> {
+    let json: serde_json::Value = serde_json::from_str(&lab.ok("show -json").stdout).unwrap();
+    let of = |r: &serde_json::Value| r["values"]["id"].as_str().unwrap().to_string();
+    json["resources"].as_array().unwrap().iter().map(of).collect()
 }

@@ -75,7 +75,7 @@ pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied
     check_targets(&ws, &snapshot, &plan_request.options)?;
     let events = events(terminal);
     let session = ws.session(Arc::clone(&events));
-    let live = super::live::Live { session: Arc::clone(&session) };
+    let live = super::live::Live::new(Arc::clone(&session));
     if let Some(s) = &saved {
         s.check_state(&snapshot).map_err(|d| ws.failure(d))?;
         ws.variables = s.variables(&ws.variables, &store).map_err(|d| ws.failure(d))?;

@@ -13,12 +13,36 @@ use crate::diag::{Diagnostic, Diagnostics};
 use crate::lang::host::Host;
 use crate::plan::walk::Observer;
 use crate::resource::{Observed, Private, Progress, ReadRequest, Session, StepRequest, registry};
+use crate::target::connect::ConnectPool;
+use crate::target::kafka::KafkaPool;
 use crate::value::Value;
 
 /// Asks the real systems.
 pub struct Live {
     /// The connections.
     pub session: Arc<Session>,
+    _trace: Trace,
+}
+
+impl Live {
+    /// With the connections of one run.
+    pub fn new(session: Arc<Session>) -> Self {
+        Live { _trace: Trace(Arc::clone(&session)), session }
+    }
+}
+
+/// With `STREAMFORM_TRACE=requests` in the environment, the number of requests of the run is written to stderr when it ends: one line of
+/// JSON, `{"requests":{"kafka":{API: n},"connect":n}}`. For tests and for looking into a slow run.
+struct Trace(Arc<Session>);
+
+impl Drop for Trace {
+    fn drop(&mut self) {
+        if std::env::var_os("STREAMFORM_TRACE").is_some_and(|v| v == "requests") {
+            let kafka = self.0.pool::<KafkaPool>().requests();
+            let connect = self.0.pool::<ConnectPool>().requests();
+            eprintln!("{}", serde_json::json!({"requests": {"kafka": kafka, "connect": connect}}));
+        }
+    }
 }
 
 #[async_trait]

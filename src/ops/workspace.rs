@@ -112,7 +112,7 @@ impl Workspace {
 
     /// The observer of the real systems.
     pub fn live(&self, events: Arc<dyn Events>) -> Live {
-        Live { session: self.session(events) }
+        Live::new(self.session(events))
     }
 }
 

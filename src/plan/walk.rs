@@ -245,7 +245,7 @@ impl<'a> Walker<'a> {
                 resource.validate(&config, &mut own);
             }
             diags.extend(own.into_iter().map(|d| locate(d, block, &instance)));
-            let selected = selected && self.selects(&instance);
+            let selected = selected && self.selects(&instance, true);
             pending.push(Pending { addr: instance, block, resource, config, dependencies: dependencies.clone(), selected, each });
         }
         self.diags.append(diags);
@@ -648,7 +648,7 @@ impl<'a> Walker<'a> {
         let block_stays = self.world.expansion(&addr.resource).is_some();
         let reason = if block_stays { Reason::NoLongerRepeated } else { Reason::NotInConfiguration };
         let forget = self.removed_without_destroy(addr);
-        if !self.selects(addr) {
+        if !self.selects(addr, self.world.expansion(&addr.resource).is_some()) {
             self.plan.skipped.push(addr.to_string());
             return;
         }
@@ -781,7 +781,7 @@ impl<'a> Walker<'a> {
 
     /// Whether an instance of a selected block is selected itself. Where a target names one instance of the block, only that one is;
     /// what a target needs is taken whole; what is no longer in the configuration only by name.
-    fn selects(&self, addr: &InstanceAddr) -> bool {
+    fn selects(&self, addr: &InstanceAddr, declared: bool) -> bool {
         use crate::addr::Target;
         let o = self.inputs.options;
         if o.excludes.iter().any(|t| t.contains(addr)) {
@@ -796,7 +796,6 @@ impl<'a> Walker<'a> {
             Target::Module(m) => keyed(m) && module.is_within(&m.without_keys()),
             Target::Resource(_) => false,
         });
-        let declared = self.world.expansion(&addr.resource).is_some() || self.in_config.contains(addr);
         !another_is_named && declared
     }
 

@@ -234,10 +234,10 @@ mod tests {
             ("password", Value::from("geheim").sensitive()),
         ]);
         let list = Value::tuple(vec!["a:1".into(), "b:2".into()]);
-        let admin = admin(&config(list, &[("tls", tls), ("sasl", sasl)]), Path::new("/root"));
+        let admin = admin(&config(list, &[("tls", tls), ("sasl", sasl)]), Path::new("/project"));
         assert_eq!(admin.get_str("bootstrap_servers").as_deref(), Some("a:1,b:2"));
         assert_eq!(admin.get_str("security_protocol").as_deref(), Some("SASL_SSL"));
-        assert_eq!(admin.get_str("ca_file").as_deref(), Some("/root/tls/ca.crt"));
+        assert_eq!(admin.get_str("ca_file").as_deref(), Some("/project/tls/ca.crt"));
         assert_eq!(admin.get_str("key_file").as_deref(), Some("/abs/key"));
         assert!(!format!("{admin}").contains("geheim"));
         assert_eq!(protocol(&config("a:1".into(), &[])), "PLAINTEXT");

@@ -152,8 +152,8 @@ mod tests {
     fn paths_are_made_absolute_and_the_password_stays_sensitive() {
         let tls = Value::object_from([("ca_file", Value::string("ca.pem")), ("key_file", Value::string("/abs/k.pem"))]);
         let config = Value::object_from([("url", Value::string("https://c")), ("password", Value::string("s3cr3t")), ("tls", tls)]);
-        let admin = admin(&config, Path::new("/work"));
-        assert_eq!(admin.get_str("ca_file").as_deref(), Some("/work/ca.pem"));
+        let admin = admin(&config, Path::new("/project"));
+        assert_eq!(admin.get_str("ca_file").as_deref(), Some("/project/ca.pem"));
         assert_eq!(admin.get_str("key_file").as_deref(), Some("/abs/k.pem"));
         assert!(!admin.to_string().contains("s3cr3t"));
     }

@@ -117,6 +117,7 @@ impl Events for Human {
                     if let Ok(style) = ProgressStyle::with_template("  [{bar:40}] {pos}/{len} [{elapsed}]") {
                         bar.set_style(style.progress_chars("=> "));
                     }
+                    bar.enable_steady_tick(Duration::from_millis(500));
                     inner.total = Some(bar);
                 }
             }

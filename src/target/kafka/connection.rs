@@ -185,6 +185,8 @@ impl KafkaConnection {
         config.set("bootstrap.servers", self.bootstrap_servers.join(",")).set("security.protocol", self.protocol.as_str());
         config.set("client.id", "streamform").set("log.connection.close", "false");
         config.set("reconnect.backoff.ms", "100").set("reconnect.backoff.max.ms", "1000").set("socket.nagle.disable", "true");
+        // librdkafka goes on waiting for a controller that it once heard of. Where that broker died, only newer metadata names another.
+        config.set("topic.metadata.refresh.interval.ms", "3000");
         let files = [
             ("ssl.ca.location", &self.ca_file),
             ("ssl.certificate.location", &self.certificate_file),
