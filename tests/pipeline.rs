@@ -2,7 +2,6 @@
 //! in a folder of its own. A guard destroys everything at the end, also after a panic. Jars come through Maven into the usual cache.
 
 use std::collections::BTreeMap;
-
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -379,4 +378,30 @@ fn published_connector_configurations_are_valid_and_plan_the_same_twice() {
     assert_eq!(first, plan());
     let changes = serde_json::from_str::<Json>(&first).unwrap()["resource_changes"].as_array().unwrap().len();
     assert!(count >= 40 && changes >= count, "{count} {changes}");
+}
+
+#[test]
+fn a_connector_that_cannot_be_and_a_client_without_rights_say_why() {
+    let with = |class: &str, config: &str| {
+        format!(
+            "{BROKER}\nresource \"kafka_connect\" \"w\" {{\n  cluster = kafka_cluster.c\n}}\nresource \"kafka_connector\" \"x\" {{\n  connect = kafka_connect.w\n  \
+             name = \"x\"\n  class = \"{class}\"\n  config = {{ {config} }}\n}}\n"
+        )
+    };
+    let base = format!("{BROKER}\nresource \"kafka_connect\" \"w\" {{\n  cluster = kafka_cluster.c\n}}\n");
+    let folder = Folder::new(&base);
+    folder.apply();
+    folder.settled();
+    folder.write(&with("org.example.Nothing", ""));
+    folder.run(&["plan"]).is(1).says("org.apache.kafka.connect.file.FileStreamSourceConnector");
+    let issued = folder.show("kafka_cluster.c")["attributes"]["certificates"]["nobody"].clone();
+    let servers = folder.show("kafka_cluster.c")["attributes"]["admin"]["bootstrap_servers"].clone();
+    let (ca, certificate, key) = (&issued["ca_file"], &issued["certificate_file"], &issued["key_file"]);
+    folder.write(&format!(
+        "{base}\ndata \"kafka_cluster\" \"n\" {{\n  bootstrap_servers = {servers}\n  tls {{\n    ca_file = {ca}\n    certificate_file = {certificate}\n    \
+         key_file = {key}\n  }}\n}}\nresource \"kafka_topic\" \"t\" {{\n  cluster = data.kafka_cluster.n\n  name = \"t\"\n  partitions = 1\n}}\n"
+    ));
+    folder.run(&["apply", "-auto-approve"]).is(1).says("kafka_topic.t");
+    folder.write(&base);
+    folder.settled();
 }

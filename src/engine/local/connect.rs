@@ -300,6 +300,8 @@ impl ConnectCluster {
         launch: &Launch,
     ) -> Result<(), Diagnostic> {
         private_dir(&self.dir)?;
+        // The folder that file references may read where no secret is mounted: it must be there.
+        private_dir(&self.dir.join("no-secrets"))?;
         write_private(&self.dir.join("log4j2.xml"), LOG4J.as_bytes())?;
         let password = self.stores()?;
         for id in 1..=wanted.workers {
