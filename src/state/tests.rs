@@ -378,7 +378,7 @@ fn moves_happen_at_once_or_not_at_all() {
     // What refers to a moved object follows it.
     let user = &now.records[&addr("thing.user")];
     assert_eq!(user.attributes.get("cluster").unwrap().origin().unwrap().to_string(), "thing.b");
-    assert_eq!(user.dependencies, [b.resource.clone()]);
+    assert_eq!(user.dependencies, std::slice::from_ref(&b.resource));
     let refused = |moves: &[(InstanceAddr, InstanceAddr)], code| {
         assert_eq!(store.mv(moves).unwrap_err().code, code);
         assert_eq!(store.snapshot().unwrap().serial, now.serial);
