@@ -1,8 +1,9 @@
 //! The stored form of records, format 1: JSON, apart from the types in memory.
 //!
-//! Attributes are written by their schema's types. What JSON cannot say is written as an object with one reserved key: `$digest` for a sensitive
-//! value, `$ref` for a reference, `$unknown`, `$number` for a number that is no i64, `$type` with `value` where the schema's type is `any`. A user's key that
-//! begins with `$` gets one more. `state/README.md` describes it for readers of other programs.
+//! Attributes are written by their schema's types, so plain values are plain JSON. What JSON and the type cannot say is written as an object
+//! with a reserved key: `$digest` for a sensitive value, `$ref` for a reference, `$unknown`, `$number` for a number that is no i64, `$type` with
+//! `value` where the value's type is not the one that the reader will expect. A user's key that begins with `$` gets one more. The page
+//! `state/README.md` describes the format for readers outside this program. What must not be here: files, and the key of the digests.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,19 +23,26 @@ pub type Digest<'a> = &'a dyn Fn(&Value) -> [u8; 32];
 
 /// A record as JSON.
 pub fn encode_record(r: &Record, schema: Option<&Schema>, digest: Digest<'_>) -> Json {
-    json!({
-        "address": r.addr.to_string(),
-        "schema_version": r.schema_version,
-        "attributes": match schema {
-            Some(s) => encode_body(&r.attributes, &s.body, digest),
-            None => encode(&r.attributes, &Type::Dynamic, digest),
-        },
-        "private": r.private,
-        "dependencies": r.dependencies.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "tainted": r.tainted,
-        "protected": r.protected,
-        "create_before_destroy": r.create_before_destroy,
-    })
+    let mut out = Map::new();
+    out.insert("address".into(), r.addr.to_string().into());
+    out.insert("schema_version".into(), r.schema_version.into());
+    let attributes = match schema {
+        Some(s) => encode_body(&r.attributes, &s.body, digest),
+        None => encode(&without_origin(&r.attributes), &Type::Dynamic, digest),
+    };
+    out.insert("attributes".into(), attributes);
+    if !r.private.is_null() {
+        out.insert("private".into(), r.private.clone());
+    }
+    if !r.dependencies.is_empty() {
+        out.insert("dependencies".into(), r.dependencies.iter().map(ToString::to_string).collect());
+    }
+    for (name, flag) in [("tainted", r.tainted), ("protected", r.protected), ("create_before_destroy", r.create_before_destroy)] {
+        if flag {
+            out.insert(name.into(), true.into());
+        }
+    }
+    Json::Object(out)
 }
 
 /// A record from JSON; `None` when it is none.
@@ -45,12 +53,16 @@ pub fn decode_record(j: &Json, schema_of: &dyn Fn(&InstanceAddr) -> Option<&'sta
         None => decode(j.get("attributes")?, &Type::Dynamic),
     };
     let flag = |name: &str| j.get(name).and_then(Json::as_bool).unwrap_or(false);
+    let dependencies = match j.get("dependencies") {
+        Some(list) => list.as_array()?.iter().map(|d| d.as_str()?.parse().ok()).collect::<Option<_>>()?,
+        None => vec![],
+    };
     Some(Record {
         addr,
         schema_version: u32::try_from(j.get("schema_version")?.as_u64()?).ok()?,
         attributes,
         private: j.get("private").cloned().unwrap_or(Json::Null),
-        dependencies: j.get("dependencies")?.as_array()?.iter().filter_map(|d| d.as_str()?.parse().ok()).collect(),
+        dependencies,
         tainted: flag("tainted"),
         protected: flag("protected"),
         create_before_destroy: flag("create_before_destroy"),
@@ -90,61 +102,73 @@ pub fn decode_output(j: &Json) -> Option<OutputRecord> {
     Some(OutputRecord { value: decode(j.get("value")?, &Type::Dynamic), sensitive: j.get("sensitive")?.as_bool()? })
 }
 
-fn encode_body(v: &Value, body: &Body, digest: Digest<'_>) -> Json {
-    let Some(map) = v.as_map() else { return encode(v, &Type::Dynamic, digest) };
-    // What is sensitive or exists only for this run as a whole is so in each of its parts.
-    let part = |name: &str| map.get(name).filter(|v| !v.is_null()).map(|p| p.clone().mark(v.marks()));
-    let mut out = Map::new();
-    for a in body.attributes.iter().filter(|a| !a.transient) {
-        let Some(v) = part(a.name) else { continue };
-        let value = if a.sensitive { v.sensitive() } else { v };
-        out.insert(a.name.into(), encode(&value, &attribute_type(a), digest));
-    }
-    for b in &body.blocks {
-        let Some(v) = part(b.name) else { continue };
-        let one = |item: &Value| encode_labelled(&item.clone().mark(v.marks()), b.nesting, &b.body, digest);
-        let json = match v.repr() {
-            Repr::List(l) => Json::Array(l.items.iter().map(one).collect()),
-            Repr::Map(m) => Json::Object(m.items.iter().map(|(k, v)| (escape(k), one(v))).collect()),
-            Repr::Object(_) => one(&v),
-            _ => encode(&v, &Type::Dynamic, digest),
-        };
-        out.insert(b.name.into(), json);
-    }
-    Json::Object(out)
-}
-
-fn attribute_type(a: &Attribute) -> Type {
+fn attr_type(a: &Attribute) -> Type {
     match &a.ty {
         AttrType::Value(t) => t.clone(),
         AttrType::Ref(_) => Type::Dynamic,
     }
 }
 
+fn encode_body(v: &Value, body: &Body, digest: Digest<'_>) -> Json {
+    let Some(map) = v.as_map().filter(|_| special(v, digest).is_none()) else { return encode(&without_origin(v), &Type::Dynamic, digest) };
+    let mut out = Map::new();
+    for a in body.attributes.iter().filter(|a| !a.transient) {
+        if let Some(v) = map.get(a.name).filter(|v| !v.is_null()) {
+            out.insert(a.name.into(), encode_attr(v, a, digest));
+        }
+    }
+    for b in &body.blocks {
+        let Some(v) = map.get(b.name).filter(|v| !v.is_null()) else { continue };
+        let one = |v: &Value| encode_labelled(v, b.nesting, &b.body, digest);
+        let json = special(v, digest).unwrap_or_else(|| match (v.as_slice(), v.repr()) {
+            (Some(items), _) => items.iter().map(one).collect(),
+            (None, Repr::Map(m)) => Json::Object(m.items.iter().map(|(k, v)| (escape(k), one(v))).collect()),
+            (None, Repr::Object(o)) if b.nesting == Nesting::Map => {
+                Json::Object(o.attrs.iter().map(|(k, v)| (escape(k), one(v))).collect())
+            }
+            _ => one(v),
+        });
+        out.insert(b.name.into(), json);
+    }
+    Json::Object(out)
+}
+
+fn encode_attr(v: &Value, a: &Attribute, digest: Digest<'_>) -> Json {
+    if let (AttrType::Ref(_), Some(origin)) = (&a.ty, v.origin()) {
+        return json!({ "$ref": origin.to_string() });
+    }
+    let value = if a.sensitive { v.clone().sensitive() } else { v.clone() };
+    encode(&value, &attr_type(a), digest)
+}
+
 fn encode_labelled(v: &Value, nesting: Nesting, body: &Body, digest: Digest<'_>) -> Json {
     let mut json = encode_body(v, body, digest);
     if let (Nesting::List { label: Some(label) }, Some(o)) = (nesting, json.as_object_mut())
-        && let Some(name) = v.get(label)
+        && let Some(name) = v.as_map().and_then(|m| m.get(label))
     {
-        o.insert(label.into(), encode(&name, &Type::String, digest));
+        o.insert(label.into(), encode(name, &Type::String, digest));
     }
     json
 }
 
 fn decode_body(j: &Json, body: &Body) -> Value {
-    if let Some(v) = stand_in(j, &body.ty()) {
+    if let Some(v) = j.as_object().and_then(|o| decode_tagged(o, &body.ty())) {
         return v;
     }
     let mut out: BTreeMap<Arc<str>, Value> = BTreeMap::new();
     for a in &body.attributes {
-        let ty = attribute_type(a);
+        let ty = attr_type(a);
         out.insert(a.name.into(), j.get(a.name).map_or_else(|| Value::null(ty.clone()), |j| decode(j, &ty)));
     }
     for b in &body.blocks {
-        let value = match (j.get(b.name), b.nesting) {
-            (None | Some(Json::Null), Nesting::Single) => Value::null(b.ty()),
+        let json = j.get(b.name).filter(|j| !j.is_null());
+        if let Some(v) = json.and_then(Json::as_object).and_then(|o| decode_tagged(o, &b.ty())) {
+            out.insert(b.name.into(), v);
+            continue;
+        }
+        let value = match (json, b.nesting) {
+            (None, Nesting::Single) => Value::null(b.ty()),
             (Some(j), Nesting::Single) => decode_body(j, &b.body),
-            (Some(j), _) if stand_in(j, &b.ty()).is_some() => decode(j, &b.ty()),
             (j, Nesting::List { label }) => {
                 let items = j.and_then(Json::as_array).into_iter().flatten().map(|j| labelled(j, label, &b.body)).collect();
                 Value::list(element(b), items)
@@ -174,6 +198,14 @@ fn labelled(j: &Json, label: Option<&str>, body: &Body) -> Value {
     Value::object(map)
 }
 
+/// The object itself instead of a reference to it.
+fn without_origin(v: &Value) -> Value {
+    match v.repr() {
+        Repr::Object(o) if o.origin.is_some() => Value::object(o.attrs.clone()).mark(v.marks()),
+        _ => v.clone(),
+    }
+}
+
 fn escape(key: &str) -> String {
     if key.starts_with('$') { format!("${key}") } else { key.to_string() }
 }
@@ -191,71 +223,127 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
     for (i, byte) in out.iter_mut().enumerate() {
         *byte = u8::from_str_radix(text.get(2 * i..2 * i + 2)?, 16).ok()?;
     }
-    Some(out)
+    (text.len() == 64).then_some(out)
 }
 
-/// A value as JSON, given the type that the reader will know.
+/// A value as JSON, given the type that the reader will know. Sensitive parts become digests, ephemeral ones null.
 pub fn encode(v: &Value, ty: &Type, digest: Digest<'_>) -> Json {
-    if let Some(origin) = v.origin() {
-        return json!({ "$ref": origin.to_string() });
+    if let Some(json) = special(v, digest) {
+        return json;
     }
+    if fits(v, ty) {
+        return plain(v, ty, digest);
+    }
+    let own = stored_type(v);
+    json!({ "$type": encode_type(&own), "value": plain(v, &own, digest) })
+}
+
+/// What is written instead of the content: of values that must not be stored.
+fn special(v: &Value, digest: Digest<'_>) -> Option<Json> {
     if v.marks().is_ephemeral() {
-        return Json::Null;
-    }
-    if let Repr::Unknown(u) = v.repr() {
-        return match u.refinement.digest {
-            Some(d) => json!({ "$digest": hex(&d) }),
-            None => json!({ "$unknown": true }),
-        };
-    }
-    if v.marks().is_sensitive() && !v.is_null() {
-        return json!({ "$digest": hex(&digest(v)) });
-    }
-    if *ty == Type::Dynamic && !v.is_null() && !v.ty().is_primitive() {
-        let own = v.ty();
-        return json!({ "$type": encode_type(&own), "value": encode(v, &own, digest) });
+        return Some(Json::Null);
     }
     match v.repr() {
-        Repr::Null(_) | Repr::Unknown(_) => Json::Null,
+        Repr::Unknown(u) => u.refinement.digest.map(|d| json!({ "$digest": hex(&d) })),
+        Repr::Null(_) => None,
+        _ => v.marks().is_sensitive().then(|| json!({ "$digest": hex(&digest(v)) })),
+    }
+}
+
+/// Whether a reader that expects `ty` gets the same value back from the plain form.
+fn fits(v: &Value, ty: &Type) -> bool {
+    match (v.repr(), ty) {
+        (Repr::Null(t), _) => t == ty || *ty != Type::Dynamic,
+        (Repr::Unknown(u), _) => u.ty == *ty || *ty != Type::Dynamic,
+        (Repr::Bool(_), Type::Bool | Type::Dynamic)
+        | (Repr::Number(_), Type::Number | Type::Dynamic)
+        | (Repr::String(_), Type::String | Type::Dynamic) => true,
+        (Repr::List(e), Type::List(t)) | (Repr::Set(e), Type::Set(t)) => e.elem == **t,
+        (Repr::Map(e), Type::Map(t)) => e.elem == **t,
+        (Repr::Tuple(t), Type::Tuple(types)) => t.items.len() == types.len(),
+        (Repr::Object(o), Type::Object(t)) => o.attrs.keys().eq(t.attrs.keys()),
+        _ => false,
+    }
+}
+
+/// The value's own type, but nothing of the shape of a sensitive part.
+fn stored_type(v: &Value) -> Type {
+    match v.repr() {
+        _ if v.marks().is_sensitive() => Type::Dynamic,
+        Repr::Tuple(t) => Type::Tuple(t.items.iter().map(stored_type).collect()),
+        Repr::Object(o) => Type::object(o.attrs.iter().map(|(k, v)| (k.clone(), stored_type(v)))),
+        _ => v.ty(),
+    }
+}
+
+fn plain(v: &Value, ty: &Type, digest: Digest<'_>) -> Json {
+    match v.repr() {
+        Repr::Null(_) => Json::Null,
+        Repr::Unknown(_) => json!({ "$unknown": true }),
         Repr::Bool(b) => Json::Bool(*b),
         Repr::Number(n) => n.to_i64().map_or_else(|| json!({ "$number": n.to_string() }), |n| json!(n)),
         Repr::String(s) => Json::String(s.to_string()),
         Repr::List(l) | Repr::Set(l) => l.items.iter().map(|v| encode(v, &l.elem, digest)).collect(),
-        Repr::Tuple(t) => t.items.iter().map(|v| encode(v, &v.ty(), digest)).collect(),
         Repr::Map(m) => Json::Object(m.items.iter().map(|(k, v)| (escape(k), encode(v, &m.elem, digest))).collect()),
-        Repr::Object(o) => Json::Object(o.attrs.iter().map(|(k, v)| (escape(k), encode(v, &v.ty(), digest))).collect()),
+        Repr::Tuple(t) => {
+            let types: &[Type] = if let Type::Tuple(types) = ty { types } else { &[] };
+            t.items.iter().enumerate().map(|(i, v)| encode(v, types.get(i).unwrap_or(&Type::Dynamic), digest)).collect()
+        }
+        Repr::Object(o) => {
+            let of = |k: &str| if let Type::Object(t) = ty { t.attrs.get(k) } else { None };
+            Json::Object(o.attrs.iter().map(|(k, v)| (escape(k), encode(v, of(k).unwrap_or(&Type::Dynamic), digest))).collect())
+        }
     }
 }
 
-/// What stands where a value cannot: a digest, an address, nothing known yet, a number that JSON has not, a value with its own type.
-fn stand_in(j: &Json, ty: &Type) -> Option<Value> {
-    let o = j.as_object().filter(|o| o.len() <= 2)?;
-    let text = |key: &str| o.get(key).and_then(Json::as_str);
-    if let Some(digest) = text("$digest") {
-        let refinement = Refinement { digest: unhex(digest), ..Refinement::default() };
-        return Some(Value::unknown_with(ty.clone(), refinement).sensitive());
+/// A type as cty writes it in JSON: `"string"`, `["list", "string"]`, `["object", {"a": "number"}]`.
+fn encode_type(ty: &Type) -> Json {
+    match ty {
+        Type::Dynamic => "dynamic".into(),
+        Type::Bool => "bool".into(),
+        Type::Number => "number".into(),
+        Type::String => "string".into(),
+        Type::List(t) => json!(["list", encode_type(t)]),
+        Type::Set(t) => json!(["set", encode_type(t)]),
+        Type::Map(t) => json!(["map", encode_type(t)]),
+        Type::Tuple(ts) => json!(["tuple", ts.iter().map(encode_type).collect::<Vec<_>>()]),
+        Type::Object(o) => json!(["object", o.attrs.iter().map(|(k, t)| (k.to_string(), encode_type(t))).collect::<Map<_, _>>()]),
     }
-    if let Some(addr) = text("$ref").and_then(|a| a.parse::<InstanceAddr>().ok()) {
-        return Some(Value::object_of(BTreeMap::new(), Some(Arc::new(addr))));
-    }
-    if o.contains_key("$unknown") {
-        return Some(Value::unknown(ty.clone()));
-    }
-    if let Some(n) = text("$number").and_then(Number::parse) {
-        return Some(n.into());
-    }
-    Some(decode(o.get("value")?, &decode_type(o.get("$type")?)))
 }
 
-/// A value from JSON.
+fn decode_type(j: &Json) -> Option<Type> {
+    if let Some(name) = j.as_str() {
+        return match name {
+            "dynamic" => Some(Type::Dynamic),
+            "bool" => Some(Type::Bool),
+            "number" => Some(Type::Number),
+            "string" => Some(Type::String),
+            _ => None,
+        };
+    }
+    let [kind, of] = j.as_array()?.as_slice() else { return None };
+    match kind.as_str()? {
+        "list" => Some(Type::list(decode_type(of)?)),
+        "set" => Some(Type::set(decode_type(of)?)),
+        "map" => Some(Type::map(decode_type(of)?)),
+        "tuple" => Some(Type::Tuple(of.as_array()?.iter().map(decode_type).collect::<Option<Vec<_>>>()?.into())),
+        "object" => {
+            let attrs = of.as_object()?.iter().map(|(k, t)| Some((Arc::<str>::from(k.as_str()), decode_type(t)?)));
+            Some(Type::object(attrs.collect::<Option<Vec<_>>>()?))
+        }
+        _ => None,
+    }
+}
+
+/// A value from JSON. What does not have the expected type is taken as what it is.
 pub fn decode(j: &Json, ty: &Type) -> Value {
-    if let Some(v) = stand_in(j, ty) {
+    if let Some(v) = j.as_object().and_then(|o| decode_tagged(o, ty)) {
         return v;
     }
     match (j, ty) {
         (Json::Null, _) => Value::null(ty.clone()),
         (Json::Bool(b), _) => Value::from(*b),
-        (Json::Number(n), _) => n.as_i64().map_or_else(|| Value::null(Type::Number), Value::from),
+        (Json::Number(n), _) => Number::parse(&n.to_string()).map_or_else(|| Value::null(Type::Number), Value::from),
         (Json::String(s), _) => Value::string(s),
         (Json::Array(items), Type::Tuple(types)) => {
             Value::tuple(items.iter().enumerate().map(|(i, j)| decode(j, types.get(i).unwrap_or(&Type::Dynamic))).collect())
@@ -266,66 +354,57 @@ pub fn decode(j: &Json, ty: &Type) -> Value {
         (Json::Object(o), Type::Map(t)) => Value::map((**t).clone(), o.iter().map(|(k, j)| (unescape(k), decode(j, t))).collect()),
         (Json::Object(o), Type::Object(t)) => {
             let mut out: BTreeMap<Arc<str>, Value> = t.attrs.iter().map(|(k, t)| (k.clone(), Value::null(t.clone()))).collect();
-            out.extend(o.iter().map(|(k, j)| (unescape(k), decode(j, t.attrs.get(&unescape(k)).unwrap_or(&Type::Dynamic)))));
+            for (k, j) in o {
+                let k = unescape(k);
+                let v = decode(j, t.attrs.get(&k).unwrap_or(&Type::Dynamic));
+                out.insert(k, v);
+            }
             Value::object(out)
         }
         (Json::Object(o), _) => Value::object(o.iter().map(|(k, j)| (unescape(k), decode(j, &Type::Dynamic))).collect()),
     }
 }
 
-/// A type as cty writes it in JSON: `"string"`, `["list", "string"]`, `["object", {"a": "number"}]`.
-fn encode_type(ty: &Type) -> Json {
-    match ty {
-        Type::Dynamic => json!("dynamic"),
-        Type::Bool => json!("bool"),
-        Type::Number => json!("number"),
-        Type::String => json!("string"),
-        Type::List(t) => json!(["list", encode_type(t)]),
-        Type::Set(t) => json!(["set", encode_type(t)]),
-        Type::Map(t) => json!(["map", encode_type(t)]),
-        Type::Tuple(ts) => json!(["tuple", ts.iter().map(encode_type).collect::<Vec<_>>()]),
-        Type::Object(o) => {
-            let attrs: Map<String, Json> = o.attrs.iter().map(|(k, t)| (k.to_string(), encode_type(t))).collect();
-            json!(["object", attrs])
+/// The value of an object with a reserved key; `None` for any other object.
+fn decode_tagged(o: &Map<String, Json>, ty: &Type) -> Option<Value> {
+    let (key, json) = o.iter().next().filter(|(k, _)| k.starts_with('$') && !k.starts_with("$$"))?;
+    match key.as_str() {
+        "$digest" => {
+            let refinement = Refinement { digest: Some(unhex(json.as_str()?)?), not_null: true, ..Refinement::default() };
+            Some(Value::unknown_with(ty.clone(), refinement).sensitive())
         }
+        "$ref" => {
+            let addr: InstanceAddr = json.as_str()?.parse().ok()?;
+            Some(Value::object_of(BTreeMap::new(), Some(Arc::new(addr))))
+        }
+        "$unknown" => Some(Value::unknown(ty.clone())),
+        "$number" => Number::parse(json.as_str()?).map(Value::from),
+        "$type" => Some(decode(o.get("value")?, &decode_type(json)?)),
+        _ => None,
     }
 }
 
-/// The type that [`encode_type`] wrote; `any` for what is none.
-fn decode_type(j: &Json) -> Type {
-    let of = |j: &Json| Arc::new(decode_type(j));
-    match (j.as_str(), j.as_array().map(Vec::as_slice)) {
-        (Some("bool"), _) => Type::Bool,
-        (Some("number"), _) => Type::Number,
-        (Some("string"), _) => Type::String,
-        (_, Some([kind, inner])) => match (kind.as_str(), inner) {
-            (Some("list"), t) => Type::List(of(t)),
-            (Some("set"), t) => Type::Set(of(t)),
-            (Some("map"), t) => Type::Map(of(t)),
-            (Some("tuple"), Json::Array(ts)) => Type::Tuple(ts.iter().map(decode_type).collect()),
-            (Some("object"), Json::Object(o)) => Type::object(o.iter().map(|(k, t)| (Arc::<str>::from(k.as_str()), decode_type(t)))),
-            _ => Type::Dynamic,
-        },
-        _ => Type::Dynamic,
-    }
-}
-
-/// Puts new addresses behind a record's references and dependencies after objects were renamed.
-pub fn rename_references(record: &mut Json, new_name: &dyn Fn(&str) -> Option<String>) {
-    match record {
+/// Puts new addresses behind a record's references after objects were renamed; whether any was.
+pub fn rename_references(attributes: &mut Json, new_name: &dyn Fn(&str) -> Option<String>) -> bool {
+    match attributes {
         Json::Object(o) => {
             if let Some(to) = o.get("$ref").and_then(Json::as_str).and_then(new_name) {
                 o.insert("$ref".into(), Json::String(to));
+                return true;
             }
-            o.values_mut().for_each(|v| rename_references(v, new_name));
+            o.values_mut().fold(false, |any, v| rename_references(v, new_name) || any)
         }
-        Json::Array(items) => items.iter_mut().for_each(|v| rename_references(v, new_name)),
-        _ => {}
+        Json::Array(items) => items.iter_mut().fold(false, |any, v| rename_references(v, new_name) || any),
+        _ => false,
     }
 }
 
 /// The error for bytes that are no record.
 pub fn corrupt(what: &str) -> Diagnostic {
     Diagnostic::error(codes::CORRUPT, format!("{what} in the state cannot be read."))
-        .hint("The store is left as it is. Restore it from a backup, or import what exists again.")
+        .hint("The store is left as it is. Restore it from a backup (streamform state restore FILE), or import what exists again.")
 }
+
+#[cfg(test)]
+#[path = "codec_tests.rs"]
+mod tests;

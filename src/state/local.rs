@@ -1,23 +1,25 @@
 //! The local store: sled in a folder, one record per instance, a journal of operations in flight, and a history by generation.
 //!
-//! Everything is in one tree under prefixed keys, so that one batch is atomic: `m/` what the store is, `r/ADDRESS` records, `j/ADDRESS` begun
-//! operations, `o/NAME` outputs, `h/GENERATION` the history, `v/ADDRESS\0GENERATION` older versions of records. A writer flushes before it returns.
-//!
-//! sled lets one process in at a time, and mends what it opens. So a reader takes everything into memory from a copy of the files, which sled
-//! recovers to the last flushed batch: `plan` needs no lock. The file `head` holds the serial, by which damage is told from an older state.
+//! Everything is in one tree, so that one batch is atomic; the keys are laid out in [`super::history`]. A batch is on the disk before the call
+//! that wrote it returns. sled lets one process in at a time, so a reader never opens the store itself: it copies the files while the gate
+//! keeps the writer from starting a batch (milliseconds), and opens the copy. So `plan` needs no lock and works beside an apply. A writer
+//! looks at a copy first too: a store that turns out to be damaged or newer is left exactly as it was.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value as Json, json};
 use sha2::Sha256;
 use sled::{Batch, Db};
 
+use super::files::{self, Copy, Gate, backup_path, damaged, io_error, sled_error};
+use super::history::{
+    Entry, GENERATIONS, JOURNAL, META, Meta, OUTPUTS, RECORDS, generation_key, is_content, key, undo, undo_bytes, undo_prefix,
+};
 use super::{Generation, InDoubt, Intent, KEEP_GENERATIONS, Outcome, OutputRecord, Record, Schemas, Snapshot, StateStore, codec};
 use crate::addr::{InstanceAddr, ResourceAddr};
 use crate::diag::Diagnostic;
@@ -28,490 +30,416 @@ use crate::value::{Repr, Value, json::to_json_text, ops};
 /// The format that this program writes.
 pub const FORMAT: u64 = 1;
 
-/// How long a writer waits for a reader to let go.
-const OPEN_PATIENCE: Duration = Duration::from_secs(10);
-
-/// A key and what is stored under it.
-type Entry = (Vec<u8>, Vec<u8>);
-
 /// What a store is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// To look: never blocks a writer and is never blocked by one.
+    /// To look: never blocks a writer for longer than a copy of the files takes. Each call reads the store as it is then.
     Read,
-    /// To change: the caller holds the lock.
+    /// To change: the caller holds the [`super::LockGuard`].
     Write,
 }
 
 /// A store in a folder.
 pub struct LocalStore {
     dir: PathBuf,
-    db: Mutex<Option<Db>>,
-    /// What a reader read.
-    frozen: Option<BTreeMap<Vec<u8>, Vec<u8>>>,
-    key: [u8; 32],
-    /// Where a writer notes the serial.
-    head: Option<std::fs::File>,
+    access: Access,
     schemas: Arc<dyn Schemas>,
-    generation: Mutex<Option<u64>>,
+    key: OnceLock<[u8; 32]>,
+    writer: Mutex<Option<Writer>>,
 }
 
-/// Makes a folder for this user only.
-pub(super) fn prepare_dir(dir: &Path) -> Result<(), Diagnostic> {
-    // Whatever keeps a folder from being made, it is one that cannot be written.
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| match e.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => io_error(dir, &e),
-        _ => not_writable(dir, &e),
-    })
+/// What only the writer has.
+struct Writer {
+    db: Db,
+    /// Where to flush: sled's own flush leaves out the file's length and the disk's cache.
+    file: File,
+    gate: Gate,
+    meta: Meta,
+    /// The generation that changes belong to, once one has begun.
+    generation: Option<Entry>,
 }
 
-fn not_writable(path: &Path, e: &std::io::Error) -> Diagnostic {
-    Diagnostic::error(codes::NOT_WRITABLE, format!("{} cannot be written: {e}.", path.display()))
-        .hint("Give this user the right to write there, or choose another folder: streamform { backend \"local\" { path = \"…\" } }.")
-}
-
-/// A disk error as a diagnostic.
-pub(super) fn io_error(path: &Path, e: &std::io::Error) -> Diagnostic {
-    let shown = path.display();
-    match e.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-            Diagnostic::error(codes::DISK_FULL, format!("There is no room for {shown}: {e}."))
-                .hint("Free some space and run the command again.")
-        }
-        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => not_writable(path, e),
-        _ => Diagnostic::error(codes::NOT_READABLE, format!("{shown} cannot be used: {e}.")),
-    }
-}
-
-fn sled_error(dir: &Path, e: &sled::Error) -> Diagnostic {
-    match e {
-        sled::Error::Io(e) => io_error(dir, e),
-        sled::Error::Corruption { .. } => damaged(dir),
-        other => Diagnostic::error(codes::NOT_READABLE, format!("The store in {} cannot be used: {other}.", dir.display())),
-    }
-}
-
-fn damaged(dir: &Path) -> Diagnostic {
-    Diagnostic::error(codes::CORRUPT, format!("The files in {} are damaged.", dir.display()))
-        .hint("They are left as they are. Restore a backup of the folder, or import what exists again.")
-}
-
-fn config(path: &Path) -> sled::Config {
-    sled::Config::new().path(path).flush_every_ms(None).cache_capacity(16 << 20).mode(sled::Mode::HighThroughput)
-}
-
-fn busy(e: &sled::Error) -> bool {
-    matches!(e, sled::Error::Io(e) if matches!(e.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::Other | std::io::ErrorKind::ResourceBusy))
-}
+/// Changes by key: `None` removes.
+type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+/// A key and what is stored under it.
+type Pair = (Vec<u8>, Vec<u8>);
+/// Content by key.
+type Content = BTreeMap<Vec<u8>, Vec<u8>>;
 
 impl LocalStore {
     /// Makes sure that the folder has a key, so that digests made from now on can be compared later.
     pub fn ensure_key(folder: &Path) -> Result<(), Diagnostic> {
-        prepare_dir(folder)?;
-        make_key(folder).map(drop)
+        files::prepare_dir(folder)?;
+        files::make_key(folder).map(drop)
     }
 
     /// Opens the store in a folder; a writer makes what is missing.
+    ///
+    /// Errors: no rights, no room, damage (nothing is touched then), a format newer than [`FORMAT`], a second writer.
     pub fn open(folder: &Path, access: Access, schemas: Arc<dyn Schemas>) -> Result<LocalStore, Diagnostic> {
-        let path = folder.join("db");
-        let store = |db, frozen, key, head| LocalStore {
-            dir: folder.to_path_buf(),
-            db: Mutex::new(db),
-            frozen,
-            key,
-            head,
-            schemas,
-            generation: Mutex::new(None),
-        };
-        if access == Access::Read {
-            let content = if path.exists() { read_all(folder, &path, 20)? } else { BTreeMap::new() };
-            check_format(content.get(&b"m/format"[..]).map(Vec::as_slice), folder)?;
-            let key = read_key(folder)?.unwrap_or([0; 32]);
-            return Ok(store(None, Some(content), key, None));
-        }
-        prepare_dir(folder)?;
-        let key = make_key(folder)?;
-        if path.exists() {
-            // Opened for writing, sled would cut off what is damaged.
-            let content = read_all(folder, &path, 1)?;
-            check_format(content.get(&b"m/format"[..]).map(Vec::as_slice), folder)?;
-        }
-        let head = open_head(folder)?;
-        let db = open_patiently(&path).map_err(|e| sled_error(folder, &e))?;
-        restrict(&path);
-        if db.get(b"m/format").map_err(|e| sled_error(folder, &e))?.is_none() {
-            let mut batch = Batch::default();
-            batch.insert(b"m/format", FORMAT.to_string().as_bytes());
-            batch.insert(b"m/lineage", uuid::Uuid::new_v4().to_string().as_bytes());
-            batch.insert(b"m/serial", b"0");
-            db.apply_batch(batch).and_then(|()| db.flush().map(drop)).map_err(|e| sled_error(folder, &e))?;
-        }
-        Ok(store(Some(db), None, key, Some(head)))
-    }
-
-    fn with<T>(&self, f: impl FnOnce(&Db) -> Result<T, sled::Error>) -> Result<T, Diagnostic> {
-        let db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(db) = db.as_ref() else {
-            return Err(Diagnostic::error(codes::NOT_WRITABLE, "The store is open for reading only, or closed."));
-        };
-        f(db).map_err(|e| sled_error(&self.dir, &e))
-    }
-
-    fn commit(&self, batch: Batch) -> Result<(), Diagnostic> {
-        self.with(|db| {
-            db.apply_batch(batch)?;
-            db.flush()?;
-            match (&self.head, db.get(b"m/serial")?.and_then(|v| String::from_utf8_lossy(&v).parse::<u64>().ok())) {
-                (Some(file), Some(serial)) => Ok(file.write_all_at(format!("{serial:020}").as_bytes(), 0)?),
-                _ => Ok(()),
+        let (key, writer) = match access {
+            Access::Read => (files::read_key(folder)?, None),
+            Access::Write => {
+                files::prepare_dir(folder)?;
+                (Some(files::make_key(folder)?), Some(Writer::open(folder)?))
             }
-        })
+        };
+        let key = key.map_or_else(OnceLock::new, OnceLock::from);
+        Ok(LocalStore { dir: folder.to_path_buf(), access, schemas, key, writer: Mutex::new(writer) })
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Option<Writer>> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `f` on the database as it is now, with the store's own entry; `None` where there is no store yet.
+    fn reading<T>(&self, f: impl FnOnce(&Db, &Meta) -> Result<T, Diagnostic>) -> Result<Option<T>, Diagnostic> {
+        if self.access == Access::Write {
+            let guard = self.writer();
+            let w = guard.as_ref().ok_or_else(closed)?;
+            return f(&w.db, &w.meta).map(Some);
+        }
+        let Some(copy) = files::copy(&self.dir)? else { return Ok(None) };
+        match checked(&self.dir, &copy)? {
+            Some(meta) => f(&copy.db, &meta).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Everything under a prefix, without it.
-    fn scan(&self, prefix: &str) -> Result<Vec<Entry>, Diagnostic> {
-        let p = prefix.as_bytes();
-        match &self.frozen {
-            Some(all) => {
-                Ok(all.range(p.to_vec()..).take_while(|(k, _)| k.starts_with(p)).map(|(k, v)| (k[p.len()..].to_vec(), v.clone())).collect())
-            }
-            None => self.with(|db| db.scan_prefix(p).map(|r| r.map(|(k, v)| (k[p.len()..].to_vec(), v.to_vec()))).collect()),
+    fn scan(&self, db: &Db, prefix: &[u8]) -> Result<Vec<Pair>, Diagnostic> {
+        let all: Result<_, sled::Error> =
+            db.scan_prefix(prefix).map(|r| r.map(|(k, v)| (k[prefix.len()..].to_vec(), v.to_vec()))).collect();
+        all.map_err(|e| sled_error(&self.dir, &e))
+    }
+
+    /// Records and outputs; checks that none is missing.
+    fn content(&self, db: &Db, meta: &Meta) -> Result<Content, Diagnostic> {
+        let mut out = Content::new();
+        for prefix in [RECORDS, OUTPUTS] {
+            out.extend(self.scan(db, prefix)?.into_iter().map(|(k, v)| ([prefix, &k].concat(), v)));
+        }
+        let found = out.keys().filter(|k| k.starts_with(RECORDS)).count() as u64;
+        match found == meta.records {
+            true => Ok(out),
+            false => Err(damaged(&self.dir, &format!("it should hold {} records, and {found} can be read", meta.records))),
         }
     }
 
-    fn meta(&self, name: &str) -> Result<Option<String>, Diagnostic> {
-        let key = format!("m/{name}");
-        let bytes = match &self.frozen {
-            Some(all) => all.get(key.as_bytes()).cloned(),
-            None => self.with(|db| db.get(key.as_bytes()))?.map(|v| v.to_vec()),
-        };
-        Ok(bytes.and_then(|b| String::from_utf8(b).ok()))
-    }
-
-    fn number(&self, name: &str) -> Result<u64, Diagnostic> {
-        Ok(self.meta(name)?.and_then(|s| s.parse().ok()).unwrap_or(0))
+    fn decoded(&self, content: Content) -> Result<Snapshot, Diagnostic> {
+        let mut out = Snapshot::default();
+        for (key, bytes) in content {
+            if key.starts_with(RECORDS) {
+                let record = self.record(&bytes).filter(|r| r.addr.to_string().as_bytes() == &key[RECORDS.len()..]);
+                let record = record.ok_or_else(|| codec::corrupt("A record"))?;
+                out.records.insert(record.addr.clone(), Arc::new(record));
+            } else {
+                let json: Option<Json> = serde_json::from_slice(&bytes).ok();
+                let name = std::str::from_utf8(&key[OUTPUTS.len()..]).ok();
+                let output = json.as_ref().and_then(codec::decode_output).zip(name);
+                let (output, name) = output.ok_or_else(|| codec::corrupt("An output"))?;
+                out.outputs.insert(name.into(), output);
+            }
+        }
+        Ok(out)
     }
 
     fn schema(&self, addr: &InstanceAddr) -> Option<&'static Schema> {
         self.schemas.schema(&addr.resource)
     }
 
-    fn bytes(&self, record: &Record) -> Vec<u8> {
-        let json = codec::encode_record(record, self.schema(&record.addr), &|v| self.digest(v));
-        serde_json::to_vec(&json).unwrap_or_default()
+    fn record(&self, bytes: &[u8]) -> Option<Record> {
+        let json: Json = serde_json::from_slice(bytes).ok()?;
+        codec::decode_record(&json, &|a| self.schema(a))
     }
 
-    fn record(&self, bytes: &[u8]) -> Result<Record, Diagnostic> {
-        let json: Option<Json> = serde_json::from_slice(bytes).ok();
-        json.and_then(|j| codec::decode_record(&j, &|a| self.schema(a))).ok_or_else(|| codec::corrupt("A record"))
+    fn doubt(&self, bytes: &[u8]) -> Option<InDoubt> {
+        let json: Json = serde_json::from_slice(bytes).ok()?;
+        codec::decode_intent(&json, &|a| self.schema(a))
     }
 
-    /// A record after objects were renamed: under its own new name, and with the new names of what it refers to. `None` where nothing changes.
-    fn renamed(&self, record: &Record, names: &BTreeMap<&InstanceAddr, &InstanceAddr>) -> Option<Result<Record, Diagnostic>> {
-        let before = codec::encode_record(record, self.schema(&record.addr), &|v| self.digest(v));
-        let mut json = before.clone();
-        let new_name = |text: &str| Some(names.get(&text.parse::<InstanceAddr>().ok()?)?.to_string());
-        codec::rename_references(&mut json["attributes"], &new_name);
-        let addr = names.get(&record.addr).map_or(&record.addr, |to| *to);
-        let dependencies: BTreeSet<ResourceAddr> = record
-            .dependencies
-            .iter()
-            .map(|d| names.iter().find(|(from, _)| from.resource == *d).map_or_else(|| d.clone(), |(_, to)| to.resource.clone()))
-            .collect();
-        let dependencies: Vec<ResourceAddr> = dependencies.into_iter().collect();
-        if json == before
-            && *addr == record.addr
-            && dependencies.len() == record.dependencies.len()
-            && dependencies.iter().all(|d| record.dependencies.contains(d))
-        {
-            return None;
+    /// The key of the digests. A reader of a store that does not exist yet makes it, so that a saved plan's digests hold when it is applied.
+    fn key(&self) -> [u8; 32] {
+        let make = || {
+            let made = files::prepare_dir(&self.dir).and_then(|()| files::make_key(&self.dir)).or_else(|_| files::random_key());
+            // Without randomness there is no digest that could be compared: every value counts as changed.
+            made.unwrap_or_else(|_| std::array::from_fn(|i| uuid::Uuid::new_v4().as_bytes()[i % 16]))
+        };
+        *self.key.get_or_init(make)
+    }
+
+    fn commit(&self, changes: Changes) -> Result<(), Diagnostic> {
+        let mut guard = self.writer();
+        let w = guard.as_mut().ok_or_else(closed)?;
+        w.commit(&self.dir, changes)
+    }
+
+    /// Writes the state as lines.
+    fn write_export(&self, db: &Db, meta: &Meta, to: &mut dyn Write) -> Result<(), Diagnostic> {
+        let failed = |e: std::io::Error| io_error(Path::new("the export"), &e);
+        writeln!(to, "{}", head(meta)).map_err(failed)?;
+        let mut content = self.content(db, meta)?;
+        // Records first, then outputs.
+        let records = content.split_off(RECORDS);
+        let begun = self.scan(db, JOURNAL)?.into_iter().map(|(k, v)| ([JOURNAL, &k].concat(), v));
+        for (key, bytes) in records.into_iter().chain(content).chain(begun) {
+            let kind = KINDS.iter().find(|(_, prefix)| key.starts_with(prefix)).map_or("", |(kind, _)| kind);
+            let value: Json = serde_json::from_slice(&bytes).map_err(|_| codec::corrupt("An entry"))?;
+            writeln!(to, "{}", json!({"kind": kind, "name": String::from_utf8_lossy(&key[2..]), "value": value})).map_err(failed)?;
         }
-        let renamed = codec::decode_record(&json, &|a| self.schema(a)).ok_or_else(|| codec::corrupt("A record"));
-        Some(renamed.map(|r| Record { addr: addr.clone(), dependencies, ..r }))
+        to.flush().map_err(failed)
     }
 
-    fn current_generation(&self) -> Result<u64, Diagnostic> {
-        let now = *self.generation.lock().unwrap_or_else(PoisonError::into_inner);
-        match now {
-            Some(n) => Ok(n),
-            None => self.begin_generation("edit"),
+    /// Exports to `backup.jsonl`, unless the one that lies there is of this serial.
+    fn back_up(&self) -> Result<(), Diagnostic> {
+        let guard = self.writer();
+        let Some(w) = guard.as_ref() else { return Ok(()) };
+        let path = backup_path(&self.dir);
+        let head = head(&w.meta).to_string();
+        let first = File::open(&path).ok().and_then(|f| BufReader::new(f).lines().next()?.ok());
+        if w.meta.serial == 0 || first.as_ref() == Some(&head) {
+            return Ok(());
         }
-    }
-
-    /// Adds records and removals to a batch, with their history.
-    fn change(&self, batch: &mut Batch, changes: &[(&InstanceAddr, Option<&Record>)]) -> Result<(), Diagnostic> {
-        let number = self.current_generation()?;
-        let mut counts = self.generation_of(number)?;
-        for (addr, record) in changes {
-            let name = addr.to_string();
-            let key = format!("r/{name}");
-            let before = self.with(|db| db.get(key.as_bytes()))?;
-            let version = version_key(&name, number);
-            match record {
-                Some(r) => {
-                    let bytes = self.bytes(r);
-                    if before.is_none() {
-                        counts.created += 1
-                    } else {
-                        counts.updated += 1
-                    }
-                    batch.insert(key.as_bytes(), bytes.as_slice());
-                    batch.insert(version, bytes);
-                }
-                None => {
-                    counts.deleted += u64::from(before.is_some());
-                    batch.remove(key.as_bytes());
-                    batch.insert(version, &b""[..]);
-                }
-            }
+        if let Some(old) = first.and_then(|line| read_head(&line, &self.dir).ok()).filter(|old| old.lineage != w.meta.lineage) {
+            // Of a state that was here before: it may be all that is left of it.
+            let aside = self.dir.join(format!("backup-{}.jsonl", old.lineage.replace('/', "_")));
+            std::fs::rename(&path, &aside).map_err(|e| io_error(&aside, &e))?;
         }
-        batch.insert(generation_key(number), generation_json(&counts));
-        batch.insert(b"m/serial", (self.number("serial")? + 1).to_string().as_bytes());
+        let file = tempfile::NamedTempFile::new_in(&self.dir).map_err(|e| io_error(&self.dir, &e))?;
+        self.write_export(&w.db, &w.meta, &mut BufWriter::new(file.as_file()))?;
+        file.persist(&path).map_err(|e| io_error(&path, &e.error))?;
         Ok(())
     }
 
-    fn generation_of(&self, number: u64) -> Result<Generation, Diagnostic> {
-        let bytes = self.with(|db| db.get(generation_key(number)))?;
-        Ok(bytes.and_then(|b| parse_generation(&b)).unwrap_or(Generation {
-            number,
-            operation: "edit".into(),
-            started: jiff::Timestamp::now().to_string(),
-            created: 0,
-            updated: 0,
-            deleted: 0,
-        }))
-    }
-
-    /// Drops versions that no kept generation needs.
-    fn prune(&self, number: u64) -> Result<(), Diagnostic> {
-        let Some(oldest) = number.checked_sub(KEEP_GENERATIONS).filter(|n| *n > 0) else { return Ok(()) };
-        let mut batch = Batch::default();
-        for (key, _) in self.scan("h/")? {
-            if parse_number(&key).is_some_and(|n| n <= oldest) {
-                batch.remove([b"h/", key.as_slice()].concat());
-            }
+    /// The changes that make the content what an export says, and the export's head.
+    fn import_changes(&self, from: &mut dyn BufRead, present: Content) -> Result<(Changes, Head), Diagnostic> {
+        let mut changes: Changes = present.into_keys().map(|k| (k, None)).collect();
+        let mut lines = from.lines().enumerate();
+        let head = match lines.next() {
+            Some((_, Ok(line))) => read_head(&line, &self.dir)?,
+            Some((_, Err(e))) => return Err(io_error(Path::new("the export"), &e)),
+            None => return Err(codec::corrupt("The first line of the export")),
+        };
+        for (n, line) in lines {
+            let bad = || codec::corrupt(&format!("Line {} of the export", n + 1));
+            // Bytes that are no UTF-8 are damage of the file, not of the disk.
+            let line =
+                line.map_err(|e| if e.kind() == std::io::ErrorKind::InvalidData { bad() } else { io_error(Path::new("the export"), &e) })?;
+            let (key, bytes) = self.import_line(&line).ok_or_else(bad)?;
+            changes.insert(key, Some(bytes));
         }
-        // From the newest version back: of each record, the first one at or below `oldest` is what the kept generations began with. It
-        // stays, unless it says that the record was gone.
-        let versions = self.scan("v/")?;
-        let mut seen: &[u8] = b"";
-        for (key, value) in versions.iter().rev() {
-            let Some((name, _)) = split_version(key).filter(|(_, n)| *n <= oldest) else { continue };
-            if name == seen || value.is_empty() {
-                batch.remove([b"v/", key.as_slice()].concat());
-            }
-            seen = name;
-        }
-        self.commit(batch)
+        Ok((changes, head))
+    }
+
+    fn import_line(&self, line: &str) -> Option<Pair> {
+        let json: Json = serde_json::from_str(line).ok()?;
+        let (kind, name) = (json.get("kind")?.as_str()?, json.get("name")?.as_str()?);
+        let bytes = serde_json::to_vec(json.get("value")?).ok()?;
+        let addr = match kind {
+            "record" => Some(self.record(&bytes)?.addr),
+            "begun" => Some(self.doubt(&bytes)?.addr),
+            _ => codec::decode_output(json.get("value")?).map(|_| None)?,
+        };
+        let (_, prefix) = KINDS.iter().find(|(k, _)| *k == kind)?;
+        addr.is_none_or(|a| a.to_string() == name).then(|| (key(prefix, name), bytes))
     }
 }
 
-fn version_key(name: &str, generation: u64) -> Vec<u8> {
-    [b"v/", name.as_bytes(), b"\0", &generation.to_be_bytes()].concat()
+/// The kinds of lines of an export, and where they belong.
+const KINDS: [(&str, &[u8]); 3] = [("record", RECORDS), ("output", OUTPUTS), ("begun", JOURNAL)];
+
+/// What an export's first line says.
+struct Head {
+    lineage: String,
+    serial: u64,
 }
 
-fn split_version(key: &[u8]) -> Option<(&[u8], u64)> {
-    let (name, number) = key.split_at_checked(key.len().checked_sub(8)?)?;
-    Some((name.strip_suffix(b"\0")?, u64::from_be_bytes(number.try_into().ok()?)))
+fn head(meta: &Meta) -> Json {
+    json!({"format": meta.format, "lineage": meta.lineage, "serial": meta.serial})
 }
 
-fn generation_key(number: u64) -> Vec<u8> {
-    [&b"h/"[..], &number.to_be_bytes()].concat()
+fn read_head(line: &str, dir: &Path) -> Result<Head, Diagnostic> {
+    let bad = || codec::corrupt("The first line of the export");
+    let json: Json = serde_json::from_str(line).map_err(|_| bad())?;
+    check_format(json.get("format").and_then(Json::as_u64).ok_or_else(bad)?, dir)?;
+    let lineage = json.get("lineage").and_then(Json::as_str).ok_or_else(bad)?.to_string();
+    Ok(Head { lineage, serial: json.get("serial").and_then(Json::as_u64).ok_or_else(bad)? })
 }
 
-fn parse_number(bytes: &[u8]) -> Option<u64> {
-    Some(u64::from_be_bytes(bytes.try_into().ok()?))
+fn closed() -> Diagnostic {
+    Diagnostic::error(codes::NOT_WRITABLE, "The store is open for reading only, or closed.")
+        .hint("This is a defect of streamform: report it.")
 }
 
-fn generation_json(g: &Generation) -> Vec<u8> {
-    let json = json!({"number": g.number, "operation": g.operation, "started": g.started, "created": g.created, "updated": g.updated, "deleted": g.deleted});
-    json.to_string().into_bytes()
-}
-
-fn parse_generation(bytes: &[u8]) -> Option<Generation> {
-    let j: Json = serde_json::from_slice(bytes).ok()?;
-    let text = |n: &str| j.get(n).and_then(Json::as_str).map(str::to_string);
-    let number = |n: &str| j.get(n).and_then(Json::as_u64);
-    Some(Generation {
-        number: number("number")?,
-        operation: text("operation")?,
-        started: text("started")?,
-        created: number("created")?,
-        updated: number("updated")?,
-        deleted: number("deleted")?,
-    })
-}
-
-fn check_format(bytes: Option<&[u8]>, folder: &Path) -> Result<(), Diagnostic> {
-    let Some(bytes) = bytes else { return Ok(()) };
-    match std::str::from_utf8(bytes).ok().and_then(|s| s.parse::<u64>().ok()) {
-        Some(n) if n <= FORMAT => Ok(()),
-        Some(n) => Err(Diagnostic::error(
-            codes::NEWER_FORMAT,
-            format!("The state in {} has format {n}; this version of streamform knows up to {FORMAT}.", folder.display()),
-        )
-        .hint("Use the newer streamform that wrote it.")),
-        None => Err(codec::corrupt("The format number")),
+fn check_format(format: u64, folder: &Path) -> Result<(), Diagnostic> {
+    if format <= FORMAT {
+        return Ok(());
     }
+    let detail = format!("The state for {} has format {format}; this version of streamform knows up to {FORMAT}.", folder.display());
+    Err(Diagnostic::error(codes::NEWER_FORMAT, detail).hint("Use the newer streamform that wrote it."))
 }
 
-fn open_patiently(path: &Path) -> Result<Db, sled::Error> {
-    let began = std::time::Instant::now();
-    loop {
-        match config(path).open() {
-            Err(e) if busy(&e) && began.elapsed() < OPEN_PATIENCE => std::thread::sleep(Duration::from_millis(30)),
-            other => return other,
-        }
-    }
-}
-
-/// Takes a store's whole content from a copy of its files, which are not touched: a writer may have them, and what is damaged stays as it
-/// is. A copy taken in the middle of a write may be torn; then the next one is not.
-fn read_all(folder: &Path, path: &Path, attempts: u32) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Diagnostic> {
-    let mut last = damaged(folder);
-    for attempt in 0..attempts {
-        if attempt > 0 {
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        // Read before the copy is made: the content may be newer than this, never older.
-        let head = read_head(folder);
-        match read_copy(folder, path) {
-            Ok(all) if serial_of(&all) >= head => return Ok(all),
-            Ok(_) => {}
-            Err(d) => last = d,
-        }
-    }
-    Err(last)
-}
-
-fn read_copy(folder: &Path, path: &Path) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Diagnostic> {
-    let copy = tempfile::tempdir().map_err(|e| io_error(folder, &e))?;
-    let to = copy.path().join("db");
-    copy_dir(path, &to).map_err(|e| io_error(path, &e))?;
-    // sled asserts what damaged files can break.
-    let read = std::panic::catch_unwind(|| config(&to).open().and_then(|db| content(&db)));
-    read.map_err(|_| damaged(folder))?.map_err(|e| sled_error(folder, &e))
-}
-
-fn serial_of(all: &BTreeMap<Vec<u8>, Vec<u8>>) -> Option<u64> {
-    std::str::from_utf8(all.get(&b"m/serial"[..])?).ok()?.parse().ok()
-}
-
-/// The serial that the store had at least. sled takes damaged files for an interrupted write and drops what follows: then its serial is
-/// lower than this. `None` in a store that nothing was written to.
-fn read_head(folder: &Path) -> Option<u64> {
-    std::fs::read_to_string(folder.join("head")).ok()?.trim().parse().ok()
-}
-
-fn open_head(folder: &Path) -> Result<std::fs::File, Diagnostic> {
-    let path = folder.join("head");
-    std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(|e| io_error(&path, &e))
-}
-
-fn content(db: &Db) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, sled::Error> {
-    db.iter().map(|r| r.map(|(k, v)| (k.to_vec(), v.to_vec()))).collect()
-}
-
-fn copy_dir(from: &Path, to: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(to)?;
-    for entry in std::fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy_dir(&entry.path(), &target)?;
-        } else {
-            match std::fs::copy(entry.path(), target) {
-                // A file that sled has just replaced.
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-                other => drop(other?),
-            }
-        }
-    }
-    Ok(())
-}
-
-/// sled makes its files with the process's mask; they are for this user only.
-fn restrict(path: &Path) {
-    drop(std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)));
-    for entry in std::fs::read_dir(path).into_iter().flatten().flatten() {
-        let mode = if entry.path().is_dir() { 0o700 } else { 0o600 };
-        drop(std::fs::set_permissions(entry.path(), std::fs::Permissions::from_mode(mode)));
-    }
-}
-
-fn read_key(folder: &Path) -> Result<Option<[u8; 32]>, Diagnostic> {
-    let path = folder.join("key");
-    match std::fs::read(&path) {
-        Ok(bytes) => bytes.as_slice().try_into().map(Some).map_err(|_| codec::corrupt("The key file")),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(io_error(&path, &e)),
-    }
-}
-
-fn make_key(folder: &Path) -> Result<[u8; 32], Diagnostic> {
-    if let Some(key) = read_key(folder)? {
-        return Ok(key);
-    }
-    let mut key = [0; 32];
-    getrandom::fill(&mut key).map_err(|e| Diagnostic::error(codes::NOT_WRITABLE, format!("The system gives no random bytes: {e}.")))?;
-    // The file appears whole or not at all: a kill in between must not leave half a key. Of two makers the first one's key holds.
-    let whole = || {
-        let mut file = tempfile::Builder::new().prefix(".key").tempfile_in(folder)?;
-        file.write_all(&key)?;
-        file.as_file().sync_all()?;
-        match file.persist_noclobber(folder.join("key")) {
-            Err(e) if e.error.kind() != std::io::ErrorKind::AlreadyExists => Err(e.error),
-            _ => Ok(()),
-        }
+/// The store's own entry, if it is one that this program can use and no batch is lost; `None` for a store that was never written to.
+fn checked(dir: &Path, copy: &Copy) -> Result<Option<Meta>, Diagnostic> {
+    let Some(bytes) = copy.db.get(META).map_err(|e| sled_error(dir, &e))? else {
+        return if copy.count == 0 { Ok(None) } else { Err(damaged(dir, "it was written to, and is empty")) };
     };
-    whole().map_err(|e| io_error(&folder.join("key"), &e))?;
-    Ok(read_key(folder)?.unwrap_or(key))
+    // The format first: a newer one may have another shape.
+    let json: Json = serde_json::from_slice(&bytes).map_err(|_| damaged(dir, "its own entry cannot be read"))?;
+    check_format(json.get("format").and_then(Json::as_u64).unwrap_or(0), dir)?;
+    let meta: Meta = serde_json::from_value(json).map_err(|_| damaged(dir, "its own entry cannot be read"))?;
+    if meta.batches < copy.count {
+        return Err(damaged(dir, &format!("{} of {} batches that were written are lost", copy.count - meta.batches, copy.count)));
+    }
+    Ok(Some(meta))
+}
+
+impl Writer {
+    fn open(dir: &Path) -> Result<Writer, Diagnostic> {
+        let gate = Gate::make(dir)?;
+        let shut = gate.for_write()?;
+        let found = match files::copy_shut(dir, &dir.join("db"), Some(&gate))? {
+            Some(copy) => checked(dir, &copy)?,
+            None => {
+                // Whatever count a store that was moved away has left.
+                gate.set_count(0)?;
+                None
+            }
+        };
+        let db = files::open_original(dir)?;
+        let path = dir.join("db").join("db");
+        let file = File::open(&path).map_err(|e| io_error(&path, &e))?;
+        let fresh = found.is_none();
+        let meta = found.unwrap_or_else(|| Meta {
+            format: FORMAT,
+            lineage: uuid::Uuid::new_v4().to_string(),
+            serial: 0,
+            generation: 0,
+            records: 0,
+            batches: 0,
+        });
+        drop(shut);
+        let mut writer = Writer { db, file, gate, meta, generation: None };
+        if fresh {
+            writer.write(dir, Batch::default(), writer.meta.clone())?;
+            for folder in [&dir.join("db"), dir] {
+                files::sync_dir(folder)?;
+            }
+        }
+        Ok(writer)
+    }
+
+    /// Writes a batch with the store's own entry; on the disk when it returns.
+    fn write(&mut self, dir: &Path, mut batch: Batch, mut meta: Meta) -> Result<(), Diagnostic> {
+        meta.batches += 1;
+        batch.insert(META, serde_json::to_vec(&meta).map_err(|_| codec::corrupt("The store's own entry"))?);
+        let shut = self.gate.for_write()?;
+        self.db.apply_batch(batch).and_then(|()| self.db.flush()).map_err(|e| sled_error(dir, &e))?;
+        self.file.sync_data().map_err(|e| io_error(&dir.join("db"), &e))?;
+        self.gate.set_count(meta.batches)?;
+        drop(shut);
+        self.meta = meta;
+        Ok(())
+    }
+
+    /// Applies changes as one batch, with what undoes them. Does nothing where nothing changes.
+    fn commit(&mut self, dir: &Path, changes: Changes) -> Result<(), Diagnostic> {
+        let error = |e: sled::Error| sled_error(dir, &e);
+        let (mut batch, mut meta, mut any) = (Batch::default(), self.meta.clone(), false);
+        let mut generation = self.generation.clone().unwrap_or_else(|| Entry::new(meta.generation + 1, "edit"));
+        let undo_prefix = undo_prefix(generation.number);
+        let mut content = false;
+        for (key, after) in changes {
+            let before = self.db.get(&key).map_err(error)?;
+            if before.as_deref() == after.as_deref() {
+                continue;
+            }
+            any = true;
+            if is_content(&key) {
+                content = true;
+                let undo_key = [&undo_prefix[..], &key].concat();
+                if !self.db.contains_key(&undo_key).map_err(error)? {
+                    batch.insert(undo_key, undo_bytes(before.as_deref()));
+                }
+            }
+            if key.starts_with(RECORDS) {
+                generation.count(before.is_some(), after.is_some());
+                meta.records = (meta.records + u64::from(after.is_some())).saturating_sub(u64::from(before.is_some()));
+            }
+            match after {
+                Some(bytes) => batch.insert(key, bytes),
+                None => batch.remove(key),
+            }
+        }
+        if !any {
+            return Ok(());
+        }
+        if content {
+            meta.serial += 1;
+            generation.serial = meta.serial;
+            if meta.generation < generation.number {
+                meta.generation = generation.number;
+                self.prune(&mut batch, generation.number).map_err(error)?;
+            }
+            let bytes = serde_json::to_vec(&generation).map_err(|_| codec::corrupt("A generation"))?;
+            batch.insert(generation_key(generation.number), bytes);
+        }
+        self.write(dir, batch, meta)?;
+        if content {
+            self.generation = Some(generation);
+        }
+        Ok(())
+    }
+
+    /// Drops what is needed only to go back further than the history reaches.
+    fn prune(&self, batch: &mut Batch, newest: u64) -> Result<(), sled::Error> {
+        let Some(oldest) = newest.checked_sub(KEEP_GENERATIONS) else { return Ok(()) };
+        for key in self.db.range(generation_key(0)..=generation_key(oldest)).keys() {
+            batch.remove(key?);
+        }
+        for key in self.db.range(undo_prefix(0)..undo_prefix(oldest + 1)).keys() {
+            batch.remove(key?);
+        }
+        Ok(())
+    }
 }
 
 impl StateStore for LocalStore {
     fn snapshot(&self) -> Result<Snapshot, Diagnostic> {
-        let mut out =
-            Snapshot { lineage: self.meta("lineage")?.unwrap_or_default(), serial: self.number("serial")?, ..Snapshot::default() };
-        for (_, bytes) in self.scan("r/")? {
-            let record = self.record(&bytes)?;
-            out.records.insert(record.addr.clone(), Arc::new(record));
-        }
-        for (name, bytes) in self.scan("o/")? {
-            let output = serde_json::from_slice(&bytes).ok().and_then(|j: Json| codec::decode_output(&j));
-            let output = output.ok_or_else(|| codec::corrupt("An output"))?;
-            out.outputs.insert(String::from_utf8_lossy(&name).as_ref().into(), output);
-        }
-        for (_, bytes) in self.scan("j/")? {
-            let doubt: Option<InDoubt> =
-                serde_json::from_slice(&bytes).ok().and_then(|j: Json| codec::decode_intent(&j, &|a| self.schema(a)));
-            out.in_doubt.push(doubt.ok_or_else(|| codec::corrupt("A journal entry"))?);
-        }
-        Ok(out)
+        let read = self.reading(|db, meta| Ok((self.content(db, meta)?, self.scan(db, JOURNAL)?, meta.clone())))?;
+        let Some((content, begun, meta)) = read else { return Ok(Snapshot::default()) };
+        let in_doubt =
+            begun.iter().map(|(_, v)| self.doubt(v).ok_or_else(|| codec::corrupt("A journal entry"))).collect::<Result<_, _>>()?;
+        Ok(Snapshot { lineage: meta.lineage, serial: meta.serial, in_doubt, ..self.decoded(content)? })
     }
 
     fn snapshot_at(&self, number: u64) -> Result<Snapshot, Diagnostic> {
-        let kept = self.history()?;
-        let (first, last) = (kept.first().map_or(1, |g| g.number), kept.last().map_or(0, |g| g.number));
-        if number + 1 < first || number > last {
-            return Err(Diagnostic::error(codes::NO_GENERATION, format!("The history does not hold generation {number}."))
-                .hint("streamform state history shows what it holds."));
-        }
-        let mut newest: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
-        for (key, value) in self.scan("v/")? {
-            if let Some((name, _)) = split_version(&key).filter(|(_, n)| *n <= number) {
-                newest.insert(name.to_vec(), value);
+        let read = self.reading(|db, meta| {
+            if number > meta.generation || number + KEEP_GENERATIONS < meta.generation {
+                let first = meta.generation.saturating_sub(KEEP_GENERATIONS);
+                let detail = format!("The state's history has no generation {number}; it reaches from {first} to {}.", meta.generation);
+                return Err(Diagnostic::error(codes::NO_GENERATION, detail).hint("streamform state history lists them."));
             }
-        }
-        let mut out = Snapshot { lineage: self.meta("lineage")?.unwrap_or_default(), serial: number, ..Snapshot::default() };
-        for bytes in newest.into_values().filter(|b| !b.is_empty()) {
-            let record = self.record(&bytes)?;
-            out.records.insert(record.addr.clone(), Arc::new(record));
-        }
-        Ok(out)
+            let mut content = self.content(db, meta)?;
+            for n in (number + 1..=meta.generation).rev() {
+                for (key, entry) in self.scan(db, &undo_prefix(n))? {
+                    if !undo(&mut content, &key, &entry) {
+                        return Err(codec::corrupt("An entry of the history"));
+                    }
+                }
+            }
+            let entry = db.get(generation_key(number)).map_err(|e| sled_error(&self.dir, &e))?;
+            let entry: Option<Entry> = entry.and_then(|b| serde_json::from_slice(&b).ok());
+            Ok((content, meta.lineage.clone(), entry.map_or(0, |e| e.serial)))
+        })?;
+        let Some((content, lineage, serial)) = read else { return Ok(Snapshot::default()) };
+        Ok(Snapshot { lineage, serial, ..self.decoded(content)? })
     }
 
     fn history(&self) -> Result<Vec<Generation>, Diagnostic> {
-        Ok(self.scan("h/")?.iter().filter_map(|(_, v)| parse_generation(v)).collect())
+        let entries = self.reading(|db, _| self.scan(db, GENERATIONS))?.unwrap_or_default();
+        let parse = |bytes: &[u8]| serde_json::from_slice::<Entry>(bytes).map_err(|_| codec::corrupt("A generation"));
+        entries.iter().map(|(_, v)| parse(v).map(Entry::public)).collect()
     }
 
     fn digest(&self, value: &Value) -> [u8; 32] {
@@ -520,61 +448,55 @@ impl StateStore for LocalStore {
         {
             return d;
         }
-        let plain = ops::unmark_deep(value);
-        let text = to_json_text(&plain).unwrap_or_else(|| format!("{plain}"));
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else { return [0; 32] };
+        let text = to_json_text(value).unwrap_or_else(|| {
+            // Parts are unknown: those that are digests count as such.
+            let open = ops::unmark_deep(value);
+            codec::encode(&open, &open.ty(), &|_| [0; 32]).to_string()
+        });
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key()) else { return [0; 32] };
+        mac.update(b"streamform value 1\n");
         mac.update(text.as_bytes());
         mac.finalize().into_bytes().into()
     }
 
     fn begin_generation(&self, operation: &str) -> Result<u64, Diagnostic> {
-        let last = self.scan("h/")?.last().and_then(|(k, _)| parse_number(k)).unwrap_or(0);
-        let number = last + 1;
-        let g = Generation {
-            number,
-            operation: operation.into(),
-            started: jiff::Timestamp::now().to_string(),
-            created: 0,
-            updated: 0,
-            deleted: 0,
-        };
-        let mut batch = Batch::default();
-        batch.insert(generation_key(number), generation_json(&g));
-        self.commit(batch)?;
-        *self.generation.lock().unwrap_or_else(PoisonError::into_inner) = Some(number);
-        self.prune(number)?;
+        self.back_up()?;
+        let mut guard = self.writer();
+        let w = guard.as_mut().ok_or_else(closed)?;
+        // It enters the history with its first change.
+        let entry = Entry::new(w.meta.generation + 1, operation);
+        let number = entry.number;
+        w.generation = Some(entry);
         Ok(number)
     }
 
     fn begin(&self, intents: &[Intent]) -> Result<(), Diagnostic> {
-        let mut batch = Batch::default();
-        for i in intents {
+        let line = |i: &Intent| {
             let json = codec::encode_intent(i.verb, &i.record, self.schema(&i.addr), &|v| self.digest(v));
-            batch.insert(format!("j/{}", i.addr).as_bytes(), json.to_string().as_bytes());
-        }
-        self.commit(batch)
+            (key(JOURNAL, &i.addr.to_string()), Some(json.to_string().into_bytes()))
+        };
+        self.commit(intents.iter().map(line).collect())
     }
 
     fn finish(&self, outcomes: &[Outcome]) -> Result<(), Diagnostic> {
-        let mut batch = Batch::default();
-        let changes: Vec<_> = outcomes.iter().map(|o| (&o.addr, o.record.as_ref())).collect();
-        self.change(&mut batch, &changes)?;
+        let mut changes = Changes::new();
         for o in outcomes {
-            batch.remove(format!("j/{}", o.addr).as_bytes());
+            let name = o.addr.to_string();
+            let json = o.record.as_ref().map(|r| codec::encode_record(r, self.schema(&o.addr), &|v| self.digest(v)));
+            changes.insert(key(RECORDS, &name), json.map(|j| j.to_string().into_bytes()));
+            changes.insert(key(JOURNAL, &name), None);
         }
-        self.commit(batch)
+        self.commit(changes)
     }
 
     fn put_outputs(&self, outputs: &BTreeMap<Arc<str>, OutputRecord>) -> Result<(), Diagnostic> {
-        let mut batch = Batch::default();
-        for (name, _) in self.scan("o/")? {
-            batch.remove([&b"o/"[..], &name].concat());
-        }
+        let present = self.reading(|db, _| self.scan(db, OUTPUTS))?.unwrap_or_default();
+        let mut changes: Changes = present.into_iter().map(|(k, _)| ([OUTPUTS, &k].concat(), None)).collect();
         for (name, o) in outputs {
-            batch.insert(format!("o/{name}").as_bytes(), codec::encode_output(o, &|v| self.digest(v)).to_string().as_bytes());
+            let json = codec::encode_output(o, &|v| self.digest(v));
+            changes.insert(key(OUTPUTS, name), Some(json.to_string().into_bytes()));
         }
-        batch.insert(b"m/serial", (self.number("serial")? + 1).to_string().as_bytes());
-        self.commit(batch)
+        self.commit(changes)
     }
 
     fn remove(&self, addrs: &[InstanceAddr]) -> Result<(), Diagnostic> {
@@ -583,95 +505,109 @@ impl StateStore for LocalStore {
     }
 
     fn mv(&self, moves: &[(InstanceAddr, InstanceAddr)]) -> Result<(), Diagnostic> {
-        let snapshot = self.snapshot()?;
+        let mut guard = self.writer();
+        let w = guard.as_mut().ok_or_else(closed)?;
         let names: BTreeMap<&InstanceAddr, &InstanceAddr> = moves.iter().map(|(f, t)| (f, t)).collect();
+        let holds = |a: &InstanceAddr| w.db.contains_key(key(RECORDS, &a.to_string())).map_err(|e| sled_error(&self.dir, &e));
         let mut targets = BTreeSet::new();
         for (from, to) in moves {
-            if !snapshot.records.contains_key(from) {
-                return Err(Diagnostic::error(codes::NO_RECORD, format!("The state does not hold {from}."))
-                    .hint("streamform state list shows what it holds."));
+            if !holds(from)? {
+                let d = Diagnostic::error(codes::NO_RECORD, format!("The state does not hold {from}."));
+                return Err(d.hint("streamform state list shows what it holds."));
             }
-            let stays = snapshot.records.contains_key(to) && !names.contains_key(to);
-            if stays || !targets.insert(to) {
-                return Err(
-                    Diagnostic::error(codes::OCCUPIED, format!("The state already holds {to}.")).hint("Move or remove that one first.")
-                );
+            if !targets.insert(to) || !names.contains_key(to) && holds(to)? {
+                let d = Diagnostic::error(codes::OCCUPIED, format!("The state already holds {to}."));
+                return Err(d.hint("Move or remove that one first."));
             }
         }
-        let records = snapshot.records.values().filter_map(|r| self.renamed(r, &names)).collect::<Result<Vec<_>, _>>()?;
-        let mut changes: Vec<(&InstanceAddr, Option<&Record>)> =
-            names.keys().filter(|f| !targets.contains(*f)).map(|f| (*f, None)).collect();
-        changes.extend(records.iter().map(|r| (&r.addr, Some(r))));
-        let mut batch = Batch::default();
-        self.change(&mut batch, &changes)?;
-        self.commit(batch)
+        let (mut gone, mut made) = (Changes::new(), Changes::new());
+        for (prefix, inner) in [(RECORDS, None), (JOURNAL, Some("record"))] {
+            for (name, bytes) in self.scan(&w.db, prefix)? {
+                let Some((new_name, bytes)) = renamed(&bytes, inner, &names)? else { continue };
+                gone.insert([prefix, &name].concat(), None);
+                made.insert(key(prefix, &new_name), Some(bytes));
+            }
+        }
+        gone.extend(made);
+        w.commit(&self.dir, gone)
     }
 
     fn export(&self, to: &mut dyn Write) -> Result<(), Diagnostic> {
-        let mut lines = vec![json!({"format": FORMAT, "lineage": self.meta("lineage")?, "serial": self.number("serial")?})];
-        for (kind, prefix) in [("record", "r/"), ("output", "o/")] {
-            for (name, bytes) in self.scan(prefix)? {
-                let value: Json = serde_json::from_slice(&bytes).map_err(|_| codec::corrupt("An entry"))?;
-                lines.push(json!({"kind": kind, "name": String::from_utf8_lossy(&name), "value": value}));
-            }
-        }
-        for line in lines {
-            writeln!(to, "{line}").map_err(|e| io_error(Path::new("the export"), &e))?;
-        }
-        Ok(())
+        let written = self.reading(|db, meta| self.write_export(db, meta, to))?;
+        written.ok_or_else(|| {
+            let d = Diagnostic::error(codes::NO_STATE, format!("There is no state in {} yet.", self.dir.display()));
+            d.hint("The first apply makes it.")
+        })
     }
 
     fn import(&self, from: &mut dyn BufRead) -> Result<(), Diagnostic> {
-        let mut batch = Batch::default();
-        for prefix in ["o/", "j/"] {
-            for (name, _) in self.scan(prefix)? {
-                batch.remove([prefix.as_bytes(), &name].concat());
-            }
+        let present = self.reading(|db, meta| {
+            let mut all = self.content(db, meta)?;
+            all.extend(self.scan(db, JOURNAL)?.into_iter().map(|(k, v)| ([JOURNAL, &k].concat(), v)));
+            Ok(all)
+        })?;
+        let (changes, head) = self.import_changes(from, present.unwrap_or_default())?;
+        let mut guard = self.writer();
+        let w = guard.as_mut().ok_or_else(closed)?;
+        if w.meta.lineage != head.lineage && w.meta.serial > 0 {
+            let d =
+                Diagnostic::error(codes::OTHER_LINEAGE, "The export is of another state: its lineage differs, and this one is not new.");
+            return Err(d.hint(format!("To replace this state for good, move {} away first.", self.dir.join("db").display())));
         }
-        let mut records: BTreeMap<InstanceAddr, Record> = BTreeMap::new();
-        let mut header = None;
-        for (n, line) in from.lines().enumerate() {
-            let bad = || codec::corrupt(&format!("Line {} of the export", n + 1));
-            let line =
-                line.map_err(|e| if e.kind() == std::io::ErrorKind::InvalidData { bad() } else { io_error(Path::new("the import"), &e) })?;
-            let json: Json = serde_json::from_str(&line).map_err(|_| bad())?;
-            if header.is_none() {
-                let format = json.get("format").map(ToString::to_string).ok_or_else(bad)?;
-                check_format(Some(format.as_bytes()), &self.dir)?;
-                header = Some(json.get("lineage").and_then(Json::as_str).ok_or_else(bad)?.to_string());
-                continue;
-            }
-            let value = json.get("value").ok_or_else(bad)?;
-            match (json.get("kind").and_then(Json::as_str), json.get("name").and_then(Json::as_str)) {
-                (Some("record"), _) => {
-                    let record = codec::decode_record(value, &|a| self.schema(a)).ok_or_else(bad)?;
-                    records.insert(record.addr.clone(), record);
-                }
-                (Some("output"), Some(name)) if codec::decode_output(value).is_some() => {
-                    batch.insert(format!("o/{name}").as_bytes(), value.to_string().as_bytes());
-                }
-                _ => return Err(bad()),
-            }
-        }
-        let lineage = header.ok_or_else(|| codec::corrupt("The export"))?;
-        batch.insert(b"m/lineage", lineage.as_bytes());
-        let now = self.snapshot()?;
-        let gone = now.records.keys().filter(|a| !records.contains_key(*a)).map(|a| (a, None));
-        let changes: Vec<(&InstanceAddr, Option<&Record>)> = gone.chain(records.iter().map(|(a, r)| (a, Some(r)))).collect();
-        self.change(&mut batch, &changes)?;
-        self.commit(batch)
+        // A serial is never used twice for different contents.
+        w.meta.serial = w.meta.serial.max(head.serial);
+        w.meta.lineage = head.lineage;
+        w.commit(&self.dir, changes)
     }
 
     fn close(&self) -> Result<(), Diagnostic> {
-        let db = self.db.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match db {
-            Some(db) => {
-                let flushed = db.flush().map(drop).map_err(|e| sled_error(&self.dir, &e));
-                drop(db);
-                restrict(&self.dir.join("db"));
-                flushed
-            }
-            None => Ok(()),
-        }
+        self.back_up()?;
+        let Some(w) = self.writer().take() else { return Ok(()) };
+        let shut = w.gate.for_write()?;
+        w.db.flush().map_err(|e| sled_error(&self.dir, &e))?;
+        // sled writes a little more when the last handle goes.
+        drop(w.db);
+        drop(shut);
+        files::restrict(&self.dir.join("db"));
+        Ok(())
     }
 }
+
+/// A stored record (or the one in the entry's part `inner`) after objects were renamed: its own address and what it refers to. `None` where
+/// nothing changes.
+fn renamed(
+    bytes: &[u8],
+    inner: Option<&str>,
+    names: &BTreeMap<&InstanceAddr, &InstanceAddr>,
+) -> Result<Option<(String, Vec<u8>)>, Diagnostic> {
+    let bad = || codec::corrupt("A record");
+    let mut json: Json = serde_json::from_slice(bytes).map_err(|_| bad())?;
+    let record = match inner {
+        Some(part) => json.get_mut(part),
+        None => Some(&mut json),
+    }
+    .ok_or_else(bad)?;
+    let new_name = |text: &str| Some(names.get(&text.parse::<InstanceAddr>().ok()?)?.to_string());
+    let old = record.get("address").and_then(Json::as_str).ok_or_else(bad)?.to_string();
+    let moved = new_name(&old);
+    let mut any = moved.is_some();
+    let name = moved.unwrap_or(old);
+    record["address"] = name.as_str().into();
+    any |= codec::rename_references(&mut record["attributes"], &new_name);
+    let new_block = |text: &str| {
+        let block: ResourceAddr = text.parse().ok()?;
+        names.iter().find(|(from, _)| from.resource == block).map(|(_, to)| to.resource.to_string()).filter(|to| to != text)
+    };
+    for d in record.get_mut("dependencies").and_then(Json::as_array_mut).into_iter().flatten() {
+        if let Some(to) = d.as_str().and_then(new_block) {
+            *d = to.into();
+            any = true;
+        }
+    }
+    let bytes = serde_json::to_vec(&json).map_err(|_| bad())?;
+    Ok(any.then_some((name, bytes)))
+}
+
+#[cfg(test)]
+#[path = "local_tests.rs"]
+mod tests;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
-use super::local::{io_error, prepare_dir};
+use super::files::{io_error, prepare_dir};
 use crate::diag::Diagnostic;
 use crate::diag::codes::state as codes;
 

@@ -6,6 +6,8 @@
 //! one resource type, and deciding anything about resources.
 
 pub mod codec;
+mod files;
+mod history;
 pub mod local;
 pub mod lock;
 #[cfg(test)]

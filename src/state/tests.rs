@@ -1,8 +1,6 @@
 use std::collections::BTreeMap;
-use std::io::BufReader;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -293,22 +291,6 @@ fn files_hold_no_secret_and_are_for_this_user_only() {
 }
 
 #[test]
-fn a_newer_format_is_refused_and_left_alone() {
-    let dir = tempfile::tempdir().unwrap();
-    writer(dir.path()).close().unwrap();
-    let db = sled::open(dir.path().join("db")).unwrap();
-    db.insert("m/format", "2").unwrap();
-    db.flush().unwrap();
-    drop(db);
-    for access in [Access::Read, Access::Write] {
-        assert_eq!(open(dir.path(), access).err().unwrap().code, codes::NEWER_FORMAT);
-    }
-    let store = writer(tempfile::tempdir().unwrap().path());
-    let e = store.import(&mut &b"{\"format\":2,\"lineage\":\"x\",\"serial\":1}\n"[..]).unwrap_err();
-    assert_eq!(e.code, codes::NEWER_FORMAT);
-}
-
-#[test]
 fn what_was_begun_is_in_doubt_until_it_ends() {
     let dir = tempfile::tempdir().unwrap();
     let store = writer(dir.path());
@@ -328,39 +310,6 @@ fn what_was_begun_is_in_doubt_until_it_ends() {
     let now = store.snapshot().unwrap();
     assert!(now.in_doubt.is_empty());
     assert_eq!((number_of(&now, "thing.a"), now.records.len()), (Some(3), 1));
-}
-
-#[test]
-fn the_history_gives_every_kept_state_and_drops_the_rest() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = writer(dir.path());
-    let last = KEEP_GENERATIONS + 10;
-    for g in 1..=last {
-        assert_eq!(store.begin_generation("apply").unwrap(), g);
-        put(&store, record("thing.each", g as i64));
-        match g {
-            1 => put(&store, record("thing.old", 1)),
-            3 => put(&store, record("thing.gone", 3)),
-            5 => store.remove(&[addr("thing.gone")]).unwrap(),
-            30 => store.remove(&[addr("thing.old")]).unwrap(),
-            _ => {}
-        }
-    }
-    let history = store.history().unwrap();
-    assert_eq!((history.len() as u64, history[0].number), (KEEP_GENERATIONS, 11));
-    assert_eq!((history[19].number, history[19].updated, history[19].deleted), (30, 1, 1));
-    for g in 10..=last {
-        let then = store.snapshot_at(g).unwrap();
-        assert_eq!(number_of(&then, "thing.each"), Some(g as i64));
-        assert_eq!(number_of(&then, "thing.old"), (g < 30).then_some(1), "generation {g}");
-        assert_eq!(number_of(&then, "thing.gone"), None);
-    }
-    assert_eq!(store.snapshot_at(9).unwrap_err().code, codes::NO_GENERATION);
-    assert_eq!(store.snapshot_at(last + 1).unwrap_err().code, codes::NO_GENERATION);
-    drop(store);
-    let db = sled::open(dir.path().join("db")).unwrap();
-    let versions = |name: &str| db.scan_prefix(format!("v/{name}\0")).count() as u64;
-    assert_eq!((versions("thing.each"), versions("thing.old"), versions("thing.gone")), (KEEP_GENERATIONS + 1, 2, 0));
 }
 
 #[test]
@@ -395,34 +344,6 @@ fn exported(store: &LocalStore) -> String {
     let mut out = Vec::new();
     store.export(&mut out).unwrap();
     String::from_utf8(out).unwrap()
-}
-
-#[test]
-fn an_import_replaces_everything() {
-    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (a, b) = (writer(one.path()), writer(two.path()));
-    put(&a, full());
-    a.put_outputs(&BTreeMap::from([("new".into(), OutputRecord { value: 5.into(), sensitive: false })])).unwrap();
-    put(&b, record("thing.old", 1));
-    b.put_outputs(&BTreeMap::from([("old".into(), OutputRecord { value: 1.into(), sensitive: false })])).unwrap();
-    b.begin(&[Intent { addr: addr("thing.old"), verb: Verb::Update, record: record("thing.old", 2) }]).unwrap();
-    let text = exported(&a);
-    b.import(&mut BufReader::new(text.as_bytes())).unwrap();
-    let (x, y) = (a.snapshot().unwrap(), b.snapshot().unwrap());
-    assert_eq!(x.lineage, y.lineage);
-    assert_eq!(y.records.keys().map(ToString::to_string).collect::<Vec<_>>(), ["thing.full"]);
-    assert_eq!(y.outputs.keys().map(ToString::to_string).collect::<Vec<_>>(), ["new"]);
-    assert!(y.in_doubt.is_empty());
-    assert_eq!(exported(&b).lines().skip(1).collect::<Vec<_>>(), text.lines().skip(1).collect::<Vec<_>>());
-    for bad in [
-        "",
-        "{}\n",
-        "no json\n",
-        "{\"format\":1,\"lineage\":\"x\",\"serial\":1}\n{\"kind\":\"record\",\"name\":\"thing.a\",\"value\":{}}\n",
-    ] {
-        assert_eq!(b.import(&mut bad.as_bytes()).unwrap_err().code, codes::CORRUPT, "{bad:?}");
-        assert_eq!(b.snapshot().unwrap().serial, y.serial);
-    }
 }
 
 #[test]
@@ -478,36 +399,6 @@ fn the_golden_store_of_format_1_is_read() {
     assert_eq!(full.get("mapped").unwrap().get("$m").unwrap().get("other").unwrap().origin().unwrap().to_string(), "thing.o[0]");
     assert_eq!(now.outputs["list"].value.ty(), Type::list(Type::Number));
     assert!(now.outputs["password"].sensitive && !now.outputs["password"].value.is_known());
-}
-
-#[test]
-fn a_reader_sees_whole_writes_while_a_writer_writes() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = writer(dir.path());
-    let pair = |n| ["thing.a", "thing.b"].map(|name| Outcome { addr: addr(name), record: Some(record(name, n)) });
-    store.finish(&pair(0)).unwrap();
-    let done = AtomicBool::new(false);
-    std::thread::scope(|s| {
-        let reading = s.spawn(|| {
-            let mut seen = Vec::new();
-            while !done.load(Ordering::Relaxed) {
-                let now = open(dir.path(), Access::Read).unwrap().snapshot().unwrap();
-                let n = number_of(&now, "thing.a");
-                assert_eq!(n, number_of(&now, "thing.b"));
-                seen.push(n.unwrap());
-            }
-            seen
-        });
-        for n in 1..=1000 {
-            store.finish(&pair(n)).unwrap();
-        }
-        done.store(true, Ordering::Relaxed);
-        let seen = reading.join().unwrap();
-        assert!(!seen.is_empty() && seen.is_sorted(), "{seen:?}");
-    });
-    let after = open(dir.path(), Access::Read).unwrap();
-    assert_eq!(number_of(&after.snapshot().unwrap(), "thing.a"), Some(1000));
-    assert_eq!(after.begin_generation("x").unwrap_err().code, codes::NOT_WRITABLE);
 }
 
 #[test]

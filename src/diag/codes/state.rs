@@ -23,6 +23,10 @@ codes! {
     OCCUPIED = "SF5010", "Address is taken";
     /// A lock id that is not held.
     NO_LOCK = "SF5011", "No such lock";
-    /// A generation that the history does not hold.
+    /// A generation that the history does not reach.
     NO_GENERATION = "SF5012", "No such generation";
+    /// No store where one is needed.
+    NO_STATE = "SF5013", "No state";
+    /// An export of another state.
+    OTHER_LINEAGE = "SF5014", "Export is of another state";
 }

@@ -1,0 +1,518 @@
+//! The store on real disks: what is written is there after a kill, for readers beside the writer, and in the history.
+
+use std::io::{BufRead, Read};
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::resource::Verb;
+use crate::schema::{Attribute, Body};
+use crate::value::Type;
+
+static SCHEMA: std::sync::LazyLock<Schema> = std::sync::LazyLock::new(|| Schema {
+    version: 1,
+    doc: "",
+    body: Body {
+        attributes: vec![
+            Attribute::optional("n", Type::Number, ""),
+            Attribute::optional("filler", Type::String, ""),
+            Attribute::optional("secret", Type::String, "").sensitive(),
+        ],
+        blocks: vec![],
+    },
+});
+
+fn schemas() -> Arc<dyn Schemas> {
+    Arc::new(|_: &crate::addr::ResourceAddr| Some(&*SCHEMA))
+}
+
+fn open(dir: &Path, access: Access) -> LocalStore {
+    LocalStore::open(dir, access, schemas()).unwrap()
+}
+
+fn addr(name: &str) -> InstanceAddr {
+    format!("t.{name}").parse().unwrap()
+}
+
+fn record(name: &str, n: i64, filler: usize) -> Record {
+    Record {
+        addr: addr(name),
+        schema_version: 1,
+        attributes: Value::object_from([
+            ("n", Value::from(n)),
+            ("filler", Value::from("x".repeat(filler))),
+            ("secret", Value::from("CANARY-of-the-store")),
+        ]),
+        private: json!({"n": n}),
+        dependencies: vec![],
+        tainted: false,
+        protected: false,
+        create_before_destroy: false,
+    }
+}
+
+fn done(name: &str, n: i64) -> Outcome {
+    Outcome { addr: addr(name), record: Some(record(name, n, 10)) }
+}
+
+fn intent(name: &str, n: i64) -> Intent {
+    Intent { addr: addr(name), verb: Verb::Update, record: record(name, n, 10) }
+}
+
+fn number(s: &Snapshot, name: &str) -> Option<i64> {
+    s.records.get(&addr(name)).and_then(|r| r.attributes.get("n")?.as_i64())
+}
+
+fn code<T>(r: Result<T, Diagnostic>) -> &'static str {
+    r.err().map_or("none", |d| d.code.id)
+}
+
+#[test]
+fn journal_records_and_outputs_survive_a_reopen() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), Access::Write);
+    store.begin_generation("apply").unwrap();
+    store.begin(&[intent("a", 1), intent("b", 1)]).unwrap();
+    store.finish(&[done("a", 1)]).unwrap();
+    let outputs = [("o".into(), OutputRecord { value: Value::from("v"), sensitive: false })].into();
+    store.put_outputs(&outputs).unwrap();
+    store.close().unwrap();
+    let s = open(dir.path(), Access::Read).snapshot().unwrap();
+    assert_eq!((s.records.len(), number(&s, "a"), s.serial), (1, Some(1), 2));
+    assert_eq!(s.in_doubt.iter().map(|d| (d.addr.to_string(), d.verb)).collect::<Vec<_>>(), [("t.b".to_string(), Verb::Update)]);
+    assert_eq!(s.outputs["o"].value, Value::from("v"));
+    assert!(!s.lineage.is_empty());
+    let again = open(dir.path(), Access::Write);
+    again.put_outputs(&outputs).unwrap();
+    assert_eq!(again.snapshot().unwrap().serial, 2, "nothing changed");
+    again.remove(&[addr("b"), addr("nothing")]).unwrap();
+    let s = again.snapshot().unwrap();
+    assert_eq!((s.in_doubt.len(), s.lineage), (0, open(dir.path(), Access::Read).snapshot().unwrap().lineage));
+}
+
+#[test]
+fn an_absent_store_is_empty_and_reading_makes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir.path().join("state"), Access::Read);
+    let s = store.snapshot().unwrap();
+    assert_eq!((s.records.len(), s.lineage.as_str(), s.serial), (0, "", 0));
+    assert!(store.history().unwrap().is_empty());
+    assert_eq!(code(store.export(&mut Vec::new())), codes::NO_STATE.id);
+    assert!(!dir.path().join("state").exists());
+    assert_eq!(code(store.finish(&[done("a", 1)])), codes::NOT_WRITABLE.id);
+}
+
+#[test]
+fn a_digest_made_before_the_first_apply_still_holds() {
+    let dir = tempfile::tempdir().unwrap();
+    let secret = Value::from("s");
+    let before = open(dir.path(), Access::Read).digest(&secret);
+    assert_eq!(open(dir.path(), Access::Write).digest(&secret), before);
+    let other = tempfile::tempdir().unwrap();
+    assert_ne!(open(other.path(), Access::Write).digest(&secret), before, "the key is random");
+}
+
+#[test]
+fn moves_swap_and_refuse() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), Access::Write);
+    store.begin_generation("apply").unwrap();
+    store.finish(&[done("a", 1), done("b", 2)]).unwrap();
+    store.begin(&[intent("a", 3)]).unwrap();
+    assert_eq!(code(store.mv(&[(addr("a"), addr("b"))])), codes::OCCUPIED.id);
+    assert_eq!(code(store.mv(&[(addr("c"), addr("d"))])), codes::NO_RECORD.id);
+    assert_eq!(code(store.mv(&[(addr("a"), addr("x")), (addr("b"), addr("x"))])), codes::OCCUPIED.id);
+    store.mv(&[(addr("a"), addr("b")), (addr("b"), addr("a"))]).unwrap();
+    let s = store.snapshot().unwrap();
+    assert_eq!((number(&s, "a"), number(&s, "b")), (Some(2), Some(1)));
+    assert_eq!(s.in_doubt[0].addr, addr("b"));
+    store.mv(&[(addr("a"), addr("c"))]).unwrap();
+    let s = store.snapshot().unwrap();
+    assert_eq!((number(&s, "a"), number(&s, "c")), (None, Some(2)));
+}
+
+#[test]
+fn history_goes_back_and_is_pruned() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), Access::Write);
+    for n in 1..=60 {
+        assert_eq!(store.begin_generation("apply").unwrap(), n);
+        let mut outcomes = vec![done("a", n as i64), done(&format!("only{n}"), 0)];
+        if n > 1 {
+            outcomes.push(Outcome { addr: addr(&format!("only{}", n - 1)), record: None });
+        }
+        store.finish(&outcomes).unwrap();
+        // Twice in one generation: going back means going before the first.
+        store.finish(&[done("a", n as i64 + 1000)]).unwrap();
+    }
+    store.close().unwrap();
+    let store = open(dir.path(), Access::Read);
+    let history = store.history().unwrap();
+    assert_eq!(history.iter().map(|g| g.number).collect::<Vec<_>>(), (11..=60).collect::<Vec<_>>());
+    let g = &history[20];
+    assert_eq!((g.operation.as_str(), g.created, g.updated, g.deleted), ("apply", 1, 2, 1));
+    for n in [10, 11, 37, 59, 60] {
+        let s = store.snapshot_at(n).unwrap();
+        let names: Vec<String> = s.records.keys().map(ToString::to_string).collect();
+        assert_eq!(names, ["t.a".to_string(), format!("t.only{n}")]);
+        assert_eq!(number(&s, "a"), Some(n as i64 + 1000));
+    }
+    assert_eq!(code(store.snapshot_at(9)), codes::NO_GENERATION.id);
+    assert_eq!(code(store.snapshot_at(61)), codes::NO_GENERATION.id);
+}
+
+#[test]
+fn a_generation_without_changes_leaves_no_trace() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), Access::Write);
+    store.begin_generation("apply").unwrap();
+    store.finish(&[done("a", 1)]).unwrap();
+    store.begin_generation("apply").unwrap();
+    store.finish(&[done("a", 1)]).unwrap();
+    assert_eq!((store.history().unwrap().len(), store.snapshot().unwrap().serial), (1, 1));
+    assert_eq!(number(&store.snapshot_at(0).unwrap(), "a"), None);
+}
+
+#[test]
+fn exports_restore_elsewhere() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = open(one.path(), Access::Write);
+    store.begin_generation("apply").unwrap();
+    store.finish(&[done("a", 1), done("b", 2)]).unwrap();
+    store.begin(&[intent("c", 3)]).unwrap();
+    store.put_outputs(&[("o".into(), OutputRecord { value: Value::from(1i64), sensitive: false })].into()).unwrap();
+    let mut text = Vec::new();
+    open(one.path(), Access::Read).export(&mut text).unwrap();
+    let other = open(two.path(), Access::Write);
+    other.import(&mut text.as_slice()).unwrap();
+    let (a, b) = (store.snapshot().unwrap(), other.snapshot().unwrap());
+    assert_eq!((format!("{:?}", a.records), format!("{:?}", a.in_doubt)), (format!("{:?}", b.records), format!("{:?}", b.in_doubt)));
+    assert_eq!((&a.lineage, a.outputs["o"].value.clone()), (&b.lineage, b.outputs["o"].value.clone()));
+    assert!(b.serial > a.serial);
+    // As one generation, which can be undone.
+    assert!(other.snapshot_at(0).unwrap().records.is_empty());
+    // Replaces what is there; and not by halves.
+    store.finish(&[done("z", 9)]).unwrap();
+    let cut = &text[..text.len() - 20];
+    let line = "{\"format\":1,\"lineage\":\"x\",\"serial\":1}\n";
+    let no_record = format!("{line}{{\"kind\":\"record\",\"name\":\"t.a\",\"value\":{{}}}}\n");
+    for bad in [cut, b"", b"{}\n", b"no json\n", no_record.as_bytes(), &[line.as_bytes(), b"\xff\n"].concat()] {
+        assert_eq!(code(store.import(&mut &bad[..])), codes::CORRUPT.id, "{}", String::from_utf8_lossy(bad));
+    }
+    assert_eq!(number(&store.snapshot().unwrap(), "z"), Some(9));
+    store.import(&mut text.as_slice()).unwrap();
+    assert_eq!(number(&store.snapshot().unwrap(), "z"), None);
+    let strange = tempfile::tempdir().unwrap();
+    let third = open(strange.path(), Access::Write);
+    third.finish(&[done("a", 1)]).unwrap();
+    assert_eq!(code(third.import(&mut text.as_slice())), codes::OTHER_LINEAGE.id);
+    let newer = String::from_utf8(text).unwrap().replacen("\"format\":1", "\"format\":2", 1);
+    assert_eq!(code(third.import(&mut newer.as_bytes())), codes::NEWER_FORMAT.id);
+}
+
+#[test]
+fn a_newer_store_is_refused_untouched() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), Access::Write);
+    store.finish(&[done("a", 1)]).unwrap();
+    {
+        let mut w = store.writer();
+        let w = w.as_mut().unwrap();
+        let meta = Meta { format: FORMAT + 1, ..w.meta.clone() };
+        w.write(dir.path(), Batch::default(), meta).unwrap();
+    }
+    drop(store);
+    let before = fingerprint(dir.path());
+    assert_eq!(code(LocalStore::open(dir.path(), Access::Write, schemas())), codes::NEWER_FORMAT.id);
+    assert_eq!(code(open(dir.path(), Access::Read).snapshot()), codes::NEWER_FORMAT.id);
+    assert_eq!(fingerprint(dir.path()), before);
+}
+
+/// The content of every file of the database.
+fn fingerprint(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let files = std::fs::read_dir(dir.join("db")).unwrap().map(|e| e.unwrap().path()).filter(|p| p.is_file());
+    files.map(|p| (p.clone(), std::fs::read(p).unwrap())).collect()
+}
+
+#[test]
+fn damage_is_found_and_nothing_is_touched() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), Access::Write);
+    store.begin_generation("apply").unwrap();
+    for n in 0..400 {
+        store.finish(&[done(&format!("r{n}"), n)]).unwrap();
+    }
+    store.close().unwrap();
+    let db = dir.path().join("db").join("db");
+    let good = std::fs::read(&db).unwrap();
+    let used = good.iter().rposition(|b| *b != 0).unwrap();
+    let mut found = 0;
+    for part in 1..12 {
+        let at = used * part / 12;
+        let file = std::fs::OpenOptions::new().write(true).open(&db).unwrap();
+        file.write_all_at(&[good[at] ^ 0x55, good[at + 1] ^ 0x55], at as u64).unwrap();
+        let before = fingerprint(dir.path());
+        match open(dir.path(), Access::Read).snapshot() {
+            Ok(s) => {
+                // A flipped byte that no longer matters: everything is there all the same.
+                assert_eq!(s.records.len(), 400);
+                (0..400).for_each(|n| assert_eq!(number(&s, &format!("r{n}")), Some(n)));
+            }
+            Err(d) => {
+                found += 1;
+                assert_eq!(d.code.id, codes::CORRUPT.id, "{d:?}");
+                assert!(d.hint.unwrap().contains("state restore"), "the hint names the backup");
+                if let Ok(w) = LocalStore::open(dir.path(), Access::Write, schemas()) {
+                    assert_eq!(code(w.snapshot()), codes::CORRUPT.id);
+                } else {
+                    assert_eq!(fingerprint(dir.path()), before);
+                }
+            }
+        }
+        std::fs::write(&db, &good).unwrap();
+    }
+    assert!(found >= 6, "{found}");
+}
+
+#[test]
+fn the_backup_restores_a_damaged_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), Access::Write);
+    store.begin_generation("apply").unwrap();
+    store.finish(&[done("a", 1), done("b", 2)]).unwrap();
+    let lineage = store.snapshot().unwrap().lineage;
+    store.close().unwrap();
+    std::fs::rename(dir.path().join("db"), dir.path().join("db.damaged")).unwrap();
+    let store = open(dir.path(), Access::Write);
+    store.begin_generation("state restore").unwrap();
+    let backup = std::fs::read(backup_path(dir.path())).unwrap();
+    store.import(&mut backup.as_slice()).unwrap();
+    store.close().unwrap();
+    let s = open(dir.path(), Access::Read).snapshot().unwrap();
+    assert_eq!((number(&s, "a"), number(&s, "b"), s.lineage), (Some(1), Some(2), lineage));
+}
+
+#[test]
+fn a_lost_batch_is_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), Access::Write);
+    store.finish(&[done("a", 1)]).unwrap();
+    let old = fingerprint(dir.path());
+    store.finish(&[done("a", 2)]).unwrap();
+    store.close().unwrap();
+    std::fs::remove_dir_all(dir.path().join("db")).unwrap();
+    std::fs::create_dir(dir.path().join("db")).unwrap();
+    old.iter().for_each(|(path, bytes)| std::fs::write(path, bytes).unwrap());
+    assert_eq!(code(open(dir.path(), Access::Read).snapshot()), codes::CORRUPT.id);
+    assert_eq!(code(LocalStore::open(dir.path(), Access::Write, schemas())), codes::CORRUPT.id);
+}
+
+#[test]
+fn a_folder_that_cannot_be_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let blocked = dir.path().join("file");
+    std::fs::write(&blocked, "").unwrap();
+    assert_ne!(code(LocalStore::open(&blocked.join("state"), Access::Write, schemas())), "none");
+    let folder = dir.path().join("state");
+    let store = open(&folder, Access::Write);
+    store.finish(&[done("a", 1)]).unwrap();
+    store.close().unwrap();
+    std::fs::remove_file(folder.join("backup.jsonl")).unwrap_or_default();
+    let modes = |m: u32, f: u32| {
+        for e in std::fs::read_dir(folder.join("db")).unwrap() {
+            std::fs::set_permissions(e.unwrap().path(), std::fs::Permissions::from_mode(f)).unwrap_or_default();
+        }
+        std::fs::set_permissions(folder.join("db"), std::fs::Permissions::from_mode(m)).unwrap();
+        std::fs::set_permissions(folder.join("gate"), std::fs::Permissions::from_mode(f)).unwrap();
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(m)).unwrap();
+    };
+    modes(0o500, 0o400);
+    assert_eq!(number(&open(&folder, Access::Read).snapshot().unwrap(), "a"), Some(1));
+    // The superuser may write all the same.
+    if !rustix::process::geteuid().is_root() {
+        assert_eq!(code(LocalStore::open(&folder, Access::Write, schemas())), codes::NOT_WRITABLE.id);
+    }
+    modes(0o700, 0o600);
+}
+
+#[test]
+fn readers_beside_a_writer_see_whole_batches() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), Access::Write);
+    store.begin_generation("apply").unwrap();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let relaxed = std::sync::atomic::Ordering::Relaxed;
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let mut n = 0;
+            while !stop.load(relaxed) {
+                n += 1;
+                let (left, right) = (format!("left{}", n % 70), format!("right{}", n % 70));
+                store.begin(&[intent(&left, n), intent(&right, n)]).unwrap();
+                let size = (n as usize * 37) % 3000;
+                let outcome = |name: &str| Outcome { addr: addr(name), record: Some(record(name, n, size)) };
+                store.finish(&[outcome(&left), outcome(&right)]).unwrap();
+            }
+            n
+        });
+        let (mut reads, mut last) = (0, 0);
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(4) {
+            let s = open(dir.path(), Access::Read).snapshot().unwrap();
+            reads += 1;
+            for i in 0..70 {
+                assert_eq!(number(&s, &format!("left{i}")), number(&s, &format!("right{i}")), "pair {i} of read {reads}");
+            }
+            assert!(s.in_doubt.is_empty() || s.in_doubt.len() == 2);
+            let newest = (0..70).filter_map(|i| number(&s, &format!("left{i}"))).max().unwrap_or(0);
+            assert!(newest >= last, "went back from {last} to {newest}");
+            last = newest;
+        }
+        stop.store(true, relaxed);
+        let written = writer.join().unwrap();
+        println!("{reads} reads beside {written} batches");
+        assert!(reads > 10 && last > 0 && written >= last, "{reads} {last} {written}");
+    });
+}
+
+const CHILD_STORE: &str = "STREAMFORM_TEST_CHILD_STORE";
+
+/// Not a test of its own: the writer that the next one kills.
+#[test]
+fn child_writer() {
+    let Some(dir) = std::env::var_os(CHILD_STORE) else { return };
+    let store = open(Path::new(&dir), Access::Write);
+    store.begin_generation("apply").unwrap();
+    let s = store.snapshot().unwrap();
+    let mut n = (0..40).filter_map(|i| number(&s, &format!("left{i}"))).max().unwrap_or(0);
+    loop {
+        n += 1;
+        let (left, right) = (format!("left{}", n % 40), format!("right{}", n % 40));
+        store.begin(&[intent(&left, n), intent(&right, n)]).unwrap();
+        println!("begun {n}");
+        store.finish(&[done(&left, n), done(&right, n)]).unwrap();
+        println!("done {n}");
+    }
+}
+
+fn child(dir: &Path) -> Child {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "state::local::tests::child_writer", "--nocapture"]).env(CHILD_STORE, dir);
+    command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+#[test]
+fn a_kill_at_any_moment_loses_nothing_that_was_finished() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut newest, mut doubts) = (0, 0);
+    for round in 0..25u64 {
+        let mut child = child(dir.path());
+        let mut out = std::io::BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        // From the first sign of life on, a different moment each time, down to parts of a batch.
+        while !line.starts_with("begun") {
+            line.clear();
+            assert!(out.read_line(&mut line).unwrap() > 0, "the child ended");
+        }
+        std::thread::sleep(Duration::from_micros(round * 7919 % 60_000));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let mut rest = String::new();
+        out.read_to_string(&mut rest).unwrap();
+        let of = |word: &str| {
+            let lines = line.lines().chain(rest.lines());
+            lines.filter_map(|l| l.strip_prefix(word)?.trim().parse::<i64>().ok()).max().unwrap_or(newest)
+        };
+        let (begun, finished) = (of("begun"), of("done"));
+        let s = open(dir.path(), Access::Read).snapshot().unwrap();
+        let present = (0..40).filter_map(|i| number(&s, &format!("left{i}"))).max().unwrap_or(0);
+        assert!(present >= finished, "round {round}: {finished} was finished, {present} is there");
+        for i in 0..40 {
+            let (l, r) = (number(&s, &format!("left{i}")), number(&s, &format!("right{i}")));
+            assert_eq!(l, r, "round {round}: a batch was torn");
+            let expected = (finished - 39..=finished).find(|n| *n > 0 && n % 40 == i);
+            assert!(l >= expected, "round {round}: record {i} is {l:?}, not {expected:?}");
+        }
+        if begun > present {
+            doubts += 1;
+            assert_eq!(s.in_doubt.len(), 2, "round {round}: {begun} was begun, {present} is the last");
+        }
+        newest = present;
+    }
+    println!("{newest} batches, {doubts} kills in between begin and finish");
+    assert!(newest > 25);
+}
+
+#[test]
+fn the_cost_of_a_finish_does_not_grow() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), Access::Write);
+    store.begin_generation("apply").unwrap();
+    let round = |from: i64| {
+        let began = Instant::now();
+        (from..from + 200).for_each(|n| store.finish(&[done(&format!("r{n}"), n)]).unwrap());
+        began.elapsed()
+    };
+    let few = round(0);
+    let many: Vec<Outcome> = (200..10_000).map(|n| done(&format!("r{n}"), n)).collect();
+    many.chunks(100).for_each(|c| store.finish(c).unwrap());
+    let late = round(10_000);
+    println!("200 finishes: {few:?} with few records, {late:?} with 10,000");
+    assert!(late < few * 5 + Duration::from_millis(300), "{few:?} {late:?}");
+    store.close().unwrap();
+    let began = Instant::now();
+    let s = open(dir.path(), Access::Read).snapshot().unwrap();
+    println!("snapshot of {}: {:?}", s.records.len(), began.elapsed());
+    assert_eq!(s.records.len(), 10_200);
+}
+
+#[test]
+fn a_suspended_writer_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), Access::Write);
+    let guard = store.writer();
+    let _shut = guard.as_ref().unwrap().gate.for_write().unwrap();
+    let began = Instant::now();
+    assert_eq!(code(open(dir.path(), Access::Read).snapshot()), codes::BUSY.id);
+    assert!(began.elapsed() < Duration::from_secs(20));
+}
+
+/// `state/golden/v1/db` holds the files of a store written by the first release of the format, each compressed.
+#[test]
+fn the_golden_database_of_format_1_is_read() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("state/golden/v1/db");
+    if std::env::var_os("UPDATE").is_some() && !golden.exists() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path(), Access::Write);
+        store.begin_generation("apply").unwrap();
+        store.finish(&[done("a", 1), done("b", 2)]).unwrap();
+        store.begin_generation("destroy").unwrap();
+        store.begin(&[intent("a", 3)]).unwrap();
+        store.finish(&[Outcome { addr: addr("b"), record: None }]).unwrap();
+        store.put_outputs(&[("o".into(), OutputRecord { value: Value::from("v"), sensitive: false })].into()).unwrap();
+        store.close().unwrap();
+        std::fs::create_dir_all(&golden).unwrap();
+        for (path, bytes) in fingerprint(dir.path()) {
+            let file = File::create(golden.join(format!("{}.gz", path.file_name().unwrap().to_str().unwrap()))).unwrap();
+            let mut out = flate2::write::GzEncoder::new(file, flate2::Compression::best());
+            out.write_all(&bytes).unwrap();
+            out.finish().unwrap();
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("db")).unwrap();
+    for e in std::fs::read_dir(golden).unwrap() {
+        let path = e.unwrap().path();
+        let mut to = File::create(dir.path().join("db").join(path.file_stem().unwrap())).unwrap();
+        std::io::copy(&mut flate2::read::GzDecoder::new(File::open(path).unwrap()), &mut to).unwrap();
+    }
+    for access in [Access::Read, Access::Write] {
+        let store = open(dir.path(), access);
+        let now = store.snapshot().unwrap();
+        assert_eq!((number(&now, "a"), number(&now, "b"), now.serial, now.in_doubt.len()), (Some(1), None, 3, 1));
+        assert_eq!(now.outputs["o"].value, Value::from("v"));
+        assert_eq!(number(&store.snapshot_at(1).unwrap(), "b"), Some(2));
+        assert_eq!(store.history().unwrap().iter().map(|g| g.operation.as_str()).collect::<Vec<_>>(), ["apply", "destroy"]);
+    }
+}
