@@ -392,9 +392,9 @@ pub fn rename_references(attributes: &mut Json, new_name: &dyn Fn(&str) -> Optio
                 o.insert("$ref".into(), Json::String(to));
                 return true;
             }
-            o.values_mut().fold(false, |any, v| rename_references(v, new_name) || any)
+            o.values_mut().map(|v| rename_references(v, new_name)).fold(false, |a, b| a | b)
         }
-        Json::Array(items) => items.iter_mut().fold(false, |any, v| rename_references(v, new_name) || any),
+        Json::Array(items) => items.iter_mut().map(|v| rename_references(v, new_name)).fold(false, |a, b| a | b),
         _ => false,
     }
 }
