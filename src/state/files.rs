@@ -41,10 +41,8 @@ fn not_writable(path: &Path, e: &std::io::Error) -> Diagnostic {
 pub(super) fn io_error(path: &Path, e: &std::io::Error) -> Diagnostic {
     let shown = path.display();
     match e.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            Diagnostic::error(codes::DISK_FULL, format!("There is no room for {shown}: {e}."))
-                .hint("Free some space and run the command again: what had begun is then read again from the real systems.")
-        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Diagnostic::error(codes::DISK_FULL, format!("There is no room for {shown}."))
+            .hint("Free some space and run the command again: what had begun is then read again from the real systems."),
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => not_writable(path, e),
         _ => Diagnostic::error(codes::NOT_READABLE, format!("{shown} cannot be used: {e}.")).hint("Check the path and the disk."),
     }
@@ -53,7 +51,8 @@ pub(super) fn io_error(path: &Path, e: &std::io::Error) -> Diagnostic {
 /// What sled says as a diagnostic.
 pub(super) fn sled_error(dir: &Path, e: &sled::Error) -> Diagnostic {
     match e {
-        sled::Error::Io(e) => io_error(&dir.join("db"), e),
+        // sled wraps what the system said in its own words; the kind is what matters.
+        sled::Error::Io(e) => io_error(&dir.join("db"), &e.kind().into()),
         _ => damaged(dir, "its files fail sled's checks"),
     }
 }
