@@ -3,6 +3,7 @@
 mod common;
 
 use std::collections::BTreeSet;
+use std::io::BufRead;
 
 use common::{Lab, screen, signal, until};
 
@@ -550,7 +551,11 @@ fn killed_at_twenty_moments_nothing_is_lost_and_nothing_made_twice() {
         }
         let mut child = lab.start("apply -auto-approve");
         seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        std::thread::sleep(std::time::Duration::from_millis(30 + (seed >> 33) % 220));
+        // The moment is counted in finished objects and a few milliseconds, so that it lies in the work however slow the machine is.
+        let finished = ((seed >> 33) % 40) as usize;
+        let lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let _ = lines.filter(|l| l.contains("Creation complete")).nth(finished);
+        std::thread::sleep(std::time::Duration::from_millis((seed >> 45) % 8));
         signal(&child, "KILL");
         child.wait().unwrap();
         // What was recorded stays recorded, as the same object.
