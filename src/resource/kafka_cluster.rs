@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::kafka_cluster_data::admin_type;
 use super::{Observed, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb, attr_error};
 use crate::addr::{InstanceAddr, InstanceKey};
 use crate::diag::codes::engine as codes;
@@ -20,22 +21,6 @@ pub struct KafkaCluster;
 
 /// The engines, and whether this version has them.
 pub(super) const ENGINES: &[(&str, bool)] = &[("local", true), ("native", false), ("strimzi", false), ("koperator", false)];
-
-/// The type of the attribute `admin` of clusters.
-pub fn admin_type() -> Type {
-    let text = [
-        "bootstrap_servers",
-        "security_protocol",
-        "ca_file",
-        "certificate_file",
-        "key_file",
-        "sasl_mechanism",
-        "username",
-        "password",
-        "cluster_id",
-    ];
-    Type::object(text.map(|n| (n, Type::String)).into_iter().chain([("insecure_skip_verify", Type::Bool)]))
-}
 
 fn certificate_type() -> Type {
     Type::object([("certificate_file", Type::String), ("key_file", Type::String), ("ca_file", Type::String), ("principal", Type::String)])
