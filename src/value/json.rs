@@ -44,7 +44,7 @@ fn write(v: &Value, out: &mut String) -> Option<()> {
 }
 
 /// A JSON string; `<`, `>`, `&` and the two line separators are escaped, so that the text is safe inside HTML and JavaScript.
-fn write_string(s: &str, out: &mut String) {
+pub(crate) fn write_string(s: &str, out: &mut String) {
     out.push('"');
     for c in s.chars() {
         match c {

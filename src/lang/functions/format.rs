@@ -201,7 +201,7 @@ fn append_string(verb: &Verb, s: &str, quote: bool, out: &mut String) {
     };
     let mut shown = String::new();
     match quote {
-        true => json::write_string(&cut, &mut shown),
+        true => crate::value::json::write_string(&cut, &mut shown),
         false => shown = cut,
     }
     let fill = verb.width.unwrap_or(0).saturating_sub(shown.graphemes(true).count());

@@ -1,72 +1,16 @@
 //! JSON text to values and back, exactly: numbers keep all their digits.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use crate::value::{Number, Repr, Value};
+use crate::value::json::to_json_text;
+use crate::value::{Number, Value};
 
 /// The JSON text of a wholly known value, without white space, with `<`, `>` and `&` escaped.
 pub(super) fn encode(value: &Value) -> Result<String, String> {
-    let mut out = String::new();
-    write_value(value, &mut out)?;
-    Ok(out)
-}
-
-fn write_value(value: &Value, out: &mut String) -> Result<(), String> {
-    match value.repr() {
-        Repr::Null(_) => out.push_str("null"),
-        Repr::Unknown(_) => return Err("the value is not known yet".to_string()),
-        Repr::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
-        Repr::Number(n) => out.push_str(&n.to_string()),
-        Repr::String(s) => write_string(s, out),
-        Repr::List(_) | Repr::Set(_) | Repr::Tuple(_) => {
-            out.push('[');
-            for (i, item) in value.as_slice().unwrap_or_default().iter().enumerate() {
-                if i > 0 {
-                    out.push(',');
-                }
-                write_value(item, out)?;
-            }
-            out.push(']');
-        }
-        Repr::Map(_) | Repr::Object(_) => {
-            out.push('{');
-            for (i, (key, item)) in value.as_map().into_iter().flatten().enumerate() {
-                if i > 0 {
-                    out.push(',');
-                }
-                write_string(key, out);
-                out.push(':');
-                write_value(item, out)?;
-            }
-            out.push('}');
-        }
-    }
-    Ok(())
-}
-
-/// A string literal of JSON.
-pub(super) fn write_string(s: &str, out: &mut String) {
-    out.push('"');
-    for c in s.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            '\0'..='\x1f' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                let _ = write!(out, "\\u{:04x}", c as u32);
-            }
-            _ => out.push(c),
-        }
-    }
-    out.push('"');
+    to_json_text(value).ok_or_else(|| "the value is not known yet".to_string())
 }
 
 /// The value that a JSON text writes: objects, tuples and primitives.
