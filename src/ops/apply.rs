@@ -90,16 +90,7 @@ pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied
         None => DiskHost::new(false),
     };
     let digest = |v: &crate::value::Value| store.digest(v);
-    let inputs = Inputs {
-        config: &ws.config,
-        graph: &ws.graph,
-        variables: &ws.variables,
-        snapshot: &snapshot,
-        options: &plan_request.options,
-        digest: &digest,
-        host: &host,
-        observer,
-    };
+    let inputs = ws.inputs(&snapshot, &plan_request.options, &digest, &host, observer);
     let outcome = walk::walk(&inputs).await;
     let mut diagnostics = ws.warnings.clone();
     diagnostics.append(outcome.diagnostics.clone());

@@ -40,16 +40,7 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
     let host = DiskHost::new(true);
     let options = Options { refresh: request.plan, ..Options::default() };
     let digest = |v: &crate::value::Value| store.digest(v);
-    let inputs = Inputs {
-        config: &ws.config,
-        graph: &ws.graph,
-        variables: &ws.variables,
-        snapshot: &snapshot,
-        options: &options,
-        digest: &digest,
-        host: &host,
-        observer: &observer,
-    };
+    let inputs = ws.inputs(&snapshot, &options, &digest, &host, &observer);
     let outcome = walk::walk(&inputs).await;
     terminal.diagnostics(&outcome.diagnostics, &ws.config.sources);
     let session = Evaluation { inputs: &inputs, world: &outcome.world, sources: &ws.config.sources, terminal };

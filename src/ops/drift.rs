@@ -13,7 +13,7 @@ use crate::addr::Mode;
 use crate::apply::Silent;
 use crate::diag::Diagnostics;
 use crate::lang::config::DiskFiles;
-use crate::plan::walk::{self, Inputs};
+use crate::plan::walk;
 use crate::plan::{Action, Options, Plan, Reason};
 use crate::resource::registry;
 use crate::state::StateStore;
@@ -49,16 +49,7 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
     let host = DiskHost::new(false);
     let options = Options::default();
     let digest = |v: &Value| store.digest(v);
-    let inputs = Inputs {
-        config: &ws.config,
-        graph: &ws.graph,
-        variables: &ws.variables,
-        snapshot: &snapshot,
-        options: &options,
-        digest: &digest,
-        host: &host,
-        observer: &observer,
-    };
+    let inputs = ws.inputs(&snapshot, &options, &digest, &host, &observer);
     let outcome = walk::walk(&inputs).await;
     let mut diagnostics = ws.warnings.clone();
     diagnostics.append(outcome.diagnostics.clone());

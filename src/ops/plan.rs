@@ -12,7 +12,7 @@ use crate::diag::{Diagnostic, Diagnostics};
 use crate::lang::config::DiskFiles;
 use crate::lang::host::Host;
 use crate::plan::saved::{Made, SavedPlan};
-use crate::plan::walk::{self, Inputs};
+use crate::plan::walk;
 use crate::plan::{Options, Plan};
 use crate::state::local::Access;
 use crate::state::{LocalStore, Snapshot, StateStore};
@@ -49,16 +49,7 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
     let observer = ws.live(Arc::new(Silent));
     let host = DiskHost::new(false);
     let digest = |v: &crate::value::Value| store.digest(v);
-    let inputs = Inputs {
-        config: &ws.config,
-        graph: &ws.graph,
-        variables: &ws.variables,
-        snapshot: &snapshot,
-        options: &request.options,
-        digest: &digest,
-        host: &host,
-        observer: &observer,
-    };
+    let inputs = ws.inputs(&snapshot, &request.options, &digest, &host, &observer);
     check_targets(&ws, &snapshot, &request.options)?;
     let outcome = walk::walk(&inputs).await;
     let mut diagnostics = ws.warnings.clone();

@@ -291,16 +291,7 @@ pub async fn import(root: &Path, vars: &VarArgs, addr: &str, id: &str, timeout: 
     let host = super::live::DiskHost::new(false);
     let options = crate::plan::Options::default();
     let digest = |v: &crate::value::Value| store.digest(v);
-    let inputs = crate::plan::walk::Inputs {
-        config: &ws.config,
-        graph: &ws.graph,
-        variables: &ws.variables,
-        snapshot: &snapshot,
-        options: &options,
-        digest: &digest,
-        host: &host,
-        observer: &live,
-    };
+    let inputs = ws.inputs(&snapshot, &options, &digest, &host, &live);
     let outcome = crate::plan::walk::walk(&inputs).await;
     let Some(change) = outcome.plan.changes.iter().find(|c| c.addr == addr) else {
         let mut diagnostics = outcome.diagnostics;

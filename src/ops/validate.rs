@@ -13,7 +13,7 @@ use crate::diag::{Diagnostic, Diagnostics, Sources};
 use crate::lang::config::variables::VarArg;
 use crate::lang::config::{DiskFiles, FileSource};
 use crate::plan::Options;
-use crate::plan::walk::{self, Inputs, Observer};
+use crate::plan::walk::{self, Observer};
 use crate::resource::{Observed, Private, ReadRequest, StepRequest};
 use crate::state::Snapshot;
 use crate::value::Value;
@@ -53,16 +53,7 @@ pub fn check(root: &Path, files: &dyn FileSource, vars: &[VarArg]) -> (Sources, 
         return (ws.config.sources, diagnostics);
     }
     let (snapshot, options, host) = (Snapshot::default(), Options::default(), DiskHost::new(false));
-    let inputs = Inputs {
-        config: &ws.config,
-        graph: &ws.graph,
-        variables: &ws.variables,
-        snapshot: &snapshot,
-        options: &options,
-        digest: &|_| [0; 32],
-        host: &host,
-        observer: &Nothing,
-    };
+    let inputs = ws.inputs(&snapshot, &options, &|_| [0; 32], &host, &Nothing);
     let outcome = futures::executor::block_on(walk::walk(&inputs));
     // A name that nothing declares has been reported by the graph, more exactly.
     let said: Vec<_> = diagnostics.iter().filter_map(|d| d.span).map(|s| (s.source, s.start)).collect();

@@ -14,10 +14,13 @@ use crate::diag::{Diagnostic, Diagnostics, Sources};
 use crate::graph::Graph;
 use crate::lang::config::{self, Config, DiskFiles, FileSource, Module, variables};
 use crate::lang::eval::{EvalContext, NoScope, eval};
+use crate::lang::host::Host;
+use crate::plan::Options;
+use crate::plan::walk::{Inputs, Observer};
 use crate::resource::{Session, registry};
 use crate::schema::Schema;
 use crate::state::lock::{self, LockGuard};
-use crate::state::{LocalStore, local::Access};
+use crate::state::{LocalStore, Snapshot, local::Access};
 use crate::value::Value;
 
 /// What is said on the command line about variables, in order.
@@ -102,6 +105,18 @@ impl Workspace {
         });
         terminal.diagnostics(&notes, &self.config.sources);
         Ok(guard)
+    }
+
+    /// What a walk over this workspace starts from.
+    pub fn inputs<'a>(
+        &'a self,
+        snapshot: &'a Snapshot,
+        options: &'a Options,
+        digest: &'a (dyn Fn(&Value) -> [u8; 32] + Sync),
+        host: &'a dyn Host,
+        observer: &'a dyn Observer,
+    ) -> Inputs<'a> {
+        Inputs { config: &self.config, graph: &self.graph, variables: &self.variables, snapshot, options, digest, host, observer }
     }
 
     /// Connections for one run.
