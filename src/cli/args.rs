@@ -234,6 +234,40 @@ pub struct FmtCommand {
     pub list: bool,
 }
 
+/// `init`
+#[derive(Clone, Debug, Args)]
+pub struct InitCommand {
+    /// Take what branches and tags stand for now, whatever the lock file says.
+    #[arg(long)]
+    pub upgrade: bool,
+    /// Whether to look at the backend.
+    #[arg(long, default_value_t = true, action = ArgAction::Set, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub backend: bool,
+    /// Start from a copy of this module.
+    #[arg(long, value_name = "SOURCE")]
+    pub from_module: Option<String>,
+    /// JSON lines on stdout.
+    #[arg(long)]
+    pub json: bool,
+    /// Accepted for the sake of habit: what is fetched is always in the folder itself.
+    #[arg(long, hide = true)]
+    pub reconfigure: bool,
+    /// Accepted for the sake of habit.
+    #[arg(long, hide = true, action = ArgAction::Set, default_value_t = true, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub get: bool,
+}
+
+/// `get`
+#[derive(Clone, Debug, Args)]
+pub struct GetCommand {
+    /// Take what branches and tags stand for now, whatever the lock file says.
+    #[arg(long)]
+    pub update: bool,
+    /// JSON lines on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `install`
 #[derive(Clone, Debug, Args)]
 pub struct InstallCommand {
@@ -328,6 +362,10 @@ pub enum LockCommand {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Fetch the modules that the configuration calls.
+    Init(InitCommand),
+    /// Fetch modules only.
+    Get(GetCommand),
     /// Check the configuration without touching anything.
     Validate(ValidateCommand),
     /// Show what would change.
@@ -378,6 +416,8 @@ impl Command {
             Command::Drift(a) => a.json,
             Command::Show(a) => a.json,
             Command::Output(a) => a.json,
+            Command::Init(a) => a.json,
+            Command::Get(a) => a.json,
             Command::State(StateCommand::List { json, .. } | StateCommand::Show { json, .. } | StateCommand::History { json }) => *json,
             _ => false,
         }

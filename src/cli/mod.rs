@@ -146,6 +146,20 @@ fn plan_request(p: &PlanArgs, vars: Vec<VarArg>, mode: Option<RunMode>) -> Resul
 async fn run(cli: Cli, vars: Vec<VarArg>, terminal: Terminal) -> Result {
     let root = Path::new(".");
     match cli.command {
+        Command::Init(a) => {
+            let request = ops::init::Request {
+                root: root.into(),
+                upgrade: a.upgrade,
+                backend: a.backend,
+                from_module: a.from_module,
+                modules_only: false,
+            };
+            ops::init::run(&request, &terminal).await
+        }
+        Command::Get(a) => {
+            let request = ops::init::Request { root: root.into(), upgrade: a.update, modules_only: true, ..Default::default() };
+            ops::init::run(&request, &terminal).await
+        }
         Command::Validate(a) => validate(&vars, a.json, &terminal),
         Command::Plan(a) => {
             let mut request = plan_request(&a.plan, vars, None)?;

@@ -7,6 +7,8 @@ pub mod apply;
 pub mod console;
 pub mod drift;
 pub mod explain;
+pub mod git;
+pub mod init;
 pub mod install;
 pub mod live;
 pub mod plan;

@@ -141,7 +141,11 @@ pub fn open_store(dir: &Path, access: Access) -> Result<LocalStore, Diagnostic> 
     LocalStore::open(dir, access, Arc::new(schema_of))
 }
 
-fn state_dir(root: &Path, module: &Module) -> Result<PathBuf, Diagnostic> {
+/// The folder of the state store that a root module names.
+///
+/// # Errors
+/// A backend that does not exist, or a path that is none.
+pub fn state_dir(root: &Path, module: &Module) -> Result<PathBuf, Diagnostic> {
     let Some((kind, body)) = &module.settings.backend else { return Ok(root.join("state")) };
     if &*kind.name != "local" {
         let d = Diagnostic::error(codes::BACKEND, format!("There is no backend {:?} in this version.", &*kind.name));

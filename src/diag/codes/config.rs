@@ -43,6 +43,12 @@ codes! {
     NOTHING_TO_OVERRIDE = "SF2025", "Nothing to override";
     /// JSON that is no configuration.
     INVALID_JSON = "SF2026", "Invalid JSON configuration";
+    /// A module source of a kind that streamform does not have.
+    UNSUPPORTED_SOURCE = "SF2027", "Unsupported module source";
+    /// A module that git could not fetch.
+    FETCH_FAILED = "SF2028", "Module could not be fetched";
+    /// A relative source or a link that leads out of a fetched repository.
+    SOURCE_LEADS_OUT = "SF2029", "Path leads out of the module's repository";
     /// A variable without a value.
     NO_VALUE = "SF2030", "No value for required variable";
     /// A value for a variable that is not declared.

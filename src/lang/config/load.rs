@@ -1,13 +1,13 @@
 //! Reads the files of a module and of the modules that it calls.
 
-use std::collections::HashMap;
-use std::io;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::blocks::{self, Call};
-use super::source::{LOCK_FILE, MODULES_DIR, ModuleLock, ModuleSource, parse_source};
+use super::lock::ModuleLock;
+use super::source::{GitSource, MODULES_DIR, ModuleSource, parse_source, redact, repository_of};
 use super::{Config, FileSource, Module, json, merge, normalize};
 use crate::diag::codes::config::*;
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, Span};
@@ -17,10 +17,51 @@ use crate::lang::{fmt, syntax};
 /// Reads the configuration of a folder and of every module that it calls. All that is wrong is collected; the configuration is given
 /// also beside errors, with what could be read, unless the folder itself could not be.
 pub fn load(root: &Path, files: &dyn FileSource) -> (Option<Config>, Diagnostics) {
-    let mut loader =
-        Loader { root, files, sources: Sources::default(), diags: Diagnostics::new(), stack: vec![], loaded: HashMap::new(), lock: None };
+    let loaded = load_calls(root, files, None);
+    (loaded.config, loaded.diagnostics)
+}
+
+/// A configuration with the module calls that it was made of.
+#[derive(Debug)]
+pub struct Loaded {
+    /// As of [`load`].
+    pub config: Option<Config>,
+    /// As of [`load`].
+    pub diagnostics: Diagnostics,
+    /// Every call that names a folder or a repository, callers first.
+    pub calls: Vec<FoundCall>,
+}
+
+/// A module call and where its source leads.
+#[derive(Clone, Debug)]
+pub struct FoundCall {
+    /// The names of the calls from the root, joined by dots.
+    pub path: String,
+    /// The source as it may be shown.
+    pub source: String,
+    /// The repository, for one that is fetched.
+    pub git: Option<GitSource>,
+    /// The folder relative to the root; `None` where it has not been fetched.
+    pub dir: Option<PathBuf>,
+}
+
+/// [`load`], with the module calls. Where `fresh` is given, only these keys of the lock file count: everything else is to be fetched anew.
+pub fn load_calls(root: &Path, files: &dyn FileSource, fresh: Option<&BTreeSet<String>>) -> Loaded {
+    let mut loader = Loader {
+        root,
+        files,
+        fresh,
+        sources: Sources::default(),
+        diags: Diagnostics::new(),
+        stack: vec![],
+        names: vec![],
+        calls: vec![],
+        loaded: HashMap::new(),
+        lock: None,
+    };
     let module = loader.module(PathBuf::new(), None);
-    (module.map(|root| Config { sources: loader.sources, root }), loader.diags)
+    let config = module.map(|root| Config { sources: loader.sources, root });
+    Loaded { config, diagnostics: loader.diags, calls: loader.calls }
 }
 
 struct Loader<'a> {
@@ -30,6 +71,10 @@ struct Loader<'a> {
     diags: Diagnostics,
     /// The modules that are being read, from the root, relative to it.
     stack: Vec<PathBuf>,
+    /// The names of the calls that led here.
+    names: Vec<Arc<str>>,
+    calls: Vec<FoundCall>,
+    fresh: Option<&'a BTreeSet<String>>,
     /// A folder that is called twice is read once.
     loaded: HashMap<PathBuf, Option<Arc<Module>>>,
     lock: Option<ModuleLock>,
@@ -118,18 +163,25 @@ impl Loader<'_> {
 
     fn call(&mut self, dir: &Path, call: Call, module: &mut Module) {
         let Call { mut call, source_span } = call;
-        let Some(target) = self.resolve(dir, &call.source, source_span) else { return };
+        self.names.push(call.name.name.clone());
+        let target = self.resolve(dir, &call.source, source_span);
+        let loaded = target.and_then(|target| self.called(target, source_span));
+        self.names.pop();
+        let Some(loaded) = loaded else { return };
+        self.inputs(&call, &loaded);
+        call.module = loaded;
+        module.calls.insert(call.name.name.clone(), call);
+    }
+
+    fn called(&mut self, target: PathBuf, span: Span) -> Option<Arc<Module>> {
         if let Some(at) = self.stack.iter().position(|d| *d == target) {
             let shown = |p: &PathBuf| if p.as_os_str().is_empty() { ".".to_string() } else { p.display().to_string() };
             let path: Vec<String> = self.stack[at..].iter().chain([&target]).map(shown).collect();
             let d = Diagnostic::error(MODULE_CYCLE, format!("A module cannot call itself: {}.", path.join(" -> ")));
-            self.diags.push(d.at(source_span).hint("Move what both need to a third module."));
-            return;
+            self.diags.push(d.at(span).hint("Move what both need to a third module."));
+            return None;
         }
-        let Some(loaded) = self.module(target, Some(source_span)) else { return };
-        self.inputs(&call, &loaded);
-        call.module = loaded;
-        module.calls.insert(call.name.name.clone(), call);
+        self.module(target, Some(span))
     }
 
     /// Inputs against the variables of the called module.
@@ -155,38 +207,67 @@ impl Loader<'_> {
 
     /// The folder of a source, relative to the root.
     fn resolve(&mut self, dir: &Path, source: &str, span: Span) -> Option<PathBuf> {
-        match parse_source(source) {
-            Some(ModuleSource::Local(path)) => Some(normalize(&dir.join(path))),
-            Some(ModuleSource::Git(git)) => {
-                let Some(locked) = self.lock().modules.get(&git.key()).map(|m| m.dir.clone()) else {
-                    let d = Diagnostic::error(MODULE_NOT_INSTALLED, format!("The module {source} has not been fetched."));
-                    self.diags.push(d.at(span).hint("Run streamform get."));
-                    return None;
-                };
-                Some(normalize(&Path::new(MODULES_DIR).join(locked).join(git.folder)))
+        let shown = redact(source);
+        let (git, found) = match parse_source(source) {
+            Ok(ModuleSource::Local(path)) => (None, Some(self.local(dir, &path, span)?)),
+            Ok(ModuleSource::Git(git)) => {
+                let found = self.fetched(&git);
+                (Some(git), found)
             }
-            None => {
-                let d = Diagnostic::error(INVALID_SOURCE, format!("{source:?} is neither a relative path nor a git address."));
-                self.diags.push(d.at(span).hint("Write \"./folder\", or \"git::https://host/repository.git//folder?ref=tag\"."));
+            Err(refused) => {
+                let code = if refused.unsupported { UNSUPPORTED_SOURCE } else { INVALID_SOURCE };
+                self.complain(Diagnostic::error(code, refused.detail).hint(refused.hint), source, span);
+                return None;
+            }
+        };
+        if found.is_none() {
+            let d = Diagnostic::error(MODULE_NOT_INSTALLED, format!("The module {shown} has not been fetched."));
+            self.complain(d.hint("Run streamform init."), source, span);
+        }
+        self.calls.push(FoundCall { path: self.names.join("."), source: shown, git, dir: found.clone() });
+        found
+    }
+
+    /// A relative source. A fetched module does not see what lies outside its repository.
+    fn local(&mut self, dir: &Path, path: &Path, span: Span) -> Option<PathBuf> {
+        let target = normalize(&dir.join(path));
+        match repository_of(dir) {
+            Some(top) if !target.starts_with(&top) => {
+                let d =
+                    Diagnostic::error(SOURCE_LEADS_OUT, format!("The source {:?} leads out of the module's repository.", path.display()));
+                self.diags.push(d.at(span).hint("A fetched module can call only what its own repository holds, or another git source."));
                 None
             }
+            _ => Some(target),
         }
+    }
+
+    /// The folder of a repository that has been fetched whole.
+    fn fetched(&mut self, git: &GitSource) -> Option<PathBuf> {
+        let key = git.key();
+        if self.fresh.is_some_and(|fresh| !fresh.contains(&key)) {
+            return None;
+        }
+        let commit = self.lock().modules.get(&key)?.clone();
+        let top = Path::new(MODULES_DIR).join(git.dir(&commit));
+        self.files.read_dir(&self.root.join(&top)).ok()?;
+        Some(normalize(&top.join(&git.folder)))
+    }
+
+    /// Says what is wrong with a source, without the line where that would show credentials.
+    fn complain(&mut self, d: Diagnostic, source: &str, span: Span) {
+        let names: Vec<String> = self.names.iter().map(|n| format!("module.{n}")).collect();
+        let d = d.on(names.join("."));
+        self.diags.push(if redact(source) == source { d.at(span) } else { d });
     }
 
     fn lock(&mut self) -> &ModuleLock {
         if self.lock.is_none() {
-            let path = Path::new(MODULES_DIR).join(LOCK_FILE);
-            let lock = match self.files.read(&self.root.join(&path)) {
-                Ok(bytes) => serde_json::from_slice(&bytes).map_err(|e| e.to_string()),
-                Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(ModuleLock::default()),
-                Err(e) => Err(e.to_string()),
-            };
-            let lock = lock.unwrap_or_else(|e| {
-                let d = Diagnostic::error(UNREADABLE, format!("The list of fetched modules, {}, cannot be read: {e}.", path.display()));
-                self.diags.push(d.hint("Remove the file and run streamform get."));
+            let lock = ModuleLock::read(self.root, self.files);
+            self.lock = Some(lock.unwrap_or_else(|d| {
+                self.diags.push(d);
                 ModuleLock::default()
-            });
-            self.lock = Some(lock);
+            }));
         }
         self.lock.get_or_insert_default()
     }

@@ -174,20 +174,44 @@ fn module_cycles_and_sources() {
         ("m2/main.hcl", "module \"a\" {\n source = \"../m\"\n}\n"),
     ]);
     let codes: Vec<&str> = found.iter().map(|f| &f[..6]).collect();
-    assert_eq!(codes, ["SF2022", "SF2024", "SF2023", "SF2021"], "{found:#?}");
+    assert_eq!(codes, ["SF2022", "SF2024", "SF2027", "SF2021"], "{found:#?}");
     assert!(found[0].ends_with("m -> m2 -> m."), "{}", found[0]);
+}
+
+const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+/// The folder of a fetched repository.
+fn fetched(source: &str) -> String {
+    let Ok(source::ModuleSource::Git(git)) = source::parse_source(source) else { panic!("{source}") };
+    format!("{}/{}", source::MODULES_DIR, git.dir(COMMIT))
 }
 
 #[test]
 fn a_fetched_module_is_found() {
-    let lock = r#"{"modules":{"git::https://h/r.git?ref=v1":{"dir":"r1","commit":"abc"}}}"#;
-    let (config, diags) = load_files(&[
-        ("main.hcl", "module \"g\" {\n source = \"git::https://h/r.git//sub?ref=v1\"\n}\n"),
-        (".streamform/modules/modules.json", lock),
-        (".streamform/modules/r1/sub/main.hcl", "locals { a = 1 }\n"),
-    ]);
-    assert!(diags.is_empty(), "{diags:?}");
-    assert!(config.unwrap().root.calls["g"].module.locals.contains_key("a"));
+    let top = fetched("git::https://h/r.git");
+    let lock = format!("module \"git::https://h/r.git?ref=v1\" {{\n  commit = \"{COMMIT}\"\n}}\n");
+    let main = "module \"g\" {\n source = \"git::https://h/r.git//sub?ref=v1\"\n}\n";
+    let (sub, other) = (format!("{top}/sub/main.hcl"), format!("{top}/other/main.hcl"));
+    let inner = |source: &str| format!("locals {{ a = 1 }}\nmodule \"n\" {{\n  source = \"{source}\"\n}}\n");
+    let all = |text: &str| shown(&[("main.hcl", main), (".streamform.lock.hcl", &lock), (&sub, text), (&other, ""), ("x/main.hcl", "")]);
+    assert_eq!(all(&inner("../other")), Vec::<String>::new());
+    // What lies outside the repository is not for a module that was fetched.
+    for source in ["../../x", "../../../../x", "../.."] {
+        let found = all(&inner(source));
+        assert!(found[0].starts_with("SF2029") && found.len() == 1, "{found:?}");
+    }
+    // Locked, and not here; here, and not locked.
+    for files in [vec![("main.hcl", main), (".streamform.lock.hcl", &*lock)], vec![("main.hcl", main), (&*sub, "")]] {
+        assert!(shown(&files)[0].starts_with("SF2024"), "{files:?}");
+    }
+}
+
+#[test]
+fn a_source_with_credentials_shows_no_line() {
+    let (_, diags) = one("module \"g\" { source = \"git::https://user:s3cret@h/r.git\" }\n");
+    let d = diags.iter().next().unwrap();
+    assert_eq!((d.code.id, d.span, d.address.as_deref()), ("SF2024", None, Some("module.g")));
+    assert!(!format!("{diags:?}").contains("s3cret"));
 }
 
 #[test]

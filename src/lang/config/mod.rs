@@ -8,6 +8,7 @@ mod blocks;
 mod files;
 pub mod json;
 mod load;
+pub mod lock;
 mod merge;
 mod refs;
 mod respan;
@@ -17,7 +18,7 @@ pub mod variables;
 pub mod version;
 
 pub use files::{DiskFiles, FileSource, MemoryFiles, normalize};
-pub use load::load;
+pub use load::{FoundCall, Loaded, load, load_calls};
 pub use types::parse_type;
 
 use std::path::PathBuf;
