@@ -92,6 +92,11 @@ struct Run<'a, 'w> {
 
 /// Follows a plan to its end, or as far as it goes.
 pub async fn apply<'a>(cx: &'a Apply<'a>, world: World<'a>) -> Done {
+    apply_with_world(cx, world).await.0
+}
+
+/// [`apply`], with the values at its end.
+pub async fn apply_with_world<'a>(cx: &'a Apply<'a>, world: World<'a>) -> (Done, World<'a>) {
     let graph = Execution::of(cx.plan);
     let mut run = Run {
         cx,
@@ -110,7 +115,7 @@ pub async fn apply<'a>(cx: &'a Apply<'a>, world: World<'a>) -> Done {
     run.start();
     run.drive().await;
     run.finish();
-    run.done
+    (run.done, run.world)
 }
 
 impl<'a> Run<'a, '_> {
@@ -258,7 +263,7 @@ impl<'a> Run<'a, '_> {
             Work::Apply { change, .. } | Work::Read { change } => &self.cx.plan.changes[*change].addr.resource,
             _ => return,
         };
-        let Some(resource) = registry::find(resource_addr.mode, &resource_addr.type_name) else { return };
+        let Some(resource) = registry::find_in(self.cx.inputs.types, resource_addr.mode, &resource_addr.type_name) else { return };
         let limit = if key.1.is_some() { resource.batch_limit().max(1) } else { 1 };
         let nodes: Vec<usize> = queue.drain(..limit.min(queue.len())).collect();
         if nodes.iter().any(|n| self.change(*n).deferred) {

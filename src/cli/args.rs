@@ -205,6 +205,31 @@ pub struct ConsoleCommand {
     pub plan: bool,
 }
 
+/// `test`
+#[derive(Clone, Debug, Args)]
+pub struct TestCommand {
+    #[command(flatten)]
+    pub vars: VarFlags,
+    /// Only this test file; may be repeated.
+    #[arg(long = "filter", value_name = "FILE")]
+    pub filters: Vec<PathBuf>,
+    /// The folder of test files, beside those of the working folder.
+    #[arg(long, default_value = "tests", value_name = "DIR")]
+    pub test_directory: PathBuf,
+    /// Show the plan or the state of each run.
+    #[arg(long)]
+    pub verbose: bool,
+    /// JSON lines on stdout.
+    #[arg(long)]
+    pub json: bool,
+    /// Write the results to a file as JUnit XML.
+    #[arg(long, value_name = "FILE")]
+    pub junit_xml: Option<PathBuf>,
+    /// How many calls run at one time.
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub parallelism: usize,
+}
+
 /// `explain`
 #[derive(Clone, Debug, Args)]
 pub struct ExplainCommand {
@@ -389,6 +414,8 @@ pub enum Command {
     Graph(GraphArgs),
     /// Evaluate expressions.
     Console(ConsoleCommand),
+    /// Carry out the runs of test files (*.sftest.hcl) on states of their own.
+    Test(TestCommand),
     /// Describe resource types and functions.
     Explain(ExplainCommand),
     /// Format configuration files.
@@ -418,6 +445,7 @@ impl Command {
             Command::Output(a) => a.json,
             Command::Init(a) => a.json,
             Command::Get(a) => a.json,
+            Command::Test(a) => a.json,
             Command::State(StateCommand::List { json, .. } | StateCommand::Show { json, .. } | StateCommand::History { json }) => *json,
             _ => false,
         }

@@ -205,6 +205,19 @@ async fn run(cli: Cli, vars: Vec<VarArg>, terminal: Terminal) -> Result {
             ops::console::run(&ops::console::Request { root: root.into(), vars, plan: a.plan }, &Terminal { input: false, ..terminal })
                 .await
         }
+        Command::Test(a) => {
+            check_vars(&a.vars)?;
+            let request = ops::test::Request {
+                root: root.into(),
+                directory: a.test_directory,
+                filters: a.filters,
+                vars,
+                verbose: a.verbose,
+                junit: a.junit_xml,
+                parallelism: a.parallelism,
+            };
+            ops::test::run(&request, &terminal).await
+        }
         Command::Explain(a) => ops::explain::run(a.name.as_deref(), &terminal),
         Command::Fmt(a) => fmt::run(&a, &terminal),
         Command::Install(a) => {

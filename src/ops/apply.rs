@@ -211,15 +211,21 @@ fn report(done: &Done, ws: &Workspace, terminal: &Terminal, word: &str) -> Exit 
 
 /// The outputs after an apply.
 pub fn print_outputs(outputs: &BTreeMap<Arc<str>, OutputRecord>, terminal: &Terminal) {
+    terminal.print(&outputs_text(outputs));
+}
+
+/// Outputs as text; nothing where there are none.
+pub fn outputs_text(outputs: &BTreeMap<Arc<str>, OutputRecord>) -> String {
     if outputs.is_empty() {
-        return;
+        return String::new();
     }
-    terminal.line("\nOutputs:\n");
+    let mut out = String::from("\nOutputs:\n\n");
     let width = outputs.keys().map(|k| k.chars().count()).max().unwrap_or(0);
     for (name, o) in outputs {
         let shown = if o.sensitive { "(sensitive value)".to_string() } else { crate::value::print::console(&o.value) };
-        terminal.line(&format!("{name:width$} = {shown}"));
+        out.push_str(&format!("{name:width$} = {shown}\n"));
     }
+    out
 }
 
 /// Shows a saved plan's or the state's content.

@@ -21,13 +21,19 @@ use crate::value::Value;
 pub struct Live {
     /// The connections.
     pub session: Arc<Session>,
+    types: Vec<registry::Entry>,
     _trace: Trace,
 }
 
 impl Live {
     /// With the connections of one run.
     pub fn new(session: Arc<Session>) -> Self {
-        Live { _trace: Trace(Arc::clone(&session)), session }
+        Self::with(session, registry::ALL.to_vec())
+    }
+
+    /// With resource types other than those of this program.
+    pub fn with(session: Arc<Session>, types: Vec<registry::Entry>) -> Self {
+        Live { types, _trace: Trace(Arc::clone(&session)), session }
     }
 }
 
@@ -48,21 +54,21 @@ impl Drop for Trace {
 #[async_trait]
 impl Observer for Live {
     async fn read(&self, mode: Mode, type_name: &str, requests: Vec<ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {
-        match registry::find(mode, type_name) {
+        match registry::find_in(&self.types, mode, type_name) {
             Some(r) => r.read(&self.session, requests).await,
             None => vec![],
         }
     }
 
     async fn import(&self, addr: &InstanceAddr, id: &str, config: Option<&Value>) -> Result<(Value, Private), Diagnostic> {
-        match registry::find(Mode::Managed, &addr.resource.type_name) {
+        match registry::find_in(&self.types, Mode::Managed, &addr.resource.type_name) {
             Some(r) => r.import(&self.session, id, config).await,
             None => Err(Diagnostic::error(crate::diag::codes::plan::UNKNOWN_TYPE, format!("{addr} cannot be imported."))),
         }
     }
 
     async fn probe(&self, type_name: &str, requests: Vec<StepRequest>) -> Vec<Diagnostics> {
-        match registry::find(Mode::Managed, type_name) {
+        match registry::find_in(&self.types, Mode::Managed, type_name) {
             Some(r) => r.probe(&self.session, requests).await,
             None => vec![],
         }

@@ -13,6 +13,7 @@ pub mod install;
 pub mod live;
 pub mod plan;
 pub mod state;
+pub mod test;
 pub mod validate;
 pub mod workspace;
 

@@ -116,7 +116,17 @@ impl Workspace {
         host: &'a dyn Host,
         observer: &'a dyn Observer,
     ) -> Inputs<'a> {
-        Inputs { config: &self.config, graph: &self.graph, variables: &self.variables, snapshot, options, digest, host, observer }
+        Inputs {
+            config: &self.config,
+            graph: &self.graph,
+            variables: &self.variables,
+            types: registry::ALL,
+            snapshot,
+            options,
+            digest,
+            host,
+            observer,
+        }
     }
 
     /// Connections for one run.

@@ -48,6 +48,8 @@ pub struct Inputs<'a> {
     pub graph: &'a Graph,
     /// Values of the root variables that were given (not the defaults).
     pub variables: &'a BTreeMap<Arc<str>, Value>,
+    /// The resource types.
+    pub types: &'a [registry::Entry],
     /// The state.
     pub snapshot: &'a Snapshot,
     /// The choices of this run.
@@ -224,7 +226,7 @@ impl<'a> Walker<'a> {
     fn expand_block(&mut self, id: NodeId, addr: &ResourceAddr, pending: &mut Vec<Pending<'a>>) -> Option<Expansion> {
         let module = self.world.module(&addr.module)?.module;
         let block = module.resources.get(&(addr.mode, addr.type_name.clone(), addr.name.clone()))?;
-        let Some(resource) = registry::find(addr.mode, &addr.type_name) else {
+        let Some(resource) = registry::find_in(self.inputs.types, addr.mode, &addr.type_name) else {
             self.diags.push(registry::unknown_type(addr, block.type_name.span));
             return Some(Expansion::One);
         };
@@ -461,7 +463,7 @@ impl<'a> Walker<'a> {
     }
 
     async fn refresh_type(&mut self, type_name: &Arc<str>) {
-        let Some(resource) = registry::find(Mode::Managed, type_name) else { return };
+        let Some(resource) = registry::find_in(self.inputs.types, Mode::Managed, type_name) else { return };
         if !self.refreshed.insert(type_name.clone()) {
             return;
         }
@@ -641,7 +643,7 @@ impl<'a> Walker<'a> {
         if addr.resource.mode == Mode::Data {
             return;
         }
-        let Some(resource) = registry::find(Mode::Managed, &addr.resource.type_name) else { return };
+        let Some(resource) = registry::find_in(self.inputs.types, Mode::Managed, &addr.resource.type_name) else { return };
         let (prior, private, gone) = self.present(addr);
         let record = self.known.get(addr).map(|k| Arc::clone(&k.record));
         let (Some(record), true) = (record, self.inputs.options.mode != RunMode::RefreshOnly) else { return };
@@ -697,7 +699,7 @@ impl<'a> Walker<'a> {
                 continue;
             }
             c.action = Action::Delete;
-            let Some(resource) = registry::find(Mode::Managed, &c.addr.resource.type_name) else { continue };
+            let Some(resource) = registry::find_in(self.inputs.types, Mode::Managed, &c.addr.resource.type_name) else { continue };
             let prior = c.prior.clone().map(|v| hydrate(&v, resource, &|a| self.world.instance(a)));
             (c.effects, c.data_loss) = prior.as_ref().map(|v| resource.plan_delete(v)).unwrap_or_default();
             c.prior = prior;
@@ -774,7 +776,8 @@ impl<'a> Walker<'a> {
             // A check never fails a run.
             self.diags.extend(diags.into_iter().map(|mut d| {
                 d.severity = crate::diag::Severity::Warning;
-                d
+                d.code = codes::CHECK_FAILED;
+                d.on(format!("check.{}", check.name.name))
             }));
         }
     }
@@ -894,16 +897,25 @@ pub fn evaluate_node(world: &mut World<'_>, inputs: &Inputs<'_>, node: &Node, mo
     if let NodeKind::Variable(name) = &node.kind
         && let Some(var) = m.module.variables.get(name)
     {
+        let mut found = Diagnostics::new();
         for c in &var.validations {
-            condition(c, &world.scope(module), &cx, diags);
+            condition(c, &world.scope(module), &cx, &mut found);
         }
+        if found.has_errors() {
+            // What follows from a value that is refused need not be said too.
+            world.set(module, &node.kind, Value::unknown(var.ty.clone()));
+        }
+        diags.extend(found.into_iter().map(|d| d.on(node)));
     }
 }
 
 fn output(out: &Output, module: &ModulePath, scope: &dyn Scope, cx: &EvalContext<'_>, diags: &mut Diagnostics) -> Value {
+    let mut found = Diagnostics::new();
     for c in &out.preconditions {
-        condition(c, scope, cx, diags);
+        condition(c, scope, cx, &mut found);
     }
+    let at = Node { module: module.without_keys(), kind: NodeKind::Output(out.name.name.clone()) };
+    diags.extend(found.into_iter().map(|d| d.on(&at)));
     let value = eval(&out.value, scope, cx, diags);
     if out.sensitive {
         return value.sensitive();

@@ -1,7 +1,7 @@
 //! The list of resource types and data sources. A new type is one line here.
 
 use crate::addr::{Mode, ResourceAddr};
-use crate::diag::codes::plan as codes;
+use crate::diag::codes::{lang as lang_codes, plan as codes};
 use crate::diag::{Diagnostic, Span, did_you_mean};
 use crate::schema::Schema;
 
@@ -25,7 +25,12 @@ pub static ALL: &[Entry] = &[
 
 /// The type of this mode and name.
 pub fn find(mode: Mode, name: &str) -> Option<&'static dyn ResourceType> {
-    ALL.iter().find(|(m, n, _)| *m == mode && *n == name).map(|(_, _, r)| *r)
+    find_in(ALL, mode, name)
+}
+
+/// [`find`] in another list than that of this program.
+pub fn find_in(types: &[Entry], mode: Mode, name: &str) -> Option<&'static dyn ResourceType> {
+    types.iter().find(|(m, n, _)| *m == mode && *n == name).map(|(_, _, r)| *r)
 }
 
 /// The schema of a block's type.
@@ -36,6 +41,19 @@ pub fn schema(addr: &ResourceAddr) -> Option<&'static Schema> {
 /// The place of a type in the list.
 pub fn rank(name: &str) -> usize {
     ALL.iter().position(|(_, n, _)| *n == name).unwrap_or(usize::MAX)
+}
+
+/// The diagnostic for an argument or block that a type does not have; none where it has it.
+pub fn unknown_attribute(schema: &Schema, name: &str) -> Option<Diagnostic> {
+    let names: Vec<&str> = schema.body.attributes.iter().map(|a| a.name).chain(schema.body.blocks.iter().map(|b| b.name)).collect();
+    if names.contains(&name) {
+        return None;
+    }
+    let d = Diagnostic::error(lang_codes::UNSUPPORTED_ATTRIBUTE, format!("There is no attribute {name:?} here."));
+    Some(match did_you_mean(name, names.iter().copied()) {
+        Some(near) => d.hint(format!("Did you mean {near:?}?")),
+        None => d,
+    })
 }
 
 /// The diagnostic for a type that does not exist.

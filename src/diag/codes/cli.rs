@@ -15,4 +15,16 @@ codes! {
     NO_TYPE = "SF9006", "Unknown type";
     /// An import that cannot be made.
     IMPORT = "SF9007", "Import failed";
+    /// A test file that does not exist.
+    NO_TEST_FILE = "SF9020", "Test file not found";
+    /// An assertion of a test that is false, or is no boolean.
+    ASSERTION = "SF9021", "Test assertion failed";
+    /// An assertion of a test that cannot be judged while planning.
+    UNKNOWN_CONDITION = "SF9022", "Condition is not known yet";
+    /// A failure that a test expects and that did not come.
+    MISSING_FAILURE = "SF9023", "Missing expected failure";
+    /// A failure that a test expects of its apply came while planning.
+    EXPECTED_WHILE_PLANNING = "SF9024", "Expected failure while planning";
+    /// A value in a test file that is known only after an apply.
+    UNKNOWN_TEST_VALUE = "SF9025", "Value is not known yet";
 }

@@ -9,6 +9,8 @@ codes! {
     UNKNOWN_REPETITION = "SF3003", "Count or for_each argument is not known yet";
     /// A false condition, or one that is no boolean.
     CONDITION = "SF3004", "Condition failed";
+    /// An assertion of a `check` block that is false, or cannot be judged.
+    CHECK_FAILED = "SF3016", "Check block assertion failed";
     /// A root output shows a sensitive value.
     SENSITIVE_OUTPUT = "SF3005", "Output refers to sensitive values";
     /// Two blocks declare one real object.

@@ -66,7 +66,7 @@ fn conditions(args: &mut Args<'_>, kind: &'static str) -> Vec<Condition> {
     blocks.into_iter().filter_map(|b| condition(b, args.diags)).collect()
 }
 
-fn condition(block: Block, diags: &mut Diagnostics) -> Option<Condition> {
+pub(super) fn condition(block: Block, diags: &mut Diagnostics) -> Option<Condition> {
     let mut args = Args::new(block.body, &block.kind.name, block.span, diags);
     let (condition, message) = (args.required("condition"), args.required("error_message"));
     args.finish();

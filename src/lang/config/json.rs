@@ -18,6 +18,9 @@ use crate::value::{Type, Value};
 /// Objects and arrays inside each other at most.
 const MAX_DEPTH: usize = 200;
 
+/// What the top of a test file is called where the top of a configuration has no name.
+const TEST_FILE: &str = "(test file)";
+
 /// The block types inside a block, with their number of labels.
 fn nested(parent: &str) -> &'static [(&'static str, usize)] {
     match parent {
@@ -44,6 +47,28 @@ fn nested(parent: &str) -> &'static [(&'static str, usize)] {
         "removed" => &[("lifecycle", 0)],
         "streamform" => &[("backend", 1)],
         "dynamic" => &[("content", 0)],
+        TEST_FILE => &[
+            ("variables", 0),
+            ("provider", 1),
+            ("mock_provider", 1),
+            ("override_resource", 0),
+            ("override_data", 0),
+            ("override_module", 0),
+            ("mock_resource", 1),
+            ("mock_data", 1),
+            ("test", 0),
+            ("run", 1),
+        ],
+        "run" => &[
+            ("variables", 0),
+            ("plan_options", 0),
+            ("module", 0),
+            ("assert", 0),
+            ("override_resource", 0),
+            ("override_data", 0),
+            ("override_module", 0),
+        ],
+        "mock_provider" => &[("mock_resource", 1), ("mock_data", 1), ("override_resource", 0), ("override_data", 0)],
         _ => &[],
     }
 }
@@ -56,6 +81,9 @@ fn is_reference(parent: &str, name: &str) -> bool {
         "provider" | "depends_on" => matches!(parent, "resource" | "data" | "module" | "output"),
         "providers" => parent == "module",
         "ignore_changes" | "replace_triggered_by" => parent == "lifecycle",
+        "expect_failures" => parent == "run",
+        "replace" => parent == "plan_options",
+        "target" => parent == "plan_options" || parent.starts_with("override_"),
         _ => false,
     }
 }
@@ -63,6 +91,11 @@ fn is_reference(parent: &str, name: &str) -> bool {
 /// Parses a `.hcl.json` file.
 pub fn parse(text: &str, source: SourceId) -> (Option<Body>, Diagnostics) {
     read(text, source, |node, diags| body(node, "", diags))
+}
+
+/// Parses a `.sftest.json` file.
+pub fn parse_test(text: &str, source: SourceId) -> (Option<Body>, Diagnostics) {
+    read(text, source, |node, diags| body(node, TEST_FILE, diags))
 }
 
 /// Parses a `.tfvars.json` file: a property is an argument, and strings are literal.

@@ -47,11 +47,29 @@ pub struct FoundCall {
 
 /// [`load`], with the module calls. Where `fresh` is given, only these keys of the lock file count: everything else is to be fetched anew.
 pub fn load_calls(root: &Path, files: &dyn FileSource, fresh: Option<&BTreeSet<String>>) -> Loaded {
+    load_from(root, Path::new(""), files, fresh, Sources::default(), None)
+}
+
+/// [`load`] of a folder relative to the root as if it were the root: what a test's `module` block names. Texts are added to `sources`;
+/// `from` is where the folder is asked for.
+pub fn load_at(root: &Path, dir: &Path, files: &dyn FileSource, sources: Sources, from: Option<Span>) -> (Option<Config>, Diagnostics) {
+    let loaded = load_from(root, dir, files, None, sources, from);
+    (loaded.config, loaded.diagnostics)
+}
+
+fn load_from(
+    root: &Path,
+    dir: &Path,
+    files: &dyn FileSource,
+    fresh: Option<&BTreeSet<String>>,
+    sources: Sources,
+    from: Option<Span>,
+) -> Loaded {
     let mut loader = Loader {
         root,
         files,
         fresh,
-        sources: Sources::default(),
+        sources,
         diags: Diagnostics::new(),
         stack: vec![],
         names: vec![],
@@ -59,7 +77,7 @@ pub fn load_calls(root: &Path, files: &dyn FileSource, fresh: Option<&BTreeSet<S
         loaded: HashMap::new(),
         lock: None,
     };
-    let module = loader.module(PathBuf::new(), None);
+    let module = loader.module(normalize(dir), from);
     let config = module.map(|root| Config { sources: loader.sources, root });
     Loaded { config, diagnostics: loader.diags, calls: loader.calls }
 }
@@ -309,8 +327,7 @@ fn without_duplicates(text: &str, id: SourceId, found: &[fmt::Duplicate]) -> (Op
 /// Whether a file is part of the configuration: not hidden, no editor's backup, no test.
 fn is_config(name: &str) -> bool {
     let hidden = name.starts_with('.') || name.ends_with('~') || (name.starts_with('#') && name.ends_with('#'));
-    let test = name.ends_with(".sftest.hcl") || name.ends_with(".sftest.hcl.json");
-    !hidden && !test && (name.ends_with(".hcl") || name.ends_with(".hcl.json"))
+    !hidden && !super::testfile::is_test(name) && (name.ends_with(".hcl") || name.ends_with(".hcl.json"))
 }
 
 fn is_override(name: &str) -> bool {

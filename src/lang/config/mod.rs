@@ -13,12 +13,13 @@ mod merge;
 mod refs;
 mod respan;
 pub mod source;
+pub mod testfile;
 mod types;
 pub mod variables;
 pub mod version;
 
 pub use files::{DiskFiles, FileSource, MemoryFiles, normalize};
-pub use load::{FoundCall, Loaded, load, load_calls};
+pub use load::{FoundCall, Loaded, load, load_at, load_calls};
 pub use types::parse_type;
 
 use std::path::PathBuf;

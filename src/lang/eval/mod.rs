@@ -106,6 +106,11 @@ pub fn eval(expr: &Expr, scope: &dyn Scope, cx: &EvalContext<'_>, diags: &mut Di
     Eval { scope, cx, diags, locals: Vec::new(), quiet: false }.expr(expr)
 }
 
+/// The references in an expression with their values, masked and short, for a diagnostic about it.
+pub fn values_in(expr: &Expr, scope: &dyn Scope, cx: &EvalContext<'_>) -> Vec<(String, String)> {
+    Eval { scope, cx, diags: &mut Diagnostics::new(), locals: Vec::new(), quiet: true }.values_in(expr)
+}
+
 /// One evaluation: the scope, what was found wrong, and the variables of the for-expressions around.
 struct Eval<'a> {
     scope: &'a dyn Scope,
