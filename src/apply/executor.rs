@@ -15,10 +15,12 @@ use tokio::task::JoinSet;
 use super::queue::{Queue, Status};
 use super::{Event, Events};
 use crate::addr::{InstanceAddr, InstanceKey, Mode, ModulePath, ResourceAddr};
-use crate::diag::codes::apply as codes;
+use crate::diag::codes::{apply as codes, config as config_codes, plan as plan_codes};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::graph::{Graph, Node, NodeId, NodeKind};
+use crate::lang::config::ResourceBlock;
 use crate::lang::eval::body;
+use crate::plan::conditions;
 use crate::plan::diff::{self, decide};
 use crate::plan::steps::{Execution, Work};
 use crate::plan::walk::{self, Inputs};
@@ -118,7 +120,7 @@ pub async fn apply_with_world<'a>(cx: &'a Apply<'a>, world: World<'a>) -> (Done,
     (run.done, run.world)
 }
 
-impl<'a> Run<'a, '_> {
+impl<'a, 'w> Run<'a, 'w> {
     fn start(&mut self) {
         let steps = self.graph.work.iter().filter(|w| matches!(w, Work::Apply { .. } | Work::Read { .. })).count();
         self.cx.events.emit(&Event::Begin { steps });
@@ -361,6 +363,9 @@ impl<'a> Run<'a, '_> {
         let scope = self.world.scope(&r.module).repeated(c.addr.key.clone(), each);
         let cx = walk::context(self.cx.inputs, &module.dir);
         let mut diags = Diagnostics::new();
+        for p in &block.lifecycle.preconditions {
+            conditions::condition(p, &scope, &cx, &mut diags);
+        }
         let config = body::decode(&block.body, &resource.schema().body, &scope, &cx, &mut diags);
         resource.validate(&config, &mut diags);
         let located = |diags: Diagnostics| {
@@ -413,10 +418,34 @@ impl<'a> Run<'a, '_> {
         let written = saved.is_ok();
         self.done.diagnostics.extend(saved.err());
         for (node, result) in r.nodes.into_iter().zip(r.results) {
-            let ok = result.error.is_none() && written;
+            let ok = result.error.is_none() && written && self.postconditions(node, r.verb, &result);
             self.note_result(node, r.verb, result, took, ok);
             self.queue.finish(node, ok);
         }
+    }
+
+    /// Judges the postconditions of what a step made, read or altered: where one does not hold, what needs the object waits.
+    fn postconditions(&mut self, node: usize, verb: Option<Verb>, result: &StepResult) -> bool {
+        let c = self.change(node);
+        let r = &c.addr.resource;
+        let Some(module) = self.world.module(&r.module).map(|m| m.module) else { return true };
+        let Some(block) = module.resources.get(&(r.mode, r.type_name.clone(), r.name.clone())) else { return true };
+        let (Some((value, _)), false, false) = (&result.object, block.lifecycle.postconditions.is_empty(), verb == Some(Verb::Delete))
+        else {
+            return true;
+        };
+        let each = self.world.expansion(r).and_then(|e| e.each(&c.addr.key));
+        let this = walk::with_origin(value, &c.addr);
+        let scope = self.world.scope(&r.module).repeated(c.addr.key.clone(), each).with_self(this);
+        let cx = walk::context(self.cx.inputs, &module.dir);
+        let mut found = Diagnostics::new();
+        for p in &block.lifecycle.postconditions {
+            conditions::condition(p, &scope, &cx, &mut found);
+        }
+        let soft = |d: Diagnostic| walk::softened(d.on(&c.addr), block);
+        let ok = !found.has_errors() || block.in_check.is_some();
+        self.done.diagnostics.extend(found.into_iter().map(soft));
+        ok
     }
 
     fn record_after(&self, c: &Change, verb: Option<Verb>, result: &StepResult) -> Option<Record> {
@@ -438,8 +467,12 @@ impl<'a> Run<'a, '_> {
             self.values.entry(c.addr.resource.clone()).or_default().insert(c.addr.key.clone(), value);
         }
         if let Some(d) = result.error {
-            let block = self.block_span(c);
-            self.done.diagnostics.push(d.on(&c.addr).at(block));
+            let block = self.block_of(c);
+            let d = d.on(&c.addr).at(block.map(|b| b.span));
+            self.done.diagnostics.push(match block {
+                Some(b) => walk::softened(d, b),
+                None => d,
+            });
         }
         if ok {
             match verb {
@@ -452,10 +485,10 @@ impl<'a> Run<'a, '_> {
         self.cx.events.emit(&Event::Finished { addr: c.addr.clone(), verb, ok, took });
     }
 
-    fn block_span(&self, c: &Change) -> Option<crate::diag::Span> {
+    fn block_of(&self, c: &Change) -> Option<&'w ResourceBlock> {
         let r = &c.addr.resource;
         let module = self.world.module(&r.module)?.module;
-        Some(module.resources.get(&(r.mode, r.type_name.clone(), r.name.clone()))?.span)
+        module.resources.get(&(r.mode, r.type_name.clone(), r.name.clone()))
     }
 
     /// A block's creates and updates have ended: references to it see the real objects, and so do locals and outputs.
@@ -487,14 +520,17 @@ impl<'a> Run<'a, '_> {
             return;
         }
         let graph = self.cx.inputs.graph;
-        // What an expression finds wrong here was found while planning, or is found by the steps that use it.
-        let mut ignored = Diagnostics::new();
+        // What an expression finds wrong here was found while planning, or is found by the steps that use it. Conditions that could not be
+        // judged while planning are judged here.
+        let mut found = Diagnostics::new();
         for (_, id) in affected {
             let node = graph.node(id).clone();
             for module in self.world.module_instances(&node.module) {
-                walk::evaluate_node(&mut self.world, self.cx.inputs, &node, &module, &mut ignored);
+                walk::evaluate_node(&mut self.world, self.cx.inputs, &node, &module, &mut found);
             }
         }
+        let condition = |d: &Diagnostic| d.code == plan_codes::CONDITION || d.code == config_codes::VALIDATION_FAILED;
+        self.done.diagnostics.extend(found.into_iter().filter(condition));
     }
 
     fn finish(&mut self) {
@@ -516,6 +552,11 @@ impl<'a> Run<'a, '_> {
             }
         }
         self.settle();
+        if !self.graph.work.is_empty() && self.cx.plan.mode != RunMode::Destroy {
+            let found = conditions::checks(&self.world, self.cx.inputs, false);
+            self.done.diagnostics.append(found);
+        }
+        self.done.diagnostics = std::mem::take(&mut self.done.diagnostics).distinct();
         if self.cx.plan.mode != RunMode::RefreshOnly || !self.done.diagnostics.has_errors() {
             self.write_outputs();
         }

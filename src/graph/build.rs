@@ -12,7 +12,7 @@ use crate::lang::config::{Condition, Config, Module, ModuleCall, Repetition, Res
 use crate::lang::eval::{Reference, references};
 
 pub(super) fn build(config: &Config) -> (Graph, Diagnostics) {
-    let mut b = Builder { graph: Graph::default(), diags: Diagnostics::new(), inside: HashMap::new() };
+    let mut b = Builder { graph: Graph::default(), diags: Diagnostics::new(), inside: HashMap::new(), check: None };
     b.declare(&config.root, &ModulePath::root());
     b.connect(&config.root, &ModulePath::root(), None);
     for needs in &mut b.graph.needs {
@@ -27,6 +27,8 @@ struct Builder {
     diags: Diagnostics,
     /// The nodes of each module with all that it calls, for `depends_on = [module.x]`.
     inside: HashMap<ModulePath, Vec<NodeId>>,
+    /// The check whose references are being looked up.
+    check: Option<Arc<str>>,
 }
 
 impl Builder {
@@ -81,8 +83,17 @@ impl Builder {
         }
         for ((mode, t, n), block) in &module.resources {
             let id = self.own(path, NodeKind::Resource(*mode, t.clone(), n.clone()));
+            self.check = block.in_check.clone();
             self.need_resource(id, module, path, block);
+            self.check = None;
+            if block.in_check.is_some() {
+                // The data of a check is read when all else is as it will be.
+                let all = self.graph.ids().filter(|n| matches!(self.graph.node(*n).kind, NodeKind::Resource(Mode::Managed, ..)));
+                let all: Vec<NodeId> = all.collect();
+                self.graph.needs[id.0].extend(all);
+            }
         }
+        self.look_up_checks(module, path);
         for (name, c) in &module.calls {
             let id = self.own(path, NodeKind::Call(name.clone()));
             self.need_repetition(id, module, path, &c.repetition);
@@ -98,6 +109,27 @@ impl Builder {
                 }
             }
         }
+    }
+
+    /// A check is no node, as nothing needs it: what it refers to must be there, and that is all.
+    fn look_up_checks(&mut self, module: &Module, path: &ModulePath) {
+        let nobody = NodeId(self.graph.needs.len());
+        self.graph.needs.push(Vec::new());
+        for check in module.checks.values() {
+            self.check = Some(check.name.name.clone());
+            for c in &check.asserts {
+                self.need_condition(nobody, module, path, c);
+            }
+        }
+        self.check = None;
+        self.graph.needs.pop();
+    }
+
+    /// Whether the data block of a check is referred to from elsewhere.
+    fn is_foreign(&self, module: &Module, kind: &NodeKind) -> bool {
+        let NodeKind::Resource(mode, t, n) = kind else { return false };
+        let block = module.resources.get(&(*mode, t.clone(), n.clone()));
+        block.and_then(|b| b.in_check.as_ref()).is_some_and(|c| self.check.as_ref() != Some(c))
     }
 
     fn own(&self, path: &ModulePath, kind: NodeKind) -> NodeId {
@@ -172,6 +204,17 @@ impl Builder {
             _ => return self.undeclared(module, r, &r.root.name),
         };
         let node = Node { module: path.clone(), kind };
+        if self.is_foreign(module, &node.kind) {
+            let d = Diagnostic::error(
+                codes::UNDECLARED_REFERENCE,
+                format!(
+                    "{} stands in a check block, and only that block can refer to it.",
+                    Node { module: ModulePath::root(), kind: node.kind }
+                ),
+            );
+            self.diags.push(d.at(r.span).hint("Declare the data block outside the check."));
+            return;
+        }
         match self.graph.id(&node) {
             Some(dep) if dep == id && matches!(node.kind, NodeKind::Resource(..) | NodeKind::Variable(_)) => {
                 // A validation refers to its own variable; a block's own address in ignore_changes and the like is no need.

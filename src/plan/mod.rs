@@ -5,6 +5,7 @@
 //! execution graph. Apart from the observer, which is a trait, everything here is pure: the same inputs give the same plan, which is
 //! what lets a saved plan hold its inputs and a digest instead of values that may be secret.
 
+pub mod conditions;
 pub mod diff;
 mod records;
 pub mod saved;

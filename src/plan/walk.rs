@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::conditions::{self, condition};
 use super::diff::{self, decide};
 use super::records::{self, Known};
 use super::world::{Expansion, World};
@@ -18,7 +19,7 @@ use crate::diag::codes::plan as codes;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::graph::{Graph, Node, NodeId, NodeKind};
 use crate::lang::ast::{Expr, ExprKind, Step};
-use crate::lang::config::{Condition, Config, Output, Repetition, ResourceBlock, Variable, variables};
+use crate::lang::config::{Config, Output, Repetition, ResourceBlock, Variable, variables};
 use crate::lang::eval::{EvalContext, Scope, body, eval};
 use crate::lang::host::Host;
 use crate::resource::{ATTR_PATH, Observed, Private, ReadRequest, ResourceType, StepRequest, registry};
@@ -165,7 +166,9 @@ impl<'a> Walker<'a> {
         if self.inputs.options.mode == RunMode::Normal && !self.diags.has_errors() {
             self.probe().await;
         }
-        self.checks();
+        if self.inputs.options.mode != RunMode::Destroy {
+            self.diags.append(conditions::checks(&self.world, self.inputs, !self.diags.has_errors()));
+        }
         let position = |c: &Change| order.get(&c.addr.resource).copied().unwrap_or(usize::MAX);
         self.plan.changes.sort_by_cached_key(|c| (position(c), c.addr.clone()));
     }
@@ -246,7 +249,7 @@ impl<'a> Walker<'a> {
             if !own.has_errors() {
                 resource.validate(&config, &mut own);
             }
-            diags.extend(own.into_iter().map(|d| locate(d, block, &instance)));
+            diags.extend(own.into_iter().map(|d| softened(locate(d, block, &instance), block)));
             let selected = selected && self.selects(&instance, true);
             pending.push(Pending { addr: instance, block, resource, config, dependencies: dependencies.clone(), selected, each });
         }
@@ -534,8 +537,8 @@ impl<'a> Walker<'a> {
         let mut out = Vec::new();
         let mut by_type: BTreeMap<Arc<str>, Vec<Pending<'a>>> = BTreeMap::new();
         for p in pending {
-            let waits =
-                p.dependencies.iter().any(|d| d.mode == Mode::Managed && self.changed.contains(d)) && !p.block.depends_on.is_empty();
+            let waits = p.dependencies.iter().any(|d| d.mode == Mode::Managed && self.changed.contains(d))
+                && (!p.block.depends_on.is_empty() || p.block.in_check.is_some());
             if p.config_known() && !waits && !self.diags.has_errors() {
                 by_type.entry(p.addr.resource.type_name.clone()).or_default().push(p);
             } else {
@@ -562,11 +565,11 @@ impl<'a> Walker<'a> {
             }
             Ok(Observed::Absent) => {
                 let d = Diagnostic::error(codes::DATA_ABSENT, format!("{} does not exist.", p.addr));
-                self.diags.push(d.on(&p.addr).at(p.block.span));
+                self.diags.push(softened(d.on(&p.addr).at(p.block.span), p.block));
                 Value::unknown(Type::Dynamic)
             }
             Err(d) => {
-                self.diags.push(d.on(&p.addr).at(p.block.span));
+                self.diags.push(softened(d.on(&p.addr).at(p.block.span), p.block));
                 Value::unknown(Type::Dynamic)
             }
         }
@@ -765,23 +768,6 @@ impl<'a> Walker<'a> {
         module.resources.get(&(addr.resource.mode, addr.resource.type_name.clone(), addr.resource.name.clone()))
     }
 
-    fn checks(&mut self) {
-        let root = &self.inputs.config.root;
-        let cx = context(self.inputs, &root.dir);
-        for check in root.checks.values() {
-            let mut diags = Diagnostics::new();
-            for c in &check.asserts {
-                condition(c, &self.world.scope(&ModulePath::root()), &cx, &mut diags);
-            }
-            // A check never fails a run.
-            self.diags.extend(diags.into_iter().map(|mut d| {
-                d.severity = crate::diag::Severity::Warning;
-                d.code = codes::CHECK_FAILED;
-                d.on(format!("check.{}", check.name.name))
-            }));
-        }
-    }
-
     /// Whether an instance of a selected block is selected itself. Where a target names one instance of the block, only that one is;
     /// what a target needs is taken whole; what is no longer in the configuration only by name.
     fn selects(&self, addr: &InstanceAddr, declared: bool) -> bool {
@@ -897,25 +883,20 @@ pub fn evaluate_node(world: &mut World<'_>, inputs: &Inputs<'_>, node: &Node, mo
     if let NodeKind::Variable(name) = &node.kind
         && let Some(var) = m.module.variables.get(name)
     {
-        let mut found = Diagnostics::new();
-        for c in &var.validations {
-            condition(c, &world.scope(module), &cx, &mut found);
-        }
+        let given = m.call.and_then(|c| c.inputs.attr(name)).map(|a| a.expr.span);
+        let found = conditions::validations(world, inputs, node, var, module, given);
         if found.has_errors() {
             // What follows from a value that is refused need not be said too.
             world.set(module, &node.kind, Value::unknown(var.ty.clone()));
         }
-        diags.extend(found.into_iter().map(|d| d.on(node)));
+        diags.append(found);
     }
 }
 
 fn output(out: &Output, module: &ModulePath, scope: &dyn Scope, cx: &EvalContext<'_>, diags: &mut Diagnostics) -> Value {
-    let mut found = Diagnostics::new();
-    for c in &out.preconditions {
-        condition(c, scope, cx, &mut found);
+    if !conditions::output(out, module, scope, cx, diags) {
+        return Value::unknown(Type::Dynamic);
     }
-    let at = Node { module: module.without_keys(), kind: NodeKind::Output(out.name.name.clone()) };
-    diags.extend(found.into_iter().map(|d| d.on(&at)));
     let value = eval(&out.value, scope, cx, diags);
     if out.sensitive {
         return value.sensitive();
@@ -1020,28 +1001,6 @@ fn for_each(v: &Value) -> Result<Expansion, &'static str> {
     }
 }
 
-/// Checks a condition; unknown passes (it is checked again when known).
-pub fn condition(c: &Condition, scope: &dyn Scope, cx: &EvalContext<'_>, diags: &mut Diagnostics) {
-    let before = diags.len();
-    let v = eval(&c.condition, scope, cx, diags);
-    if diags.len() > before || !v.is_known() {
-        return;
-    }
-    match convert(&v, &Type::Bool).ok().and_then(|b| b.as_bool()) {
-        Some(true) => {}
-        Some(false) => {
-            let message = eval(&c.error_message, scope, cx, diags);
-            let text = match message.as_str() {
-                Some(_) if message.contains_sensitive() => "The message refers to a sensitive value and is not shown.".to_string(),
-                Some(s) => s.to_string(),
-                None => "The condition is false.".to_string(),
-            };
-            diags.push(Diagnostic::error(codes::CONDITION, text).at(c.condition.span));
-        }
-        None => diags.push(Diagnostic::error(codes::CONDITION, "A condition must be true or false.").at(c.condition.span)),
-    }
-}
-
 /// Gives a resource's object its address, so that a reference to it is recognised.
 pub fn with_origin(value: &Value, addr: &InstanceAddr) -> Value {
     match value.repr() {
@@ -1085,6 +1044,11 @@ pub fn locate(mut d: Diagnostic, block: &ResourceBlock, addr: &InstanceAddr) -> 
         d = d.at(body::attr_span(&block.body, &path));
     }
     d.at(block.span).on(addr)
+}
+
+/// What is wrong with the data block of a `check` is a warning.
+pub fn softened(d: Diagnostic, block: &ResourceBlock) -> Diagnostic {
+    if block.in_check.is_some() { conditions::as_warning(d) } else { d }
 }
 
 fn ignored(block: &ResourceBlock) -> Vec<(String, Option<String>)> {

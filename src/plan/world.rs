@@ -110,6 +110,13 @@ impl<'c> World<'c> {
         out
     }
 
+    /// The paths of all modules, without instance keys, in order.
+    pub fn module_paths(&self) -> Vec<ModulePath> {
+        let mut out: Vec<ModulePath> = self.modules.keys().cloned().collect();
+        out.sort();
+        out
+    }
+
     /// Records a variable, local or output.
     pub fn set(&mut self, module: &ModulePath, kind: &NodeKind, value: Value) {
         self.values.insert((module.clone(), kind.clone()), value);

@@ -11,6 +11,8 @@ codes! {
     CONDITION = "SF3004", "Condition failed";
     /// An assertion of a `check` block that is false, or cannot be judged.
     CHECK_FAILED = "SF3016", "Check block assertion failed";
+    /// An assertion of a `check` block that cannot be judged while planning.
+    CHECK_UNKNOWN = "SF3017", "Check block assertion is not known yet";
     /// A root output shows a sensitive value.
     SENSITIVE_OUTPUT = "SF3005", "Output refers to sensitive values";
     /// Two blocks declare one real object.

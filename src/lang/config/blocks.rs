@@ -185,7 +185,13 @@ impl Reader<'_> {
     }
 
     fn resource(&mut self, block: Block, mode: Mode) {
-        let Some(resource) = resource(block, mode, self.diags) else { return };
+        if let Some(resource) = resource(block, mode, self.diags) {
+            self.add(resource);
+        }
+    }
+
+    fn add(&mut self, resource: ResourceBlock) {
+        let mode = resource.mode;
         let key = (mode, resource.type_name.name.clone(), resource.name.name.clone());
         match self.module.resources.get(&key).map(|r| r.span) {
             Some(first) => {
@@ -254,6 +260,7 @@ impl Reader<'_> {
         for again in data {
             args.diags.push(Diagnostic::error(DUPLICATE, "A \"check\" block may hold one data block.").at(again.span));
         }
+        let first = first.map(|b| ResourceBlock { in_check: Some(name.name.clone()), ..b });
         let asserts = conditions(&mut args, "assert");
         if asserts.is_empty() {
             let d = Diagnostic::error(MISSING_BLOCK, "A \"check\" block needs at least one \"assert\" block.");
@@ -263,8 +270,11 @@ impl Reader<'_> {
         match self.module.checks.get(&name.name).map(|c| c.name.span) {
             Some(first) => self.duplicate("check", &name.name, name.span, first),
             None => {
-                self.module.checks.insert(name.name.clone(), Check { name, data: first, asserts });
+                self.module.checks.insert(name.name.clone(), Check { name, asserts });
             }
+        }
+        if let Some(data) = first {
+            self.add(data);
         }
     }
 
@@ -396,7 +406,19 @@ fn resource(block: Block, mode: Mode, diags: &mut Diagnostics) -> Option<Resourc
         body.blocks.extend(escaped.body.blocks);
     }
     unique_deep(&mut body, diags);
-    Some(ResourceBlock { mode, type_name, name, span: block.span, repetition, provider, depends_on, lifecycle, timeouts, body })
+    Some(ResourceBlock {
+        mode,
+        type_name,
+        name,
+        span: block.span,
+        repetition,
+        provider,
+        depends_on,
+        lifecycle,
+        in_check: None,
+        timeouts,
+        body,
+    })
 }
 
 fn timeouts(block: Block, diags: &mut Diagnostics) -> Vec<(Ident, Expr)> {

@@ -165,6 +165,8 @@ pub struct ResourceBlock {
     pub depends_on: Vec<Expr>,
     /// `lifecycle`.
     pub lifecycle: Lifecycle,
+    /// The `check` block that a data block stands in: only that check may refer to it, and what is wrong with it is a warning.
+    pub in_check: Option<Arc<str>>,
     /// `timeouts { create = "5m" }`: operation and expression.
     pub timeouts: Vec<(Ident, Expr)>,
     /// Everything else: what the resource type's schema describes, with `dynamic` blocks.
@@ -229,8 +231,6 @@ pub struct ProviderBlock {
 pub struct Check {
     /// The name.
     pub name: Ident,
-    /// A scoped data block.
-    pub data: Option<ResourceBlock>,
     /// The assertions.
     pub asserts: Vec<Condition>,
 }

@@ -15,7 +15,7 @@ use super::{FileSource, Module, Variable, json};
 use crate::diag::codes::config::*;
 use crate::diag::{Diagnostic, Diagnostics, Sources, Span, did_you_mean};
 use crate::lang::ast::Body;
-use crate::lang::eval::{EvalContext, NoScope, Scope, eval, types};
+use crate::lang::eval::{EvalContext, NoScope, eval, types};
 use crate::lang::syntax;
 use crate::value::convert::convert;
 use crate::value::{Marks, Type, Value};
@@ -270,43 +270,6 @@ fn typed(variable: &Variable, value: &Value) -> Result<Value, String> {
 fn marked(variable: &Variable, value: Value) -> Value {
     let value = if variable.sensitive { value.mark(Marks::SENSITIVE) } else { value };
     if variable.ephemeral { value.mark(Marks::EPHEMERAL) } else { value }
-}
-
-/// Evaluates the `validation` blocks of a module's variables. `scope` knows `var` with all values (and what else rules may refer to).
-///
-/// A rule that depends on what is not known yet is left for later; a message that would show a sensitive value is replaced.
-pub fn validate_variables(module: &Module, scope: &dyn Scope, cx: &EvalContext<'_>) -> Diagnostics {
-    let mut diags = Diagnostics::new();
-    for variable in module.variables.values() {
-        for rule in &variable.validations {
-            let before = diags.len();
-            let holds = eval(&rule.condition, scope, cx, &mut diags);
-            if diags.len() > before || !holds.is_known() {
-                continue;
-            }
-            match convert(&holds, &Type::Bool).ok().and_then(|v| v.as_bool()) {
-                Some(true) => {}
-                Some(false) => {
-                    let message = message(&eval(&rule.error_message, scope, cx, &mut diags));
-                    let d = Diagnostic::error(VALIDATION_FAILED, message).at(variable.name.span);
-                    diags.push(d.also(rule.condition.span, "the rule").on(format!("var.{}", variable.name.name)));
-                }
-                None => {
-                    let d = Diagnostic::error(INVALID_ARGUMENT, "The condition of a validation must be true or false.");
-                    diags.push(d.at(rule.condition.span));
-                }
-            }
-        }
-    }
-    diags
-}
-
-fn message(value: &Value) -> String {
-    match value.as_str() {
-        _ if value.contains_sensitive() => "A validation failed; its message refers to a sensitive value and is not shown.".into(),
-        Some(text) => text.to_string(),
-        None => "A validation failed; its message is not known yet.".into(),
-    }
 }
 
 #[cfg(test)]

@@ -342,6 +342,9 @@ fn arithmetic(op: BinaryOp, a: &Number, b: &Number) -> Option<Value> {
 
 /// A value in a few words, for the list of values under a diagnostic.
 fn summary(v: &Value) -> String {
+    if let (Some(_), Some(n)) = (v.origin(), v.len()) {
+        return format!("an object with {n} attributes");
+    }
     let shown = v.to_string();
     if shown.chars().count() <= 60 || v.marks().is_sensitive() {
         return shown;
