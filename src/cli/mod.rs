@@ -113,16 +113,13 @@ fn plan_request(p: &PlanArgs, vars: Vec<VarArg>, mode: Option<RunMode>) -> Resul
         for t in texts {
             match t.parse() {
                 Ok(a) => out.push(a),
-                Err(e) => bad.push(Diagnostic::error(codes::USAGE, format!("{t:?} is no address: {e}."))),
+                Err(e) => bad.push(ops::not_an_address(t, &e)),
             }
         }
         out
     };
     let (targets, excludes) = (parse(&p.targets), parse(&p.excludes));
-    let replace = p
-        .replace
-        .iter()
-        .filter_map(|t| t.parse().map_err(|e| bad.push(Diagnostic::error(codes::USAGE, format!("{t:?} is no address: {e}.")))).ok());
+    let replace = p.replace.iter().filter_map(|t| t.parse().map_err(|e| bad.push(ops::not_an_address(t, &e))).ok());
     let replace = replace.collect();
     if bad.has_errors() {
         return Err(bad.into());

@@ -222,7 +222,11 @@ pub fn did_you_mean<'a>(written: &str, candidates: impl IntoIterator<Item = &'a 
     candidates
         .into_iter()
         .map(|c| (strsim::damerau_levenshtein(written, c), c))
-        .filter(|(d, c)| *d <= 1 + c.chars().count().min(written.chars().count()) / 4)
+        .filter(|(d, c)| {
+            let (long, short) = (c.chars().count().max(written.chars().count()), c.chars().count().min(written.chars().count()));
+            // Two names of one letter have nothing in common.
+            *d <= 1 + short / 4 && *d < long
+        })
         .min_by_key(|(d, _)| *d)
         .map(|(_, c)| c)
 }

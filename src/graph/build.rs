@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::names::undeclared;
 use super::{Graph, Node, NodeId, NodeKind};
 use crate::addr::{Mode, ModulePath};
 use crate::diag::codes::lang as codes;
-use crate::diag::{Diagnostic, Diagnostics, Span, did_you_mean};
+use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::lang::ast::{Body, Expr};
 use crate::lang::config::{Condition, Config, Module, ModuleCall, Repetition, ResourceBlock};
 use crate::lang::eval::{Reference, references};
@@ -201,7 +202,7 @@ impl Builder {
             ("module", Some(m), out) => return self.need_module(id, module, path, r, &m, out),
             ("data", Some(t), Some(n)) => NodeKind::Resource(Mode::Data, t, n),
             (t, Some(n), _) if t != "data" => NodeKind::Resource(Mode::Managed, t.into(), n),
-            _ => return self.undeclared(module, r, &r.root.name),
+            _ => return self.undeclared(module, r),
         };
         let node = Node { module: path.clone(), kind };
         if self.is_foreign(module, &node.kind) {
@@ -223,12 +224,12 @@ impl Builder {
                 }
             }
             Some(dep) => self.graph.needs[id.0].push(dep),
-            None => self.undeclared(module, r, &Node { module: ModulePath::root(), kind: node.kind }.to_string()),
+            None => self.undeclared(module, r),
         }
     }
 
     fn need_module(&mut self, id: NodeId, module: &Module, path: &ModulePath, r: &Reference, call: &Arc<str>, out: Option<Arc<str>>) {
-        let Some(c) = module.calls.get(call) else { return self.undeclared(module, r, &format!("module.{call}")) };
+        let Some(c) = module.calls.get(call) else { return self.undeclared(module, r) };
         let child = path.child(call, None);
         if let Some(call_id) = self.graph.id(&Node { module: path.clone(), kind: NodeKind::Call(call.clone()) }) {
             self.graph.needs[id.0].push(call_id);
@@ -243,12 +244,9 @@ impl Builder {
         }
     }
 
-    fn undeclared(&mut self, module: &Module, r: &Reference, name: &str) {
-        let names = declared_names(module);
-        let mut d = Diagnostic::error(codes::UNDECLARED_REFERENCE, format!("Nothing declares {name} in this module.")).at(r.span);
-        if let Some(near) = did_you_mean(name, names.iter().map(String::as_str)) {
-            d = d.hint(format!("Did you mean {near}?"));
-        }
+    fn undeclared(&mut self, module: &Module, r: &Reference) {
+        let names: Vec<&str> = std::iter::once(&*r.root.name).chain(r.names()).collect();
+        let d = undeclared(module, &names).at(r.span);
         if !self.diags.iter().any(|o| o.span.map(span_key) == d.span.map(span_key) && o.code == d.code) {
             self.diags.push(d);
         }
@@ -257,13 +255,4 @@ impl Builder {
 
 fn span_key(s: Span) -> (u32, u32, u32) {
     (s.source.0, s.start, s.end)
-}
-
-fn declared_names(module: &Module) -> Vec<String> {
-    let at_root = |kind| Node { module: ModulePath::root(), kind }.to_string();
-    let vars = module.variables.keys().map(|n| at_root(NodeKind::Variable(n.clone())));
-    let locals = module.locals.keys().map(|n| at_root(NodeKind::Local(n.clone())));
-    let calls = module.calls.keys().map(|n| at_root(NodeKind::Call(n.clone())));
-    let resources = module.resources.keys().map(|(m, t, n)| at_root(NodeKind::Resource(*m, t.clone(), n.clone())));
-    vars.chain(locals).chain(calls).chain(resources).collect()
 }

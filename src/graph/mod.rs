@@ -5,6 +5,7 @@
 //! and not exposed; cycles are named whole (Tarjan), an order is Kahn's.
 
 mod build;
+pub mod names;
 pub mod text;
 
 use std::collections::HashMap;

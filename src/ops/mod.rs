@@ -19,7 +19,7 @@ pub mod workspace;
 
 use std::io::{BufRead, IsTerminal, Write};
 
-use crate::diag::{Diagnostics, Sources};
+use crate::diag::{Diagnostic, Diagnostics, Sources};
 use crate::view::diagnostics as shown;
 use crate::view::paint::Paint;
 
@@ -61,6 +61,12 @@ impl<D: Into<Diagnostics>> From<D> for Failure {
     fn from(d: D) -> Self {
         Failure { diagnostics: d.into(), sources: Sources::default() }
     }
+}
+
+/// The diagnostic for a text that should be an address.
+pub fn not_an_address(text: &str, why: &dyn std::fmt::Display) -> Diagnostic {
+    Diagnostic::error(crate::diag::codes::cli::USAGE, format!("{text:?} is no address: {why}."))
+        .hint("Write it as in kafka_topic.orders, kafka_topic.orders[\"eu\"] or module.net.kafka_topic.orders.")
 }
 
 /// What verbs return.

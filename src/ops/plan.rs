@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::live::DiskHost;
 use super::workspace::{VarArgs, Workspace};
 use super::{Exit, Failure, Result, Terminal};
+use crate::addr::Target;
 use crate::apply::Silent;
 use crate::diag::codes::plan as codes;
 use crate::diag::{Diagnostic, Diagnostics};
@@ -105,9 +106,10 @@ pub fn data_loss(plan: &Plan) -> Option<Diagnostic> {
 /// A target that selects nothing is an error: a typo must not look like "no changes".
 pub fn check_targets(ws: &Workspace, snapshot: &Snapshot, options: &Options) -> std::result::Result<(), Failure> {
     let mut diags = Diagnostics::new();
-    for target in options.targets.iter().chain(&options.excludes) {
+    let replace = options.replace.iter().map(|a| Target::Instance(a.clone()));
+    for target in options.targets.iter().chain(&options.excludes).cloned().chain(replace) {
         let in_state = snapshot.records.keys().any(|a| target.contains(a));
-        let in_config = ws.graph.ids().any(|id| walk::target_hits(target, ws.graph.node(id)));
+        let in_config = ws.graph.ids().any(|id| walk::target_hits(&target, ws.graph.node(id)));
         if !in_state && !in_config {
             let names: Vec<String> = ws.graph.ids().map(|id| ws.graph.node(id).to_string()).collect();
             let d = Diagnostic::error(codes::NO_TARGET, format!("Nothing in the configuration or the state is at {target}."));

@@ -41,12 +41,13 @@ fn no_record(snapshot: &Snapshot, what: &str) -> Diagnostic {
     let d = Diagnostic::error(state_codes::NO_RECORD, format!("The state does not hold {what}."));
     match did_you_mean(what, names.iter().map(String::as_str)) {
         Some(near) => d.hint(format!("Did you mean {near}?")),
+        None if names.is_empty() => d.hint("The state is empty."),
         None => d.hint("streamform state list shows what it holds."),
     }
 }
 
 fn target(text: &str) -> std::result::Result<Target, Diagnostic> {
-    text.parse().map_err(|e| Diagnostic::error(codes::USAGE, format!("{text:?} is no address: {e}.")))
+    text.parse().map_err(|e| super::not_an_address(text, &e))
 }
 
 /// `state list [ADDR…]`
@@ -277,8 +278,7 @@ fn saved_text(saved: &SavedPlan) -> String {
 /// `import ADDR ID`
 pub async fn import(root: &Path, vars: &VarArgs, addr: &str, id: &str, timeout: Duration, terminal: &Terminal) -> Result {
     let ws = Workspace::load(root, &DiskFiles, vars, terminal)?;
-    let addr: InstanceAddr =
-        addr.parse().map_err(|e| ws.failure(Diagnostic::error(codes::USAGE, format!("{addr:?} is no address: {e}."))))?;
+    let addr: InstanceAddr = addr.parse().map_err(|e| ws.failure(super::not_an_address(addr, &e)))?;
     let _lock = ws.lock("import", timeout, terminal)?;
     let store = ws.store(Access::Write)?;
     let snapshot = store.snapshot().map_err(|d| ws.failure(d))?;

@@ -236,6 +236,10 @@ impl<'a> Walker<'a> {
         let mut diags = Diagnostics::new();
         let cx = context(self.inputs, &module.dir);
         let expansion = repetition(&block.repetition, &self.world.scope(&addr.module), &cx, &mut diags);
+        for e in &block.lifecycle.ignore_changes {
+            let ExprKind::Traversal { root, .. } = &*e.kind else { continue };
+            diags.extend(registry::unknown_attribute(resource.schema(), &root.name).map(|d| d.at(e.span).on(addr)));
+        }
         let dependencies = self.dependencies(id, addr);
         let selected = self.selected.as_ref().is_none_or(|s| s.contains(&id));
         for (key, each) in expansion.as_ref().map(Expansion::keys).unwrap_or_default() {
@@ -406,8 +410,8 @@ impl<'a> Walker<'a> {
 
     fn check_natural_key(&mut self, p: &Pending<'a>, planned: &Value) {
         let Some(key) = p.resource.natural_key(planned) else { return };
-        let key = format!("{} {key}", p.addr.resource.type_name);
-        if let Some(other) = self.keys.insert(key.clone(), p.addr.clone()) {
+        let of_type = format!("{} {key}", p.addr.resource.type_name);
+        if let Some(other) = self.keys.insert(of_type, p.addr.clone()) {
             let d = Diagnostic::error(codes::SAME_OBJECT, format!("{other} and {} both declare {key}.", p.addr))
                 .hint("One object belongs to one block. Remove one of them, or change its name.");
             self.diags.push(d.on(&p.addr).at(p.block.span));
@@ -927,6 +931,10 @@ fn variable(
         Some((eval(&attr.expr, &scope, &context(inputs, dir), diags), attr.expr.span))
     });
     let dir = world.module(module).map_or(inputs.config.root.dir.as_path(), |m| m.module.dir.as_path());
+    if given.is_none() && var.default.is_none() {
+        // The loader has said that the call needs it.
+        return Value::unknown(var.ty.clone());
+    }
     let (value, span) = given.unzip();
     variables::value_of(var, value.as_ref(), span, &context(inputs, dir), diags)
 }

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::addr::{InstanceKey, Mode, ModulePath, ResourceAddr};
-use crate::diag::codes::lang as codes;
-use crate::diag::{Diagnostic, did_you_mean};
+use crate::diag::Diagnostic;
 use crate::graph::NodeKind;
+use crate::graph::names::undeclared;
 use crate::lang::ast::{Ident, Step};
 use crate::lang::config::{Config, Module, ModuleCall};
 use crate::lang::eval::{Resolved, Scope};
@@ -273,27 +273,16 @@ impl Scope for ModuleScope<'_, '_> {
         if let Some(found) = self.resolve(&root.name, steps) {
             return Ok(found);
         }
-        let known = self.names();
-        let mut d = Diagnostic::error(codes::UNDECLARED_REFERENCE, undeclared(&root.name, steps)).at(root.span);
-        if let Some(near) = did_you_mean(&root.name, known.iter().map(String::as_str)) {
-            d = d.hint(format!("Did you mean {near}?"));
-        }
-        Err(d)
+        let attrs = steps.iter().map_while(|s| if let Step::Attr(id) = s { Some(&*id.name) } else { None });
+        let names: Vec<&str> = std::iter::once(&*root.name).chain(attrs).collect();
+        let nothing = Module::default();
+        let module = self.world.module(&self.module).map_or(&nothing, |m| m.module);
+        Err(undeclared(module, &names).at(root.span))
     }
 
     fn names(&self) -> Vec<String> {
         let module = self.world.module(&self.module).map(|m| m.module);
         let types = module.into_iter().flat_map(|m| m.resources.keys()).map(|(_, t, _)| t.to_string());
         ["var", "local", "module", "data", "each", "count", "path", "self"].map(String::from).into_iter().chain(types).collect()
-    }
-}
-
-fn undeclared(root: &str, steps: &[Step]) -> String {
-    match (root, steps.first()) {
-        ("each", _) => "\"each\" can be used only in a block with \"for_each\".".into(),
-        ("count", _) => "\"count\" can be used only in a block with \"count\".".into(),
-        ("self", _) => "\"self\" can be used only in conditions of a resource.".into(),
-        (_, Some(Step::Attr(id))) => format!("Nothing declares {root}.{} here.", id.name),
-        _ => format!("The name {root:?} alone refers to nothing; a name follows it, as in \"var.name\"."),
     }
 }

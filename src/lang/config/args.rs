@@ -22,7 +22,8 @@ pub(super) struct Args<'d> {
 impl<'d> Args<'d> {
     pub(super) fn new(body: Body, what: &str, span: Span, diags: &'d mut Diagnostics) -> Self {
         let attrs = unique_attrs(body.attrs, diags);
-        let what = format!("a {what:?} block");
+        let article = if what.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+        let what = format!("{article} {what:?} block");
         Args { attrs, blocks: body.blocks, what, span, known_attrs: vec![], known_blocks: vec![], diags }
     }
 
@@ -125,6 +126,14 @@ impl<'d> Args<'d> {
         self.known_blocks.pop();
     }
 
+    /// A block that is written as an argument.
+    pub(super) fn refuse_argument(&mut self, kind: &'static str) {
+        let Some(at) = self.attrs.iter().position(|a| &*a.name.name == kind) else { return };
+        let attr = self.attrs.remove(at);
+        let d = Diagnostic::error(UNSUPPORTED_ARGUMENT, format!("An argument named {kind:?} is not expected in {}.", self.what));
+        self.diags.push(d.at(attr.name.span).hint(format!("{kind:?} is a block: write it without the equals sign.")));
+    }
+
     /// Everything not taken yet.
     pub(super) fn rest(self, span: Span) -> Body {
         Body { attrs: self.attrs, blocks: self.blocks, span }
@@ -176,7 +185,12 @@ pub(super) fn labels<const N: usize>(block: &Block, diags: &mut Diagnostics) -> 
     if found.is_err() {
         let kind = &block.kind.name;
         let labels = if N == 1 { "label" } else { "labels" };
-        let detail = format!("A {kind:?} block has {N} {labels}, but {} are written here.", block.labels.len());
+        let written = match block.labels.len() {
+            0 => "none is".to_string(),
+            1 => "one is".to_string(),
+            n => format!("{n} are"),
+        };
+        let detail = format!("A {kind:?} block has {N} {labels}, but {written} written here.");
         let example = match (&**kind, N) {
             ("resource" | "data", _) => format!("Write {kind} \"type\" \"name\" {{ … }}."),
             (_, 0) => format!("Write {kind} {{ … }}."),

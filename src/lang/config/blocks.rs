@@ -399,6 +399,8 @@ fn resource(block: Block, mode: Mode, diags: &mut Diagnostics) -> Option<Resourc
     let timeouts = args.block("timeouts").map(|b| timeouts(b, args.diags)).unwrap_or_default();
     args.refuse_block("provisioner", "Describe the object as a resource of its own.");
     args.refuse_block("connection", "It belongs to provisioners, which streamform does not have.");
+    args.refuse_argument("lifecycle");
+    args.refuse_argument("timeouts");
     let escaped = args.block("_");
     let mut body = args.rest(body_span);
     if let Some(escaped) = escaped {

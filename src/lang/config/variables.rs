@@ -119,6 +119,9 @@ impl Collector<'_> {
         if let Some(expr) = expr {
             let value = self.constant(&expr);
             self.set(variable, value, from, Some(expr.span));
+        } else {
+            // What is wrong with it has been said.
+            self.set(variable, Value::unknown(variable.ty.clone()), from, None);
         }
     }
 

@@ -119,7 +119,9 @@ impl Eval<'_> {
         };
         let key = match convert(key, &key_type) {
             Ok(k) => k,
-            Err(err) => return self.fail(codes::INVALID_INDEX, format!("This index does not fit {}: {err}.", kind(&ty)), key_expr),
+            Err(err) => {
+                return self.fail(codes::INVALID_INDEX, format!("This index does not fit a value of kind {}: {err}.", kind(&ty)), key_expr);
+            }
         };
         match self.element(v, &ty, &key, key_expr) {
             Some(found) => found.mark(marks),
@@ -154,16 +156,26 @@ impl Eval<'_> {
             if let Some(found) = entries.get(name) {
                 return Some(found.clone());
             }
-            let near = did_you_mean(name, entries.keys().map(|k| &**k)).map(|n| format!(" Did you mean {n:?}?")).unwrap_or_default();
-            let what = if let Type::Object(_) = ty {
-                "object does not have an attribute named"
-            } else {
-                "map does not have an element with the key"
+            // The instances of a block with for_each are a map to a user.
+            let instances = entries.values().next().is_some_and(|v| v.origin().is_some());
+            let what = match ty {
+                Type::Object(_) if !instances => "object does not have an attribute named",
+                _ => "map does not have an element with the key",
             };
-            match key.marks().is_sensitive() {
-                true => "There is no element with this key.".to_string(),
-                false => format!("This {what} {name:?}.{near}"),
-            }
+            let secret = key.marks().union(v.marks()).is_sensitive();
+            let detail = if secret { "There is no element with this key.".to_string() } else { format!("This {what} {name:?}.") };
+            let mut d = Diagnostic::error(codes::INVALID_INDEX, detail).at(key_expr.span);
+            d.hint = match did_you_mean(name, entries.keys().map(|k| &**k)) {
+                _ if secret => None,
+                Some(near) => Some(format!("Did you mean {near:?}?")),
+                None if entries.is_empty() => Some("It is empty.".to_string()),
+                None if entries.len() <= 12 => {
+                    Some(format!("It has: {}.", entries.keys().map(|k| format!("{k:?}")).collect::<Vec<_>>().join(", ")))
+                }
+                None => None,
+            };
+            self.fail_with(d, key_expr);
+            return None;
         };
         self.fail(codes::INVALID_INDEX, detail, key_expr);
         None

@@ -15,7 +15,7 @@ use crate::value::{Refinement, Repr, Type, Value, ops};
 /// Decodes a body to an object with one attribute for each attribute and block of the schema: null where nothing is set and no
 /// default stands in, converted to its type, sensitive where the schema says so. What is wrong is pushed to `diags`.
 pub fn decode(body: &Body, schema: &Schema, scope: &dyn Scope, cx: &EvalContext<'_>, diags: &mut Diagnostics) -> Value {
-    Decoder { cx, diags }.body(body, schema, scope)
+    Decoder { cx, diags }.body(body, schema, scope, None)
 }
 
 struct Decoder<'a> {
@@ -39,7 +39,8 @@ struct Expanded<'a> {
 }
 
 impl Decoder<'_> {
-    fn body(&mut self, body: &Body, schema: &Schema, scope: &dyn Scope) -> Value {
+    /// `header` is that of a nested block; whoever decodes a whole resource knows its own.
+    fn body(&mut self, body: &Body, schema: &Schema, scope: &dyn Scope, header: Option<Span>) -> Value {
         let body = &*json::unfold(body, schema);
         self.unsupported(body, schema);
         let mut attrs: BTreeMap<Arc<str>, Value> = BTreeMap::new();
@@ -57,16 +58,16 @@ impl Decoder<'_> {
             attrs.insert(a.name.into(), value);
         }
         if !missing.is_empty() {
-            self.missing(&missing, body);
+            self.missing(&missing, header);
         }
         for b in &schema.blocks {
-            let value = self.blocks(b, body, scope);
+            let value = self.blocks(b, body, scope, header);
             attrs.insert(b.name.into(), value);
         }
         Value::object(attrs)
     }
 
-    fn missing(&mut self, names: &[&str], body: &Body) {
+    fn missing(&mut self, names: &[&str], header: Option<Span>) {
         let detail = match names {
             [one] => format!("The argument {one:?} is required, but it is not set."),
             _ => format!(
@@ -74,8 +75,8 @@ impl Decoder<'_> {
                 names.iter().map(|n| format!("{n:?}")).collect::<Vec<_>>().join(", ")
             ),
         };
-        let end = Span { end: body.span.end.min(body.span.start + 1), ..body.span };
-        self.diags.push(Diagnostic::error(codes::MISSING_ARGUMENT, detail).at(end));
+        let add = names.iter().map(|n| format!("{n} = …")).collect::<Vec<_>>().join(" and ");
+        self.diags.push(Diagnostic::error(codes::MISSING_ARGUMENT, detail).at(header).hint(format!("Add {add} to the block.")));
     }
 
     fn unsupported(&mut self, body: &Body, schema: &Schema) {
@@ -173,12 +174,12 @@ impl Decoder<'_> {
                 types.first().copied().unwrap_or("type")
             ),
         };
-        let detail = format!("{:?} must refer to {}, but this is {}.", a.name, alternatives(types), kind(&value.ty()));
+        let detail = format!("{:?} must refer to {}, but this is {}.", a.name, alternatives(types), a_kind(&value));
         self.diags.push(Diagnostic::error(codes::INVALID_REFERENCE, detail).at(written.span).hint(hint));
         unknown_of(a)
     }
 
-    fn blocks(&mut self, schema: &NestedBlock, body: &Body, scope: &dyn Scope) -> Value {
+    fn blocks(&mut self, schema: &NestedBlock, body: &Body, scope: &dyn Scope, header: Option<Span>) -> Value {
         let expanded = self.expand(schema, body, scope);
         if !expanded.known {
             return Value::unknown_with(schema.ty(), Refinement { not_null: true, ..Refinement::default() });
@@ -186,8 +187,8 @@ impl Decoder<'_> {
         let count = expanded.instances.len();
         if count < schema.min {
             let many = if schema.min == 1 { "block is".to_string() } else { format!("blocks ({} at least) are", schema.min) };
-            let at = Span { end: body.span.end.min(body.span.start + 1), ..body.span };
-            self.diags.push(Diagnostic::error(codes::INVALID_BLOCK, format!("{:?} {many} required here.", schema.name)).at(at));
+            let d = Diagnostic::error(codes::INVALID_BLOCK, format!("{:?} {many} required here.", schema.name)).at(header);
+            self.diags.push(d.hint(format!("Add {} {{ … }} to the block.", schema.name)));
         }
         match schema.nesting {
             Nesting::Single => self.single(schema, &expanded.instances, scope),
@@ -198,7 +199,7 @@ impl Decoder<'_> {
 
     fn inner(&mut self, schema: &NestedBlock, i: &Instance<'_>, scope: &dyn Scope) -> Value {
         let scope = Names { names: i.names.clone(), outer: scope };
-        self.body(i.block, &schema.body, &scope)
+        self.body(i.block, &schema.body, &scope, Some(i.span))
     }
 
     /// The label of a block that must have exactly one (or none); `None` where it is unknown or wrong.
@@ -356,6 +357,13 @@ fn unknown_of(a: &Attribute) -> Value {
         AttrType::Value(ty) => convert(&Value::unknown(Type::Dynamic), ty).unwrap_or_else(|_| Value::unknown(Type::Dynamic)),
         AttrType::Ref(_) => Value::unknown(Type::Dynamic),
     }
+}
+
+/// The kind of a value with its article.
+fn a_kind(v: &Value) -> String {
+    let kind = kind(&v.ty());
+    let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {kind}")
 }
 
 fn alternatives(types: &[&str]) -> String {

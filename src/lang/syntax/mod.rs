@@ -122,7 +122,27 @@ fn syntax_error(e: &hcl_edit::parser::Error, text: &str, source: SourceId) -> Di
         Some('\n' | '\r') => "the end of the line".to_string(),
         Some(_) => format!("{:?}", rest.split_whitespace().next().unwrap_or("").chars().take(20).collect::<String>()),
     };
-    Diagnostic::error(SYNTAX, format!("At {found}: {}.", e.message().replace("; ", ", "))).at(span)
+    let d = Diagnostic::error(SYNTAX, format!("At {found}: {}.", e.message().replace("; ", ", "))).at(span);
+    match advice(text, start) {
+        Some(hint) => d.hint(hint),
+        None => d,
+    }
+}
+
+/// What people mean who write this in a place where it cannot stand.
+fn advice(text: &str, at: usize) -> Option<&'static str> {
+    let line = text[..at].rfind('\n').map_or(0, |i| i + 1);
+    let before = text[line..at].trim();
+    let rest = text[at..].lines().next().unwrap_or("");
+    match rest.chars().next()? {
+        '\'' => Some("Text is written in double quotes."),
+        ':' if before.chars().all(|c| c.is_alphanumeric() || c == '_') => Some("An argument is written with an equals sign: name = value."),
+        '"' if before.is_empty() && rest.contains('=') => Some(
+            "The name of an argument is written without quotes. If this is a map, an equals sign stands before its brace: name = { … }.",
+        ),
+        ';' => Some("Arguments stand on lines of their own."),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -69,6 +69,14 @@ impl Scan<'_> {
 
     fn unterminated_string(&self, start: usize) -> Diagnostic {
         let end = self.text[start..].find('\n').map_or(self.text.len(), |i| start + i);
+        // The quote was meant to end the string around: "${x"
+        if let [.., Mode::Quoted(outer), Mode::Interp(open), Mode::Quoted(_)] = self.stack[..]
+            && !self.text[outer..start].contains('\n')
+        {
+            return self
+                .error(open, start, "The template sequence that starts with \"${\" or \"%{\" is not closed by \"}\".")
+                .hint("Close it with a brace before the quote, or write $${ for the characters themselves.");
+        }
         self.error(start, end, "A quoted string must end on the line where it starts.")
             .hint("Close it with a quote, write \\n for a line break, or use a heredoc.")
     }

@@ -1,0 +1,5 @@
+# $ plan
+streamform {
+  backend "s3" {}
+}
+resource "null_resource" "a" {}

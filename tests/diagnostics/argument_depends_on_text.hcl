@@ -1,0 +1,3 @@
+resource "null_resource" "b" {
+  depends_on = ["x y"]
+}

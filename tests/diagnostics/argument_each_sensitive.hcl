@@ -1,0 +1,8 @@
+# $ plan
+variable "s" {
+  default   = ["a"]
+  sensitive = true
+}
+resource "null_resource" "b" {
+  for_each = toset(var.s)
+}

@@ -1,0 +1,5 @@
+resource "null_resource" "n" {}
+resource "kafka_topic" "a" {
+  cluster = null_resource.n
+  name    = "a"
+}

@@ -1,0 +1,3 @@
+resource "kafka_topic" "a" {
+  name = "a"
+}

@@ -1,0 +1,6 @@
+# $ plan
+resource "null_resource" "a" {
+  timeouts {
+    create = "soon"
+  }
+}

@@ -1,0 +1,3 @@
+resource "null_resource" "a" {
+  delay_ms = "soon"
+}

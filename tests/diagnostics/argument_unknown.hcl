@@ -1,0 +1,4 @@
+resource "kafka_topic" "a" {
+  name      = "a"
+  partition = 3
+}

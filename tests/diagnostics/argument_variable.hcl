@@ -1,0 +1,4 @@
+variable "a" {
+  typ     = string
+  default = 1
+}

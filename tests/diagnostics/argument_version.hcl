@@ -1,0 +1,3 @@
+streamform {
+  required_version = ">= 99"
+}

@@ -1,0 +1,6 @@
+resource "kafka_topic" "a" {
+  name = "a"
+  config {
+    retention = 1
+  }
+}

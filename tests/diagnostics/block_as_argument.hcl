@@ -1,0 +1,5 @@
+resource "null_resource" "a" {
+  lifecycle = {
+    prevent_destroy = true
+  }
+}

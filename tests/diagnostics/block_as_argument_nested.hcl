@@ -1,0 +1,4 @@
+resource "kafka_cluster" "a" {
+  engine = "local"
+  listener = { x = {} }
+}

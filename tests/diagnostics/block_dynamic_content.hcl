@@ -1,0 +1,6 @@
+resource "kafka_cluster" "a" {
+  engine = "local"
+  dynamic "listener" {
+    for_each = ["x"]
+  }
+}

@@ -1,0 +1,7 @@
+resource "kafka_cluster" "a" {
+  engine = "local"
+  dynamic "listner" {
+    for_each = []
+    content {}
+  }
+}

@@ -1,0 +1,3 @@
+resource "kafka_connect" "a" {
+  mount "x" {}
+}

@@ -1,0 +1,3 @@
+removed {
+  from = null_resource.a[0]
+}

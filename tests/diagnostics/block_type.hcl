@@ -1,0 +1,1 @@
+resorce "null_resource" "a" {}

@@ -1,0 +1,1 @@
+data "kafka_topic" "a" {}

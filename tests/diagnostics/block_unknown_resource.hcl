@@ -1,0 +1,1 @@
+resource "kafka_topik" "a" {}

@@ -1,0 +1,2 @@
+# $ plan -chdir=nowhere
+locals {}

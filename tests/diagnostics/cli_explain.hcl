@@ -1,0 +1,2 @@
+# $ explain kafka_topik
+locals {}

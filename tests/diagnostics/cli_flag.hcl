@@ -1,0 +1,2 @@
+# $ plan -targt=x
+locals {}

@@ -1,0 +1,2 @@
+# $ import null_resource.b x
+resource "null_resource" "a" {}

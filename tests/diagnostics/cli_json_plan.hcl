@@ -1,0 +1,7 @@
+# $ plan -json
+variable "n" {
+  default = "x"
+}
+locals {
+  a = var.n + 1
+}

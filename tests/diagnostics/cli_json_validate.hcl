@@ -1,0 +1,5 @@
+# $ validate -json
+variable "region" {}
+locals {
+  a = var.regoin
+}

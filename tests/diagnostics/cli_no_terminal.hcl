@@ -1,0 +1,2 @@
+# $ apply
+resource "null_resource" "a" {}

@@ -1,0 +1,4 @@
+# $ output x
+output "y" {
+  value = 1
+}

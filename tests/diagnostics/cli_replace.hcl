@@ -1,0 +1,2 @@
+# $ plan -replace=null_resource.b
+resource "null_resource" "a" {}

@@ -1,0 +1,2 @@
+# $ apply nothing.plan
+resource "null_resource" "a" {}

@@ -1,0 +1,2 @@
+# $ state rm null_resource.b
+resource "null_resource" "a" {}

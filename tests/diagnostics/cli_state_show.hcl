@@ -1,0 +1,2 @@
+# $ state show null_resource.b
+resource "null_resource" "a" {}

@@ -1,0 +1,2 @@
+# $ state lst
+locals {}

@@ -1,0 +1,2 @@
+# $ plan -target=null_resource.b
+resource "null_resource" "a" {}

@@ -1,0 +1,2 @@
+# $ plan -target=module.x.kafka_topic.b
+resource "null_resource" "a" {}

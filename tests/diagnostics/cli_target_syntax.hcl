@@ -1,0 +1,2 @@
+# $ plan -target=a[
+resource "null_resource" "a" {}

@@ -1,0 +1,2 @@
+# $ plan -var-file=nothing.tfvars
+locals {}

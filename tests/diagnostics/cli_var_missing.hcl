@@ -1,0 +1,5 @@
+# $ plan
+variable "region" {
+  description = "Where."
+}
+variable "other" {}

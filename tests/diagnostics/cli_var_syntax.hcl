@@ -1,0 +1,4 @@
+# $ plan -var region
+variable "region" {
+  default = 1
+}

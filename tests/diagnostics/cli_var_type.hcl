@@ -1,0 +1,4 @@
+# $ plan -var n=x
+variable "n" {
+  type = number
+}

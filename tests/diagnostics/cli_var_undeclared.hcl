@@ -1,0 +1,4 @@
+# $ plan -var regoin=x
+variable "region" {
+  default = 1
+}

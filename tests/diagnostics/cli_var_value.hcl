@@ -1,0 +1,4 @@
+# $ plan -var 'l=[1,'
+variable "l" {
+  type = list(number)
+}

@@ -1,0 +1,3 @@
+data "kafka_cluster" "c" {
+  bootstrap_server = ["x:1"]
+}

@@ -1,0 +1,8 @@
+module "m" {
+  source = "./m"
+}
+module "m" {
+  source = "./m"
+}
+### m/main.hcl
+locals {}

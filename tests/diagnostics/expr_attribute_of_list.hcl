@@ -1,0 +1,4 @@
+locals {
+  l = [{ a = 1 }]
+  a = local.l.a
+}

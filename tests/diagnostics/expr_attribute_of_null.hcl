@@ -1,0 +1,4 @@
+locals {
+  s = null
+  a = local.s.x
+}

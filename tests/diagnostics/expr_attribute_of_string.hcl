@@ -1,0 +1,4 @@
+locals {
+  s = "x"
+  a = local.s.length
+}

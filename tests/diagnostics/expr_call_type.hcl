@@ -1,0 +1,6 @@
+variable "l" {
+  default = "abc"
+}
+locals {
+  a = keys(var.l)
+}

@@ -1,0 +1,4 @@
+locals {
+  n = 0
+  a = 1 / local.n
+}

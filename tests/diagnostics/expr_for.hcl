@@ -1,0 +1,4 @@
+locals {
+  s = "x"
+  a = [for x in local.s : x]
+}

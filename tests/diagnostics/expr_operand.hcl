@@ -1,0 +1,6 @@
+variable "n" {
+  default = "x"
+}
+locals {
+  a = var.n + 1
+}

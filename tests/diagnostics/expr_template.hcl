@@ -1,0 +1,4 @@
+locals {
+  l = [1]
+  a = "x ${local.l}"
+}

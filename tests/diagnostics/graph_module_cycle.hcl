@@ -1,0 +1,7 @@
+module "m" {
+  source = "./m"
+}
+### m/main.hcl
+module "n" {
+  source = "../m"
+}

@@ -1,0 +1,3 @@
+locals {}
+### x.hcl.json
+{"locals": {"a": "${var.regoin}"}, "variable": {"region": {}}}

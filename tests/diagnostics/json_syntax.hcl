@@ -1,0 +1,3 @@
+locals {}
+### x.hcl.json
+{"locals": {"a": 1,}}

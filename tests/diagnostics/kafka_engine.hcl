@@ -1,0 +1,3 @@
+resource "kafka_cluster" "c" {
+  engine = "locl"
+}

@@ -1,0 +1,7 @@
+resource "kafka_cluster" "c" {
+  engine = "local"
+}
+resource "kafka_topic" "a" {
+  cluster = kafka_cluster.c
+  name    = "no blanks"
+}

@@ -1,0 +1,3 @@
+output "o" {
+  value = data.kafka_cluster.main.id
+}

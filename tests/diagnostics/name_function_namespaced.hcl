@@ -1,0 +1,3 @@
+locals {
+  a = streamform::duration("7d")
+}

@@ -1,0 +1,6 @@
+resource "null_resource" "a" {
+  count = 2
+}
+output "o" {
+  value = null_resource.a[5].id
+}

@@ -1,0 +1,5 @@
+module "net" {
+  source = "./m"
+}
+### m/main.hcl
+variable "size" {}

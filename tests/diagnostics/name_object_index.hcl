@@ -1,0 +1,4 @@
+locals {
+  o = { name = 1 }
+  a = local.o["nmae"]
+}

@@ -1,0 +1,4 @@
+resource "null_resource" "orders" {}
+output "o" {
+  value = null_resource.order.id
+}

@@ -1,0 +1,4 @@
+variable "region" {}
+locals {
+  a = var.regoin
+}

@@ -1,0 +1,3 @@
+# $ -chdir=empty validate
+### empty/x.txt
+nothing

@@ -1,0 +1,6 @@
+# $ test
+locals {}
+### a.sftest.hcl
+run "a" {
+  comand = plan
+}
