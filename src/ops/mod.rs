@@ -127,4 +127,14 @@ impl Terminal {
             Ok(_) => Some(line.trim().to_string()),
         }
     }
+
+    /// As [`Terminal::ask`] for a secret: what is typed is not shown.
+    pub fn ask_hidden(&self, question: &str) -> Option<String> {
+        if !self.input {
+            return None;
+        }
+        drop(write!(std::io::stderr(), "{question}"));
+        drop(std::io::stderr().flush());
+        ::console::Term::stderr().read_secure_line().ok().map(|line| line.trim().to_string())
+    }
 }

@@ -61,6 +61,16 @@ impl Workspace {
 
     /// Loads a folder for a command that can do without values: a variable that nothing gives one is unknown. Errors are among the warnings.
     pub fn load_without_values(root: &Path, files: &dyn FileSource, vars: &VarArgs) -> Result<Workspace, Failure> {
+        Self::load_partly(root, files, vars, vec![])
+    }
+
+    /// [`Workspace::load_without_values`], with these variables of the environment.
+    pub fn load_partly(
+        root: &Path,
+        files: &dyn FileSource,
+        vars: &VarArgs,
+        environment: Vec<(String, String)>,
+    ) -> Result<Workspace, Failure> {
         let (config, mut diagnostics) = config::load(root, files);
         let Some(mut config) = config else { return Err(Failure { diagnostics, sources: Sources::default() }) };
         let (graph, found) = Graph::build(&config);
@@ -68,7 +78,7 @@ impl Workspace {
         let host = DiskHost::new(false);
         let cx = EvalContext::new(&host, root, root);
         let module = Arc::clone(&config.root);
-        let (given, found) = variables::collect(root, files, vars, [], &module, &mut config.sources, &cx);
+        let (given, found) = variables::collect(root, files, vars, environment, &module, &mut config.sources, &cx);
         diagnostics.append(found);
         let values = module.variables.iter().map(|(name, v)| {
             let value = match (given.get(name), v.default.is_some()) {
@@ -172,6 +182,11 @@ pub fn state_dir(root: &Path, module: &Module) -> Result<PathBuf, Diagnostic> {
     }
 }
 
+/// The variables of the environment that are text.
+pub fn environment() -> Vec<(String, String)> {
+    std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect()
+}
+
 /// The value of every root variable. Where nothing gives one, it is asked for on a terminal.
 fn collect(
     root: &Path,
@@ -180,7 +195,6 @@ fn collect(
     files: &dyn FileSource,
     terminal: &Terminal,
 ) -> (BTreeMap<Arc<str>, Value>, Diagnostics) {
-    let environment = || std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
     let host = DiskHost::new(false);
     let cx = EvalContext::new(&host, root, root);
     let module = Arc::clone(&config.root);
@@ -188,7 +202,10 @@ fn collect(
     let mut asked = vars.clone();
     for variable in variables::missing(&module, &given) {
         let about = variable.description.as_deref().map(|d| format!("  {d}\n")).unwrap_or_default();
-        let Some(text) = terminal.ask(&format!("var.{}\n{about}  Enter a value: ", variable.name.name)) else { break };
+        let question = format!("var.{}\n{about}\n  Enter a value: ", variable.name.name);
+        let answer = if variable.sensitive { terminal.ask_hidden(&question) } else { terminal.ask(&question) };
+        let Some(text) = answer else { break };
+        terminal.note("");
         asked.push(variables::VarArg::Assign { name: variable.name.name.to_string(), text });
     }
     if asked.len() > vars.len() {

@@ -277,7 +277,8 @@ impl Scope for ModuleScope<'_, '_> {
         let names: Vec<&str> = std::iter::once(&*root.name).chain(attrs).collect();
         let nothing = Module::default();
         let module = self.world.module(&self.module).map_or(&nothing, |m| m.module);
-        Err(undeclared(module, &names).at(root.span))
+        // The place is the whole reference: whoever asks knows it.
+        Err(undeclared(module, &names))
     }
 
     fn names(&self) -> Vec<String> {

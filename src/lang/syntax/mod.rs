@@ -8,6 +8,8 @@ mod convert;
 mod scan;
 mod template;
 
+use std::ops::Range;
+
 use hcl_edit::Span as _;
 
 use crate::diag::codes::lang::SYNTAX;
@@ -19,7 +21,7 @@ const MAX_TEXT: usize = 256 << 20;
 
 /// Parses a file's content. On a syntax error the body is `None`.
 pub fn parse_body(text: &str, source: SourceId) -> (Option<Body>, Diagnostics) {
-    parse(text, source, false, |text, cx| match hcl_edit::parser::parse_body(text) {
+    parse(text, source, false, true, |text, cx| match hcl_edit::parser::parse_body(text) {
         Ok(body) => Ok(cx.body(&body, 0..text.len())),
         Err(e) => Err(syntax_error(&e, text, source)),
     })
@@ -27,7 +29,7 @@ pub fn parse_body(text: &str, source: SourceId) -> (Option<Body>, Diagnostics) {
 
 /// Parses one expression.
 pub fn parse_expr(text: &str, source: SourceId) -> (Option<Expr>, Diagnostics) {
-    parse(text, source, false, |text, cx| {
+    parse(text, source, false, false, |text, cx| {
         let trimmed = text.trim_end();
         let start = trimmed.len() - trimmed.trim_start().len();
         // Leading blank text is kept out of the parser's way but in the spans.
@@ -45,9 +47,14 @@ pub fn parse_expr(text: &str, source: SourceId) -> (Option<Expr>, Diagnostics) {
     })
 }
 
+/// Whether more lines can make an expression of this text: a bracket, a template sequence or a heredoc is open at its end.
+pub fn is_open(text: &str) -> bool {
+    scan::is_open(text)
+}
+
 /// Parses a whole text as a template (the content of a template file).
 pub fn parse_template(text: &str, source: SourceId) -> (Option<Expr>, Diagnostics) {
-    parse(text, source, true, |text, cx| match hcl_edit::parser::parse_template(text) {
+    parse(text, source, true, true, |text, cx| match hcl_edit::parser::parse_template(text) {
         Ok(t) => {
             let span = t.span().unwrap_or(0..text.len());
             Ok(template_expr(cx.template(&t, template::Mode::Bare), cx.span(Some(span))))
@@ -70,6 +77,7 @@ fn parse<T>(
     text: &str,
     source: SourceId,
     template: bool,
+    comments: bool,
     run: impl FnOnce(&str, &mut convert::Context<'_>) -> Result<T, Diagnostic>,
 ) -> (Option<T>, Diagnostics) {
     let mut diags = Diagnostics::new();
@@ -77,15 +85,15 @@ fn parse<T>(
         diags.push(Diagnostic::error(SYNTAX, "The text is larger than 256 MiB."));
         return (None, diags);
     }
-    let hidden = match scan::check(text, source, template) {
-        Ok(hidden) => hidden,
+    let found = match scan::check(text, source, template) {
+        Ok(found) => found,
         Err(d) => {
             diags.push(d);
             return (None, diags);
         }
     };
     let mut cx = convert::Context::new(text, source);
-    match run(&without(text, &hidden), &mut cx) {
+    match run(&without(text, &found.hidden, if comments { &[] } else { &found.comments }), &mut cx) {
         Ok(tree) => {
             let found = cx.into_diagnostics();
             let failed = found.has_errors();
@@ -99,14 +107,17 @@ fn parse<T>(
     }
 }
 
-/// The text with zeros in these places: numbers and literals are taken from the original text, the parser only needs to get past them.
-fn without<'a>(text: &'a str, places: &[std::ops::Range<usize>]) -> std::borrow::Cow<'a, str> {
-    if places.is_empty() {
+/// The text with zeros or blanks in these places: numbers and literals are taken from the original text, the parser only needs to get past
+/// them; and it knows no comments around a lone expression.
+fn without<'a>(text: &'a str, zeros: &[Range<usize>], blanks: &[Range<usize>]) -> std::borrow::Cow<'a, str> {
+    if zeros.is_empty() && blanks.is_empty() {
         return text.into();
     }
     let mut out = text.to_string();
-    for p in places {
-        out.replace_range(p.clone(), &"0".repeat(p.len()));
+    for (places, with) in [(zeros, "0"), (blanks, " ")] {
+        for p in places {
+            out.replace_range(p.clone(), &with.repeat(p.len()));
+        }
     }
     out.into()
 }

@@ -27,34 +27,70 @@ struct Scan<'a> {
     source: SourceId,
     stack: Vec<Mode>,
     hidden: Vec<Range<usize>>,
+    comments: Vec<Range<usize>>,
+    /// The text ends inside a heredoc.
+    in_heredoc: bool,
 }
 
-/// Checks a text. The first problem found is returned; else the places that are to be hidden from the parser,
-/// which would stumble over them: numbers beyond 64-bit floats, and heredoc lines that only start like the end marker.
-pub fn check(text: &str, source: SourceId, template: bool) -> Result<Vec<Range<usize>>, Diagnostic> {
-    let top = if template { Mode::Bare } else { Mode::Code(None) };
-    let mut scan = Scan { text, bytes: text.as_bytes(), at: 0, source, stack: vec![top], hidden: vec![] };
-    while scan.at < scan.bytes.len() {
-        match scan.stack.last().copied().unwrap_or(top) {
-            Mode::Code(_) | Mode::Interp(_) => scan.code()?,
-            Mode::Quoted(start) => scan.quoted(start)?,
-            Mode::Bare => scan.literal(),
-        }
-        if scan.stack.len() > MAX_DEPTH {
-            return Err(Diagnostic::error(NESTING, format!("Brackets and templates are nested more than {MAX_DEPTH} deep."))
-                .at(scan.span(scan.at.saturating_sub(1), scan.at))
-                .hint("Move inner parts into locals."));
-        }
+/// What a scan found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The places that are to be hidden from the parser, which would stumble over them: numbers beyond 64-bit floats, and heredoc lines
+    /// that only start like the end marker.
+    pub hidden: Vec<Range<usize>>,
+    /// The comments outside of all brackets.
+    pub comments: Vec<Range<usize>>,
+}
+
+/// Checks a text. The first problem found is returned.
+pub fn check(text: &str, source: SourceId, template: bool) -> Result<Found, Diagnostic> {
+    let mut scan = Scan::new(text, source, if template { Mode::Bare } else { Mode::Code(None) });
+    scan.all()?;
+    scan.end()
+}
+
+/// Whether more lines can make the text whole: a bracket, a template sequence or a heredoc is open at its end.
+pub fn is_open(text: &str) -> bool {
+    let mut scan = Scan::new(text, SourceId(0), Mode::Code(None));
+    match scan.all() {
+        Ok(()) => matches!(scan.stack.last(), Some(Mode::Code(Some(_)) | Mode::Interp(_))),
+        Err(_) => scan.in_heredoc,
     }
-    match scan.stack.last() {
-        Some(Mode::Quoted(start)) => Err(scan.unterminated_string(*start)),
-        Some(Mode::Interp(start)) => Err(scan
-            .error(text.len(), text.len(), "The template sequence that starts with \"${\" or \"%{\" is not closed by \"}\".")
-            .also(scan.span(*start, start + 2), "opened here")),
-        Some(Mode::Code(Some((start, open)))) => Err(scan
-            .error(text.len(), text.len(), format!("The bracket {:?} is never closed.", *open as char))
-            .also(scan.span(*start, start + 1), "opened here")),
-        _ => Ok(scan.hidden),
+}
+
+impl<'a> Scan<'a> {
+    fn new(text: &'a str, source: SourceId, top: Mode) -> Self {
+        Scan { text, bytes: text.as_bytes(), at: 0, source, stack: vec![top], hidden: vec![], comments: vec![], in_heredoc: false }
+    }
+
+    fn all(&mut self) -> Result<(), Diagnostic> {
+        while let (Some(mode), true) = (self.stack.last().copied(), self.at < self.bytes.len()) {
+            match mode {
+                Mode::Code(_) | Mode::Interp(_) => self.code()?,
+                Mode::Quoted(start) => self.quoted(start)?,
+                Mode::Bare => self.literal(),
+            }
+            if self.stack.len() > MAX_DEPTH {
+                return Err(Diagnostic::error(NESTING, format!("Brackets and templates are nested more than {MAX_DEPTH} deep."))
+                    .at(self.span(self.at.saturating_sub(1), self.at))
+                    .hint("Move inner parts into locals."));
+            }
+        }
+        Ok(())
+    }
+
+    fn end(self) -> Result<Found, Diagnostic> {
+        let end = self.text.len();
+        match self.stack.last() {
+            Some(Mode::Quoted(start)) => Err(self.unterminated_string(*start)),
+            Some(Mode::Interp(start)) => Err(self
+                .error(end, end, "The template sequence that starts with \"${\" or \"%{\" is not closed by \"}\".")
+                .also(self.span(*start, start + 2), "opened here")),
+            Some(Mode::Code(Some((start, open)))) => Err(self
+                .error(end, end, format!("The bracket {:?} is never closed.", *open as char))
+                .also(self.span(*start, start + 1), "opened here")),
+            _ => Ok(Found { hidden: self.hidden, comments: self.comments }),
+        }
     }
 }
 
@@ -93,13 +129,14 @@ impl Scan<'_> {
     fn code(&mut self) -> Result<(), Diagnostic> {
         let start = self.at;
         match self.bytes[start] {
-            b'#' => self.skip_line(),
-            b'/' if self.starts("//") => self.skip_line(),
+            b'#' => self.comment(),
+            b'/' if self.starts("//") => self.comment(),
             b'/' if self.starts("/*") => {
                 if !self.text[start + 2..].contains("*/") {
                     return Err(self.error(start, start + 2, "The comment that starts here is never closed by \"*/\"."));
                 }
                 self.skip_to("*/", start + 2);
+                self.note_comment(start);
             }
             b'.' if self.dangling_dot() => {
                 return Err(self.error(start, start + 1, "A name or an index must follow the dot on the same line."));
@@ -120,6 +157,19 @@ impl Scan<'_> {
             _ => self.at += 1,
         }
         Ok(())
+    }
+
+    /// Steps over a comment to the end of its line.
+    fn comment(&mut self) {
+        let start = self.at;
+        self.skip_line();
+        self.note_comment(start);
+    }
+
+    fn note_comment(&mut self, start: usize) {
+        if self.stack.len() == 1 {
+            self.comments.push(start..self.at);
+        }
     }
 
     /// Whether a dot stands at the end of a line, where line breaks end the expression.
@@ -252,6 +302,7 @@ impl Scan<'_> {
             self.literal();
         }
         let end = self.text.len();
+        self.in_heredoc = true;
         Err(self
             .error(end, end, format!("The heredoc is not closed: no line consists of {marker:?} alone."))
             .also(self.span(start, line_end), "opened here"))

@@ -18,6 +18,7 @@ use crate::lang::config::variables::{self, Given, GivenValues, VarArg};
 use crate::lang::config::{self, Config, DiskFiles, FileSource, Module, Output, ProviderBlock};
 use crate::lang::eval::{EvalContext, eval};
 use crate::ops::live::DiskHost;
+use crate::ops::workspace::environment;
 use crate::resource::registry::{Entry, unknown_attribute};
 use crate::schema::AttrType;
 use crate::value::convert::convert;
@@ -138,10 +139,10 @@ impl Preparing<'_> {
     fn variables(&mut self, config: &mut Config, file: &TestFile, run: &TestRun) -> (BTreeMap<Arc<str>, Value>, BTreeMap<Arc<str>, Value>) {
         let module = Arc::clone(&config.root);
         let cx = EvalContext::new(self.host, self.dir, self.dir);
-        let environment = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
         let mut args: Vec<VarArg> = self.test_variable_files().into_iter().map(VarArg::File).collect();
         args.extend(self.request.vars.iter().cloned());
-        let (mut given, found) = variables::collect(&self.request.root, &DiskFiles, &args, environment, &module, &mut config.sources, &cx);
+        let (mut given, found) =
+            variables::collect(&self.request.root, &DiskFiles, &args, environment(), &module, &mut config.sources, &cx);
         // One set of values serves several modules: that one of them does not declare a variable is no fault.
         self.diags.extend(found.into_iter().filter(|d| d.code != config_codes::UNDECLARED_VARIABLE));
         let mut known: BTreeMap<Arc<str>, Value> = given.iter().map(|(n, g)| (n.clone(), g.value.clone())).collect();
