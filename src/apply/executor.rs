@@ -22,8 +22,10 @@ use crate::lang::config::ResourceBlock;
 use crate::lang::eval::body;
 use crate::plan::conditions;
 use crate::plan::diff::{self, decide};
+use crate::plan::evaluate;
+use crate::plan::objects;
 use crate::plan::steps::{Execution, Work};
-use crate::plan::walk::{self, Inputs};
+use crate::plan::walk::Inputs;
 use crate::plan::world::World;
 use crate::plan::{Action, Change, Plan, Reason, RunMode};
 use crate::resource::{Private, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb, registry};
@@ -342,12 +344,12 @@ impl<'a, 'w> Run<'a, 'w> {
         let planned = match verb {
             Some(Verb::Delete) => None,
             _ if c.deferred => Some(self.evaluate_again(c, resource)?),
-            _ => c.planned.as_ref().map(|v| walk::hydrate(v, resource, &current)),
+            _ => c.planned.as_ref().map(|v| objects::hydrate(v, resource, &current)),
         };
         let replaced = verb == Some(Verb::Create);
         Ok(StepRequest {
             addr: c.addr.clone(),
-            prior: if replaced { None } else { c.prior.as_ref().map(|v| walk::hydrate(v, resource, &current)) },
+            prior: if replaced { None } else { c.prior.as_ref().map(|v| objects::hydrate(v, resource, &current)) },
             planned,
             private: if replaced { Private::Null } else { c.private.clone() },
             timeout,
@@ -361,7 +363,7 @@ impl<'a, 'w> Run<'a, 'w> {
         let block = module.resources.get(&(r.mode, r.type_name.clone(), r.name.clone())).ok_or_else(missing)?;
         let each = self.world.expansion(r).and_then(|e| e.each(&c.addr.key));
         let scope = self.world.scope(&r.module).repeated(c.addr.key.clone(), each);
-        let cx = walk::context(self.cx.inputs, &module.dir);
+        let cx = evaluate::context(self.cx.inputs, &module.dir);
         let mut diags = Diagnostics::new();
         for p in &block.lifecycle.preconditions {
             conditions::condition(p, &scope, &cx, &mut diags);
@@ -369,7 +371,7 @@ impl<'a, 'w> Run<'a, 'w> {
         let config = body::decode(&block.body, &resource.schema().body, &scope, &cx, &mut diags);
         resource.validate(&config, &mut diags);
         let located = |diags: Diagnostics| {
-            diags.into_iter().map(|d| walk::locate(d, block, &c.addr)).fold(Diagnostics::new(), |mut all, d| {
+            diags.into_iter().map(|d| objects::locate(d, block, &c.addr)).fold(Diagnostics::new(), |mut all, d| {
                 all.push(d);
                 all
             })
@@ -435,14 +437,14 @@ impl<'a, 'w> Run<'a, 'w> {
             return true;
         };
         let each = self.world.expansion(r).and_then(|e| e.each(&c.addr.key));
-        let this = walk::with_origin(value, &c.addr);
+        let this = objects::with_origin(value, &c.addr);
         let scope = self.world.scope(&r.module).repeated(c.addr.key.clone(), each).with_self(this);
-        let cx = walk::context(self.cx.inputs, &module.dir);
+        let cx = evaluate::context(self.cx.inputs, &module.dir);
         let mut found = Diagnostics::new();
         for p in &block.lifecycle.postconditions {
             conditions::condition(p, &scope, &cx, &mut found);
         }
-        let soft = |d: Diagnostic| walk::softened(d.on(&c.addr), block);
+        let soft = |d: Diagnostic| objects::softened(d.on(&c.addr), block);
         let ok = !found.has_errors() || block.in_check.is_some();
         self.done.diagnostics.extend(found.into_iter().map(soft));
         ok
@@ -463,14 +465,14 @@ impl<'a, 'w> Run<'a, 'w> {
         let c = self.change(node);
         self.touched.insert(c.addr.resource.clone());
         if let (Some((value, _)), true) = (&result.object, verb != Some(Verb::Delete)) {
-            let value = walk::with_origin(value, &c.addr);
+            let value = objects::with_origin(value, &c.addr);
             self.values.entry(c.addr.resource.clone()).or_default().insert(c.addr.key.clone(), value);
         }
         if let Some(d) = result.error {
             let block = self.block_of(c);
             let d = d.on(&c.addr).at(block.map(|b| b.span));
             self.done.diagnostics.push(match block {
-                Some(b) => walk::softened(d, b),
+                Some(b) => objects::softened(d, b),
                 None => d,
             });
         }
@@ -526,7 +528,7 @@ impl<'a, 'w> Run<'a, 'w> {
         for (_, id) in affected {
             let node = graph.node(id).clone();
             for module in self.world.module_instances(&node.module) {
-                walk::evaluate_node(&mut self.world, self.cx.inputs, &node, &module, &mut found);
+                evaluate::evaluate_node(&mut self.world, self.cx.inputs, &node, &module, &mut found);
             }
         }
         let condition = |d: &Diagnostic| d.code == plan_codes::CONDITION || d.code == config_codes::VALIDATION_FAILED;

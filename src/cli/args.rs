@@ -6,7 +6,8 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 fn duration(text: &str) -> Result<Duration, String> {
-    crate::plan::walk::duration_ms(text).map(Duration::from_millis).ok_or_else(|| "a duration is expected, such as 30s or 5m".into())
+    let ms = crate::lang::functions::streamform::milliseconds(text).and_then(|n| u64::try_from(n).ok());
+    ms.map(Duration::from_millis).ok_or_else(|| "a duration is expected, such as 30s or 5m".into())
 }
 
 /// Declarative provisioning of Kafka clusters, Connect, connectors, topics, ACLs and secrets from HCL.

@@ -16,6 +16,7 @@ use crate::lang::config::DiskFiles;
 use crate::lang::eval::eval;
 use crate::lang::syntax::{is_open, parse_expr};
 use crate::plan::Options;
+use crate::plan::evaluate;
 use crate::plan::walk::{self, Inputs};
 use crate::plan::world::World;
 use crate::state::StateStore;
@@ -113,7 +114,7 @@ impl Evaluation<'_> {
             ExprKind::Call { name, args, .. } if &*name.name == "type" && args.len() == 1 => args.first(),
             _ => None,
         };
-        let cx = walk::context(self.inputs, &self.inputs.config.root.dir);
+        let cx = evaluate::context(self.inputs, &self.inputs.config.root.dir);
         let value = eval(inner.unwrap_or(&expr), &self.world.scope(&ModulePath::root()), &cx, &mut diags);
         if diags.has_errors() {
             return Answer::Wrong(diags, sources);

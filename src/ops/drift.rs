@@ -13,6 +13,7 @@ use crate::addr::Mode;
 use crate::apply::Silent;
 use crate::diag::Diagnostics;
 use crate::lang::config::DiskFiles;
+use crate::plan::objects;
 use crate::plan::walk;
 use crate::plan::{Action, Options, Plan, Reason};
 use crate::resource::registry;
@@ -80,7 +81,7 @@ async fn find_strays(plan: &Plan, session: &crate::resource::Session, diagnostic
             }
         }
         if matches!(&*c.addr.resource.type_name, "kafka_cluster" | "kafka_connect") && c.action != Action::Create {
-            parents.insert(c.addr.to_string(), walk::with_origin(object, &c.addr));
+            parents.insert(c.addr.to_string(), objects::with_origin(object, &c.addr));
         }
     }
     let kept = |c: &crate::plan::Change| Some(registry::find(Mode::Managed, &c.addr.resource.type_name)?.keeps(c.prior.as_ref()?));

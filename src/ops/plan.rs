@@ -109,7 +109,7 @@ pub fn check_targets(ws: &Workspace, snapshot: &Snapshot, options: &Options) -> 
     let replace = options.replace.iter().map(|a| Target::Instance(a.clone()));
     for target in options.targets.iter().chain(&options.excludes).cloned().chain(replace) {
         let in_state = snapshot.records.keys().any(|a| target.contains(a));
-        let in_config = ws.graph.ids().any(|id| walk::target_hits(&target, ws.graph.node(id)));
+        let in_config = ws.graph.ids().any(|id| walk::select::target_hits(&target, ws.graph.node(id)));
         if !in_state && !in_config {
             let names: Vec<String> = ws.graph.ids().map(|id| ws.graph.node(id).to_string()).collect();
             let d = Diagnostic::error(codes::NO_TARGET, format!("Nothing in the configuration or the state is at {target}."));

@@ -12,7 +12,8 @@ use crate::lang::eval::{EvalContext, Scope, eval, values_in};
 use crate::value::convert::convert;
 use crate::value::{Type, Value};
 
-use super::walk::{Inputs, context};
+use super::evaluate::context;
+use super::walk::Inputs;
 use super::world::World;
 
 /// What a condition came to.

@@ -7,6 +7,8 @@
 
 pub mod conditions;
 pub mod diff;
+pub mod evaluate;
+pub mod objects;
 mod records;
 pub mod saved;
 pub mod steps;

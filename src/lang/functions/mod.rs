@@ -18,7 +18,7 @@ mod numeric;
 mod regex;
 mod sets;
 mod special;
-mod streamform;
+pub(crate) mod streamform;
 mod string;
 mod yaml_decode;
 mod yaml_encode;

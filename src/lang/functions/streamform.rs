@@ -70,8 +70,9 @@ fn result(n: i128) -> Result<Value, CallError> {
     Ok(Number::from(dashu_int::IBig::from(n)).into())
 }
 
-fn duration_ms(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
-    let ms = amounts(text(args, 0), |unit| {
+/// The milliseconds of a duration such as `7d`, `1h30m` or `500ms`, or `None` when it is none, or not of whole milliseconds.
+pub(crate) fn milliseconds(duration: &str) -> Option<i128> {
+    amounts(duration, |unit| {
         Some(match unit {
             "ms" => 1,
             "s" => 1_000,
@@ -81,8 +82,11 @@ fn duration_ms(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> 
             "w" => 604_800_000,
             _ => return None,
         })
-    });
-    result(ms.ok_or_else(|| {
+    })
+}
+
+fn duration_ms(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
+    result(milliseconds(text(args, 0)).ok_or_else(|| {
         CallError::arg(0, "not a duration of whole milliseconds: use numbers with the units ms, s, m, h, d or w, as in \"7d\" or \"1h30m\"")
     })?)
 }

@@ -1,0 +1,62 @@
+//! Objects of resource instances as values: their addresses, the present objects behind their references, where their errors are.
+
+use super::conditions;
+use std::sync::Arc;
+
+use crate::addr::InstanceAddr;
+use crate::diag::Diagnostic;
+use crate::lang::config::ResourceBlock;
+use crate::lang::eval::body;
+use crate::resource::{ATTR_PATH, ResourceType};
+use crate::schema::AttrType;
+use crate::value::{Repr, Value};
+
+/// Gives a resource's object its address, so that a reference to it is recognised.
+pub fn with_origin(value: &Value, addr: &InstanceAddr) -> Value {
+    match value.repr() {
+        Repr::Object(o) => Value::object_of(o.attrs.clone(), Some(Arc::new(addr.clone()))).mark(value.marks()),
+        _ => value.clone(),
+    }
+}
+
+/// Puts current objects behind the references of an object.
+pub fn hydrate(value: &Value, resource: &dyn ResourceType, current: &dyn Fn(&InstanceAddr) -> Option<Value>) -> Value {
+    hydrate_body(value, &resource.schema().body, current)
+}
+
+fn hydrate_body(value: &Value, body: &crate::schema::Body, current: &dyn Fn(&InstanceAddr) -> Option<Value>) -> Value {
+    let Some(map) = value.as_map() else { return value.clone() };
+    let mut out = map.clone();
+    for a in body.attributes.iter().filter(|a| matches!(a.ty, AttrType::Ref(_))) {
+        if let Some(now) = map.get(a.name).and_then(Value::origin).and_then(|o| current(o)) {
+            out.insert(a.name.into(), now);
+        }
+    }
+    for b in &body.blocks {
+        let Some(inner) = map.get(b.name) else { continue };
+        let each = |v: &Value| hydrate_body(v, &b.body, current);
+        let now = match inner.repr() {
+            Repr::List(l) => Value::list(l.elem.clone(), l.items.iter().map(each).collect()),
+            Repr::Map(m) => Value::map(m.elem.clone(), m.items.iter().map(|(k, v)| (k.clone(), each(v))).collect()),
+            Repr::Object(_) => each(inner),
+            _ => continue,
+        };
+        out.insert(b.name.into(), now);
+    }
+    let origin = value.origin().cloned();
+    Value::object_of(out, origin).mark(value.marks())
+}
+
+/// Turns an attribute path into a span, and names the instance.
+pub fn locate(mut d: Diagnostic, block: &ResourceBlock, addr: &InstanceAddr) -> Diagnostic {
+    if let Some(i) = d.values.iter().position(|(k, _)| k == ATTR_PATH) {
+        let (_, path) = d.values.remove(i);
+        d = d.at(body::attr_span(&block.body, &path));
+    }
+    d.at(block.span).on(addr)
+}
+
+/// What is wrong with the data block of a `check` is a warning.
+pub fn softened(d: Diagnostic, block: &ResourceBlock) -> Diagnostic {
+    if block.in_check.is_some() { conditions::as_warning(d) } else { d }
+}

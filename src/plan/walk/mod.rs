@@ -1,0 +1,340 @@
+//! The walk that makes a plan: over the graph in order, wave by wave.
+//!
+//! Variables, locals, outputs and module calls are evaluated as soon as what they need is known. Resource blocks that become ready together
+//! are one wave: their instances are expanded, everything recorded of their types is read in one batched request per type
+//! (not per wave: the first wave that needs a type reads all of it), and each instance is decided by [`diff`].
+
+mod gone;
+mod instance;
+mod read;
+pub mod select;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::addr::{InstanceAddr, InstanceKey, Mode, ModulePath, ResourceAddr};
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::graph::{Graph, Node, NodeId, NodeKind};
+use crate::lang::ast::ExprKind;
+use crate::lang::config::{Config, ResourceBlock};
+use crate::lang::eval::body;
+use crate::lang::host::Host;
+use crate::plan::conditions::{self, condition};
+use crate::plan::diff;
+use crate::plan::evaluate::{context, evaluate_node, repetition};
+use crate::plan::objects::{locate, softened};
+use crate::plan::records::{self, Known};
+use crate::plan::world::{Expansion, World};
+use crate::plan::{Action, Change, Options, OutputChange, Plan, RunMode};
+use crate::resource::{Observed, Private, ReadRequest, ResourceType, StepRequest, registry};
+use crate::state::Snapshot;
+use crate::value::Value;
+
+/// Where the walk gets what exists: the real systems, or a recording of what they said.
+#[async_trait]
+pub trait Observer: Send + Sync {
+    /// Reads many objects of one type, results in the order of the requests.
+    async fn read(&self, mode: Mode, type_name: &str, requests: Vec<ReadRequest>) -> Vec<Result<Observed, Diagnostic>>;
+
+    /// Finds an object by import id.
+    async fn import(&self, addr: &InstanceAddr, id: &str, config: Option<&Value>) -> Result<(Value, Private), Diagnostic>;
+
+    /// Asks the real systems what they think of the changes; diagnostics in the order of the requests.
+    async fn probe(&self, type_name: &str, requests: Vec<StepRequest>) -> Vec<Diagnostics>;
+}
+
+/// What a walk starts from.
+pub struct Inputs<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// Its graph, without cycles.
+    pub graph: &'a Graph,
+    /// Values of the root variables that were given (not the defaults).
+    pub variables: &'a BTreeMap<Arc<str>, Value>,
+    /// The resource types.
+    pub types: &'a [registry::Entry],
+    /// The state.
+    pub snapshot: &'a Snapshot,
+    /// The choices of this run.
+    pub options: &'a Options,
+    /// The keyed digest of the state's store.
+    pub digest: &'a (dyn Fn(&Value) -> [u8; 32] + Sync),
+    /// Files, clock, randomness.
+    pub host: &'a dyn Host,
+    /// What exists.
+    pub observer: &'a dyn Observer,
+}
+
+/// What a walk gives.
+pub struct Outcome<'a> {
+    /// The plan; not to be applied when there are errors.
+    pub plan: Plan,
+    /// The values at its end, with unknown parts.
+    pub world: World<'a>,
+    /// What was found wrong.
+    pub diagnostics: Diagnostics,
+    /// What was read, for a saved plan.
+    pub observed: BTreeMap<InstanceAddr, Observed>,
+}
+
+/// Walks.
+pub async fn walk<'a>(inputs: &'a Inputs<'a>) -> Outcome<'a> {
+    let mut w = Walker {
+        inputs,
+        world: World::new(inputs.config),
+        known: records::gather(inputs.config, inputs.snapshot),
+        observed: BTreeMap::new(),
+        refreshed: HashSet::new(),
+        plan: Plan { mode: inputs.options.mode, ..Plan::default() },
+        diags: Diagnostics::new(),
+        selected: None,
+        in_config: HashSet::new(),
+        keys: HashMap::new(),
+        imports: HashMap::new(),
+        changed: HashSet::new(),
+    };
+    w.selected = w.select();
+    w.run().await;
+    Outcome { plan: w.plan, world: w.world, diagnostics: w.diags.distinct(), observed: w.observed }
+}
+
+struct Walker<'a> {
+    inputs: &'a Inputs<'a>,
+    world: World<'a>,
+    known: BTreeMap<InstanceAddr, Known>,
+    observed: BTreeMap<InstanceAddr, Observed>,
+    /// Types whose recorded objects were all read.
+    refreshed: HashSet<Arc<str>>,
+    plan: Plan,
+    diags: Diagnostics,
+    /// The blocks that `-target` and `-exclude` leave in; `None` = all.
+    selected: Option<HashSet<NodeId>>,
+    in_config: HashSet<InstanceAddr>,
+    /// Natural keys seen, to find two blocks that mean one object.
+    keys: HashMap<String, InstanceAddr>,
+    imports: HashMap<InstanceAddr, String>,
+    /// Blocks with an instance that changes.
+    changed: HashSet<ResourceAddr>,
+}
+
+/// One instance of a resource block on its way through a wave.
+struct Pending<'a> {
+    addr: InstanceAddr,
+    block: &'a ResourceBlock,
+    resource: &'static dyn ResourceType,
+    config: Value,
+    dependencies: Vec<ResourceAddr>,
+    /// Neither `-target` nor `-exclude` leave it out.
+    selected: bool,
+    each: Option<Value>,
+}
+
+impl<'a> Walker<'a> {
+    async fn run(&mut self) {
+        let graph = self.inputs.graph;
+        let needed_by = graph.needed_by();
+        let mut missing: Vec<usize> = graph.ids().map(|id| graph.needs(id).len()).collect();
+        let mut ready: Vec<NodeId> = graph.ids().filter(|id| missing[id.0] == 0).collect();
+        let mut wave: Vec<NodeId> = Vec::new();
+        let mut order: HashMap<ResourceAddr, usize> = HashMap::new();
+        loop {
+            let done = if let Some(id) = ready.pop() {
+                if matches!(graph.node(id).kind, NodeKind::Resource(..)) {
+                    wave.push(id);
+                    continue;
+                }
+                self.evaluate(id);
+                vec![id]
+            } else if !wave.is_empty() {
+                wave.sort();
+                let now = std::mem::take(&mut wave);
+                self.resources(&now, &mut order).await;
+                now
+            } else {
+                break;
+            };
+            for next in done.iter().flat_map(|id| &needed_by[id.0]) {
+                missing[next.0] -= 1;
+                if missing[next.0] == 0 {
+                    ready.push(*next);
+                }
+            }
+        }
+        self.orphans().await;
+        self.outputs();
+        if self.inputs.options.mode == RunMode::Destroy {
+            self.turn_to_destroy();
+        }
+        if self.inputs.options.mode == RunMode::Normal && !self.diags.has_errors() {
+            self.probe().await;
+        }
+        if self.inputs.options.mode != RunMode::Destroy {
+            self.diags.append(conditions::checks(&self.world, self.inputs, !self.diags.has_errors()));
+        }
+        let position = |c: &Change| order.get(&c.addr.resource).copied().unwrap_or(usize::MAX);
+        self.plan.changes.sort_by_cached_key(|c| (position(c), c.addr.clone()));
+    }
+
+    // --- values -----------------------------------------------------------------------------------------------------
+
+    fn evaluate(&mut self, id: NodeId) {
+        let node = self.inputs.graph.node(id).clone();
+        for module in self.world.module_instances(&node.module) {
+            self.evaluate_in(&node, &module);
+        }
+    }
+
+    fn evaluate_in(&mut self, node: &Node, module: &ModulePath) {
+        let mut diags = Diagnostics::new();
+        evaluate_node(&mut self.world, self.inputs, node, module, &mut diags);
+        self.diags.append(diags);
+    }
+
+    // --- resources --------------------------------------------------------------------------------------------------
+
+    async fn resources(&mut self, wave: &[NodeId], order: &mut HashMap<ResourceAddr, usize>) {
+        let mut pending: Vec<Pending<'a>> = Vec::new();
+        let mut blocks: Vec<(ResourceAddr, Expansion)> = Vec::new();
+        for id in wave {
+            let node = self.inputs.graph.node(*id).clone();
+            for module in self.world.module_instances(&node.module) {
+                let NodeKind::Resource(mode, t, n) = &node.kind else { continue };
+                let addr = ResourceAddr { module: module.clone(), mode: *mode, type_name: t.clone(), name: n.clone() };
+                order.insert(addr.clone(), id.0);
+                if let Some(expansion) = self.expand_block(*id, &addr, &mut pending) {
+                    blocks.push((addr, expansion));
+                }
+            }
+        }
+        self.read_imports(&pending);
+        self.refresh(&pending).await;
+        let mut values: HashMap<ResourceAddr, HashMap<Option<InstanceKey>, Value>> = HashMap::new();
+        let mut data: Vec<Pending<'a>> = Vec::new();
+        for p in pending {
+            self.in_config.insert(p.addr.clone());
+            if p.addr.resource.mode == Mode::Data {
+                data.push(p);
+                continue;
+            }
+            let value = self.instance(&p).await;
+            values.entry(p.addr.resource.clone()).or_default().insert(p.addr.key.clone(), value);
+        }
+        for (addr, value) in self.data_sources(data).await {
+            values.entry(addr.resource.clone()).or_default().insert(addr.key, value);
+        }
+        for (addr, expansion) in blocks {
+            let of = values.remove(&addr).unwrap_or_default();
+            self.world.set_block(addr, expansion, &of);
+        }
+    }
+
+    fn expand_block(&mut self, id: NodeId, addr: &ResourceAddr, pending: &mut Vec<Pending<'a>>) -> Option<Expansion> {
+        let module = self.world.module(&addr.module)?.module;
+        let block = module.resources.get(&(addr.mode, addr.type_name.clone(), addr.name.clone()))?;
+        let Some(resource) = registry::find_in(self.inputs.types, addr.mode, &addr.type_name) else {
+            self.diags.push(registry::unknown_type(addr, block.type_name.span));
+            return Some(Expansion::One);
+        };
+        let mut diags = Diagnostics::new();
+        let cx = context(self.inputs, &module.dir);
+        let expansion = repetition(&block.repetition, &self.world.scope(&addr.module), &cx, &mut diags);
+        for e in &block.lifecycle.ignore_changes {
+            let ExprKind::Traversal { root, .. } = &*e.kind else { continue };
+            diags.extend(registry::unknown_attribute(resource.schema(), &root.name).map(|d| d.at(e.span).on(addr)));
+        }
+        let dependencies = self.dependencies(id, addr);
+        let selected = self.selected.as_ref().is_none_or(|s| s.contains(&id));
+        for (key, each) in expansion.as_ref().map(Expansion::keys).unwrap_or_default() {
+            let scope = self.world.scope(&addr.module).repeated(key.clone(), each.clone());
+            let instance = addr.instance(key);
+            let mut own = Diagnostics::new();
+            for c in &block.lifecycle.preconditions {
+                condition(c, &scope, &cx, &mut own);
+            }
+            let config = body::decode(&block.body, &resource.schema().body, &scope, &cx, &mut own);
+            if !own.has_errors() {
+                resource.validate(&config, &mut own);
+            }
+            diags.extend(own.into_iter().map(|d| softened(locate(d, block, &instance), block)));
+            let selected = selected && self.selects(&instance, true);
+            pending.push(Pending { addr: instance, block, resource, config, dependencies: dependencies.clone(), selected, each });
+        }
+        self.diags.append(diags);
+        expansion.or(Some(Expansion::One))
+    }
+
+    /// The blocks that a block needs directly, in the module instances that they may lie in.
+    fn dependencies(&self, id: NodeId, addr: &ResourceAddr) -> Vec<ResourceAddr> {
+        let graph = self.inputs.graph;
+        let mut out = BTreeSet::new();
+        for dep in graph.resources_needed(id) {
+            let node = graph.node(dep);
+            let NodeKind::Resource(mode, t, n) = &node.kind else { continue };
+            let same = node.module == addr.module.without_keys();
+            let modules = if same { vec![addr.module.clone()] } else { self.world.module_instances(&node.module) };
+            out.extend(modules.into_iter().map(|module| ResourceAddr { module, mode: *mode, type_name: t.clone(), name: n.clone() }));
+        }
+        out.into_iter().collect()
+    }
+
+    // --- outputs, probes ----------------------------------------------------------------------------------------------
+
+    fn outputs(&mut self) {
+        let root = &self.inputs.config.root;
+        for (name, out) in &root.outputs {
+            let planned = self.world.get(&ModulePath::root(), &NodeKind::Output(name.clone())).cloned();
+            let recorded = self.inputs.snapshot.outputs.get(name).map(|o| o.value.clone());
+            let prior = match (&recorded, &planned) {
+                (Some(r), Some(p)) => Some(diff::rehydrate(r, p, self.inputs.digest)),
+                _ => recorded,
+            };
+            self.plan.outputs.insert(name.clone(), OutputChange { prior, planned, sensitive: out.sensitive });
+        }
+        for (name, old) in &self.inputs.snapshot.outputs {
+            let gone = OutputChange { prior: Some(old.value.clone()), planned: None, sensitive: old.sensitive };
+            self.plan.outputs.entry(name.clone()).or_insert(gone);
+        }
+        if self.selected.is_some() || self.inputs.options.mode == RunMode::RefreshOnly {
+            self.plan.outputs.retain(|_, o| o.planned.as_ref().is_some_and(Value::is_wholly_known));
+        }
+    }
+
+    async fn probe(&mut self) {
+        let mut by_type: BTreeMap<Arc<str>, Vec<(InstanceAddr, StepRequest)>> = BTreeMap::new();
+        for c in self.plan.changes.iter().filter(|c| matches!(c.action, Action::Create | Action::Update)) {
+            let request = StepRequest {
+                addr: c.addr.clone(),
+                prior: c.prior.clone(),
+                planned: c.planned.clone(),
+                private: c.private.clone(),
+                timeout: std::time::Duration::from_secs(60),
+            };
+            by_type.entry(c.addr.resource.type_name.clone()).or_default().push((c.addr.clone(), request));
+        }
+        for (t, requests) in by_type {
+            let (addrs, requests): (Vec<_>, Vec<_>) = requests.into_iter().unzip();
+            let results = self.inputs.observer.probe(&t, requests).await;
+            for (addr, found) in addrs.iter().zip(results) {
+                let block = self.block(addr);
+                self.diags.extend(found.into_iter().map(|d| match block {
+                    Some(b) => locate(d, b, addr),
+                    None => d.on(addr),
+                }));
+            }
+        }
+    }
+
+    fn block(&self, addr: &InstanceAddr) -> Option<&'a ResourceBlock> {
+        let module = self.world.module(&addr.resource.module)?.module;
+        module.resources.get(&(addr.resource.mode, addr.resource.type_name.clone(), addr.resource.name.clone()))
+    }
+}
+
+impl Pending<'_> {
+    /// Whether all of the configuration is known, the objects that it refers to included.
+    fn config_known(&self) -> bool {
+        self.config.is_wholly_known()
+    }
+}

@@ -1,0 +1,233 @@
+//! What the walk reads: recorded objects (one batch per type), data sources, and the targets of import blocks.
+
+use super::{Pending, Walker};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::addr::{InstanceAddr, Mode, ModulePath};
+use crate::diag::codes::plan as codes;
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::lang::ast::{Expr, ExprKind, Step};
+use crate::lang::config::Repetition;
+use crate::lang::eval::{EvalContext, Scope, eval};
+use crate::plan::diff;
+use crate::plan::evaluate::{context, repetition};
+use crate::plan::objects::{hydrate, softened, with_origin};
+use crate::plan::world::Expansion;
+use crate::plan::{Action, Change, Drift};
+use crate::resource::{Observed, Private, ReadRequest, ResourceType, registry};
+use crate::state::Record;
+use crate::value::{Type, Value};
+
+impl<'a> Walker<'a> {
+    /// Reads every recorded object of the types of this wave that was not read yet: one batch per type.
+    pub(super) async fn refresh(&mut self, pending: &[Pending<'a>]) {
+        let types: BTreeSet<Arc<str>> = pending.iter().map(|p| p.addr.resource.type_name.clone()).collect();
+        for t in types {
+            self.refresh_type(&t).await;
+        }
+    }
+
+    pub(super) async fn refresh_type(&mut self, type_name: &Arc<str>) {
+        let Some(resource) = registry::find_in(self.inputs.types, Mode::Managed, type_name) else { return };
+        if !self.refreshed.insert(type_name.clone()) {
+            return;
+        }
+        let due: Vec<(InstanceAddr, Arc<Record>)> = self
+            .known
+            .iter()
+            .filter(|(a, k)| {
+                a.resource.type_name == *type_name && !self.observed.contains_key(*a) && (self.inputs.options.refresh || k.in_doubt)
+            })
+            .map(|(a, k)| (a.clone(), Arc::clone(&k.record)))
+            .collect();
+        let requests: Vec<ReadRequest> = due
+            .iter()
+            .map(|(addr, r)| ReadRequest { addr: addr.clone(), prior: self.hydrate(&r.attributes, resource), private: r.private.clone() })
+            .collect();
+        if requests.is_empty() {
+            return;
+        }
+        let results = self.inputs.observer.read(Mode::Managed, type_name, requests).await;
+        let mut failed = Vec::new();
+        for ((addr, record), result) in due.into_iter().zip(results) {
+            match result {
+                Ok(seen) => {
+                    self.note_drift(&addr, &record, &seen, resource);
+                    self.observed.insert(addr, seen);
+                }
+                Err(d) => failed.push(d.on(&addr)),
+            }
+        }
+        self.diags.extend(once_each(failed));
+    }
+
+    pub(super) fn note_drift(&mut self, addr: &InstanceAddr, record: &Record, seen: &Observed, resource: &'static dyn ResourceType) {
+        if self.known.get(addr).is_some_and(|k| k.in_doubt) {
+            return;
+        }
+        let found = match seen {
+            Observed::Absent => None,
+            Observed::Present(v, _) => {
+                let was = diff::rehydrate(&record.attributes, v, self.inputs.digest);
+                if diff::changed_attributes(&resource.schema().body, &was, v).is_empty() {
+                    return;
+                }
+                Some(v.clone())
+            }
+        };
+        self.plan.drift.push(Drift { addr: addr.clone(), recorded: record.attributes.clone(), found });
+    }
+
+    /// Puts the current objects behind references that the state keeps as addresses.
+    pub(super) fn hydrate(&self, value: &Value, resource: &dyn ResourceType) -> Value {
+        hydrate(value, resource, &|addr| self.current(addr))
+    }
+
+    pub(super) fn current(&self, addr: &InstanceAddr) -> Option<Value> {
+        match self.observed.get(addr) {
+            Some(Observed::Present(v, _)) => Some(with_origin(v, addr)),
+            _ if addr.resource.mode == Mode::Data => self.world.instance(addr).or_else(|| self.recorded(addr)),
+            _ => self.recorded(addr),
+        }
+    }
+
+    pub(super) fn recorded(&self, addr: &InstanceAddr) -> Option<Value> {
+        self.known.get(addr).map(|k| with_origin(&k.record.attributes, addr))
+    }
+
+    pub(super) async fn data_sources(&mut self, pending: Vec<Pending<'a>>) -> Vec<(InstanceAddr, Value)> {
+        let mut out = Vec::new();
+        let mut by_type: BTreeMap<Arc<str>, Vec<Pending<'a>>> = BTreeMap::new();
+        for p in pending {
+            let waits = p.dependencies.iter().any(|d| d.mode == Mode::Managed && self.changed.contains(d))
+                && (!p.block.depends_on.is_empty() || p.block.in_check.is_some());
+            if p.config_known() && !waits && !self.diags.has_errors() {
+                by_type.entry(p.addr.resource.type_name.clone()).or_default().push(p);
+            } else {
+                out.push((p.addr.clone(), self.data_later(&p)));
+            }
+        }
+        for (t, ps) in by_type {
+            let request = |p: &Pending<'a>| ReadRequest { addr: p.addr.clone(), prior: p.config.clone(), private: Private::Null };
+            let results = self.inputs.observer.read(Mode::Data, &t, ps.iter().map(request).collect()).await;
+            for (p, result) in ps.iter().zip(results) {
+                out.push((p.addr.clone(), self.data_read(p, result)));
+            }
+        }
+        out
+    }
+
+    pub(super) fn data_read(&mut self, p: &Pending<'a>, result: Result<Observed, Diagnostic>) -> Value {
+        match result {
+            Ok(Observed::Present(v, private)) => {
+                let value = with_origin(&v, &p.addr);
+                self.observed.insert(p.addr.clone(), Observed::Present(value.clone(), private.clone()));
+                self.postconditions(p, &value);
+                self.keep(p, Some(value), private, vec![])
+            }
+            Ok(Observed::Absent) => {
+                let d = Diagnostic::error(codes::DATA_ABSENT, format!("{} does not exist.", p.addr));
+                self.diags.push(softened(d.on(&p.addr).at(p.block.span), p.block));
+                Value::unknown(Type::Dynamic)
+            }
+            Err(d) => {
+                self.diags.push(softened(d.on(&p.addr).at(p.block.span), p.block));
+                Value::unknown(Type::Dynamic)
+            }
+        }
+    }
+
+    pub(super) fn data_later(&mut self, p: &Pending<'a>) -> Value {
+        let planned = with_origin(&diff::propose(&p.resource.schema().body, None, &p.config), &p.addr);
+        self.plan.changes.push(Change {
+            addr: p.addr.clone(),
+            action: Action::Read,
+            reasons: vec![],
+            prior: None,
+            private: Private::Null,
+            planned: Some(planned.clone()),
+            effects: vec![],
+            data_loss: vec![],
+            dependencies: p.dependencies.clone(),
+            deferred: true,
+            protected: false,
+            timeouts: BTreeMap::new(),
+            create_before_destroy: false,
+            record_changes: false,
+        });
+        planned
+    }
+
+    pub(super) fn read_imports(&mut self, pending: &[Pending<'a>]) {
+        let root = &self.inputs.config.root;
+        if root.imports.is_empty() {
+            return;
+        }
+        let here: HashSet<&InstanceAddr> = pending.iter().map(|p| &p.addr).collect();
+        let cx = context(self.inputs, &root.dir);
+        let mut diags = Diagnostics::new();
+        for import in &root.imports {
+            let keys = match &import.for_each {
+                None => Some(Expansion::One),
+                Some(e) => repetition(&Repetition::ForEach(e.clone()), &self.world.scope(&ModulePath::root()), &cx, &mut diags),
+            };
+            for (key, each) in keys.map(|k| k.keys()).unwrap_or_default() {
+                let scope = self.world.scope(&ModulePath::root()).repeated(key, each);
+                let Some(to) = instance_of(&import.to, &scope, &cx, &mut diags) else { continue };
+                if !here.contains(&to) {
+                    continue;
+                }
+                match eval(&import.id, &scope, &cx, &mut diags).as_str() {
+                    Some(id) => drop(self.imports.insert(to, id.to_string())),
+                    None => diags
+                        .push(Diagnostic::error(codes::BAD_IMPORT, "The id of an import block must be a known string.").at(import.id.span)),
+                }
+            }
+        }
+        self.diags.append(diags);
+    }
+}
+
+fn instance_of(to: &Expr, scope: &dyn Scope, cx: &EvalContext<'_>, diags: &mut Diagnostics) -> Option<InstanceAddr> {
+    let ExprKind::Traversal { root, steps } = &*to.kind else { return None };
+    let mut text = root.name.to_string();
+    for s in steps {
+        match s {
+            Step::Attr(id) => text.push_str(&format!(".{}", id.name)),
+            Step::Index(e) => {
+                let v = eval(e, scope, cx, diags);
+                match (v.as_str(), v.as_i64()) {
+                    (Some(s), _) => text.push_str(&format!("[{}]", crate::addr::quote(s))),
+                    (_, Some(n)) => text.push_str(&format!("[{n}]")),
+                    _ => return None,
+                }
+            }
+            Step::AttrSplat(_) | Step::FullSplat(_) => return None,
+        }
+    }
+    match text.parse() {
+        Ok(addr) => Some(addr),
+        Err(e) => {
+            diags.push(Diagnostic::error(codes::BAD_IMPORT, format!("The target of an import block is not an address: {e}.")).at(to.span));
+            None
+        }
+    }
+}
+
+/// Keeps one of several equal diagnostics: a cluster that does not answer is said once, not once a topic.
+fn once_each(diags: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut seen: HashMap<(&'static str, String), usize> = HashMap::new();
+    let mut out: Vec<Diagnostic> = Vec::new();
+    for d in diags {
+        let key = (d.code.id, d.detail.clone());
+        match seen.get(&key) {
+            Some(_) => {}
+            None => {
+                seen.insert(key, out.len());
+                out.push(d);
+            }
+        }
+    }
+    out
+}

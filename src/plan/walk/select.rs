@@ -1,0 +1,83 @@
+//! What `-target` and `-exclude` leave in.
+
+use super::Walker;
+use std::collections::HashSet;
+
+use crate::addr::{InstanceAddr, ModulePath, ResourceAddr};
+use crate::graph::{Node, NodeId, NodeKind};
+use crate::plan::RunMode;
+
+impl<'a> Walker<'a> {
+    /// Whether an instance of a selected block is selected itself. Where a target names one instance of the block, only that one is;
+    /// what a target needs is taken whole; what is no longer in the configuration only by name.
+    pub(super) fn selects(&self, addr: &InstanceAddr, declared: bool) -> bool {
+        use crate::addr::Target;
+        let o = self.inputs.options;
+        if o.excludes.iter().any(|t| t.contains(addr)) {
+            return false;
+        }
+        if o.targets.is_empty() || o.targets.iter().any(|t| t.contains(addr)) {
+            return true;
+        }
+        let module = addr.resource.module.without_keys();
+        let another_is_named = o.targets.iter().any(|t| match t {
+            Target::Instance(i) => i.resource == addr.resource,
+            Target::Module(m) => keyed(m) && module.is_within(&m.without_keys()),
+            Target::Resource(_) => false,
+        });
+        !another_is_named && declared
+    }
+
+    /// The nodes that `-target` and `-exclude` leave in.
+    pub(super) fn select(&self) -> Option<HashSet<NodeId>> {
+        let o = self.inputs.options;
+        if o.targets.is_empty() && o.excludes.is_empty() {
+            return None;
+        }
+        let graph = self.inputs.graph;
+        let hits = |id: NodeId, targets: &[crate::addr::Target]| targets.iter().any(|t| target_hits(t, graph.node(id)));
+        let mut picked: HashSet<NodeId> = graph.ids().filter(|id| o.targets.is_empty() || hits(*id, &o.targets)).collect();
+        // A destroy takes along what needs a target; any other run takes along what a target needs.
+        let destroy = self.inputs.options.mode == RunMode::Destroy;
+        let next = if destroy { graph.needed_by() } else { graph.ids().map(|id| graph.needs(id).to_vec()).collect() };
+        close(&mut picked, &next);
+        let whole = |t: &&crate::addr::Target| match t {
+            crate::addr::Target::Instance(i) => i.key.is_none() && !keyed(&i.resource.module),
+            crate::addr::Target::Resource(r) => !keyed(&r.module),
+            crate::addr::Target::Module(m) => !keyed(m),
+        };
+        let whole: Vec<_> = o.excludes.iter().filter(whole).cloned().collect();
+        let mut out: HashSet<NodeId> = graph.ids().filter(|id| hits(*id, &whole)).collect();
+        close(&mut out, &graph.needed_by());
+        picked.retain(|id| !out.contains(id));
+        Some(picked)
+    }
+}
+
+/// Whether a path names single instances of a module.
+fn keyed(path: &ModulePath) -> bool {
+    path.0.iter().any(|s| s.key.is_some())
+}
+
+fn close(set: &mut HashSet<NodeId>, next: &[Vec<NodeId>]) {
+    let mut stack: Vec<NodeId> = set.iter().copied().collect();
+    while let Some(id) = stack.pop() {
+        for n in &next[id.0] {
+            if set.insert(*n) {
+                stack.push(*n);
+            }
+        }
+    }
+}
+
+/// Whether a target selects a block, or some instance of it.
+pub fn target_hits(target: &crate::addr::Target, node: &Node) -> bool {
+    use crate::addr::Target;
+    let NodeKind::Resource(mode, t, n) = &node.kind else { return false };
+    let block = |r: &ResourceAddr| r.mode == *mode && r.type_name == *t && r.name == *n && r.module.without_keys() == node.module;
+    match target {
+        Target::Module(m) => node.module.is_within(&m.without_keys()),
+        Target::Resource(r) => block(r),
+        Target::Instance(i) => block(&i.resource),
+    }
+}
