@@ -467,3 +467,54 @@ fn an_interrupt_ends_the_run_and_cleans_up() {
     s.shows(&["was interrupted", "run \"b\"... skip", "tearing down", "1 failed, 1 skipped"]).hides(&["left objects behind"]);
     assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0, "the temporary state stayed");
 }
+
+/// The course of each of these files, as `terraform test` 1.11 has it with `terraform_data` in place of `null_resource`.
+#[test]
+fn the_course_of_a_file_is_terraforms() {
+    let golden: serde_json::Value = serde_json::from_str(include_str!("golden/test_cases.json")).unwrap();
+    let text = |v: &serde_json::Value| v.as_str().unwrap().to_string();
+    let cases = golden["cases"].as_array().unwrap();
+    assert!(cases.len() >= 60);
+    let mut wrong = Vec::new();
+    for case in cases {
+        let lab = Lab::new(&text(&golden["main"]));
+        lab.write("m/main.hcl", &text(&golden["module"]));
+        lab.write("a.sftest.hcl", &text(&case["test"]));
+        let s = lab.run(&format!("test {}", text(&case["args"])));
+        let told = |l: &&str| ["  run ", "a.sftest.hcl...", "Success!", "Failure!"].iter().any(|start| l.starts_with(start));
+        let lines: Vec<&str> = s.stdout.lines().filter(told).collect();
+        let wanted: Vec<&str> = case["lines"].as_array().unwrap().iter().map(|l| l.as_str().unwrap()).collect();
+        if lines != wanted || i64::from(s.code) != case["exit"].as_i64().unwrap() {
+            wrong.push(format!("{}: wanted {wanted:#?}\n{}", text(&case["name"]), s.text));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_could_not_be_destroyed_is_listed_and_its_state_kept() {
+    let lab = Lab::new(
+        "resource \"null_resource\" \"slow\" {\n  delay_ms = 1200\n}\nresource \"null_resource\" \"after\" {\n  inputs = null_resource.slow.id\n}\n",
+    );
+    lab.write("a.sftest.hcl", "run \"a\" {}\n");
+    let dir = lab.path().join("tmp");
+    std::fs::create_dir(&dir).unwrap();
+    let mut child = lab.command(["test"]).env("TMPDIR", &dir).spawn().unwrap();
+    let mut stdout = std::io::BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("tearing down") {
+        line.clear();
+        assert_ne!(std::io::BufRead::read_line(&mut stdout, &mut line).unwrap(), 0, "it never came to tearing down");
+    }
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    signal(&child, "INT");
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    signal(&child, "INT");
+    let out = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(out.stderr).unwrap();
+    assert_eq!(out.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("a.sftest.hcl left objects behind") && stderr.contains("  - null_resource.slow"), "{stderr}");
+    assert!(!stderr.contains("null_resource.after"), "{stderr}");
+    let kept = std::fs::read_dir(&dir).unwrap().next().unwrap().unwrap().path();
+    assert!(stderr.contains(&kept.display().to_string()) && kept.join("state-0").exists(), "{stderr}");
+}

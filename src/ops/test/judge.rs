@@ -27,15 +27,19 @@ impl Expected {
         self.items.iter_mut().find(|(a, ..)| address == a || address.strip_prefix(a.as_str()).is_some_and(|rest| rest.starts_with('[')))
     }
 
-    /// Takes out the failures that were expected. What a check says without being expected is an error here.
+    /// Takes out the failures that were expected. What a check says without being expected is an error here, also that it cannot be judged
+    /// yet.
     pub fn take(&mut self, found: Diagnostics) -> Diagnostics {
         let mut out = Diagnostics::new();
-        for mut d in found {
+        for mut d in without_consequences(found) {
             match self.of(&d) {
                 Some(item) => item.2 = true,
                 None => {
                     if is_condition(&d) {
                         d.severity = Severity::Error;
+                    }
+                    if d.code == plan_codes::CHECK_UNKNOWN {
+                        d = d.hint("Use command = apply in this run, or name the check in expect_failures.");
                     }
                     out.push(d);
                 }
@@ -44,12 +48,14 @@ impl Expected {
         out
     }
 
-    /// As [`Expected::take`] for a plan that is to be applied: a failure that keeps the apply from being made stays, expected or not.
+    /// As [`Expected::take`] for a plan that is to be applied: a failure that keeps the apply from being made stays, expected or not, and
+    /// what cannot be judged yet is judged by the apply.
     pub fn take_before_apply(&mut self, found: Diagnostics) -> Diagnostics {
         let mut out = Diagnostics::new();
-        for d in found {
+        for d in without_consequences(found) {
             let fatal = d.severity == Severity::Error;
             match self.of(&d) {
+                _ if d.code == plan_codes::CHECK_UNKNOWN => {}
                 Some((address, ..)) if fatal => {
                     let detail = format!(
                         "A condition of {address} failed while planning, so there was nothing to apply. It was expected, but the run cannot be carried out, and counts as failed."
@@ -58,7 +64,7 @@ impl Expected {
                     out.push(d);
                 }
                 Some(item) => item.2 = true,
-                None => out.extend(self.take(d.into())),
+                None => out.append(self.take(d.into())),
             }
         }
         out
@@ -76,7 +82,14 @@ impl Expected {
 }
 
 fn is_condition(d: &Diagnostic) -> bool {
-    d.code == plan_codes::CONDITION || d.code == config_codes::VALIDATION_FAILED || d.code == plan_codes::CHECK_FAILED
+    let codes = [plan_codes::CONDITION, config_codes::VALIDATION_FAILED, plan_codes::CHECK_FAILED, plan_codes::CHECK_UNKNOWN];
+    codes.contains(&d.code)
+}
+
+/// Where a variable's value is refused, no other condition counts.
+fn without_consequences(found: Diagnostics) -> Vec<Diagnostic> {
+    let refused = found.iter().any(|d| d.code == config_codes::VALIDATION_FAILED);
+    found.into_iter().filter(|d| !refused || d.code == config_codes::VALIDATION_FAILED || !is_condition(d)).collect()
 }
 
 /// Evaluates assertions. A false one is a failure; one that cannot be evaluated is an error, and ends the file.

@@ -50,17 +50,17 @@ impl Scope for TestScope<'_> {
             ("output", Some(outputs)) => return Ok(Resolved { value: outputs.clone(), consumed: 0 }),
             _ => {}
         }
-        let found = match self.module {
+        // The value as it was given, also where a validation refuses it.
+        if let ("var", Some(found)) = (&*root.name, self.variable(steps)) {
+            return Ok(found);
+        }
+        match self.module {
             Some(module) => module.lookup(root, steps),
             None => Err(Diagnostic::error(
                 codes::UNDECLARED_REFERENCE,
                 format!("{:?} cannot be referred to here: only variables, earlier runs and functions can.", &*root.name),
             )
             .at(root.span)),
-        };
-        match (&*root.name, found) {
-            ("var", Err(d)) => self.variable(steps).ok_or(d),
-            (_, found) => found,
         }
     }
 
