@@ -554,7 +554,7 @@ impl<'a, 'w> Run<'a, 'w> {
             }
         }
         self.settle();
-        if !self.graph.work.is_empty() && self.cx.plan.mode != RunMode::Destroy {
+        if self.cx.plan.has_steps() && self.cx.plan.mode != RunMode::Destroy {
             let found = conditions::checks(&self.world, self.cx.inputs, false);
             self.done.diagnostics.append(found);
         }

@@ -17,8 +17,8 @@ use super::workspace::Workspace;
 use super::{Exit, Failure, Result, Terminal};
 use crate::apply::executor::{self, Apply, Done};
 use crate::apply::{Events, Silent};
-use crate::diag::Diagnostic;
-use crate::diag::codes::apply as codes;
+use crate::diag::codes::{apply as codes, plan as plan_codes};
+use crate::diag::{Diagnostic, Diagnostics};
 use crate::lang::config::DiskFiles;
 use crate::plan::RunMode;
 use crate::plan::saved::SavedPlan;
@@ -96,6 +96,14 @@ pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied
     diagnostics.append(outcome.diagnostics.clone());
     if diagnostics.has_errors() {
         return Err(ws.failure(diagnostics));
+    }
+    if outcome.plan.has_steps() && (saved.is_some() || request.auto_approve) {
+        // Nobody is asked in between, and the checks are judged again at the end.
+        let check = |d: &Diagnostic| d.code == plan_codes::CHECK_FAILED || d.code == plan_codes::CHECK_UNKNOWN;
+        diagnostics = diagnostics.into_iter().filter(|d| !check(d)).fold(Diagnostics::new(), |mut all, d| {
+            all.push(d);
+            all
+        });
     }
     terminal.diagnostics(&diagnostics, &ws.config.sources);
     if let Some(s) = &saved {

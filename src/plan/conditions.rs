@@ -12,6 +12,7 @@ use crate::lang::eval::{EvalContext, Scope, eval, values_in};
 use crate::value::convert::convert;
 use crate::value::{Type, Value};
 
+use super::RunMode;
 use super::evaluate::context;
 use super::walk::Inputs;
 use super::world::World;
@@ -30,6 +31,22 @@ pub enum Holds {
 /// Checks a condition; a diagnostic says where it does not hold.
 pub fn condition(c: &Condition, scope: &dyn Scope, cx: &EvalContext<'_>, diags: &mut Diagnostics) -> Holds {
     judge(c, codes::CONDITION, scope, cx, diags)
+}
+
+/// Checks the conditions of an object or output as this kind of run has them: what is taken down need not meet any, and where nothing is
+/// changed they are warnings.
+pub fn all(conditions: &[Condition], mode: RunMode, scope: &dyn Scope, cx: &EvalContext<'_>) -> Diagnostics {
+    let mut out = Diagnostics::new();
+    if mode == RunMode::Destroy {
+        return out;
+    }
+    for c in conditions {
+        let mut found = Diagnostics::new();
+        condition(c, scope, cx, &mut found);
+        let soft = |d: Diagnostic| if mode == RunMode::RefreshOnly && d.code == codes::CONDITION { as_warning(d) } else { d };
+        out.extend(found.into_iter().map(soft));
+    }
+    out
 }
 
 fn judge(c: &Condition, code: Code, scope: &dyn Scope, cx: &EvalContext<'_>, diags: &mut Diagnostics) -> Holds {
@@ -98,11 +115,8 @@ pub fn validations(
 }
 
 /// Checks the preconditions of an output. Whether its value may be evaluated.
-pub fn output(out: &Output, module: &ModulePath, scope: &dyn Scope, cx: &EvalContext<'_>, diags: &mut Diagnostics) -> bool {
-    let mut found = Diagnostics::new();
-    for c in &out.preconditions {
-        condition(c, scope, cx, &mut found);
-    }
+pub fn output(out: &Output, module: &ModulePath, mode: RunMode, scope: &dyn Scope, cx: &EvalContext<'_>, diags: &mut Diagnostics) -> bool {
+    let found = all(&out.preconditions, mode, scope, cx);
     let ok = !found.has_errors();
     let at = Node { module: module.without_keys(), kind: NodeKind::Output(out.name.name.clone()) };
     diags.extend(found.into_iter().map(|d| d.on(&at)));

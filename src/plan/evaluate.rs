@@ -13,8 +13,8 @@ use crate::graph::{Node, NodeKind};
 use crate::lang::ast::Expr;
 use crate::lang::config::{Output, Repetition, Variable, variables};
 use crate::lang::eval::{EvalContext, Scope, eval};
-use crate::plan::conditions;
 use crate::plan::world::{Expansion, World};
+use crate::plan::{RunMode, conditions};
 use crate::value::convert::convert;
 use crate::value::{Repr, Type, Value};
 
@@ -38,7 +38,7 @@ pub fn evaluate_node(world: &mut World<'_>, inputs: &Inputs<'_>, node: &Node, mo
         }
         NodeKind::Output(name) => {
             let Some(out) = m.module.outputs.get(name) else { return };
-            output(out, module, &world.scope(module), &cx, diags)
+            output(out, module, inputs.options.mode, &world.scope(module), &cx, diags)
         }
         NodeKind::Call(name) => {
             let Some(call) = m.module.calls.get(name) else { return };
@@ -62,8 +62,8 @@ pub fn evaluate_node(world: &mut World<'_>, inputs: &Inputs<'_>, node: &Node, mo
     }
 }
 
-fn output(out: &Output, module: &ModulePath, scope: &dyn Scope, cx: &EvalContext<'_>, diags: &mut Diagnostics) -> Value {
-    if !conditions::output(out, module, scope, cx, diags) {
+fn output(out: &Output, module: &ModulePath, mode: RunMode, scope: &dyn Scope, cx: &EvalContext<'_>, diags: &mut Diagnostics) -> Value {
+    if !conditions::output(out, module, mode, scope, cx, diags) {
         return Value::unknown(Type::Dynamic);
     }
     let value = eval(&out.value, scope, cx, diags);

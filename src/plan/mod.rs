@@ -242,6 +242,11 @@ impl Plan {
         c
     }
 
+    /// Whether apply would do anything with any instance.
+    pub fn has_steps(&self) -> bool {
+        self.changes.iter().any(|c| c.action != Action::NoOp)
+    }
+
     /// Whether apply would change a real system, the recorded outputs or what the state holds beyond a refresh.
     pub fn has_changes(&self) -> bool {
         let resources = self.changes.iter().any(|c| c.action.changes() || c.action == Action::Forget || c.record_changes);

@@ -6,15 +6,15 @@ use crate::lang::functions::streamform::milliseconds;
 use std::collections::BTreeMap;
 
 use crate::addr::{InstanceAddr, Mode, ModulePath, ResourceAddr};
+use crate::diag::Diagnostic;
 use crate::diag::codes::plan as codes;
-use crate::diag::{Diagnostic, Diagnostics};
 use crate::lang::ast::{Expr, ExprKind, Step};
 use crate::lang::config::ResourceBlock;
 use crate::lang::eval::eval;
-use crate::plan::conditions::condition;
+use crate::plan::conditions;
 use crate::plan::diff::{self, decide};
 use crate::plan::evaluate::context;
-use crate::plan::objects::{locate, with_origin};
+use crate::plan::objects::{locate, softened, with_origin};
 use crate::plan::records::Known;
 use crate::plan::{Action, Change, Reason, RunMode};
 use crate::resource::{Observed, Private};
@@ -49,7 +49,12 @@ impl<'a> Walker<'a> {
         }
         // What is only looked at or taken down need not be something that could be made.
         if self.inputs.options.mode != RunMode::Normal {
-            return self.keep(p, prior, private, reasons);
+            let exists = prior.is_some();
+            let value = self.keep(p, prior, private, reasons);
+            if exists {
+                self.postconditions(p, &value);
+            }
+            return value;
         }
         let force = self.forced(p, known.as_ref());
         let ignore = ignored(p.block);
@@ -168,11 +173,8 @@ impl<'a> Walker<'a> {
         let Some(module) = self.world.module(&p.addr.resource.module) else { return };
         let cx = context(self.inputs, &module.module.dir);
         let scope = self.world.scope(&p.addr.resource.module).repeated(p.addr.key.clone(), p.each.clone()).with_self(planned.clone());
-        let mut diags = Diagnostics::new();
-        for c in &p.block.lifecycle.postconditions {
-            condition(c, &scope, &cx, &mut diags);
-        }
-        self.diags.extend(diags.into_iter().map(|d| d.on(&p.addr)));
+        let found = conditions::all(&p.block.lifecycle.postconditions, self.inputs.options.mode, &scope, &cx);
+        self.diags.extend(found.into_iter().map(|d| softened(d.on(&p.addr), p.block)));
     }
 
     pub(super) fn protection(&mut self, p: &Pending<'a>) -> bool {

@@ -21,7 +21,7 @@ use crate::lang::ast::ExprKind;
 use crate::lang::config::{Config, ResourceBlock};
 use crate::lang::eval::body;
 use crate::lang::host::Host;
-use crate::plan::conditions::{self, condition};
+use crate::plan::conditions;
 use crate::plan::diff;
 use crate::plan::evaluate::{context, evaluate_node, repetition};
 use crate::plan::objects::{locate, softened};
@@ -170,7 +170,8 @@ impl<'a> Walker<'a> {
         if self.inputs.options.mode == RunMode::Normal && !self.diags.has_errors() {
             self.probe().await;
         }
-        if self.inputs.options.mode != RunMode::Destroy {
+        // With targets, what a check looks at may not be as it will be.
+        if self.inputs.options.mode != RunMode::Destroy && self.selected.is_none() {
             self.diags.append(conditions::checks(&self.world, self.inputs, !self.diags.has_errors()));
         }
         let position = |c: &Change| order.get(&c.addr.resource).copied().unwrap_or(usize::MAX);
@@ -249,16 +250,14 @@ impl<'a> Walker<'a> {
         for (key, each) in expansion.as_ref().map(Expansion::keys).unwrap_or_default() {
             let scope = self.world.scope(&addr.module).repeated(key.clone(), each.clone());
             let instance = addr.instance(key);
-            let mut own = Diagnostics::new();
-            for c in &block.lifecycle.preconditions {
-                condition(c, &scope, &cx, &mut own);
-            }
+            let selected = selected && self.selects(&instance, true);
+            let preconditions = if selected { &block.lifecycle.preconditions[..] } else { &[] };
+            let mut own = conditions::all(preconditions, self.inputs.options.mode, &scope, &cx);
             let config = body::decode(&block.body, &resource.schema().body, &scope, &cx, &mut own);
             if !own.has_errors() {
                 resource.validate(&config, &mut own);
             }
             diags.extend(own.into_iter().map(|d| softened(locate(d, block, &instance), block)));
-            let selected = selected && self.selects(&instance, true);
             pending.push(Pending { addr: instance, block, resource, config, dependencies: dependencies.clone(), selected, each });
         }
         self.diags.append(diags);
