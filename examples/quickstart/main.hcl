@@ -131,7 +131,7 @@ resource "kafka_connector" "sink" {
   config = {
     "topics" = kafka_topic.lines.name
     # Kafka Connect itself reads the secret, so it is never in a plan, in the state or in Connect's REST interface.
-    "file" = "$${file:${kafka_connect.etl.mounts["secrets"]}/sink.properties:file}"
+    "file" = "$${file:/etc/secrets/sink.properties:file}"
   }
 
   depends_on = [kafka_acl.etl]

@@ -91,7 +91,7 @@ resource "kafka_acl" "s3_sink" {
 }
 
 locals {
-  credentials = "${kafka_connect.etl.mounts["secrets"]}/aws-s3-creds.properties"
+  credentials = "/etc/secrets/aws-s3-creds.properties"
 }
 
 resource "kafka_connector" "s3_sink" {

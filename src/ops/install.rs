@@ -13,6 +13,9 @@ use crate::diag::codes::cli as codes;
 const MAIN: &str = include_str!("../../examples/quickstart/main.hcl");
 const INPUT: &str = include_str!("../../examples/quickstart/data/in.txt");
 
+/// The quickstart: files and their text.
+const FILES: [(&str, &str); 2] = [("main.hcl", MAIN), ("data/in.txt", INPUT)];
+
 /// How long records may take from the source file to the sink's.
 const RECORDS_WITHIN: Duration = Duration::from_secs(60);
 
@@ -36,13 +39,17 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
     if request.remove {
         return remove(request, terminal).await;
     }
+    check_ours(&request.root)?;
     let wrote = write_quickstart(&request.root)?;
     terminal.line(&match wrote {
         true => format!("Wrote the quickstart to {}.", request.root.join("main.hcl").display()),
         false => format!("The quickstart is already in {}.", request.root.display()),
     });
     if request.no_demo_cluster || !request.apply {
-        terminal.line("To bring it up: streamform apply (or streamform install -a).");
+        if request.no_demo_cluster {
+            check_machine(terminal).await?;
+        }
+        terminal.line("Nothing was started. To bring it up: streamform apply (or streamform install -a).");
         return Ok(Exit::Success);
     }
     let plan = PlanRequest { root: request.root.clone(), ..PlanRequest::default() };
@@ -62,8 +69,48 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
     Ok(Exit::Success)
 }
 
-/// Destroys everything and removes what was made here; the configuration stays.
+/// Whether this machine can run the quickstart: Java and Kafka's jars, which are fetched.
+async fn check_machine(terminal: &Terminal) -> Result<()> {
+    let version = crate::resource::kafka_cluster::DEFAULT_VERSION;
+    let launch = crate::engine::local::broker::Launch::find(version, &|text| terminal.line(text)).await?;
+    terminal.line(&format!("Java ({}) and the jars of Kafka {version} ({}) are there.", launch.java.display(), launch.libs.display()));
+    Ok(())
+}
+
+/// Refuses a folder with another configuration: it would be applied or destroyed with no question asked.
+fn check_ours(root: &Path) -> Result<()> {
+    let main = std::fs::read_to_string(root.join("main.hcl"));
+    let has_config =
+        std::fs::read_dir(root).is_ok_and(|mut d| d.any(|e| e.is_ok_and(|e| e.path().extension().is_some_and(|x| x == "hcl"))));
+    let ours = main.is_ok_and(|text| text.lines().next() == MAIN.lines().next());
+    if ours || !has_config {
+        return Ok(());
+    }
+    let d = Diagnostic::error(codes::FILE, format!("{} holds another configuration than the quickstart.", root.display()));
+    Err(d.hint("Run install in an empty folder, or name one: streamform -chdir=DIR install -a.").into())
+}
+
+/// Takes down which files `install` made, so that `-remove` touches no other.
+fn made_files(root: &Path) -> PathBuf {
+    root.join(".streamform/installed")
+}
+
+/// Removes what `install` wrote (`made`) and nobody changed since; returns what was changed.
+fn remove_unchanged(root: &Path, made: &str) -> Vec<&'static str> {
+    let files = FILES.iter().copied().filter(|(n, _)| made.lines().any(|m| m == *n) && root.join(n).exists());
+    let same = |(name, text): &(&'static str, &str)| std::fs::read_to_string(root.join(name)).is_ok_and(|t| t == *text);
+    let (gone, kept): (Vec<_>, Vec<_>) = files.partition(same);
+    for (name, _) in gone {
+        let _ = std::fs::remove_file(root.join(name));
+    }
+    // A folder with anything else in it stays.
+    let _ = std::fs::remove_dir(root.join("data"));
+    kept.into_iter().map(|(name, _)| name).collect()
+}
+
+/// Destroys everything and removes what was made here, except for files that were changed since.
 async fn remove(request: &Request, terminal: &Terminal) -> Result {
+    check_ours(&request.root)?;
     let options = crate::plan::Options { mode: crate::plan::RunMode::Destroy, ..Default::default() };
     let plan = PlanRequest { root: request.root.clone(), options, allow_data_loss: true, ..PlanRequest::default() };
     let apply = apply::Request { plan, auto_approve: true, parallelism: request.parallelism, ..apply::Request::default() };
@@ -71,6 +118,7 @@ async fn remove(request: &Request, terminal: &Terminal) -> Result {
     if applied.exit != Exit::Success {
         return Ok(applied.exit);
     }
+    let made = std::fs::read_to_string(made_files(&request.root)).unwrap_or_default();
     let failed = |path: &Path, e: std::io::Error| Diagnostic::error(codes::FILE, format!("{} cannot be removed: {e}.", path.display()));
     let (records, data) = (request.root.join("data/out.txt"), request.root.join(".streamform"));
     for (path, result) in [(&records, std::fs::remove_file(&records)), (&data, std::fs::remove_dir_all(&data))] {
@@ -79,26 +127,31 @@ async fn remove(request: &Request, terminal: &Terminal) -> Result {
             _ => {}
         }
     }
-    terminal.line("Removed the state, the working data and the records. The configuration is left as it is.");
+    let kept = remove_unchanged(&request.root, &made);
+    let own = if made.is_empty() { "" } else { ", and the files that install wrote" };
+    terminal.line(&format!("Removed the state, the working data and the records{own}."));
+    if !kept.is_empty() {
+        terminal.line(&format!("Left as they are, because they were changed: {}.", kept.join(", ")));
+    }
     Ok(Exit::Success)
 }
 
 /// Writes what is missing; an existing configuration is left as it is.
 fn write_quickstart(root: &Path) -> Result<bool> {
-    let has_config =
-        std::fs::read_dir(root).is_ok_and(|mut d| d.any(|e| e.is_ok_and(|e| e.path().extension().is_some_and(|x| x == "hcl"))));
-    let files = [("main.hcl", MAIN), ("data/in.txt", INPUT)];
-    if has_config && !root.join("main.hcl").exists() {
-        let d = Diagnostic::error(codes::FILE, format!("{} holds another configuration.", root.display()));
-        return Err(d.hint("Run install in an empty folder, or name one: streamform -chdir=DIR install -a.").into());
-    }
-    for (name, text) in files {
+    let was_there = root.join("main.hcl").exists();
+    let list = made_files(root);
+    let mut made = std::fs::read_to_string(&list).unwrap_or_default();
+    for (name, text) in FILES {
         let path = root.join(name);
         if !path.exists() {
-            write(&path, text).map_err(|e| Diagnostic::error(codes::FILE, format!("{} cannot be written: {e}.", path.display())))?;
+            made.push_str(&format!("{name}\n"));
+            // The list first: what is made is on it, whenever this ends.
+            for (path, text) in [(&list, made.as_str()), (&path, text)] {
+                write(path, text).map_err(|e| Diagnostic::error(codes::FILE, format!("{} cannot be written: {e}.", path.display())))?;
+            }
         }
     }
-    Ok(!has_config)
+    Ok(!was_there)
 }
 
 fn write(path: &Path, text: &str) -> std::io::Result<()> {
@@ -119,7 +172,7 @@ async fn await_records(path: &Path) -> Result<String> {
             let d =
                 Diagnostic::error(codes::FILE, format!("No records arrived in {} within {} s.", path.display(), RECORDS_WITHIN.as_secs()));
             return Err(d
-                .hint("streamform plan shows whether a connector has failed; the worker's log is under .streamform/local.")
+                .hint("streamform plan shows whether a connector has failed; the worker's log is under .streamform/connect.")
                 .into());
         }
         tokio::time::sleep(Duration::from_millis(200)).await;

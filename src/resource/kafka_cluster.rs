@@ -11,13 +11,16 @@ use super::{Observed, PlanInput, PlanOutput, Private, ReadRequest, ResourceType,
 use crate::addr::{InstanceAddr, InstanceKey};
 use crate::diag::codes::engine as codes;
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
-use crate::engine::local::broker::{self, Authentication, Cluster, Layout, Listener, Wanted};
+use crate::engine::local::broker::{self, Authentication, Cluster, Launch, Layout, Listener, Wanted};
 use crate::schema::{Attribute, Body, NestedBlock, Nesting, Schema};
 use crate::target::kafka::KafkaPool;
 use crate::value::{Type, Value};
 
 /// The resource type `kafka_cluster`.
 pub struct KafkaCluster;
+
+/// The version of Kafka where none is written.
+pub const DEFAULT_VERSION: &str = "4.3.1";
 
 /// The engines, and whether this version has them.
 pub(super) const ENGINES: &[(&str, bool)] = &[("local", true), ("native", false), ("strimzi", false), ("koperator", false)];
@@ -85,7 +88,7 @@ fn attributes() -> Vec<Attribute> {
         )
         .default("local")
         .force_new(),
-        Attribute::optional("version", Type::String, "Kafka's version, 4.0 or newer. A change rolls the brokers.").default("4.3.1"),
+        Attribute::optional("version", Type::String, "Kafka's version, 4.0 or newer. A change rolls the brokers.").default(DEFAULT_VERSION),
         Attribute::optional("brokers", Type::Number, "How many brokers. Fewer is refused while those to go hold partitions.").default(1),
         Attribute::optional(
             "controllers",
@@ -162,6 +165,27 @@ pub(super) fn engine_error(engine: &str) -> Option<Diagnostic> {
             Some(attr_error("engine", d.hint(near.map_or("Use \"local\".".to_string(), |n| format!("Did you mean \"{n}\"?")))))
         }
     }
+}
+
+/// What is missing on this machine to run a version of Kafka, as a diagnostic of its resource.
+pub(super) async fn cannot_run(cx: &Session, step: &StepRequest) -> Option<Diagnostic> {
+    let version = step.planned.as_ref()?.get_str("version")?;
+    let note = |text: &str| cx.progress.note(&step.addr, text);
+    let error = Launch::find(&version, &note).await.err()?;
+    Some(match error.code {
+        codes::JARS_UNAVAILABLE | codes::KAFKA_HOME => attr_error("version", error),
+        _ => error,
+    })
+}
+
+/// The refusal of an older version than the one that runs: the data may be in a form that it does not know.
+fn downgrade_error(prior: Option<&Value>, planned: &Value) -> Option<Diagnostic> {
+    let parts = |v: &str| v.split('.').map(|p| p.parse::<u32>().unwrap_or(0)).collect::<Vec<_>>();
+    let (was, will) = (prior?.get_str("version")?, planned.get_str("version")?);
+    (parts(&will) < parts(&was)).then(|| {
+        let d = Diagnostic::error(codes::DOWNGRADE, format!("The cluster runs Kafka {was} and cannot go back to {will}."));
+        attr_error("version", d.hint(format!("Keep {was} or a newer version; an older one needs a new cluster.")))
+    })
 }
 
 /// A version that the local engine cannot run.
@@ -446,6 +470,7 @@ impl ResourceType for KafkaCluster {
             attrs.insert("name".into(), name.into());
         }
         attrs.insert("running".into(), numbers(node_ids(&input.proposed)));
+        out.diagnostics.extend(downgrade_error(input.prior, &input.proposed));
         let changed = |name: &str| input.prior.is_none_or(|p| p.get(name) != input.proposed.get(name));
         let unknown: &[(&str, &[&str])] = &[
             ("bootstrap_servers", &["brokers", "listener"]),
@@ -495,6 +520,7 @@ impl ResourceType for KafkaCluster {
         let mut all = Vec::with_capacity(requests.len());
         for step in &requests {
             let mut diags = Diagnostics::new();
+            diags.extend(cannot_run(cx, step).await);
             if let (Some(prior), Some(planned)) = (&step.prior, &step.planned)
                 && count(planned, "brokers") < count(prior, "brokers")
                 && let cluster = Cluster::at(&cx.data_dir, &name_of(&step.addr, prior))

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::kafka_cluster::{default_name, engine_error, name_error, reserved_error, text_map, version_error};
+use super::kafka_cluster::{cannot_run, default_name, engine_error, name_error, reserved_error, text_map, version_error};
 use super::kafka_connect_data::admin_type;
 use super::{Observed, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb, attr_error};
 use crate::addr::{InstanceAddr, Mode};
 use crate::diag::codes::engine as codes;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::engine::local::connect::{ConnectCluster, Layout, Names, Wanted};
+use crate::engine::local::connect::{self, ConnectCluster, Layout, Names, Wanted};
 use crate::engine::local::pki::Pki;
 use crate::schema::{Attribute, Body, NestedBlock, Nesting, Schema};
 use crate::target::kafka::{Admin, KafkaConnection, KafkaPool};
@@ -55,9 +55,9 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
     version: 0,
     doc: "A Kafka Connect cluster (distributed mode). The engine `local` runs `min_replicas` workers as processes of this machine. Its three \
           internal topics and the rights that the workers themselves need are made on Kafka before they start, and removed with it.\n\nSecrets: a \
-          `mount` gives connectors the files of a `secret` through Kafka's file provider. The engine `local` changes nothing outside its own \
-          folder, so a mounted folder is not found under `path` but where the secret lies: write \
-          `\"$${file:${kafka_connect.NAME.mounts[\"secrets\"]}/creds.properties:key}\"`. (`mount_paths` tells the real folder of each `path`.) \
+          `mount` gives connectors the files of a `secret` through Kafka's file provider: write \
+          `\"$${file:/etc/secrets/creds.properties:key}\"` where `path` is `/etc/secrets`. The engine `local` changes nothing outside its own \
+          folder: of its workers a `kafka_connector` asks for the folder in which the secret really lies (`mount_paths` tells it). \
           Both converters are JSON without schemas unless set in `config`.",
     body: Body { attributes: attributes(), blocks: vec![mount_block()] },
 });
@@ -113,7 +113,17 @@ fn attributes() -> Vec<Attribute> {
             "Connector plugins: Maven's `group:artifact:version`, or a folder of jars.",
         ),
         Attribute::optional("config", text_map(), "Worker settings. A change restarts the workers one at a time."),
-        Attribute::optional("env", text_map(), "Variables for the workers. Of this command's own environment they get next to nothing."),
+        Attribute::optional(
+            "env",
+            text_map(),
+            "Variables for the workers; `CONNECT_OFFSET_FLUSH_INTERVAL_MS` and the like stand for worker settings, as in the usual container \
+             images. Of this command's own environment they get next to nothing.",
+        ),
+        Attribute::optional(
+            "schema_registry",
+            Type::Dynamic,
+            "The schema registry of both converters: its URL, or an object with an attribute `url`.",
+        ),
     ];
     let kubernetes = [
         ("pod_annotations", text_map(), "Annotations of the pods. Used by the Kubernetes engines."),
@@ -187,12 +197,85 @@ fn folders(value: &Value) -> Option<(Value, Value)> {
     Some((Value::map(Type::String, labels), Value::map(Type::String, paths)))
 }
 
-fn wanted(name: &str, planned: &Value, kafka: KafkaConnection, root: &std::path::Path) -> Wanted {
+/// The plugins, paths made absolute.
+fn plugins(planned: &Value, root: &std::path::Path) -> Vec<String> {
     let plugin = |v: &Value| {
         let text = v.as_str()?;
         let coordinate = crate::engine::local::jars::Coordinate::parse(text).is_some();
         Some(if coordinate { text.to_string() } else { root.join(text).to_string_lossy().into_owned() })
     };
+    planned.get("plugins").and_then(|v| v.as_slice().map(|s| s.iter().filter_map(plugin).collect())).unwrap_or_default()
+}
+
+/// The worker setting that a variable stands for, as in the usual container images: `CONNECT_OFFSET_FLUSH_INTERVAL_MS` is
+/// `offset.flush.interval.ms`; two underscores are one, three a dash.
+fn setting_of(variable: &str) -> Option<String> {
+    let rest = variable.strip_prefix("CONNECT_").filter(|r| !r.is_empty())?.to_lowercase();
+    Some(rest.replace("___", "-").replace("__", "\0").replace('_', ".").replace('\0', "_"))
+}
+
+/// Why a worker setting cannot be set by hand, as the hint about what to do instead.
+fn reserved(setting: &str) -> Option<&'static str> {
+    if RESERVED_SETTINGS.contains(&setting) {
+        return Some("It follows from the cluster, the name and `schema_registry`.");
+    }
+    let local = LOCAL_SETTINGS.contains(&setting) || setting.starts_with("listeners.https.");
+    local.then_some("Use `service_port`, `mtls` and `plugins`.")
+}
+
+/// The registry's address: a URL, or an object that has one (`url`, `endpoint`).
+fn registry_url(value: &Value) -> Option<Value> {
+    let registry = value.get("schema_registry").filter(|r| !r.is_null())?;
+    if !registry.is_known() || registry.as_str().is_some() {
+        return Some(registry);
+    }
+    ["url", "endpoint"].iter().find_map(|name| registry.get(name)).filter(|v| !v.is_null())
+}
+
+fn registry_error(config: &Value) -> Option<Diagnostic> {
+    let registry = config.get("schema_registry").filter(|r| !r.is_null() && r.is_known())?;
+    let web = |url: &str| (url.starts_with("http://") || url.starts_with("https://")) && !url.contains(char::is_whitespace);
+    let fine = registry_url(config).is_some_and(|url| !url.is_known() || url.as_str().is_some_and(|all| all.split(',').all(web)));
+    (!fine).then(|| {
+        let d = Diagnostic::error(codes::INVALID_ARGUMENT, format!("{registry} is no schema registry's address."));
+        attr_error(
+            "schema_registry",
+            d.hint("Write its URL, such as \"http://127.0.0.1:8081\", or refer to an object that has an attribute url."),
+        )
+    })
+}
+
+/// Mounts that cannot be told apart, or whose path names no folder.
+fn mount_errors(config: &Value) -> Vec<Diagnostic> {
+    let mut seen: BTreeMap<String, String> = BTreeMap::new();
+    let mounts = config.get("mount");
+    let check = |(label, mount): (&Arc<str>, &Value)| {
+        let path = mount.get_str("path")?;
+        let plain = path.trim_end_matches('/').to_string();
+        let why = match seen.insert(plain.clone(), label.to_string()) {
+            _ if !path.starts_with('/') || plain.is_empty() || path.contains([':', '}']) => {
+                format!("\"{path}\" cannot be a mounted folder.")
+            }
+            Some(other) => format!("The mounts \"{other}\" and \"{label}\" have the same path \"{path}\"."),
+            None => return None,
+        };
+        let d = Diagnostic::error(codes::INVALID_ARGUMENT, why).hint("Use a path of its own from the root on, such as \"/etc/secrets\".");
+        Some(attr_error(format!("mount[{}].path", crate::addr::quote(label)), d))
+    };
+    mounts.iter().filter_map(Value::as_map).flatten().filter_map(check).collect()
+}
+
+/// Worker settings set by hand: variables for settings, `config`, and the registry of both converters.
+fn settings(planned: &Value) -> BTreeMap<String, String> {
+    let mut all: BTreeMap<String, String> = text_map(planned, "env").into_iter().filter_map(|(k, v)| Some((setting_of(&k)?, v))).collect();
+    all.extend(text_map(planned, "config"));
+    if let Some(url) = registry_url(planned).as_ref().and_then(Value::as_str) {
+        all.extend(["key", "value"].map(|side| (format!("{side}.converter.schema.registry.url"), url.to_string())));
+    }
+    all
+}
+
+fn wanted(name: &str, planned: &Value, kafka: KafkaConnection, root: &std::path::Path) -> Wanted {
     let dirs = folders(planned).map(|f| f.0);
     Wanted {
         version: planned.get_str("version").unwrap_or_default(),
@@ -200,8 +283,8 @@ fn wanted(name: &str, planned: &Value, kafka: KafkaConnection, root: &std::path:
         port: planned.get("service_port").and_then(|v| v.as_i64()).and_then(|p| u16::try_from(p).ok()),
         mtls: planned.get("mtls").and_then(|v| v.as_bool()).unwrap_or(true),
         heap: planned.get_str("heap_opts").unwrap_or_default(),
-        plugins: planned.get("plugins").and_then(|v| v.as_slice().map(|s| s.iter().filter_map(plugin).collect())).unwrap_or_default(),
-        config: text_map(planned, "config"),
+        plugins: plugins(planned, root),
+        config: settings(planned),
         env: text_map(planned, "env"),
         secrets: dirs.iter().filter_map(Value::as_map).flat_map(|m| m.values()).filter_map(|v| v.as_str().map(PathBuf::from)).collect(),
         kafka,
@@ -254,6 +337,20 @@ fn with_references(value: Value) -> Value {
         attrs.insert("mount_paths".into(), paths);
     }
     Value::object_of(attrs, value.origin().cloned())
+}
+
+/// The workers that run as configured, of an object as it was read.
+fn workers_alive(object: &Value) -> Vec<i64> {
+    object.get("running").and_then(|v| v.as_slice().map(|s| s.iter().filter_map(Value::as_i64).collect())).unwrap_or_default()
+}
+
+/// The address once all workers run again: the first worker's, whichever answers now.
+fn healed_address(prior: Option<&Value>, private: &Private) -> Option<[(Arc<str>, Value); 2]> {
+    let layout: Layout = serde_json::from_value(private.clone()).ok()?;
+    let url = Value::string(layout.url(layout.workers.first()?.port));
+    let mut admin = prior?.get("admin")?.as_map()?.clone();
+    admin.insert("url".into(), url.clone());
+    Some([("endpoint".into(), url), ("admin".into(), Value::object(admin))])
 }
 
 fn private(layout: &Layout) -> Private {
@@ -343,15 +440,16 @@ impl ResourceType for KafkaConnect {
             config.get(name).iter().filter_map(Value::as_map).flat_map(|m| m.keys()).map(|k| k.to_string()).collect()
         };
         for key in keys("config") {
-            if RESERVED_SETTINGS.contains(&key.as_str()) {
-                diags.push(reserved_error("config", &key, "It follows from the cluster, the name and the schema registry."));
-            } else if LOCAL_SETTINGS.contains(&key.as_str()) || key.starts_with("listeners.https.") {
-                diags.push(reserved_error("config", &key, "Use `service_port`, `mtls` and `plugins`."));
-            }
+            diags.extend(reserved(&key).map(|instead| reserved_error("config", &key, instead)));
         }
-        for key in keys("env").iter().filter(|k| RESERVED_VARIABLES.contains(&k.as_str())) {
-            diags.push(reserved_error("env", key, "It follows from the other arguments; the heap has `heap_opts`."));
+        for key in keys("env") {
+            let fixed =
+                RESERVED_VARIABLES.contains(&key.as_str()).then_some("It follows from the other arguments; the heap has `heap_opts`.");
+            let instead = fixed.or_else(|| setting_of(&key).and_then(|s| reserved(&s)));
+            diags.extend(instead.map(|instead| reserved_error("env", &key, instead)));
         }
+        diags.extend(registry_error(config));
+        diags.extend(mount_errors(config));
         let whole = |name: &str| config.get(name).and_then(|v| v.as_i64());
         if let (Some(min), Some(max)) = (whole("min_replicas"), whole("max_replicas"))
             && !(1 <= min && min <= max && max <= 1000)
@@ -400,7 +498,9 @@ impl ResourceType for KafkaConnect {
             attrs.extend(texts.into_iter().map(|(k, v)| (Arc::from(k), v.into())));
         }
         let changed = |name: &str| input.prior.is_none_or(|p| p.get(name) != input.proposed.get(name));
-        if changed("service_port") || changed("mtls") {
+        if !changed("service_port") && !changed("mtls") {
+            attrs.extend(healed_address(input.prior, input.private).into_iter().flatten());
+        } else {
             attrs.insert("endpoint".into(), Value::unknown(Type::String));
             attrs.insert("admin".into(), Value::unknown(admin_type()));
         }
@@ -415,8 +515,7 @@ impl ResourceType for KafkaConnect {
         let workers = count(&input.proposed, "min_replicas").max(1);
         attrs.insert("running".into(), numbers(1..=workers));
         if let Some(prior) = input.prior {
-            let alive: Vec<i64> =
-                prior.get("running").and_then(|v| v.as_slice().map(|s| s.iter().filter_map(Value::as_i64).collect())).unwrap_or_default();
+            let alive = workers_alive(prior);
             let before = count(prior, "min_replicas").max(1);
             effects.extend(
                 (1..=workers)
@@ -428,7 +527,10 @@ impl ResourceType for KafkaConnect {
             if moved {
                 effects.push("set it up on the new Kafka cluster".into());
             }
-            if ["config", "env", "version", "heap_opts", "plugins", "service_port", "mtls", "mount"].iter().any(|n| changed(n)) {
+            if ["config", "env", "version", "heap_opts", "plugins", "schema_registry", "service_port", "mtls", "mount"]
+                .iter()
+                .any(|n| changed(n))
+            {
                 effects.push("restart the workers one at a time".into());
             }
         }
@@ -442,6 +544,22 @@ impl ResourceType for KafkaConnect {
 
     async fn read(&self, cx: &Session, requests: Vec<ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {
         requests.iter().map(|r| Self::observe(cx, r)).collect()
+    }
+
+    async fn probe(&self, cx: &Session, requests: Vec<StepRequest>) -> Vec<Diagnostics> {
+        let mut all = Vec::with_capacity(requests.len());
+        for step in &requests {
+            let mut diags = Diagnostics::new();
+            diags.extend(cannot_run(cx, step).await);
+            let note = |text: &str| cx.progress.note(&step.addr, text);
+            if let Some(planned) = &step.planned
+                && let Err(e) = connect::plugins(&plugins(planned, &cx.root_dir), &note).await
+            {
+                diags.push(attr_error("plugins", e));
+            }
+            all.push(diags);
+        }
+        all
     }
 
     async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>) -> Vec<StepResult> {
@@ -476,6 +594,40 @@ mod tests {
         assert_eq!(paths.len(), RESERVED_SETTINGS.len() + RESERVED_VARIABLES.len());
         assert!(paths.contains(&"config[\"group.id\"]") && paths.contains(&"env[\"KAFKA_OPTS\"]"));
         assert!(diags.iter().all(|d| d.code == codes::RESERVED_SETTING));
+    }
+
+    #[test]
+    fn a_variable_cannot_say_what_a_setting_cannot() {
+        let variables: Vec<String> =
+            RESERVED_SETTINGS.iter().chain(LOCAL_SETTINGS).map(|s| format!("CONNECT_{}", s.to_uppercase().replace('.', "_"))).collect();
+        let map = Value::map(Type::String, variables.iter().map(|k| (Arc::from(k.as_str()), Value::from("x"))).collect());
+        let mut diags = Diagnostics::new();
+        KafkaConnect.validate(&Value::object_from([("env", map)]), &mut diags);
+        assert_eq!(diags.iter().count(), variables.len());
+        assert_eq!(setting_of("CONNECT_CONFIG_PROVIDERS").as_deref(), Some("config.providers"));
+        assert_eq!(setting_of("CONNECT_A__B___C").as_deref(), Some("a_b-c"));
+        assert_eq!(setting_of("KAFKA_X"), None);
+    }
+
+    #[test]
+    fn the_registry_is_a_url_or_an_object_with_one() {
+        let object = |registry: Value| Value::object_from([("schema_registry", registry)]);
+        let url = |registry: Value| settings(&object(registry)).remove("value.converter.schema.registry.url");
+        assert_eq!(url("http://r:1".into()).as_deref(), Some("http://r:1"));
+        assert_eq!(url(Value::object_from([("url", "https://r".into())])).as_deref(), Some("https://r"));
+        assert!(registry_error(&object("r:1".into())).is_some());
+        assert!(registry_error(&object(Value::object_from([("name", "x".into())]))).is_some());
+        assert!(registry_error(&object(Value::unknown(Type::Dynamic))).is_none());
+    }
+
+    #[test]
+    fn mounts_have_paths_of_their_own() {
+        let mount = |path: &str| Value::object_from([("path", Value::from(path))]);
+        let of = |mounts: &[(&str, &str)]| {
+            let map = mounts.iter().map(|(l, p)| (Arc::from(*l), mount(p))).collect();
+            mount_errors(&Value::object_from([("mount", Value::map(Type::Dynamic, map))])).len()
+        };
+        assert_eq!([of(&[("a", "/x"), ("b", "/y")]), of(&[("a", "/x"), ("b", "/x/")]), of(&[("a", "x")]), of(&[("a", "/")])], [0, 1, 1, 1]);
     }
 
     #[test]

@@ -47,7 +47,8 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
                 "config",
                 Type::map(Type::String),
                 "The configuration, without name, connector.class and tasks.max. A \
-                placeholder for Connect is written with two dollars: \"$${file:/etc/secrets/a.properties:key}\".",
+                placeholder for Connect is written with two dollars: \"$${file:/etc/secrets/a.properties:key}\". Values of keys that \
+                name a password or the like are not shown and not stored.",
             ),
             Attribute::optional("sensitive_config", Type::map(Type::String), "Further configuration that is never shown or stored.")
                 .sensitive(),
@@ -76,6 +77,10 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
 
 #[async_trait]
 impl ResourceType for KafkaConnector {
+    fn lives_in(&self) -> Option<&'static str> {
+        Some("connect")
+    }
+
     fn schema(&self) -> &'static Schema {
         &SCHEMA
     }
@@ -203,9 +208,12 @@ fn plan(input: PlanInput<'_>) -> PlanOutput {
     }
     let state = wanted_state(input.config);
     attrs.insert("state".into(), state.clone());
-    if let Some(config) = attrs.get("config") {
-        let config = model::without_nulls(config);
-        attrs.insert("config".into(), config);
+    let mounts = model::Mounts::of(&input.proposed);
+    for attr in ["config", "sensitive_config"] {
+        let before = input.prior.and_then(|p| p.get(attr));
+        if let Some(map) = attrs.get(attr).map(|map| model::tidy(map, &mounts, before.as_ref())) {
+            attrs.insert(attr.into(), map);
+        }
     }
     attrs.insert("status".into(), state.clone());
     match input.prior {

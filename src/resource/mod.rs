@@ -222,6 +222,12 @@ pub trait ResourceType: Send + Sync {
         1
     }
 
+    /// The reference attribute of the place that must run for this object to be read. While that place is known to be down, the record
+    /// stands, so that a plan can say how to bring it up again.
+    fn lives_in(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Finds objects by import id. `config` is the instance's evaluated configuration (for its references), where there is one.
     async fn import(&self, cx: &Session, id: &str, config: Option<&Value>) -> Result<(Value, Private), Diagnostic>;
 

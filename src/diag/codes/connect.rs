@@ -35,6 +35,8 @@ codes! {
     ADDRESS_UNKNOWN = "SF7016", "Address of Kafka Connect is not known";
     /// The answer is not what Kafka Connect's interface promises.
     BAD_ANSWER = "SF7017", "Unexpected answer from Kafka Connect";
+    /// A password stands in plain text where values are shown and stored.
+    PLAIN_SECRET = "SF7019", "Password in plain text";
     /// The URL or a certificate file of the connection is unusable.
     BAD_CONNECTION = "SF7018", "Invalid connection to Kafka Connect";
 }

@@ -31,6 +31,8 @@ codes! {
     KAFKA_HOME = "SF8014", "KAFKA_HOME cannot be used";
     /// A process does not end.
     PROCESS_STAYS = "SF8015", "Process does not end";
+    /// A cluster cannot go back to an older version.
+    DOWNGRADE = "SF8017", "Version cannot go back";
     /// Partitions stay under-replicated during a rolling restart.
     UNDER_REPLICATED = "SF8016", "Partitions are under-replicated";
 }

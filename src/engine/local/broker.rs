@@ -281,7 +281,7 @@ impl Cluster {
     /// When a node does not come up, a port is taken, or brokers to remove are not empty. What was reached stays.
     pub async fn converge(&self, wanted: &Wanted, note: Note<'_>, limit: Duration) -> Result<Layout, Diagnostic> {
         let end = Instant::now() + limit;
-        let launch = Launch { java: java::find().await?, libs: jars::kafka(&wanted.version, note).await? };
+        let launch = Launch::find(&wanted.version, note).await?;
         let mut layout = self.layout()?.unwrap_or_else(Layout::new);
         let leaving = layout.adapt(wanted)?;
         // Before anything is touched: removing comes last, and a refusal then would leave the others restarted for nothing.
@@ -425,9 +425,13 @@ impl Cluster {
         let output = launch
             .tool(&self.dir, "kafka.tools.StorageTool", &["format", "--ignore-formatted", "-t", &layout.cluster_id, "-c", &file])
             .await?;
-        output
-            .map(drop)
-            .map_err(|said| Diagnostic::error(codes::PROCESS_DIED, format!("The storage of {} cannot be formatted: {said}", node.label())))
+        output.map(drop).map_err(|said| {
+            Diagnostic::error(codes::PROCESS_DIED, format!("The storage of {} cannot be formatted: {said}", node.label())).hint(format!(
+                "Its settings are in {}, and its logs come to {}.",
+                file,
+                self.dir.join("logs").display()
+            ))
+        })
     }
 
     fn start(&self, node: &Node, wanted: &Wanted, launch: &Launch) -> Result<(), Diagnostic> {
@@ -633,6 +637,14 @@ pub struct Launch {
 }
 
 impl Launch {
+    /// Java, and the jars of a version of Kafka: those are fetched where they are not there yet.
+    ///
+    /// # Errors
+    /// When Java is missing or too old, or the jars cannot be had.
+    pub async fn find(version: &str, note: Note<'_>) -> Result<Launch, Diagnostic> {
+        Ok(Launch { java: java::find().await?, libs: jars::kafka(version, note).await? })
+    }
+
     /// The flags before the class name, the heap's apart.
     pub fn args(&self, dir: &Path) -> Vec<String> {
         let mut args: Vec<String> = JVM_FLAGS.iter().map(|f| f.to_string()).collect();

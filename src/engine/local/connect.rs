@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::broker::{Launch, Note};
 use super::pki::{Issued, Pki};
 use super::{
-    LOG4J, digest, file_error, jars, java, ports, private_dir, process, properties, random_text, read_optional, remove_dir, write_private,
+    LOG4J, digest, file_error, jars, ports, private_dir, process, properties, random_text, read_optional, remove_dir, write_private,
 };
 use crate::diag::Diagnostic;
 use crate::diag::codes::engine as codes;
@@ -134,6 +134,17 @@ pub struct Layout {
     pub principal: String,
 }
 
+impl Layout {
+    /// The URL of the worker on this port.
+    pub fn url(&self, port: u16) -> String {
+        url(self.https, port)
+    }
+}
+
+fn url(https: bool, port: u16) -> String {
+    format!("{}://127.0.0.1:{port}", if https { "https" } else { "http" })
+}
+
 /// One local Connect cluster's folder.
 #[derive(Clone, Debug)]
 pub struct ConnectCluster {
@@ -188,14 +199,15 @@ impl ConnectCluster {
         Ok(ids)
     }
 
-    /// How the REST interface of the first worker is reached.
+    /// How the REST interface is reached: the first worker that lives, else the first.
     pub fn connection(&self, layout: &Layout) -> ConnectConnection {
-        let port = layout.workers.first().map_or(0, |w| w.port);
+        let lives = |w: &&Worker| process::running(&self.identity(w)).ok().flatten().is_some();
+        let port = layout.workers.iter().find(lives).or(layout.workers.first()).map_or(0, |w| w.port);
         self.connection_to(layout.https, port)
     }
 
     fn connection_to(&self, https: bool, port: u16) -> ConnectConnection {
-        let mut connection = ConnectConnection::to_url(format!("{}://127.0.0.1:{port}", if https { "https" } else { "http" }));
+        let mut connection = ConnectConnection::to_url(url(https, port));
         if https {
             let file = |name: &str| Some(self.dir.join("pki").join(name).to_string_lossy().into_owned());
             connection.ca_file = file("ca.crt");
@@ -211,8 +223,8 @@ impl ConnectCluster {
     /// When Kafka refuses topics or rights, a plugin cannot be had, a port is taken or a worker does not come up.
     pub async fn converge(&self, wanted: &Wanted, kafka: &Admin, note: Note<'_>, limit: Duration) -> Result<Layout, Diagnostic> {
         let end = Instant::now() + limit;
-        let launch = Launch { java: java::find().await?, libs: jars::kafka(&wanted.version, note).await? };
-        let plugins = self.plugins(&wanted.plugins, note).await?;
+        let launch = Launch::find(&wanted.version, note).await?;
+        let plugins = plugins(&wanted.plugins, note).await?;
         let (identity, principal) = self.kafka_identity(wanted)?;
         let mut layout = self.layout()?.unwrap_or_default();
         let old = std::mem::replace(&mut layout.principal, principal);
@@ -220,29 +232,17 @@ impl ConnectCluster {
         self.secure(kafka, wanted, &layout.principal, &old).await?;
         layout.https = wanted.mtls;
         let leaving = layout.workers.split_off(wanted.workers.min(layout.workers.len()));
-        self.prepare(&mut layout, wanted, &identity, &plugins, &launch)?;
+        // Before the layout forgets them: a run that ends in between must not leave processes that nobody knows.
         for worker in &leaving {
+            note(&format!("ending {}", worker.label()));
             process::stop(&self.identity(worker), &worker.label(), GRACE).await?;
+            for file in [self.settings_file(worker), self.log(worker)] {
+                let _ = std::fs::remove_file(file);
+            }
         }
+        self.prepare(&mut layout, wanted, &identity, &plugins, &launch)?;
         self.bring_up(&layout, wanted, &launch, note, end).await?;
         Ok(layout)
-    }
-
-    /// The folders of plugins for `plugin.path`.
-    async fn plugins(&self, plugins: &[String], note: Note<'_>) -> Result<Vec<PathBuf>, Diagnostic> {
-        let mut dirs = vec![];
-        for text in plugins {
-            let dir = match jars::Coordinate::parse(text) {
-                Some(coordinate) => jars::plugin(&coordinate, note).await?,
-                None => std::path::absolute(text).map_err(|e| file_error("find", Path::new(text), &e))?,
-            };
-            if !dir.exists() {
-                return Err(Diagnostic::error(codes::INVALID_ARGUMENT, format!("There is no plugin at \"{}\".", dir.display()))
-                    .hint("Name a folder of jars, or Maven's `group:artifact:version`."));
-            }
-            dirs.push(dir);
-        }
-        Ok(dirs)
     }
 
     /// The key store that the workers show to Kafka, if any, and the principal that this makes them.
@@ -513,6 +513,26 @@ impl ConnectCluster {
         }
         Ok(())
     }
+}
+
+/// The folders of plugins for `plugin.path`: those of Maven are fetched where they are not there yet.
+///
+/// # Errors
+/// When there is nothing at a path, or an artifact cannot be had.
+pub async fn plugins(wanted: &[String], note: Note<'_>) -> Result<Vec<PathBuf>, Diagnostic> {
+    let mut dirs = vec![];
+    for text in wanted {
+        let dir = match jars::Coordinate::parse(text) {
+            Some(coordinate) => jars::plugin(&coordinate, note).await?,
+            None => std::path::absolute(text).map_err(|e| file_error("find", Path::new(text), &e))?,
+        };
+        if !dir.exists() {
+            return Err(Diagnostic::error(codes::INVALID_ARGUMENT, format!("There is no plugin at \"{}\".", dir.display()))
+                .hint("Name a folder of jars, or Maven's `group:artifact:version`."));
+        }
+        dirs.push(dir);
+    }
+    Ok(dirs)
 }
 
 fn user(kafka: &KafkaConnection) -> String {

@@ -133,7 +133,8 @@ async fn fetch(mvn: &Path, work: &Path, what: &str, wanted: &[Coordinate], exclu
     std::fs::write(&pom, pom_text(wanted)).map_err(|e| file_error("write", &pom, &e))?;
     let libs = work.join("libs");
     let mut command = tokio::process::Command::new(mvn);
-    command.args(["-B", "-q", "-ntp", "-f"]).arg(&pom).arg("dependency:copy-dependencies").arg("-DincludeScope=runtime");
+    // `-U`: what was missing in an earlier run may be there by now.
+    command.args(["-B", "-q", "-ntp", "-U", "-f"]).arg(&pom).arg("dependency:copy-dependencies").arg("-DincludeScope=runtime");
     command.arg(format!("-DoutputDirectory={}", libs.display())).kill_on_drop(true).stdin(std::process::Stdio::null());
     if let Some(groups) = exclude {
         command.arg(format!("-DexcludeGroupIds={groups}"));
@@ -144,16 +145,24 @@ async fn fetch(mvn: &Path, work: &Path, what: &str, wanted: &[Coordinate], exclu
     };
     let output = command.output().await.map_err(|e| unavailable(format!("{e}.")))?;
     if !output.status.success() {
-        return Err(unavailable(first_error(&String::from_utf8_lossy(&output.stdout))));
+        // Which of the two streams it writes to depends on its version and settings.
+        let said = [output.stdout, output.stderr].concat();
+        return Err(unavailable(errors_of(&String::from_utf8_lossy(&said))));
     }
     let jars = std::fs::read_dir(&libs).map(|d| d.count()).unwrap_or(0);
     if jars == 0 { Err(unavailable("there is no jar among its artifacts.".into())) } else { Ok(()) }
 }
 
-/// Maven's first line that says something, without its prefix.
-fn first_error(output: &str) -> String {
-    let line = output.lines().filter_map(|l| l.strip_prefix("[ERROR]")).map(str::trim).find(|l| !l.is_empty());
-    line.unwrap_or("it gave no reason.").chars().take(400).collect()
+/// What Maven says of its failure, without its prefix and its advice on how to use Maven. At most three lines.
+fn errors_of(output: &str) -> String {
+    const ADVICE: [&str; 4] = ["To see the full stack trace", "Re-run Maven", "For more information", "[Help"];
+    let said = output.lines().filter_map(|l| l.split_once("[ERROR]")).map(|(_colour, text)| text.trim());
+    let said: Vec<String> = said
+        .filter(|l| !l.is_empty() && !ADVICE.iter().any(|a| l.starts_with(a)))
+        .take(3)
+        .map(|l| l.trim_end_matches("-> [Help 1]").trim_end().chars().take(600).collect())
+        .collect();
+    if said.is_empty() { "it gave no reason.".into() } else { said.join("\n") }
 }
 
 fn pom_text(wanted: &[Coordinate]) -> String {
@@ -206,6 +215,7 @@ mod tests {
 
     #[test]
     fn maven_reason() {
-        assert_eq!(first_error("x\n[ERROR] \n[ERROR] Could not find artifact a:b\n"), "Could not find artifact a:b");
+        let output = "x\n[ERROR] \n\u{1b}[0m[ERROR] Could not find artifact a:b -> [Help 1]\n[ERROR] Re-run Maven using the -X switch\n";
+        assert_eq!(errors_of(output), "Could not find artifact a:b");
     }
 }

@@ -49,11 +49,34 @@ pub fn check(port: u16, process: &str, listener: &str) -> Result<(), Diagnostic>
     if is_free(port) {
         return Ok(());
     }
-    Err(Diagnostic::error(
-        codes::PORT_TAKEN,
-        format!("Port {port}, which {process} needs for its listener {listener}, is used by another program."),
-    )
-    .hint(format!("Find it with `ss -ltnp 'sport = :{port}'` and end it, or give the listener another port.")))
+    let who = holder(port).unwrap_or_else(|| "another program".into());
+    Err(Diagnostic::error(codes::PORT_TAKEN, format!("Port {port}, which {process} needs for its listener {listener}, is used by {who}."))
+        .hint(format!("Find it with `ss -ltnp 'sport = :{port}'` and end it, or give the listener another port.")))
+}
+
+/// Who listens on a port, where the system tells this user: `process 4711 (java)`.
+fn holder(port: u16) -> Option<String> {
+    let inodes: Vec<String> = ["tcp", "tcp6"].iter().flat_map(|table| listening(table, port)).map(|i| format!("socket:[{i}]")).collect();
+    let processes = std::fs::read_dir("/proc").ok()?.filter_map(|e| e.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    let holds = |pid: &u32| {
+        let fds = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten();
+        fds.filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok()).any(|target| inodes.iter().any(|i| target.as_os_str() == i.as_str()))
+    };
+    let pid = processes.filter(|_| !inodes.is_empty()).find(holds)?;
+    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    Some(format!("process {pid} ({})", name.trim()))
+}
+
+/// The inodes of the sockets that listen on a port.
+fn listening(table: &str, port: u16) -> Vec<String> {
+    const LISTEN: &str = "0A";
+    let text = std::fs::read_to_string(format!("/proc/net/{table}")).unwrap_or_default();
+    let inode = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let ours = fields.get(1)?.ends_with(&format!(":{port:04X}")) && *fields.get(3)? == LISTEN;
+        fields.get(9).filter(|_| ours).map(ToString::to_string)
+    };
+    text.lines().filter_map(inode).collect()
 }
 
 #[cfg(test)]
@@ -67,7 +90,8 @@ mod tests {
         let _held = TcpListener::bind((Ipv4Addr::LOCALHOST, a)).unwrap();
         let error = check(a, "broker 1", "INTERNAL").unwrap_err();
         assert_eq!(error.code, codes::PORT_TAKEN);
-        assert!(error.detail.contains(&a.to_string()));
+        let me = format!("process {}", std::process::id());
+        assert!(error.detail.contains(&a.to_string()) && error.detail.contains(&me), "{}", error.detail);
         assert!(check(b, "broker 1", "INTERNAL").is_ok());
     }
 }

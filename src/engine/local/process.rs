@@ -116,7 +116,10 @@ pub fn start(spec: &Spec) -> Result<Identity, Diagnostic> {
         private_dir(dir)?;
         command.current_dir(dir);
     }
-    let died = |why: String| Diagnostic::error(codes::PROCESS_DIED, format!("{} cannot be started: {why}.", sentence(&spec.label)));
+    let died = |why: String| {
+        Diagnostic::error(codes::PROCESS_DIED, format!("{} cannot be started: {why}.", sentence(&spec.label)))
+            .hint(format!("Its log is {}.", spec.log.display()))
+    };
     let child = command.spawn().map_err(|e| died(e.to_string()))?;
     let pid = child.id().and_then(|p| i32::try_from(p).ok()).ok_or_else(|| died("it ended at once".into()))?;
     let start = start_time(pid).ok_or_else(|| died("it ended at once".into()))?;

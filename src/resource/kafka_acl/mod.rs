@@ -144,6 +144,10 @@ fn present(object: &Value) -> BTreeSet<AclBinding> {
 
 #[async_trait]
 impl ResourceType for KafkaAcl {
+    fn lives_in(&self) -> Option<&'static str> {
+        Some("cluster")
+    }
+
     fn schema(&self) -> &'static Schema {
         &SCHEMA
     }

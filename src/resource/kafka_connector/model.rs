@@ -8,7 +8,7 @@ use serde_json::json;
 use super::super::Private;
 use crate::addr::quote;
 use crate::target::connect::{
-    ConnectConnection, Connector, ConnectorStatus, Redactor, RunState, holds_placeholder, is_masked, looks_secret,
+    ConnectConnection, Connector, ConnectorStatus, Redactor, RunState, holds_placeholder, is_masked, is_placeholder, looks_secret,
 };
 use crate::value::{Type, Value};
 
@@ -30,20 +30,72 @@ pub(super) fn connection(object: &Value) -> Option<ConnectConnection> {
     ConnectConnection::from_value(&object.get("connect")?)
 }
 
-/// A map without its null entries: to Connect they are the same as left out.
-pub(super) fn without_nulls(map: &Value) -> Value {
-    match map.as_map() {
-        Some(m) if m.values().any(Value::is_null) => {
-            let kept = m.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect();
-            Value::map(Type::String, kept).mark(map.marks())
-        }
-        _ => map.clone(),
+/// Where mounted secrets really lie, by the folder that connectors write. Only the engine `local` has another folder than that.
+pub(super) struct Mounts(Vec<(String, String)>);
+
+impl Mounts {
+    /// Those of the Connect cluster that a connector belongs to.
+    pub(super) fn of(object: &Value) -> Mounts {
+        let paths = object.get("connect").and_then(|c| c.get("mount_paths"));
+        let pair = |(path, dir): (&Arc<str>, &Value)| Some((path.trim_end_matches('/').to_string(), dir.as_str()?.to_string()));
+        let pairs = paths.iter().filter_map(Value::as_map).flatten().filter_map(pair);
+        Mounts(pairs.filter(|(path, _)| !path.is_empty()).collect())
     }
+
+    /// The text as the workers need it: placeholders name real folders.
+    fn real(&self, text: &str) -> String {
+        swap_folders(text, self.0.iter().map(|(path, dir)| (path.as_str(), dir.as_str())))
+    }
+
+    /// The text as it is recorded: placeholders name mounted folders, whichever of the two was written.
+    fn mounted(&self, text: &str) -> String {
+        swap_folders(&self.real(text), self.0.iter().map(|(path, dir)| (dir.as_str(), path.as_str())))
+    }
+}
+
+/// Replaces the folder at the beginning of what each placeholder `${provider:folder/file:key}` names.
+fn swap_folders<'a>(text: &str, pairs: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> String {
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(at) = rest.find("${") {
+        let end = rest[at..].find('}').map_or(rest.len(), |n| at + n);
+        out.push_str(&rest[..at]);
+        let placeholder = &rest[at..end];
+        out.push_str(&swap_folder(placeholder, pairs.clone()).unwrap_or_else(|| placeholder.to_string()));
+        rest = &rest[end..];
+    }
+    out + rest
+}
+
+fn swap_folder<'a>(placeholder: &str, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Option<String> {
+    let (provider, path) = placeholder.split_once(':')?;
+    let fits = |(from, to): (&'a str, &'a str)| {
+        let tail = path.strip_prefix(from).filter(|tail| tail.is_empty() || tail.starts_with(['/', ':']))?;
+        Some((from.len(), to, tail))
+    };
+    let (_, to, tail) = pairs.filter_map(fits).max_by_key(|(len, ..)| *len)?;
+    Some(format!("{provider}:{to}{tail}"))
+}
+
+/// A configuration as it is recorded: without null entries (to Connect they are the same as left out), with mounted folders under their
+/// paths, and with its secrets marked. What is marked in `prior` stays so.
+pub(super) fn tidy(map: &Value, mounts: &Mounts, prior: Option<&Value>) -> Value {
+    let Some(entries) = map.as_map() else { return map.clone() };
+    let one = |(key, value): (&Arc<str>, &Value)| {
+        let value = match value.as_str() {
+            Some(text) => Value::string(mounts.mounted(text)).mark(value.marks()),
+            None => value.clone(),
+        };
+        let was_secret = prior.and_then(|p| p.get(key)).is_some_and(|p| p.contains_sensitive());
+        let secret = (was_secret || looks_secret(key)) && !value.as_str().is_some_and(is_placeholder);
+        (key.clone(), if secret { value.sensitive() } else { value })
+    };
+    Value::map(Type::String, entries.iter().filter(|(_, v)| !v.is_null()).map(one).collect()).mark(map.marks())
 }
 
 /// The whole configuration as Connect gets it, `name` included, of what is known of `object`, and whether that is all.
 pub(super) fn wanted(object: &Value) -> (BTreeMap<String, String>, bool) {
     let (mut out, mut complete) = (BTreeMap::new(), true);
+    let mounts = Mounts::of(object);
     for (key, argument) in RESERVED {
         let value = object.get(argument);
         complete &= value.as_ref().is_none_or(Value::is_known);
@@ -56,7 +108,7 @@ pub(super) fn wanted(object: &Value) -> (BTreeMap<String, String>, bool) {
         complete &= map.is_wholly_known();
         for (key, value) in map.as_map().into_iter().flatten() {
             if let Some(text) = text(value) {
-                out.insert(key.to_string(), text);
+                out.insert(key.to_string(), mounts.real(&text));
             }
         }
     }
@@ -229,7 +281,8 @@ pub(super) fn state_text(status: &ConnectorStatus, before: Option<&str>) -> Stri
 /// The attributes of a live connector. `prior` gives what Connect does not know, and what it masks.
 pub(super) fn observed(prior: &Value, name: &str, live: &Connector, sensitive: &BTreeSet<String>) -> Value {
     let state = state_text(&live.status, prior.get_str("state").as_deref());
-    let config = &live.info.config;
+    let mounts = Mounts::of(prior);
+    let config: &BTreeMap<String, String> = &live.info.config.iter().map(|(k, v)| (k.clone(), mounts.mounted(v))).collect();
     let tasks_max = config.get("tasks.max").and_then(|t| t.trim().parse::<i64>().ok()).unwrap_or(1);
     let kind = live.info.kind.clone().or_else(|| live.status.kind.clone());
     let (plain, secret) = split(prior, config, sensitive);
@@ -265,6 +318,8 @@ fn split(prior: &Value, config: &BTreeMap<String, String>, sensitive: &BTreeSet<
                 Value::string(value).sensitive()
             }
             (false, Some(before)) if before.contains_sensitive() => Value::string(value).sensitive(),
+            // Records of earlier versions hold secrets in plain text: read back, they are hidden.
+            (false, Some(_)) if looks_secret(key) && !is_placeholder(value) => Value::string(value).sensitive(),
             // Without a record of this key, as in an import, its name says whether it is a secret.
             (false, None) if looks_secret(key) && !holds_placeholder(value) => Value::string(value).sensitive(),
             (false, _) => Value::string(value),
@@ -281,4 +336,44 @@ fn split(prior: &Value, config: &BTreeMap<String, String>, sensitive: &BTreeSet<
     };
     let secret = if secret.is_null() { Value::null(Type::map(Type::String)) } else { secret };
     (finish(plain, was_plain), secret)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(config: &[(&str, &str)]) -> Value {
+        let map = |pairs: &[(&str, &str)]| Value::map(Type::String, pairs.iter().map(|(k, v)| (Arc::from(*k), Value::string(v))).collect());
+        let paths = map(&[("/etc/secrets", "/home/x/.streamform/secrets/aws"), ("/etc/secrets-b/", "/b")]);
+        Value::object_from([("connect", Value::object_from([("mount_paths", paths)])), ("config", map(config))])
+    }
+
+    #[test]
+    fn placeholders_name_real_folders_to_connect_and_mounted_ones_in_records() {
+        let written = "a ${file:/etc/secrets/c.properties:id} ${dir:/etc/secrets-b:k} ${file:/etc/secretsx/y:z} /etc/secrets ${env:X} ${";
+        let o = object(&[("k", written)]);
+        let real = wanted(&o).0["k"].clone();
+        let expected =
+            "a ${file:/home/x/.streamform/secrets/aws/c.properties:id} ${dir:/b:k} ${file:/etc/secretsx/y:z} /etc/secrets ${env:X} ${";
+        assert_eq!(real, expected);
+        let mounts = Mounts::of(&o);
+        assert_eq!(mounts.mounted(&real), written);
+        assert_eq!(mounts.mounted(written), written);
+    }
+
+    #[test]
+    fn literal_secrets_are_marked_and_placeholders_are_not() {
+        let o = object(&[
+            ("db.password", "hunter2"),
+            ("other.password", "${file:/etc/secrets/a:b}"),
+            ("x.password", "a${env:B}"),
+            ("topic", "t"),
+        ]);
+        let tidied = tidy(&o.get("config").unwrap(), &Mounts::of(&o), None);
+        let marked = |k: &str| tidied.get(k).unwrap().contains_sensitive();
+        assert_eq!(["db.password", "other.password", "x.password", "topic"].map(marked), [true, false, true, false]);
+        let plain = object(&[("odd", "v")]).get("config").unwrap();
+        let was = Value::map(Type::String, [("odd".into(), Value::string("v").sensitive())].into());
+        assert!(tidy(&plain, &Mounts(vec![]), Some(&was)).get("odd").unwrap().contains_sensitive(), "what was a secret stays one");
+    }
 }

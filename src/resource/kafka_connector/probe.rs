@@ -11,7 +11,9 @@ use super::super::{Session, StepRequest, attr_error};
 use super::{edge, model};
 use crate::diag::codes::connect as codes;
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
-use crate::target::connect::{ConnectClient, ConnectError, Patience, Plugin, Redactor, Validation, holds_placeholder, looks_secret};
+use crate::target::connect::{
+    ConnectClient, ConnectError, Patience, Plugin, Redactor, Validation, holds_placeholder, is_placeholder, looks_secret,
+};
 use crate::value::Value;
 
 /// How long a validation may take: connectors open connections in it, and workers give up after 90 seconds.
@@ -110,8 +112,27 @@ pub(super) fn judge(
             }
         }
     }
+    out.extend(plain_secrets(validation, object));
     out.extend(unknown_keys(validation, object, config));
     out
+}
+
+/// Passwords by Connect's own account that stand in `config` as plain text, under names that do not say so.
+fn plain_secrets(validation: &Validation, object: &Value) -> Vec<Diagnostic> {
+    let config = object.get("config");
+    let plain = |key: &str| {
+        let value = config.as_ref()?.get(key)?;
+        let text = value.as_str().filter(|_| !value.contains_sensitive() && !config.as_ref().is_some_and(|c| c.marks().is_sensitive()))?;
+        (!text.is_empty() && !is_placeholder(text)).then_some(())
+    };
+    let refuse = |key: &str| {
+        let d = Diagnostic::error(
+            codes::PLAIN_SECRET,
+            format!("The key {key:?} is a password to this connector, but it stands in config, whose values are shown and stored."),
+        );
+        attr_error(model::path("config", key), d.hint("Move it to sensitive_config, or write sensitive(…) around its value."))
+    };
+    validation.checks.iter().filter(|c| c.kind == "PASSWORD" && plain(&c.key).is_some()).map(|c| refuse(&c.key)).collect()
 }
 
 fn place(object: &Value, key: &str) -> String {
@@ -225,6 +246,14 @@ mod tests {
         let o = object(&[("user", "me"), ("pw", "s3cr3t")]);
         let d = run(&o, &[("pw", "PASSWORD", &["cannot log in as me/s3cr3t"]), ("user", "STRING", &["cannot log in as me/s3cr3t"])]);
         assert!(d.iter().all(|d| !d.detail.contains("s3cr3t")), "{d:?}");
+    }
+
+    #[test]
+    fn a_password_in_plain_text_is_refused_unless_it_is_a_placeholder() {
+        let d = run(&object(&[("odd", "s3cr3t"), ("fine", "${file:/a:b}")]), &[("odd", "PASSWORD", &[]), ("fine", "PASSWORD", &[])]);
+        assert_eq!(d.len(), 1);
+        assert_eq!((d[0].code, d[0].values[0].1.as_str()), (codes::PLAIN_SECRET, "config[\"odd\"]"));
+        assert!(!format!("{d:?}").contains("s3cr3t"));
     }
 
     #[test]

@@ -72,6 +72,10 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
 
 #[async_trait]
 impl ResourceType for KafkaTopic {
+    fn lives_in(&self) -> Option<&'static str> {
+        Some("cluster")
+    }
+
     fn schema(&self) -> &'static Schema {
         &SCHEMA
     }

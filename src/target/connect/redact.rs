@@ -67,6 +67,12 @@ pub fn holds_placeholder(value: &str) -> bool {
     value.find("${").is_some_and(|at| value[at..].contains('}'))
 }
 
+/// Whether a value is one placeholder and nothing else, so that no part of a secret stands in it.
+pub fn is_placeholder(value: &str) -> bool {
+    let inner = value.trim().strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    inner.is_some_and(|inner| !inner.contains('}'))
+}
+
 /// Whether a value read back is a mask in place of the real one.
 pub fn is_masked(value: &str) -> bool {
     value == "[hidden]" || (value.len() >= 3 && value.chars().all(|c| c == '*'))
