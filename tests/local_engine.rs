@@ -23,6 +23,32 @@ impl Progress for Quiet {
     }
 }
 
+/// A folder whose processes end with the test, however it ends.
+struct Lab(tempfile::TempDir);
+
+impl Lab {
+    fn new() -> Lab {
+        Lab(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let entries = |dir: std::path::PathBuf| std::fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path());
+        let clusters = ["local", "connect"].into_iter().flat_map(|kind| entries(self.path().join(".streamform").join(kind)));
+        for file in clusters.flat_map(|cluster| entries(cluster.join("run"))) {
+            let known = std::fs::read_to_string(file).ok().and_then(|t| serde_json::from_str::<serde_json::Value>(&t).ok());
+            if let Some(pid) = known.and_then(|k| k["pid"].as_i64()).filter(|pid| alive(*pid as i32)) {
+                kill(pid as i32);
+            }
+        }
+    }
+}
+
 fn session(dir: &Path) -> Session {
     Session::new(dir.join(".streamform"), dir.to_path_buf(), Arc::new(Quiet))
 }
@@ -128,7 +154,7 @@ fn map(pairs: &[(&str, &str)]) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_lives_and_dies() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = Lab::new();
     let cx = session(dir.path());
     let mut run = Run { cx: &cx, ty: &KafkaCluster, addr: addr("kafka_cluster", "events"), now: None };
     let config = Value::object_from([("brokers", Value::from(1))]);
@@ -159,7 +185,7 @@ async fn a_cluster_lives_and_dies() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_taken_port_is_named_and_a_bad_setting_shows_the_log() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = Lab::new();
     let cx = session(dir.path());
     let mut run = Run { cx: &cx, ty: &KafkaCluster, addr: addr("kafka_cluster", "bad"), now: None };
     let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -191,7 +217,7 @@ fn text(value: &Value, name: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connect_reads_secrets_heals_and_leaves_nothing() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = Lab::new();
     let cx = session(dir.path());
     let mut cluster = Run { cx: &cx, ty: &KafkaCluster, addr: addr("kafka_cluster", "lab"), now: None };
     cluster.apply(&Value::object_from([("brokers", Value::from(1))])).await;
@@ -265,20 +291,20 @@ async fn connect_reads_secrets_heals_and_leaves_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dedicated_controllers_client_certificates_and_scale_in() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = Lab::new();
     let cx = session(dir.path());
     let mut run = Run { cx: &cx, ty: &KafkaCluster, addr: addr("kafka_cluster", "wide"), now: None };
     let listener = Value::object_from([("port", Value::null(Type::Number)), ("tls", true.into()), ("authentication", "mtls".into())]);
     let config = |brokers: i64| {
         Value::object_from([
             ("brokers", Value::from(brokers)),
-            ("controllers", Value::from(1)),
+            ("controllers", Value::from(3)),
             ("listener", Value::map(listener.ty(), BTreeMap::from([("clients".into(), listener.clone())]))),
             ("client_certificates", Value::list(Type::String, vec!["alice".into()])),
         ])
     };
     run.apply(&config(2)).await;
-    assert_eq!(running(&run), [1, 2, 1001]);
+    assert_eq!(running(&run), [1, 2, 1001, 1002, 1003]);
     let now = run.now.as_ref().unwrap().0.clone();
     let alice = now.get("certificates").unwrap().get("alice").unwrap();
     let connection = KafkaConnection {
@@ -307,11 +333,361 @@ async fn dedicated_controllers_client_certificates_and_scale_in() {
     let refused = run.step(Verb::Update, Some(planned)).await;
     assert_eq!(refused.error.unwrap().code, codes::SCALE_IN);
     run.refresh().await;
-    assert_eq!(running(&run), [1, 2, 1001], "a refusal restarts nobody");
+    assert_eq!(running(&run), [1, 2, 1001, 1002, 1003], "a refusal restarts nobody");
     admin.delete_topics(&["t".to_string()]).await.unwrap().remove(0).unwrap();
     tokio::time::sleep(Duration::from_millis(500)).await;
     run.apply(&config(1)).await;
-    assert_eq!(running(&run), [1, 1001]);
+    assert_eq!(running(&run), [1, 1001, 1002, 1003]);
     assert!(run.step(Verb::Delete, None).await.error.is_none());
     assert!(!dir.path().join(".streamform/local").exists());
+}
+
+fn admin(cx: &Session, run: &Run<'_>) -> Arc<streamform::target::kafka::Admin> {
+    let admin = run.now.as_ref().unwrap().0.get("admin").unwrap();
+    cx.pool::<KafkaPool>().admin(&KafkaConnection::from_value(&admin).unwrap().unwrap()).unwrap()
+}
+
+fn topic(name: &str, replication: i16) -> streamform::target::kafka::NewTopic {
+    streamform::target::kafka::NewTopic { name: name.into(), partitions: 3, replication, ..Default::default() }
+}
+
+/// Looks at the processes of a folder until it is told to end; the fewest that lived at one moment.
+struct Watch {
+    stop: Arc<std::sync::atomic::AtomicBool>,
+    seen: std::thread::JoinHandle<usize>,
+}
+
+impl Watch {
+    fn over(folder: &Path, files: &[&str]) -> Watch {
+        let files: Vec<_> = files.iter().map(|f| folder.join(f)).collect();
+        let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let ended = Arc::clone(&stop);
+        let living = move || {
+            let pid = |f: &std::path::PathBuf| {
+                let known: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(f).ok()?).ok()?;
+                known["pid"].as_i64().filter(|pid| alive(*pid as i32))
+            };
+            files.iter().filter_map(pid).count()
+        };
+        let seen = std::thread::spawn(move || {
+            let mut fewest = usize::MAX;
+            while !ended.load(std::sync::atomic::Ordering::Relaxed) {
+                fewest = fewest.min(living());
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            fewest
+        });
+        Watch { stop, seen }
+    }
+
+    fn fewest(self) -> usize {
+        self.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.seen.join().unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_broker_becomes_three_that_are_rolled_one_at_a_time() {
+    let dir = Lab::new();
+    let cx = session(dir.path());
+    let mut run = Run { cx: &cx, ty: &KafkaCluster, addr: addr("kafka_cluster", "grows"), now: None };
+    let sized = |n: i64, settings: &[(&str, &str)]| Value::object_from([("brokers", Value::from(n)), ("config", map(settings))]);
+    run.apply(&sized(1, &[])).await;
+    admin(&cx, &run).create_topics(&[topic("early", 1)], false).await.unwrap().remove(0).unwrap();
+    let effects = run.apply(&sized(3, &[])).await;
+    assert_eq!(effects, ["start broker 2 (new)", "start broker 3 (new)"]);
+    assert_eq!(running(&run), [1, 2, 3]);
+    admin(&cx, &run).create_topics(&[topic("late", 3)], false).await.unwrap().remove(0).unwrap();
+
+    let folder = dir.path().join(".streamform/local/grows");
+    let files = ["run/broker-1.json", "run/broker-2.json", "run/broker-3.json"];
+    let before = files.map(|f| pid(&folder, f));
+    let watch = Watch::over(&folder, &files);
+    run.apply(&sized(3, &[("num.io.threads", "3")])).await;
+    assert_eq!(watch.fewest(), 2, "one at a time");
+    assert!(before.iter().all(|p| !alive(*p)), "each was restarted");
+    let topics = admin(&cx, &run).metadata().await.unwrap().topics;
+    assert!(topics.contains_key("early") && topics["late"].partitions.iter().all(|p| !p.under_replicated()), "{topics:?}");
+
+    kill(pid(&folder, files[1]));
+    let effects = run.apply(&sized(3, &[("num.io.threads", "3")])).await;
+    assert_eq!(effects, ["restart broker 2 (not running as configured)"]);
+    assert_eq!(running(&run), [1, 2, 3]);
+    assert!(run.step(Verb::Delete, None).await.error.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_keeps_the_data_and_three_voters_stand_it() {
+    let dir = Lab::new();
+    let cx = session(dir.path());
+    let mut run = Run { cx: &cx, ty: &KafkaCluster, addr: addr("kafka_cluster", "ages"), now: None };
+    let at = |version: &str| Value::object_from([("brokers", Value::from(3)), ("version", version.into())]);
+    run.apply(&at("4.3.0")).await;
+    admin(&cx, &run).create_topics(&[topic("kept", 3)], false).await.unwrap().remove(0).unwrap();
+    let folder = dir.path().join(".streamform/local/ages");
+    let watch = Watch::over(&folder, &["run/broker-1.json", "run/broker-2.json", "run/broker-3.json"]);
+    run.apply(&at("4.3.1")).await;
+    assert_eq!(watch.fewest(), 2);
+    let line = std::fs::read_to_string(format!("/proc/{}/cmdline", pid(&folder, "run/broker-3.json"))).unwrap();
+    assert!(line.contains("kafka/4.3.1"), "{line}");
+    let topics = admin(&cx, &run).metadata().await.unwrap().topics;
+    assert!(topics["kept"].partitions.iter().all(|p| !p.under_replicated()), "{topics:?}");
+    let proposed = proposed(&KafkaCluster, &at("4.3.0"), run.now.as_ref().map(|n| &n.0));
+    let input =
+        PlanInput { addr: &run.addr, prior: run.now.as_ref().map(|n| &n.0), private: &Private::Null, config: &at("4.3.0"), proposed };
+    assert_eq!(KafkaCluster.plan(input).diagnostics.iter().next().unwrap().code, codes::DOWNGRADE);
+    assert!(run.step(Verb::Delete, None).await.error.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_workers_with_plugins_are_one_group_that_shrinks_and_grows() {
+    let dir = Lab::new();
+    let cx = session(dir.path());
+    let mut cluster = Run { cx: &cx, ty: &KafkaCluster, addr: addr("kafka_cluster", "lab"), now: None };
+    cluster.apply(&Value::object_from([("brokers", Value::from(1))])).await;
+    let mut connect = Run { cx: &cx, ty: &KafkaConnect, addr: addr("kafka_connect", "wide"), now: None };
+    let folder_of_jars = dir.path().join("own-plugin");
+    std::fs::create_dir(&folder_of_jars).unwrap();
+    let plugins = Value::list(Type::String, vec!["org.apache.kafka:connect-mirror:4.3.1".into(), "own-plugin".into()]);
+    let config = |workers: i64, settings: &[(&str, &str)]| {
+        let parts =
+            [("cluster", referred(&cluster)), ("min_replicas", workers.into()), ("plugins", plugins.clone()), ("config", map(settings))];
+        Value::object_from(parts)
+    };
+    connect.apply(&config(2, &[])).await;
+    let folder = dir.path().join(".streamform/connect/wide");
+    let files = ["run/worker-1.json", "run/worker-2.json"];
+    let line = std::fs::read_to_string(folder.join("conf/worker-1.properties")).unwrap();
+    let path = line.lines().find_map(|l| l.strip_prefix("plugin.path=")).unwrap();
+    assert!(path.contains("org.apache.kafka.connect-mirror-4.3.1") && path.ends_with("own-plugin"), "{path}");
+
+    // Both workers answer, and each sees the connectors of the group.
+    let patience = Patience::quiet(Duration::from_secs(30));
+    let client =
+        |run: &Run<'_>| ConnectClient::new(&ConnectConnection::from_value(&run.now.as_ref().unwrap().0).unwrap(), Arc::default()).unwrap();
+    let heartbeats: BTreeMap<String, String> = [
+        ("connector.class", "org.apache.kafka.connect.mirror.MirrorHeartbeatConnector"),
+        ("source.cluster.alias", "a"),
+        ("target.cluster.alias", "b"),
+        ("emit.heartbeats.enabled", "false"),
+        ("tasks.max", "1"),
+    ]
+    .iter()
+    .map(|(k, v)| (k.to_string(), v.to_string()))
+    .collect();
+    let classes = client(&connect).plugins(&patience).await.unwrap();
+    assert!(classes.iter().any(|p| p.class.ends_with("MirrorHeartbeatConnector")));
+    client(&connect).put_config("beat", &heartbeats, &patience).await.unwrap();
+
+    kill(pid(&folder, files[0]));
+    connect.refresh().await;
+    assert_eq!(running(&connect), [2]);
+    assert!(client(&connect).find("beat", &patience).await.unwrap().is_some(), "the worker that lives is the one that is asked");
+    let effects = connect.apply(&config(2, &[])).await;
+    assert_eq!(effects, ["restart worker 1 (not running as configured)"]);
+
+    let before = files.map(|f| pid(&folder, f));
+    let watch = Watch::over(&folder, &files);
+    connect.apply(&config(2, &[("offset.flush.interval.ms", "3000")])).await;
+    assert_eq!(watch.fewest(), 1, "one at a time");
+    assert!(before.iter().all(|p| !alive(*p)));
+    let second = pid(&folder, files[1]);
+    assert_eq!(connect.apply(&config(1, &[("offset.flush.interval.ms", "3000")])).await, ["stop worker 2"]);
+    assert!(!alive(second) && !folder.join("conf/worker-2.properties").exists());
+    assert!(client(&connect).find("beat", &patience).await.unwrap().is_some());
+    for run in [&mut connect, &mut cluster] {
+        assert!(run.step(Verb::Delete, None).await.error.is_none());
+    }
+}
+
+/// Runs the program in a folder: whether it ended well, and all that it said.
+fn streamform(dir: &Path, args: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_streamform"))
+        .current_dir(dir)
+        .args(args)
+        .env("NO_COLOR", "1")
+        .env_remove("KAFKA_HOME")
+        .envs(env.iter().copied())
+        .output()
+        .unwrap();
+    (output.status.code(), format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
+}
+
+#[test]
+fn what_this_machine_lacks_is_found_when_planning() {
+    let dir = Lab::new();
+    let main = |version: &str, plugins: &str| {
+        let text = format!(
+            "resource \"kafka_cluster\" \"c\" {{\n  version = \"{version}\"\n}}\nresource \"kafka_connect\" \"w\" {{\n  \
+             cluster = kafka_cluster.c\n  plugins = {plugins}\n}}\n"
+        );
+        std::fs::write(dir.path().join("main.hcl"), text).unwrap();
+    };
+    let fails = |env: &[(&str, &str)], words: &[&str]| {
+        let (code, said) = streamform(dir.path(), &["plan"], env);
+        // Long lines are wrapped.
+        let flat = said.replace('\u{2502}', " ").split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(code, Some(1), "{said}");
+        assert!(words.iter().all(|w| flat.contains(w)), "{words:?} in {said}");
+    };
+    main("4.3.1", "[]");
+    fails(&[("JAVA_HOME", "/nowhere")], &["SF8001", "apt-get install openjdk-17"]);
+    let bin = dir.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    let java = std::env::split_paths(&std::env::var_os("PATH").unwrap()).map(|d| d.join("java")).find(|j| j.is_file()).unwrap();
+    std::os::unix::fs::symlink(java, bin.join("java")).unwrap();
+    let (bin, empty) = (bin.to_str().unwrap(), dir.path().join("cache"));
+    fails(&[("PATH", bin), ("STREAMFORM_CACHE", empty.to_str().unwrap())], &["SF8003", "apt-get install maven"]);
+    main("4.3.1", "[\"org.nowhere:nothing:1.0\"]");
+    fails(&[], &["SF8004", "main.hcl line 6", "org.nowhere:nothing", "Could not"]);
+    main("4.3.1", "[\"plugs\"]");
+    fails(&[], &["SF8012", "There is no plugin at"]);
+
+    // A distribution made of the cached jars.
+    main("4.3.1", "[]");
+    let home = dir.path().join("kafka");
+    std::fs::create_dir(&home).unwrap();
+    std::os::unix::fs::symlink(streamform::engine::local::jars::cache_dir().join("kafka/4.3.1"), home.join("libs")).unwrap();
+    let home = [("KAFKA_HOME", home.to_str().unwrap()), ("PATH", bin), ("STREAMFORM_CACHE", empty.to_str().unwrap())];
+    let (code, said) = streamform(dir.path(), &["plan"], &home);
+    assert_eq!(code, Some(0), "{said}");
+    main("4.2.0", "[]");
+    fails(&home, &["SF8014", "which holds Kafka 4.3.1, not 4.2.0"]);
+}
+
+/// The state's files hold no such text.
+fn nowhere_in(dir: &Path, text: &str) {
+    for entry in std::fs::read_dir(dir).unwrap().flatten() {
+        match entry.path() {
+            path if path.is_dir() => nowhere_in(&path, text),
+            path => {
+                let bytes = std::fs::read(&path).unwrap();
+                assert!(!bytes.windows(text.len()).any(|w| w == text.as_bytes()), "{text} in {}", path.display());
+            }
+        }
+    }
+}
+
+const SAMPLE: &str = r#"
+streamform {
+  required_version = ">= 0.1"
+  backend "local" { path = "state" }
+}
+
+resource "kafka_cluster" "events" {
+  engine  = "local"
+  version = "4.3.1"
+  brokers = 1
+  storage {
+    size  = "200Gi"
+    class = "fast"
+  }
+  listener "internal" {
+    tls            = true
+    authentication = "mtls"
+  }
+  super_users         = ["User:CN=admin"]
+  config              = { "auto.create.topics.enable" = false }
+  deletion_protection = false
+}
+
+resource "kafka_topic" "orders" {
+  cluster             = kafka_cluster.events
+  name                = "example-topic"
+  partitions          = 1
+  config              = { "retention.ms" = 7 * 24 * 3600 * 1000 }
+  deletion_protection = false
+}
+
+resource "secret" "aws" {
+  name = "aws-s3-creds"
+  data = { "aws-s3-creds.properties" = file("aws-s3-creds.properties") }
+}
+
+resource "kafka_connect" "etl" {
+  cluster      = kafka_cluster.events
+  min_replicas = 1
+  max_replicas = 5
+  config       = { "value.converter" = "org.apache.kafka.connect.storage.StringConverter" }
+  mount "secrets" {
+    secret = secret.aws
+    path   = "/etc/secrets"
+  }
+}
+
+resource "kafka_connector" "source" {
+  connect = kafka_connect.etl
+  class   = "FileStreamSource"
+  config = {
+    "topic" = kafka_topic.orders.name
+    "file"  = "$${file:/etc/secrets/aws-s3-creds.properties:input}"
+  }
+  depends_on = [kafka_acl.sink]
+}
+
+resource "kafka_connector" "sink" {
+  connect   = kafka_connect.etl
+  class     = "FileStreamSink"
+  tasks_max = 6
+  config = {
+    "topics"         = kafka_topic.orders.name
+    "file"           = "$${file:/etc/secrets/aws-s3-creds.properties:output}"
+    "extra.password" = "CANARY-literal"
+  }
+  depends_on = [kafka_acl.sink]
+}
+
+resource "kafka_acl" "sink" {
+  cluster   = kafka_cluster.events
+  principal = kafka_connect.etl.principal
+  role "producer" { topic = kafka_topic.orders.name }
+  role "consumer" { topic = kafka_topic.orders.name }
+  role "consumer" {
+    group   = "connect-"
+    pattern = "prefixed"
+  }
+}
+"#;
+
+#[test]
+fn the_sample_carries_records_named_by_a_mounted_secret_and_stores_no_password() {
+    let dir = Lab::new();
+    let at = |name: &str| dir.path().join(name);
+    std::fs::write(at("main.hcl"), SAMPLE).unwrap();
+    std::fs::write(at("in.txt"), "one\ntwo\n").unwrap();
+    let creds = format!("input={}\noutput={}\n", at("in.txt").display(), at("out.txt").display());
+    std::fs::write(at("aws-s3-creds.properties"), creds).unwrap();
+    let good = |args: &[&str]| {
+        let (code, said) = streamform(dir.path(), args, &[]);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(!said.contains("CANARY"), "{said}");
+        said
+    };
+    let said = good(&["apply", "-auto-approve"]);
+    assert!(said.contains("(sensitive value)"), "{said}");
+    let end = std::time::Instant::now() + Duration::from_secs(30);
+    while std::fs::read_to_string(at("out.txt")).unwrap_or_default().lines().count() < 2 {
+        assert!(std::time::Instant::now() < end, "no records");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    good(&["plan", "-detailed-exitcode"]);
+    let shown = good(&["state", "show", "kafka_connector.sink"]);
+    assert!(shown.contains("/etc/secrets/aws-s3-creds.properties"), "{shown}");
+    nowhere_in(&at("state"), "CANARY");
+
+    // Everything dead at once: the plan says what heals it, and the apply does.
+    for file in ["connect/etl/run/worker-1.json", "local/events/run/broker-1.json"] {
+        kill(pid(&at(".streamform"), file));
+    }
+    let said = good(&["apply", "-auto-approve"]);
+    assert!(said.contains("restart broker 1") && said.contains("restart worker 1") && said.contains("2 changed"), "{said}");
+    good(&["plan", "-detailed-exitcode"]);
+
+    let text = SAMPLE.replace("CANARY-literal", "CANARY-other");
+    std::fs::write(at("main.hcl"), text).unwrap();
+    let (code, said) = streamform(dir.path(), &["plan", "-detailed-exitcode"], &[]);
+    assert!(code == Some(2) && said.contains("extra.password") && !said.contains("CANARY"), "{said}");
+    good(&["destroy", "-auto-approve"]);
+    let left: Vec<_> = std::fs::read_dir(at(".streamform")).into_iter().flatten().collect();
+    assert!(left.is_empty(), "{left:?}");
 }

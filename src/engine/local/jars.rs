@@ -13,6 +13,7 @@ use crate::diag::codes::engine as codes;
 
 /// The binding that makes Kafka's processes log: Kafka's own poms bring none.
 const LOG_BINDING: (&str, &str, &str) = ("org.apache.logging.log4j", "log4j-slf4j-impl", "2.25.4");
+const KAFKA_GROUP: &str = "org.apache.kafka";
 const KAFKA_ARTIFACTS: &[&str] = &["kafka_2.13", "kafka-tools", "connect-runtime", "connect-file", "connect-mirror"];
 
 /// A Maven coordinate.
@@ -63,10 +64,10 @@ pub async fn kafka(version: &str, note: &(dyn Fn(&str) + Send + Sync)) -> Result
     if let Some(home) = std::env::var_os("KAFKA_HOME").filter(|h| !h.is_empty()) {
         return kafka_home(Path::new(&home), version);
     }
-    let kafka = KAFKA_ARTIFACTS.iter().map(|a| ("org.apache.kafka", *a, version));
+    let kafka = KAFKA_ARTIFACTS.iter().map(|a| (KAFKA_GROUP, *a, version));
     let wanted: Vec<Coordinate> =
         kafka.chain([LOG_BINDING]).map(|(g, a, v)| Coordinate { group: g.into(), artifact: a.into(), version: v.into() }).collect();
-    resolve(&cache_dir().join("kafka").join(version), &format!("Kafka {version}"), &wanted, None, note).await
+    resolve(&cache_dir().join("kafka").join(version), &format!("Kafka {version}"), &wanted, &[], note).await
 }
 
 fn kafka_home(home: &Path, version: &str) -> Result<PathBuf, Diagnostic> {
@@ -95,14 +96,19 @@ fn kafka_home(home: &Path, version: &str) -> Result<PathBuf, Diagnostic> {
 pub async fn plugin(wanted: &Coordinate, note: &(dyn Fn(&str) + Send + Sync)) -> Result<PathBuf, Diagnostic> {
     let Coordinate { group, artifact, version } = wanted;
     let dir = cache_dir().join("plugins").join(format!("{group}.{artifact}-{version}"));
-    resolve(&dir, &format!("the plugin {artifact} {version}"), std::slice::from_ref(wanted), Some("org.apache.kafka,org.slf4j"), note).await
+    // Of a plugin that Kafka itself publishes only its own jar: everything else the worker has.
+    let leave_out: &[&str] = match group.as_str() {
+        KAFKA_GROUP => &["-DexcludeTransitive=true"],
+        _ => &["-DexcludeGroupIds=org.apache.kafka,org.slf4j"],
+    };
+    resolve(&dir, &format!("the plugin {group}:{artifact}:{version}"), std::slice::from_ref(wanted), leave_out, note).await
 }
 
 async fn resolve(
     dir: &Path,
     what: &str,
     wanted: &[Coordinate],
-    exclude: Option<&str>,
+    leave_out: &[&str],
     note: &(dyn Fn(&str) + Send + Sync),
 ) -> Result<PathBuf, Diagnostic> {
     if dir.is_dir() {
@@ -123,12 +129,12 @@ async fn resolve(
     })?;
     note(&format!("fetching {what} with Maven"));
     let work = tempfile::Builder::new().prefix(".fetch-").tempdir_in(parent).map_err(|e| file_error("write in", parent, &e))?;
-    fetch(&mvn, work.path(), what, wanted, exclude).await?;
+    fetch(&mvn, work.path(), what, wanted, leave_out).await?;
     std::fs::rename(work.path().join("libs"), dir).map_err(|e| file_error("write", dir, &e))?;
     Ok(dir.to_path_buf())
 }
 
-async fn fetch(mvn: &Path, work: &Path, what: &str, wanted: &[Coordinate], exclude: Option<&str>) -> Result<(), Diagnostic> {
+async fn fetch(mvn: &Path, work: &Path, what: &str, wanted: &[Coordinate], leave_out: &[&str]) -> Result<(), Diagnostic> {
     let pom = work.join("pom.xml");
     std::fs::write(&pom, pom_text(wanted)).map_err(|e| file_error("write", &pom, &e))?;
     let libs = work.join("libs");
@@ -136,9 +142,7 @@ async fn fetch(mvn: &Path, work: &Path, what: &str, wanted: &[Coordinate], exclu
     // `-U`: what was missing in an earlier run may be there by now.
     command.args(["-B", "-q", "-ntp", "-U", "-f"]).arg(&pom).arg("dependency:copy-dependencies").arg("-DincludeScope=runtime");
     command.arg(format!("-DoutputDirectory={}", libs.display())).kill_on_drop(true).stdin(std::process::Stdio::null());
-    if let Some(groups) = exclude {
-        command.arg(format!("-DexcludeGroupIds={groups}"));
-    }
+    command.args(leave_out);
     let unavailable = |why: String| {
         Diagnostic::error(codes::JARS_UNAVAILABLE, format!("Maven could not fetch {what}: {why}"))
             .hint("Check the version and the connection to your Maven repository (its settings are in ~/.m2/settings.xml).")
@@ -211,6 +215,14 @@ mod tests {
         std::fs::write(dir.path().join("libs/kafka_2.13-4.3.1.jar"), "").unwrap();
         assert_eq!(kafka_home(dir.path(), "4.3.1").unwrap(), dir.path().join("libs"));
         assert!(kafka_home(dir.path(), "4.2.0").unwrap_err().detail.contains("4.3.1"));
+    }
+
+    #[tokio::test]
+    async fn what_is_in_the_cache_needs_no_network() {
+        let dir = tempfile::tempdir().unwrap();
+        let wanted = Coordinate::parse("org.nowhere:nothing:1").unwrap();
+        let found = resolve(dir.path(), "x", &[wanted], &[], &|said| panic!("{said}")).await.unwrap();
+        assert_eq!(found, dir.path());
     }
 
     #[test]
