@@ -130,6 +130,12 @@ pub struct LockFlag {
 pub struct ValidateCommand {
     #[command(flatten)]
     pub vars: VarFlags,
+    /// Leave out the test files.
+    #[arg(long)]
+    pub no_tests: bool,
+    /// The folder of test files, beside those of the working folder.
+    #[arg(long, default_value = "tests", value_name = "DIR")]
+    pub test_directory: PathBuf,
     /// JSON on stdout.
     #[arg(long)]
     pub json: bool,

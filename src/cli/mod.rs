@@ -157,7 +157,7 @@ async fn run(cli: Cli, vars: Vec<VarArg>, terminal: Terminal) -> Result {
             let request = ops::init::Request { root: root.into(), upgrade: a.update, modules_only: true, ..Default::default() };
             ops::init::run(&request, &terminal).await
         }
-        Command::Validate(a) => validate(&vars, a.json, &terminal),
+        Command::Validate(a) => validate(&vars, &a, &terminal),
         Command::Plan(a) => {
             let mut request = plan_request(&a.plan, vars, None)?;
             request.out = a.out;
@@ -240,9 +240,10 @@ async fn run(cli: Cli, vars: Vec<VarArg>, terminal: Terminal) -> Result {
     }
 }
 
-fn validate(vars: &[VarArg], json: bool, terminal: &Terminal) -> Result {
-    let (sources, diagnostics) = ops::validate::run(Path::new("."), vars);
-    if json {
+fn validate(vars: &[VarArg], a: &args::ValidateCommand, terminal: &Terminal) -> Result {
+    let tests = (!a.no_tests).then_some(a.test_directory.as_path());
+    let (sources, diagnostics) = ops::validate::run(Path::new("."), vars, tests);
+    if a.json {
         terminal.line(&serde_json::to_string_pretty(&view::diagnostics::report_json(&diagnostics, &sources)).unwrap_or_default());
     } else {
         terminal.diagnostics(&diagnostics, &sources);

@@ -29,6 +29,18 @@ pub fn undeclared(module: &Module, names: &[&str]) -> Diagnostic {
     }
 }
 
+/// Whether a reference by these names leads somewhere in a module, as far as names tell.
+pub fn is_declared(module: &Module, names: &[&str]) -> bool {
+    match names {
+        ["path", name, ..] => ["module", "root", "cwd"].contains(name),
+        ["terraform" | "streamform", name, ..] => *name == "workspace",
+        ["each" | "count" | "self", ..] => true,
+        ["data", _, _, ..] => declared_names(module).contains(&names[..3].join(".")),
+        [_, _, ..] => declared_names(module).contains(&names[..2].join(".")),
+        _ => false,
+    }
+}
+
 fn one_of(root: &str, name: &str, known: &[&str]) -> String {
     match did_you_mean(name, known.iter().copied()) {
         Some(near) => format!("Did you mean {root}.{near}?"),

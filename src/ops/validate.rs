@@ -11,7 +11,7 @@ use crate::addr::{InstanceAddr, Mode};
 use crate::diag::codes::plan as plan_codes;
 use crate::diag::{Diagnostic, Diagnostics, Sources};
 use crate::lang::config::variables::VarArg;
-use crate::lang::config::{DiskFiles, FileSource};
+use crate::lang::config::{self, DiskFiles, FileSource};
 use crate::plan::Options;
 use crate::plan::walk::{self, Observer};
 use crate::resource::{Observed, Private, ReadRequest, StepRequest};
@@ -36,9 +36,16 @@ impl Observer for Nothing {
     }
 }
 
-/// Everything that is wrong with a folder's configuration.
-pub fn run(root: &Path, vars: &[VarArg]) -> (Sources, Diagnostics) {
-    check(root, &DiskFiles, vars)
+/// Everything that is wrong with a folder's configuration, and with its test files: those of the root and of the folder `tests`, where one is
+/// given.
+pub fn run(root: &Path, vars: &[VarArg], tests: Option<&Path>) -> (Sources, Diagnostics) {
+    let (sources, mut diagnostics) = check(root, &DiskFiles, vars);
+    let Some(tests) = tests.filter(|t| super::test::any(root, t)) else { return (sources, diagnostics) };
+    let (Some(mut config), _) = config::load_at(root, Path::new(""), &DiskFiles, sources.clone(), None) else {
+        return (sources, diagnostics);
+    };
+    diagnostics.append(super::test::check(root, tests, &mut config));
+    (config.sources, diagnostics)
 }
 
 /// Everything that is wrong with a configuration. What one phase finds does not keep the next from looking, unless blocks need each

@@ -4,12 +4,15 @@
 //! ends, however it ends. [`runner`] carries one file out, [`prepare`] puts together what a run starts from, [`mock`] stands in for resource
 //! types of which nothing real is asked, [`report`] is what the screen, JSON and JUnit say.
 
+mod check;
 mod judge;
 mod mock;
 mod prepare;
 mod report;
 mod runner;
 mod scope;
+
+pub use check::check;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -59,10 +62,13 @@ impl Interrupts {
         tokio::spawn(async move {
             use tokio::signal::unix::{SignalKind, signal};
             let Ok(mut term) = signal(SignalKind::terminate()) else { return };
+            // A closed terminal must not leave clusters behind.
+            let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
             loop {
                 tokio::select! {
                     r = tokio::signal::ctrl_c() => if r.is_err() { return },
                     _ = term.recv() => {}
+                    _ = hangup.recv() => {}
                 }
                 if run.fetch_add(1, Ordering::SeqCst) > 0 {
                     teardown.store(2, Ordering::SeqCst);
@@ -99,6 +105,12 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
         written.map_err(|e| Diagnostic::error(codes::FILE, format!("{} cannot be written: {e}.", path.display())))?;
     }
     Ok(if status == Status::Pass { Exit::Success } else { Exit::Failure })
+}
+
+/// Whether there are test files in a folder or in its folder of tests.
+pub fn any(root: &Path, directory: &Path) -> bool {
+    let holds = |dir: &Path| DiskFiles.read_dir(dir).is_ok_and(|names| names.iter().any(|n| testfile::is_test(n)));
+    holds(root) || holds(&root.join(directory))
 }
 
 /// The test files of the root and of the folder of tests, by name.

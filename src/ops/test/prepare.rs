@@ -68,6 +68,16 @@ impl<'a> Modules<'a> {
         Modules { request, base, loaded: BTreeMap::new() }
     }
 
+    /// With the root module loaded already, its texts those of the test files too.
+    pub fn with_root(request: &'a Request, root: Config) -> Self {
+        Modules { request, base: root.sources.clone(), loaded: BTreeMap::from([(PathBuf::new(), root)]) }
+    }
+
+    /// The module in a folder, if it was loaded.
+    pub fn get(&self, folder: &Path) -> Option<&Config> {
+        self.loaded.get(folder)
+    }
+
     /// All texts read so far.
     pub fn sources(&self) -> Sources {
         self.base.clone()
