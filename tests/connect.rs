@@ -1,11 +1,12 @@
-//! Connectors against a real Kafka Connect. Runs where `STREAMFORM_TEST_CONNECT` holds the URL of a worker that has the file stream
-//! connectors (`STREAMFORM_TEST_CONNECT_TLS`: `url,ca,certificate,key` of the same worker with client certificates; `STREAMFORM_TEST_CONNECT_SECRET`:
-//! `file:key` of a placeholder whose value is `s3cr3t-value`).
+//! Connectors against a real Kafka Connect: see [`common::real`]. `STREAMFORM_TEST_CONNECT` holds the URL of another worker to test against.
+
+mod common;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use common::real;
 use streamform::addr::InstanceAddr;
 use streamform::diag::codes::connect as codes;
 use streamform::diag::{Diagnostic, Diagnostics};
@@ -32,17 +33,19 @@ struct Lab {
     cx: Session,
     notes: Arc<Notes>,
     dir: tempfile::TempDir,
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl Lab {
-    fn new() -> Option<Lab> {
-        let url = std::env::var("STREAMFORM_TEST_CONNECT").ok()?;
+    fn new() -> Lab {
+        let alone = real::alone();
+        let url = std::env::var("STREAMFORM_TEST_CONNECT").unwrap_or_else(|_| real::connect().url().to_string());
         let dir = tempfile::tempdir().unwrap();
         // The worker may run as another user.
         std::fs::write(dir.path().join("in.txt"), "one\ntwo\n").unwrap();
         let notes = Arc::new(Notes::default());
         let cx = Session::new(dir.path().into(), dir.path().into(), notes.clone());
-        Some(Lab { url, cx, notes, dir })
+        Lab { url, cx, notes, dir, _alone: alone }
     }
 
     fn client(&self) -> Arc<ConnectClient> {
@@ -153,7 +156,7 @@ fn unique(what: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connector_lives_through_all_its_states() {
-    let Some(lab) = Lab::new() else { return };
+    let lab = Lab::new();
     let addr = unique("life");
     let config = lab.source("in.txt", "life", &[]);
     let made = lab.create(&addr, &config).await;
@@ -190,7 +193,7 @@ async fn a_connector_lives_through_all_its_states() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connector_can_begin_stopped_and_many_are_made_at_once() {
-    let Some(lab) = Lab::new() else { return };
+    let lab = Lab::new();
     let addrs: Vec<String> = (0..8).map(|i| unique(&format!("many{i}"))).collect();
     let state = |i: usize| Value::string(["running", "paused", "stopped"][i % 3]);
     let configs: Vec<Value> = (0..8).map(|i| lab.source("in.txt", "many", &[("state", state(i))])).collect();
@@ -214,7 +217,7 @@ async fn a_connector_can_begin_stopped_and_many_are_made_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failing_connector_tells_why_and_recovers() {
-    let Some(lab) = Lab::new() else { return };
+    let lab = Lab::new();
     let addr = unique("fail");
     // A sink whose file cannot be opened: its task fails at once. The topic is made by the source.
     let feed = unique("feed");
@@ -243,7 +246,7 @@ async fn a_failing_connector_tells_why_and_recovers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connects_own_opinion_is_heard_at_plan_time() {
-    let Some(lab) = Lab::new() else { return };
+    let lab = Lab::new();
     assert!(lab.probe(&lab.source("in.txt", "t", &[])).await.is_empty());
 
     let d = lab.probe(&lab.config(&[("class", Value::string("FileStremSource")), ("config", map(&[("topic", "t")]))])).await;
@@ -270,7 +273,8 @@ async fn connects_own_opinion_is_heard_at_plan_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_at_apply_shows_no_secret() {
-    let (Some(lab), Ok(secret)) = (Lab::new(), std::env::var("STREAMFORM_TEST_CONNECT_SECRET")) else { return };
+    let lab = Lab::new();
+    let secret = std::env::var("STREAMFORM_TEST_CONNECT_SECRET").unwrap_or_else(|_| real::connect().secret());
     let addr = unique("refused");
     // The worker resolves this one and finds that it is no number.
     let config = map(&[("file", "/tmp/x"), ("topic", "t"), ("batch.size", &format!("${{file:{secret}}}"))]);
@@ -287,7 +291,8 @@ async fn a_refusal_at_apply_shows_no_secret() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn placeholders_and_sensitive_config_come_back_as_they_were() {
-    let (Some(lab), Ok(secret)) = (Lab::new(), std::env::var("STREAMFORM_TEST_CONNECT_SECRET")) else { return };
+    let lab = Lab::new();
+    let secret = std::env::var("STREAMFORM_TEST_CONNECT_SECRET").unwrap_or_else(|_| real::connect().secret());
     let addr = unique("secret");
     let placeholder = format!("${{file:{secret}}}");
     let sensitive = map(&[("my.password", "hunter2"), ("x", "y")]).sensitive();
@@ -305,7 +310,7 @@ async fn placeholders_and_sensitive_config_come_back_as_they_were() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_ours_is_not_overwritten_and_can_be_imported() {
-    let Some(lab) = Lab::new() else { return };
+    let lab = Lab::new();
     let addr = unique("theirs");
     let made = lab.create(&addr, &lab.source("in.txt", "theirs", &[])).await;
     let other = plan(&addr, &lab.source("in.txt", "mine", &[]), None).planned;
@@ -334,33 +339,33 @@ async fn what_is_not_ours_is_not_overwritten_and_can_be_imported() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_data_source_reaches_a_worker_with_client_certificates() {
-    let (Some(lab), Ok(tls)) = (Lab::new(), std::env::var("STREAMFORM_TEST_CONNECT_TLS")) else { return };
-    let parts: Vec<&str> = tls.split(',').collect();
+    let lab = Lab::new();
+    let parts = real::connect().tls();
     let block = |ca: &str, cert: bool| {
-        let file = |n: usize| if cert { Value::string(parts[n]) } else { Value::null(Type::String) };
+        let file = |n: usize| if cert { Value::string(&parts[n]) } else { Value::null(Type::String) };
         Value::object_from([("ca_file", Value::string(ca)), ("certificate_file", file(2)), ("key_file", file(3))])
     };
     let read = async |tls: Value| {
-        let prior = Value::object_from([("url", Value::string(parts[0])), ("tls", tls)]);
+        let prior = Value::object_from([("url", Value::string(&parts[0])), ("tls", tls)]);
         let request = ReadRequest { addr: "data.kafka_connect.c".parse().unwrap(), prior, private: Private::Null };
         KafkaConnectData.read(&lab.cx, vec![request]).await.remove(0)
     };
-    let Observed::Present(value, _) = read(block(parts[1], true)).await.unwrap() else { panic!() };
+    let Observed::Present(value, _) = read(block(&parts[1], true)).await.unwrap() else { panic!() };
     assert!(value.get("plugins").unwrap().to_string().contains("FileStreamSourceConnector"));
     assert!(value.get_str("kafka_cluster_id").is_some_and(|id| !id.is_empty()));
     // The object serves as a connector's connect.
     let connection = ConnectConnection::from_value(&value).unwrap();
     assert!(lab.cx.pool::<ConnectPool>().client(&connection).unwrap().connectors(&Patience::quiet(Duration::from_secs(9))).await.is_ok());
-    let error = read(block(parts[1], false)).await.unwrap_err();
+    let error = read(block(&parts[1], false)).await.unwrap_err();
     assert_eq!(error.code, codes::TLS, "{error:?}");
     // A certificate that is no authority of the worker's.
-    let error = read(block(parts[2], true)).await.unwrap_err();
+    let error = read(block(&parts[2], true)).await.unwrap_err();
     assert_eq!(error.code, codes::TLS, "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_policy_brings_back_what_failed_for_a_passing_reason() {
-    let Some(lab) = Lab::new() else { return };
+    let lab = Lab::new();
     let addr = unique("policy");
     let folder = lab.dir.path().join("late");
     let out = folder.join("out.txt").to_string_lossy().into_owned();
@@ -399,7 +404,7 @@ fn is_checked(key: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn published_configurations_come_back_equal_from_connect() {
-    let Some(lab) = Lab::new() else { return };
+    let lab = Lab::new();
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/connectors");
     let files = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "json"));
     let (mut steps, mut configs) = (vec![], vec![]);
@@ -429,29 +434,35 @@ async fn published_configurations_come_back_equal_from_connect() {
     assert!(KafkaConnector.apply(&lab.cx, Verb::Delete, steps).await.iter().all(|r| r.error.is_none()));
 }
 
-/// Needs a second worker that comes and goes: `STREAMFORM_TEST_CONNECT_CHURN` is set while something starts and stops one.
+/// A second worker comes and goes while connectors are made and deleted: nothing fails for it. (Answers of 409 come too seldom from a
+/// real Connect to wait for one here; the client's own tests script them.)
 #[tokio::test(flavor = "multi_thread")]
 async fn rebalances_are_waited_out() {
-    let (Some(lab), Ok(_)) = (Lab::new(), std::env::var("STREAMFORM_TEST_CONNECT_CHURN")) else { return };
-    let addr = unique("churn");
-    let until = std::time::Instant::now() + Duration::from_secs(40);
-    let (mut rounds, mut conflicts) = (0, 0);
-    while std::time::Instant::now() < until {
-        let made = lab.create(&addr, &lab.source("in.txt", "churn", &[])).await;
-        let next = lab.source("in.txt", &format!("churn{rounds}"), &[]);
-        let result = lab.apply(Verb::Update, &addr, Some(&made), Some(plan(&addr, &next, Some(&made)).planned)).await;
-        assert!(result.error.is_none(), "{:?}", result.error);
-        lab.delete(&addr, &result.object.unwrap()).await;
+    let lab = Lab::new();
+    let churn = std::thread::spawn(|| {
+        let guest = real::Guest::new();
+        guest.come();
+        guest.die();
+    });
+    let addrs: Vec<String> = (0..6).map(|i| unique(&format!("churn{i}"))).collect();
+    let config = lab.source("in.txt", "churn", &[]);
+    let mut rounds = 0;
+    while !churn.is_finished() || rounds < 2 {
+        let steps = addrs.iter().map(|a| lab.step(a, None, Some(plan(a, &config, None).planned))).collect();
+        let results = KafkaConnector.apply(&lab.cx, Verb::Create, steps).await;
+        let made: Vec<(Value, Private)> = results.into_iter().map(|r| (r.error.map(|e| panic!("{e:?}")), r.object.unwrap()).1).collect();
+        let steps = addrs.iter().zip(&made).map(|(a, m)| lab.step(a, Some(m), None)).collect();
+        for result in KafkaConnector.apply(&lab.cx, Verb::Delete, steps).await {
+            assert!(result.error.is_none(), "{:?}", result.error);
+        }
         rounds += 1;
     }
-    conflicts += lab.notes.0.lock().unwrap().iter().filter(|n| n.contains("Connect is rebalancing, retrying")).count();
-    println!("{rounds} rounds, {conflicts} waits");
-    assert!(rounds > 1);
+    churn.join().unwrap();
 }
 
 #[tokio::test]
 async fn a_stopped_connectors_offsets_can_be_changed() {
-    let Some(lab) = Lab::new() else { return };
+    let lab = Lab::new();
     let addr = unique("offsets");
     let path = lab.dir.path().join("in.txt").to_string_lossy().into_owned();
     let topic = [

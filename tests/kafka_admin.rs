@@ -1,35 +1,33 @@
 //! The admin client against a real broker.
 //!
-//! `STREAMFORM_TEST_KAFKA` names the broker: `plaintext=HOST:PORT,scram=HOST:PORT,mtls=HOST:PORT,tls=FOLDER`, where the PLAINTEXT listener
-//! makes everyone a super user, SCRAM-SHA-512 knows admin/admin-secret, and FOLDER has `ca.crt` and admin's and mallory's `.crt` and `.key`.
-//! `open=HOST:PORT`, where given, is another broker without an authorizer. Without the variable the tests say so and pass.
+//! [`common::real`] says which broker that is.
+
+mod common;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
+use common::real;
 use streamform::diag::codes::kafka as codes;
 use streamform::target::kafka::*;
 
-/// A broker to test against.
-struct Lab(BTreeMap<String, String>);
+/// A broker to test against, alone.
+struct Lab(#[allow(dead_code)] MutexGuard<'static, ()>);
 
 impl Lab {
-    fn get() -> Option<Lab> {
-        let Ok(text) = std::env::var("STREAMFORM_TEST_KAFKA") else {
-            eprintln!("skipped: STREAMFORM_TEST_KAFKA is not set");
-            return None;
-        };
-        Some(Lab(text.split(',').filter_map(|p| p.split_once('=')).map(|(k, v)| (k.to_string(), v.to_string())).collect()))
+    fn get() -> Lab {
+        Lab(real::alone())
     }
 
     fn plaintext(&self) -> KafkaConnection {
-        KafkaConnection { bootstrap_servers: vec![self.0["plaintext"].clone()], ..Default::default() }
+        KafkaConnection { bootstrap_servers: vec![real::lab("plaintext")], ..Default::default() }
     }
 
     fn scram(&self, user: &str, password: &str) -> KafkaConnection {
         KafkaConnection {
-            bootstrap_servers: vec![self.0["scram"].clone()],
+            bootstrap_servers: vec![real::lab("scram")],
             protocol: SecurityProtocol::SaslPlaintext,
             mechanism: Some(SaslMechanism::ScramSha512),
             username: Some(user.into()),
@@ -38,10 +36,16 @@ impl Lab {
         }
     }
 
+    /// Three brokers without an authorizer.
+    fn three(&self) -> KafkaConnection {
+        let servers = real::lab("three").split(',').map(str::to_string).collect();
+        KafkaConnection { bootstrap_servers: servers, ..Default::default() }
+    }
+
     fn mtls(&self, who: &str) -> KafkaConnection {
-        let file = |name: String| Some(PathBuf::from(&self.0["tls"]).join(name));
+        let file = |name: String| Some(PathBuf::from(real::lab("tls")).join(name));
         KafkaConnection {
-            bootstrap_servers: vec![self.0["mtls"].clone()],
+            bootstrap_servers: vec![real::lab("mtls")],
             protocol: SecurityProtocol::Ssl,
             ca_file: file("ca.crt".into()),
             certificate_file: file(format!("{who}.crt")),
@@ -91,7 +95,7 @@ fn read(topic: &str) -> AclBinding {
 
 #[tokio::test]
 async fn a_thousand_topics_cost_one_request_of_each_kind() {
-    let Some(lab) = Lab::get() else { return };
+    let lab = Lab::get();
     let (kafka, counter) = admin(lab.plaintext());
     let prefix = unique("many");
     let names: Vec<String> = (0..1000).map(|i| format!("{prefix}-{i}")).collect();
@@ -133,7 +137,7 @@ async fn a_thousand_topics_cost_one_request_of_each_kind() {
 
 #[tokio::test]
 async fn a_thousand_acls_are_created_and_deleted_exactly() {
-    let Some(lab) = Lab::get() else { return };
+    let lab = Lab::get();
     let (kafka, counter) = admin(lab.plaintext());
     let prefix = unique("acl");
     let acls: Vec<_> = (0..1000).map(|i| read(&format!("{prefix}-{i}"))).collect();
@@ -198,7 +202,7 @@ async fn a_thousand_acls_are_created_and_deleted_exactly() {
 
 #[tokio::test]
 async fn configurations_are_changed_key_by_key() {
-    let Some(lab) = Lab::get() else { return };
+    let lab = Lab::get();
     let (kafka, _) = admin(lab.plaintext());
     let name = unique("config");
     let config = BTreeMap::from([("cleanup.policy".to_string(), "compact".to_string()), ("min.insync.replicas".into(), "1".into())]);
@@ -249,7 +253,7 @@ async fn configurations_are_changed_key_by_key() {
 
 #[tokio::test]
 async fn refusals_are_told_apart() {
-    let Some(lab) = Lab::get() else { return };
+    let lab = Lab::get();
     let (kafka, _) = admin(lab.plaintext());
     let wrong = |t: NewTopic| async { kafka.create_topics(&[t], true).await.unwrap().remove(0).unwrap_err() };
     assert!(matches!(wrong(topic("no spaces".into())).await, KafkaError::TopicException { .. }));
@@ -265,7 +269,7 @@ async fn refusals_are_told_apart() {
 
 #[tokio::test]
 async fn mtls_and_scram_connect_on_both_transports() {
-    let Some(lab) = Lab::get() else { return };
+    let lab = Lab::get();
     let id = admin(lab.plaintext()).0.cluster_id().await.unwrap();
     assert!(!id.is_empty());
     for connection in [lab.mtls("admin"), lab.scram("admin", "admin-secret")] {
@@ -277,7 +281,7 @@ async fn mtls_and_scram_connect_on_both_transports() {
 
 #[tokio::test]
 async fn wrong_credentials_are_not_a_timeout() {
-    let Some(lab) = Lab::get() else { return };
+    let lab = Lab::get();
     let start = Instant::now();
     let (kafka, _) = admin(lab.scram("admin", "wrong-password"));
     let e = kafka.describe_acls().await.unwrap_err();
@@ -303,7 +307,7 @@ async fn wrong_credentials_are_not_a_timeout() {
 
 #[tokio::test]
 async fn a_missing_right_is_named() {
-    let Some(lab) = Lab::get() else { return };
+    let lab = Lab::get();
     let (kafka, _) = admin(lab.mtls("mallory"));
     let name = unique("denied");
     let e = kafka.create_topics(&[topic(name.clone())], false).await.unwrap().remove(0).unwrap_err();
@@ -333,7 +337,7 @@ async fn an_unreachable_cluster_is_named_in_time() {
 
 #[tokio::test]
 async fn partitions_users_and_quotas() {
-    let Some(lab) = Lab::get() else { return };
+    let lab = Lab::get();
     let (kafka, _) = admin(lab.plaintext());
     let name = unique("place");
     kafka.create_topics(&[NewTopic { assignments: Some(vec![vec![1]]), ..topic(name.clone()) }], false).await.unwrap().remove(0).unwrap();
@@ -371,8 +375,7 @@ async fn partitions_users_and_quotas() {
 
 #[tokio::test]
 async fn no_authorizer_is_not_an_empty_list() {
-    let Some(open) = Lab::get().and_then(|l| l.0.get("open").cloned()) else { return };
-    let (kafka, _) = admin(KafkaConnection { bootstrap_servers: vec![open], ..Default::default() });
+    let (kafka, _) = admin(Lab::get().three());
     assert_eq!(kafka.describe_acls().await.unwrap_err(), KafkaError::SecurityDisabled);
     assert_eq!(kafka.create_acls(&[read("x")]).await.unwrap(), [Err(KafkaError::SecurityDisabled)]);
     assert_eq!(KafkaError::SecurityDisabled.into_diagnostic("reading ACLs").code, codes::NO_AUTHORIZER);
@@ -412,9 +415,9 @@ async fn lossy_proxy(broker: String, api: i16) -> String {
 
 #[tokio::test]
 async fn a_lost_answer_is_read_back() {
-    let Some(lab) = Lab::get() else { return };
+    let lab = Lab::get();
     let through = async |api| {
-        let proxy = lossy_proxy(lab.0["plaintext"].clone(), api).await;
+        let proxy = lossy_proxy(real::lab("plaintext"), api).await;
         admin(KafkaConnection { bootstrap_servers: vec![proxy], ..Default::default() }).0
     };
     let (direct, _) = admin(lab.plaintext());
@@ -435,13 +438,10 @@ async fn a_lost_answer_is_read_back() {
 
 #[tokio::test]
 async fn partitions_move_between_brokers() {
-    let Some(lab) = Lab::get() else { return };
-    let (kafka, counter) = admin(lab.plaintext());
+    let lab = Lab::get();
+    let (kafka, counter) = admin(lab.three());
     let brokers: Vec<i32> = kafka.describe_cluster().await.unwrap().brokers.iter().map(|b| b.id).collect();
-    let [first, second, third, ..] = brokers[..] else {
-        eprintln!("skipped: the cluster has fewer than three brokers");
-        return;
-    };
+    let [first, second, third, ..] = brokers[..] else { panic!("the cluster has fewer than three brokers") };
     let name = unique("moves");
     let created = kafka
         .create_topics(&[NewTopic { assignments: Some(vec![vec![first], vec![second]]), ..topic(name.clone()) }], false)

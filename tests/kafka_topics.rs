@@ -1,12 +1,14 @@
 //! `kafka_topic`, `kafka_acl` and `data kafka_cluster` against a real Kafka.
 //!
-//! `STREAMFORM_TEST_KAFKA` names the cluster, as `plaintext=HOST:PORT` among what other tests want or as bare addresses. It must have an
-//! authorizer and make anonymous users super users. Without the variable the tests say so and pass; the test of replicas needs three brokers.
+//! [`common::real`] says which cluster that is.
+
+mod common;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::real;
 use streamform::addr::{InstanceAddr, InstanceKey, Mode, ResourceAddr};
 use streamform::diag::{Diagnostics, Severity};
 use streamform::resource::kafka_acl::KafkaAcl;
@@ -22,16 +24,8 @@ impl Progress for Silent {
     fn note(&self, _: &InstanceAddr, _: &str) {}
 }
 
-fn servers() -> Option<String> {
-    let Ok(text) = std::env::var("STREAMFORM_TEST_KAFKA") else {
-        eprintln!("skipped: STREAMFORM_TEST_KAFKA is not set");
-        return None;
-    };
-    let address = |part: &str| match part.split_once('=') {
-        None | Some(("plaintext", _)) => Some(part.trim_start_matches("plaintext=").to_string()),
-        Some(_) => None,
-    };
-    Some(text.split(',').filter_map(address).collect::<Vec<_>>().join(","))
+fn servers() -> String {
+    real::lab("plaintext")
 }
 
 fn session() -> Session {
@@ -228,7 +222,7 @@ async fn life(servers: &str, n: usize) -> BTreeMap<String, u64> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_do_not_grow_with_the_objects() {
-    let Some(servers) = servers() else { return };
+    let servers = servers();
     let few = life(&servers, 10).await;
     let many = life(&servers, 1000).await;
     eprintln!("10: {few:?}\n1000: {many:?}");
@@ -241,7 +235,7 @@ async fn requests_do_not_grow_with_the_objects() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn drift_and_in_place_changes() {
-    let Some(servers) = servers() else { return };
+    let servers = servers();
     let cx = session();
     let cluster = cluster(&cx, &servers).await;
     let name = unique("drift");
@@ -276,7 +270,7 @@ async fn drift_and_in_place_changes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn brokers_are_asked_before_anything_changes() {
-    let Some(servers) = servers() else { return };
+    let servers = servers();
     let cx = session();
     let cluster = cluster(&cx, &servers).await;
     let name = unique("probe");
@@ -302,7 +296,7 @@ async fn brokers_are_asked_before_anything_changes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn acls_drift_and_shared_bindings() {
-    let Some(servers) = servers() else { return };
+    let servers = servers();
     let cx = session();
     let cluster = cluster(&cx, &servers).await;
     let name = unique("acl");
@@ -333,12 +327,8 @@ async fn acls_drift_and_shared_bindings() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn replicas_move_in_place() {
-    let Some(servers) = servers() else { return };
     let cx = session();
-    let cluster = cluster(&cx, &servers).await;
-    if cluster.get("brokers").unwrap().as_slice().unwrap().len() < 3 {
-        return eprintln!("skipped: needs three brokers");
-    }
+    let cluster = cluster(&cx, &real::lab("three")).await;
     let topics = World { cx: &cx, kind: &KafkaTopic };
     let name = unique("replicas");
     let mut objects = topics.create(&[topic(&cluster, &name, 6, 1, &[])]).await;

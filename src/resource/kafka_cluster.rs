@@ -54,7 +54,7 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
                         Attribute::optional(
                             "authentication",
                             Type::String,
-                            "How clients prove who they are: `mtls`, `scram` (SCRAM-SHA-512) or `none`.",
+                            "How clients prove who they are: `mtls`, `scram` (SCRAM-SHA-512), `plain` (SASL PLAIN) or `none`.",
                         )
                         .default("mtls"),
                     ],
@@ -102,6 +102,12 @@ fn attributes() -> Vec<Attribute> {
             Type::list(Type::String),
             "Principals that may do everything, such as `User:CN=alice`. streamform's own `User:CN=admin` is one.",
         ),
+        Attribute::optional(
+            "users",
+            Type::map(Type::String),
+            "Passwords by user, for the listeners with `scram` and `plain`. Users of PLAIN are known at the brokers' start: a change restarts them.",
+        )
+        .sensitive(),
         Attribute::optional("config", Type::map(Type::String), "Broker settings. A change restarts the brokers one at a time."),
         Attribute::optional("heap", Type::String, "Heap flags of each process of the engine `local`.").default("-Xms64m -Xmx384m"),
         Attribute::optional(
@@ -252,7 +258,7 @@ fn check_listeners(config: &Value, diags: &mut Diagnostics) {
         }
         let auth = listener.get_str("authentication");
         match auth.as_deref() {
-            None | Some("none" | "scram") => {}
+            None | Some("none" | "scram" | "plain") => {}
             Some("mtls") if listener.get("tls").and_then(|v| v.as_bool()) == Some(false) => {
                 refuse(
                     "authentication",
@@ -261,9 +267,11 @@ fn check_listeners(config: &Value, diags: &mut Diagnostics) {
                 );
             }
             Some("mtls") => {}
-            Some(other) => {
-                refuse("authentication", format!("There is no authentication \"{other}\"."), "Use \"mtls\", \"scram\" or \"none\".")
-            }
+            Some(other) => refuse(
+                "authentication",
+                format!("There is no authentication \"{other}\"."),
+                "Use \"mtls\", \"scram\", \"plain\" or \"none\".",
+            ),
         }
         if let Some(port) = listener.get("port").and_then(|v| v.as_i64())
             && !(1..=65_000).contains(&port)
@@ -303,6 +311,7 @@ fn wanted(addr: &InstanceAddr, planned: &Value) -> Wanted {
         authentication: match l.get_str("authentication").as_deref() {
             Some("none") => Authentication::None,
             Some("scram") => Authentication::Scram,
+            Some("plain") => Authentication::Plain,
             _ => Authentication::Mtls,
         },
     };
@@ -314,6 +323,7 @@ fn wanted(addr: &InstanceAddr, planned: &Value) -> Wanted {
         heap: planned.get_str("heap").unwrap_or_default(),
         listeners: planned.get("listener").iter().filter_map(Value::as_map).flatten().map(listener).collect(),
         super_users: texts(planned, "super_users"),
+        users: text_map(planned, "users"),
         config: text_map(planned, "config"),
         certificates: texts(planned, "client_certificates"),
     }
@@ -444,6 +454,13 @@ impl ResourceType for KafkaCluster {
                 diags.push(attr_error("client_certificates", d.hint("Use another common name.")));
             }
         }
+        for user in config.get("users").iter().filter_map(Value::as_map).flat_map(|m| m.keys()) {
+            // The name stands unquoted in the brokers' settings.
+            if user.is_empty() || !user.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) {
+                let d = Diagnostic::error(codes::INVALID_ARGUMENT, "The name of a user cannot be used here.");
+                diags.push(attr_error("users", d.hint("Use letters, digits, dots, dashes and underscores.")));
+            }
+        }
         for key in config.get("config").iter().filter_map(Value::as_map).flat_map(|m| m.keys()).filter(|k| reserved(k)) {
             diags.push(reserved_error("config", key, "Listeners, super users and counts have arguments of their own."));
         }
@@ -497,7 +514,7 @@ impl ResourceType for KafkaCluster {
                 }
             }
             out.effects.extend(was.iter().filter(|id| !will.contains(id)).map(|id| format!("stop and remove {}", label(*id))));
-            if ["config", "listener", "super_users", "version", "heap"].iter().any(|n| changed(n)) {
+            if ["config", "listener", "super_users", "users", "version", "heap"].iter().any(|n| changed(n)) {
                 out.effects.push("restart the nodes one at a time, while all partitions are in sync".into());
             }
             if ["name", "engine", "controllers"].iter().any(|n| changed(n)) {

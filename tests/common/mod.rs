@@ -2,6 +2,8 @@
 
 #![allow(dead_code)]
 
+pub mod real;
+
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};

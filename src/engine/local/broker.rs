@@ -18,13 +18,15 @@ use super::{
 };
 use crate::diag::Diagnostic;
 use crate::diag::codes::engine as codes;
-use crate::target::kafka::{Admin, KafkaConnection, KafkaError, RequestCounter, SecurityProtocol};
+use crate::target::kafka::{Admin, KafkaConnection, KafkaError, RequestCounter, SaslMechanism, ScramChange, SecurityProtocol};
 
 /// The listener that every broker has.
 pub const INTERNAL: &str = "STREAMFORM";
 const CONTROLLER: &str = "CONTROLLER";
 /// Node ids of dedicated controllers start here.
 const FIRST_CONTROLLER: i32 = 1001;
+/// How often SCRAM hashes a password.
+const SCRAM_ITERATIONS: i32 = 8192;
 /// How long a process may take to end by itself.
 const GRACE: Duration = Duration::from_secs(15);
 
@@ -40,6 +42,14 @@ pub enum Authentication {
     Mtls,
     /// By SCRAM-SHA-512.
     Scram,
+    /// By user and password, as they are: only where TLS hides them.
+    Plain,
+}
+
+impl Authentication {
+    fn sasl(self) -> bool {
+        matches!(self, Authentication::Scram | Authentication::Plain)
+    }
 }
 
 /// A listener for clients.
@@ -57,17 +67,17 @@ pub struct Listener {
 
 impl Listener {
     fn protocol(&self) -> &'static str {
-        match (self.tls, self.authentication) {
-            (true, Authentication::Scram) => "SASL_SSL",
-            (false, Authentication::Scram) => "SASL_PLAINTEXT",
-            (true, _) => "SSL",
-            (false, _) => "PLAINTEXT",
+        match (self.tls, self.authentication.sasl()) {
+            (true, true) => "SASL_SSL",
+            (false, true) => "SASL_PLAINTEXT",
+            (true, false) => "SSL",
+            (false, false) => "PLAINTEXT",
         }
     }
 }
 
 /// What a cluster should be.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Wanted {
     /// The name.
     pub name: String,
@@ -83,6 +93,8 @@ pub struct Wanted {
     pub listeners: Vec<Listener>,
     /// Super users beyond streamform's own.
     pub super_users: Vec<String>,
+    /// Passwords by user, for the listeners with SASL.
+    pub users: BTreeMap<String, String>,
     /// Broker settings set by hand.
     pub config: BTreeMap<String, String>,
     /// Common names of client certificates to issue.
@@ -124,6 +136,9 @@ pub struct Layout {
     pub voters: Vec<i32>,
     /// The nodes by id.
     pub nodes: Vec<Node>,
+    /// The SCRAM users that were set, each with a keyed digest of the password: setting one anew would change its salt.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub users: BTreeMap<String, String>,
 }
 
 impl Layout {
@@ -131,7 +146,7 @@ impl Layout {
         let id = || base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(uuid::Uuid::new_v4().as_bytes());
         // Kafka's tools would take an id that begins with a dash for an option.
         let cluster_id = std::iter::repeat_with(id).find(|s| !s.starts_with('-')).unwrap_or_default();
-        Layout { cluster_id, voters: vec![], nodes: vec![] }
+        Layout { cluster_id, voters: vec![], nodes: vec![], users: BTreeMap::new() }
     }
 
     /// The brokers.
@@ -289,6 +304,7 @@ impl Cluster {
         self.prepare(&mut layout, wanted, &launch)?;
         self.start_missing(&layout, wanted, &launch, note, end).await?;
         self.roll(&layout, wanted, &launch, note, end).await?;
+        self.set_users(&mut layout, wanted).await?;
         self.remove_nodes(&mut layout, &leaving, &launch, note).await?;
         Ok(layout)
     }
@@ -304,12 +320,57 @@ impl Cluster {
         let texts: Vec<String> = layout.nodes.iter().map(|n| self.settings(layout, wanted, n)).collect();
         for (node, text) in layout.nodes.iter_mut().zip(&texts) {
             node.fingerprint = digest([text.as_str(), &wanted.heap, &launch.libs.to_string_lossy()]);
+            if !wanted.users.is_empty() {
+                // The text may hold passwords, and the digest goes to the state: without a key words could be tried.
+                node.fingerprint = self.keyed(&[text, &wanted.heap, &launch.libs.to_string_lossy()])?;
+            }
         }
         self.save(layout)?;
         for (node, text) in layout.nodes.iter().zip(&texts) {
             write_private(&self.settings_file(node), text.as_bytes())?;
         }
         Ok(())
+    }
+
+    /// A digest that says nothing to whoever has not the authority's key.
+    fn keyed(&self, parts: &[&str]) -> Result<String, Diagnostic> {
+        let key = read_optional(&self.pki_dir().join("ca.key"))?.unwrap_or_default();
+        Ok(digest(std::iter::once(key.as_str()).chain(parts.iter().copied())))
+    }
+
+    /// Sets the passwords of SCRAM users that are new or changed, and removes those that are no longer wanted.
+    async fn set_users(&self, layout: &mut Layout, wanted: &Wanted) -> Result<(), Diagnostic> {
+        let mechanism = SaslMechanism::ScramSha512;
+        let scram = wanted.listeners.iter().any(|l| l.authentication == Authentication::Scram);
+        let none = BTreeMap::new();
+        let users = if scram { &wanted.users } else { &none };
+        let gone = layout.users.keys().filter(|u| !users.contains_key(*u)).cloned().map(|user| ScramChange::Delete { user, mechanism });
+        let mut changes: Vec<ScramChange> = gone.collect();
+        let mut now = BTreeMap::new();
+        for (user, password) in users {
+            let digest = self.keyed(&[user, password])?;
+            if layout.users.get(user) != Some(&digest) {
+                changes.push(ScramChange::Upsert {
+                    user: user.clone(),
+                    mechanism,
+                    iterations: SCRAM_ITERATIONS,
+                    password: password.clone(),
+                });
+            }
+            now.insert(user.clone(), digest);
+        }
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let doing = "setting the passwords of SCRAM users";
+        for result in self.admin(layout)?.alter_scram(&changes).await.map_err(|e| e.into_diagnostic(doing))? {
+            match result {
+                Ok(()) | Err(KafkaError::ResourceNotFound) => {}
+                Err(e) => return Err(e.into_diagnostic(doing)),
+            }
+        }
+        layout.users = now;
+        self.save(layout)
     }
 
     fn settings_file(&self, node: &Node) -> PathBuf {
@@ -366,11 +427,7 @@ impl Cluster {
             let prefix = format!("listener.name.{}", l.name.to_lowercase());
             let auth = if l.authentication == Authentication::Mtls { "required" } else { "none" };
             s.insert(format!("{prefix}.ssl.client.auth"), auth.into());
-            if l.authentication == Authentication::Scram {
-                s.insert("sasl.enabled.mechanisms".into(), "SCRAM-SHA-512".into());
-                let login = "org.apache.kafka.common.security.scram.ScramLoginModule required;";
-                s.insert(format!("{prefix}.scram-sha-512.sasl.jaas.config"), login.into());
-            }
+            s.extend(sasl_settings(&prefix, l.authentication, &wanted.users));
         }
         let users = ["User:CN=broker", "User:CN=admin"].into_iter().chain(wanted.super_users.iter().map(String::as_str));
         let fixed = [
@@ -614,6 +671,23 @@ impl Cluster {
         }
         Ok(())
     }
+}
+
+/// The settings of a listener with SASL. PLAIN's users stand in them; SCRAM's are kept by the cluster.
+fn sasl_settings(prefix: &str, authentication: Authentication, users: &BTreeMap<String, String>) -> Vec<(String, String)> {
+    let (mechanism, login) = match authentication {
+        Authentication::Scram => ("SCRAM-SHA-512", "scram.ScramLoginModule required;".to_string()),
+        Authentication::Plain => {
+            let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
+            let users: String = users.iter().map(|(user, password)| format!(" user_{user}=\"{}\"", quoted(password))).collect();
+            ("PLAIN", format!("plain.PlainLoginModule required{users};"))
+        }
+        Authentication::None | Authentication::Mtls => return vec![],
+    };
+    vec![
+        (format!("{prefix}.sasl.enabled.mechanisms"), mechanism.into()),
+        (format!("{prefix}.{}.sasl.jaas.config", mechanism.to_lowercase()), format!("org.apache.kafka.common.security.{login}")),
+    ]
 }
 
 /// Why a broker cannot be removed.

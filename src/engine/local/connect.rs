@@ -25,7 +25,7 @@ use crate::target::kafka::{
 const GRACE: Duration = Duration::from_secs(20);
 
 /// What a Connect cluster should be.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Wanted {
     /// Kafka's version.
     pub version: String,

@@ -246,6 +246,11 @@ impl Socket {
         self.io.flush().await?;
         let mut size = [0; 4];
         self.io.read_exact(&mut size).await?;
+        // A TLS record of the kind alert, where a size should be: nothing that waiting would mend.
+        if self.versions.is_empty() && size[..2] == [0x15, 0x03] {
+            let message = "the broker's listener speaks TLS, and the connection does not".into();
+            return Err(KafkaError::TlsFailed { message }.into());
+        }
         let size = usize::try_from(i32::from_be_bytes(size)).unwrap_or(usize::MAX);
         if size > MAX_ANSWER {
             return Err(garbled("it is too large"));
