@@ -124,6 +124,10 @@ fn concrete(ty: &Type) -> Type {
 
 fn known(v: &Value, want: &Type) -> Result<Value, ConvertError> {
     let fail = || mismatch(&v.ty(), want);
+    // Elements would say so themselves, but there are none.
+    if v.len() == Some(0) && !matches!(v.repr(), Repr::Object(_) | Repr::Tuple(_) | Repr::Map(_)) {
+        convertible(&v.ty(), want)?;
+    }
     match (v.repr(), want) {
         (Repr::Bool(_), Type::Bool) | (Repr::Number(_), Type::Number) | (Repr::String(_), Type::String) => Ok(v.clone()),
         (Repr::Bool(b), Type::String) => Ok(Value::from(if *b { "true" } else { "false" })),
@@ -174,6 +178,13 @@ fn bool_hint(s: &str) -> ConvertError {
     }
 }
 
+/// One type for all, where what has no type yet does not decide: nulls and unknown values beside lists or objects of one type.
+fn shared_type(types: &[Type]) -> Option<Type> {
+    let mut known = types.iter().filter(|t| **t != Type::Dynamic);
+    let first = known.next()?;
+    known.all(|t| t == first).then(|| first.clone())
+}
+
 /// The element type that a collection of these elements gets, when `want` is asked for.
 fn element_type<'a>(items: impl Iterator<Item = &'a Value>, want: &Type, have: Option<&Type>) -> Result<Type, ConvertError> {
     if !has_dynamic(want) {
@@ -186,7 +197,7 @@ fn element_type<'a>(items: impl Iterator<Item = &'a Value>, want: &Type, have: O
     if types.is_empty() {
         return Ok(have.map_or_else(|| concrete(want), |h| fill(h, want)));
     }
-    let unified = unify(&types).ok_or_else(|| ConvertError::new("all elements must have the same type"))?;
+    let unified = unify_all(&types).ok_or_else(|| ConvertError::new("all elements must have the same type"))?;
     Ok(if let Type::Dynamic = want { unified } else { concrete(want) })
 }
 
@@ -206,6 +217,11 @@ fn sequence(items: &[Value], want: &Type, have: Option<&Type>) -> Result<(Type, 
 fn entries(items: &BTreeMap<Arc<str>, Value>, want: &Type, have: Option<&Type>) -> Result<Value, ConvertError> {
     let values: Vec<Value> = items.values().cloned().collect();
     let keys: Vec<&Arc<str>> = items.keys().collect();
+    let shared = match (want, have) {
+        (Type::Dynamic, None) => shared_type(&values.iter().map(Value::ty).collect::<Vec<_>>()),
+        _ => None,
+    };
+    let want = shared.as_ref().unwrap_or(want);
     let (ty, values) = sequence(&values, want, have).map_err(|mut e| {
         let index = e.path.first().and_then(|p| p.trim_matches(['[', ']']).parse::<usize>().ok());
         if let Some(key) = index.and_then(|i| keys.get(i)) {
@@ -264,7 +280,10 @@ fn conversion(have: &Type, want: &Type) -> bool {
         (Type::List(h), Type::Set(w)) => conversion(h, w),
         (Type::Tuple(hs), Type::List(w) | Type::Set(w)) => all_to(hs.iter(), w),
         (Type::Tuple(hs), Type::Tuple(ws)) => hs.len() == ws.len() && hs.iter().zip(ws.iter()).all(|(h, w)| conversion(h, w)),
-        (Type::Object(h), Type::Map(w)) => all_to(h.attrs.values(), w),
+        (Type::Object(h), Type::Map(w)) => {
+            let types: Vec<Type> = h.attrs.values().cloned().collect();
+            **w == Type::Dynamic && shared_type(&types).is_some() || all_to(types.iter(), w)
+        }
         (Type::Map(h), Type::Object(w)) => w.attrs.values().all(|w| conversion(h, w)),
         (Type::Object(h), Type::Object(w)) => w.attrs.iter().all(|(k, w)| match h.attrs.get(k) {
             Some(h) => conversion(h, w),
@@ -281,9 +300,14 @@ fn w_optional(have: &ObjectType, name: &Arc<str>, want: &Type) -> bool {
 fn all_to<'a>(mut have: impl Iterator<Item = &'a Type> + Clone, want: &Type) -> bool {
     if let Type::Dynamic = want {
         let types: Vec<Type> = have.cloned().collect();
-        return types.is_empty() || unify(&types).is_some();
+        return types.is_empty() || unify_all(&types).is_some();
     }
     have.all(|h| conversion(h, want))
+}
+
+/// The element type of a list or set of these; `None` also where it depends on what is not known yet.
+fn unify_all(types: &[Type]) -> Option<Type> {
+    unify(types).filter(|t| *t != Type::Dynamic || types.iter().all(|t| *t == Type::Dynamic))
 }
 
 /// The type that values of all these types can be converted to, preferring conversions that cannot fail; `None` where there is none.
@@ -292,13 +316,22 @@ pub fn unify(types: &[Type]) -> Option<Type> {
     if rest.iter().all(|t| t == first) {
         return Some(first.clone());
     }
-    let dynamic = |t: &Type| matches!(t, Type::Dynamic);
-    // With a structure beside it, what is not known yet could need any type.
-    if types.iter().any(dynamic) && types.iter().any(|t| !dynamic(t) && !t.is_primitive()) {
-        return Some(Type::Dynamic);
-    }
     let all = |f: fn(&Type) -> bool| types.iter().all(f);
     let any = |f: fn(&Type) -> bool| types.iter().any(f);
+    // Beside structures of one kind, what is not known yet could need any type.
+    let kinds: [fn(&Type) -> bool; 5] = [
+        |t| matches!(t, Type::Map(_)),
+        |t| matches!(t, Type::List(_)),
+        |t| matches!(t, Type::Set(_)),
+        |t| matches!(t, Type::Object(_)),
+        |t| matches!(t, Type::Tuple(_)),
+    ];
+    if any(|t| matches!(t, Type::Dynamic)) && kinds.iter().any(|kind| types.iter().all(|t| kind(t) || *t == Type::Dynamic)) {
+        return Some(Type::Dynamic);
+    }
+    if any(|t| matches!(t, Type::Object(_))) && any(|t| matches!(t, Type::Tuple(_))) {
+        return None;
+    }
     if all(|t| matches!(t, Type::Map(_))) {
         return unify_elements(types).map(Type::map);
     }
@@ -349,9 +382,7 @@ fn unify_objects(types: &[Type]) -> Option<Type> {
             .keys()
             .map(|k| unify(&objects.iter().filter_map(|o| o.attrs.get(k).cloned()).collect::<Vec<_>>()).map(|t| (k.clone(), t)))
             .collect();
-        if let Some(attrs) = attrs {
-            return Some(Type::Object(Arc::new(ObjectType { attrs, optional: BTreeSet::new() })));
-        }
+        return attrs.map(|attrs| Type::Object(Arc::new(ObjectType { attrs, optional: BTreeSet::new() })));
     }
     unify_elements(types).map(Type::map)
 }
@@ -361,11 +392,11 @@ fn unify_tuples(types: &[Type]) -> Option<Type> {
     let len = tuples.first()?.len();
     if tuples.iter().all(|t| t.len() == len) {
         let elems: Option<Vec<Type>> = (0..len).map(|i| unify(&tuples.iter().map(|t| t[i].clone()).collect::<Vec<_>>())).collect();
-        if let Some(elems) = elems {
-            return Some(Type::Tuple(elems.into()));
-        }
+        return elems.map(|elems| Type::Tuple(elems.into()));
     }
-    unify_elements(types).map(Type::list)
+    let elem = unify_elements(types)?;
+    let open = elem == Type::Dynamic && tuples.iter().any(|t| t.iter().any(|t| *t != Type::Dynamic));
+    (!open).then(|| Type::list(elem))
 }
 
 /// One of the types to which all others convert: strings take anything, `any` is the last resort.
@@ -373,9 +404,9 @@ fn prefer(types: &[Type]) -> Option<Type> {
     let rank = |t: &&Type| match t {
         Type::String => 0,
         Type::List(_) | Type::Map(_) => 1,
-        Type::Set(_) => 2,
+        Type::Set(_) => 3,
         Type::Dynamic => 4,
-        _ => 3,
+        _ => 2,
     };
     let mut order: Vec<&Type> = types.iter().collect();
     order.sort_by_key(rank);

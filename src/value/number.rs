@@ -21,44 +21,45 @@ pub const PRECISION: usize = 512;
 /// Decimal exponents beyond this are refused: such numbers would take megabytes to print.
 const MAX_EXPONENT: i64 = 100_000;
 
+/// Binary digits of a number that was counted, not written: as many as a machine integer has.
+const COUNTED: u16 = 64;
+
+/// Binary digits of the result of binary64 arithmetic.
+const DOUBLE: u16 = 53;
+
 #[derive(Clone)]
 enum Inner {
     Int(i64),
     Big(Arc<Float>),
-    /// The result of binary64 arithmetic (powers, logarithms). Calculated with exactly, but shown with the digits that
-    /// matter to a binary64, and equal to the decimal number that looks like it.
-    Double(f64),
 }
 
-/// A number. Integers that fit i64 are always kept as such, so that equality is structural.
+/// A number. Integers that fit i64 are always kept as such. A number knows how many binary digits it was calculated with, and
+/// a result has as many as the better of its operands: `length(a) / length(b)` has 64, `1 / 3` has 512.
 #[derive(Clone)]
-pub struct Number(Inner);
+pub struct Number {
+    inner: Inner,
+    precision: u16,
+}
 
 impl From<i64> for Number {
     fn from(n: i64) -> Self {
-        Number(Inner::Int(n))
+        Number { inner: Inner::Int(n), precision: COUNTED }
     }
 }
 
 impl From<Float> for Number {
     fn from(f: Float) -> Self {
-        if f.repr().significand().is_zero() && f.repr().is_finite() {
-            return if f.repr().is_neg_zero() { Number::negative_zero() } else { Number::ZERO };
+        if f.repr().is_neg_zero() {
+            return Number::negative_zero(PRECISION as u16);
         }
-        let small = f.repr().is_finite() && f.repr().is_int() && f.repr().exponent() < 64;
-        match if small { i64::try_from(f.to_int().value()).ok() } else { None } {
-            Some(n) => Number(Inner::Int(n)),
-            None => Number(Inner::Big(Arc::new(f.with_precision(PRECISION).value()))),
-        }
+        Number::rounded(f.repr().significand().clone(), f.repr().exponent(), PRECISION as u16)
     }
 }
 
 impl From<IBig> for Number {
     fn from(n: IBig) -> Self {
-        match i64::try_from(&n) {
-            Ok(n) => Number(Inner::Int(n)),
-            Err(_) => Number::from(Float::from(n)),
-        }
+        let bits = u16::try_from(n.clone().unsigned_abs().bit_len()).unwrap_or(u16::MAX);
+        Number::rounded(n, 0, bits.max(COUNTED))
     }
 }
 
@@ -70,11 +71,50 @@ impl From<usize> for Number {
 
 impl Number {
     /// Zero.
-    pub const ZERO: Number = Number(Inner::Int(0));
+    pub const ZERO: Number = Number { inner: Inner::Int(0), precision: COUNTED };
 
     /// Zero with a minus sign: equal to zero, but shown as `-0`, as Terraform does.
-    fn negative_zero() -> Number {
-        Number(Inner::Big(Arc::new(Float::from_repr_const(Repr::neg_zero()))))
+    fn negative_zero(precision: u16) -> Number {
+        Number { inner: Inner::Big(Arc::new(Float::from_repr_const(Repr::neg_zero()))), precision }
+    }
+
+    fn zero(precision: u16) -> Number {
+        Number { inner: Inner::Int(0), precision }
+    }
+
+    /// `significand * 2^exponent`, rounded once, half to even.
+    fn rounded(significand: IBig, exponent: isize, precision: u16) -> Number {
+        let (sign, magnitude) = significand.into_parts();
+        let surplus = magnitude.bit_len().saturating_sub(usize::from(precision));
+        let mut kept = &magnitude >> surplus;
+        if surplus > 0 && magnitude.bit(surplus - 1) {
+            let more_than_half = magnitude.trailing_zeros().is_some_and(|z| z < surplus - 1);
+            if more_than_half || kept.bit(0) {
+                kept += UBig::ONE;
+            }
+        }
+        let exponent = exponent + surplus as isize;
+        let small = exponent < 64 && kept.bit_len() as isize + exponent <= 64;
+        if small && exponent >= 0 || kept.trailing_zeros().is_none_or(|z| small && z as isize >= -exponent) {
+            let whole = if exponent >= 0 { kept.clone() << exponent.unsigned_abs() } else { &kept >> exponent.unsigned_abs() };
+            if let Ok(n) = i64::try_from(&IBig::from_parts(sign, whole)) {
+                return Number { inner: Inner::Int(n), precision };
+            }
+        }
+        Number { inner: Inner::Big(Arc::new(Float::from_parts(IBig::from_parts(sign, kept), exponent))), precision }
+    }
+
+    /// The significand and the binary exponent.
+    fn parts(&self) -> (IBig, isize) {
+        match &self.inner {
+            Inner::Int(n) => (IBig::from(*n), 0),
+            Inner::Big(f) => (f.repr().significand().clone(), if self.is_zero() { 0 } else { f.repr().exponent() }),
+        }
+    }
+
+    fn with_precision(mut self, precision: u16) -> Number {
+        self.precision = precision;
+        self
     }
 
     /// Parses decimal text: digits, an optional fraction and an optional exponent. `None` where it is not a number, or its
@@ -100,53 +140,50 @@ impl Number {
         }
         let significand = UBig::from_str_radix(&format!("{whole}{fraction}"), 10).ok()?;
         if negative && significand.is_zero() {
-            return Some(Number::negative_zero());
+            return Some(Number::negative_zero(PRECISION as u16));
         }
         let significand = IBig::from_parts(if negative { Sign::Negative } else { Sign::Positive }, significand);
         let power = IBig::from(UBig::from(10u8).pow(exponent.unsigned_abs() as usize));
         Some(match exponent >= 0 {
-            true => Number::from(significand * power),
-            false => Number::ratio(&significand, &power),
+            true => Number::rounded(significand * power, 0, PRECISION as u16),
+            false => Number::ratio(&significand, &power, 0, PRECISION as u16),
         })
     }
 
-    /// `a / b`, rounded once.
-    fn ratio(a: &IBig, b: &IBig) -> Number {
+    /// `a / b * 2^exponent`, rounded once.
+    fn ratio(a: &IBig, b: &IBig, exponent: isize, precision: u16) -> Number {
         if (a % b).is_zero() {
-            return Number::from(a / b);
+            return Number::rounded(a / b, exponent, precision);
         }
-        // Enough bits that the quotient has PRECISION + 2, with a sticky last bit for the rest: then one rounding is exact.
+        // Enough bits that the quotient has two more than are kept, with a sticky last bit for the rest: then one rounding is exact.
         let bits = |n: &IBig| n.clone().unsigned_abs().bit_len();
-        let shift = (PRECISION + 2 + bits(b)).saturating_sub(bits(a));
+        let shift = (usize::from(precision) + 2 + bits(b)).saturating_sub(bits(a));
         let scaled: IBig = a.clone() << shift;
         let quotient: IBig = (&scaled / b) << 1usize;
         let sticky = if a.is_negative() != b.is_negative() { -IBig::ONE } else { IBig::ONE };
         let significand = if (&scaled % b).is_zero() { quotient } else { quotient + sticky };
-        Number::from(Float::from_parts(significand, -(shift as isize) - 1).with_precision(PRECISION).value())
+        Number::rounded(significand, exponent - (shift as isize) - 1, precision)
     }
 
     /// From a binary float, shown as the shortest decimal that names it; `None` for infinities and not-a-number.
     pub fn from_f64(f: f64) -> Option<Number> {
         let float = Float::try_from(f).ok().filter(|f| f.repr().is_finite())?;
-        let exact = Number::from(float);
-        Some(if exact.is_zero() || exact.to_string() == f.to_string() { exact } else { Number(Inner::Double(f)) })
+        Some(Number::from(float).with_precision(DOUBLE))
     }
 
     /// As the nearest binary float (infinite when out of its range).
     pub fn to_f64(&self) -> f64 {
-        match &self.0 {
+        match &self.inner {
             Inner::Int(n) => *n as f64,
             Inner::Big(f) => f.to_f64().value(),
-            Inner::Double(f) => *f,
         }
     }
 
     /// The exact i64, where it is one.
     pub fn to_i64(&self) -> Option<i64> {
-        match &self.0 {
+        match &self.inner {
             Inner::Int(n) => Some(*n),
             Inner::Big(_) => self.is_zero().then_some(0),
-            Inner::Double(_) => self.exact().to_i64(),
         }
     }
 
@@ -157,128 +194,124 @@ impl Number {
 
     /// As a float of [`PRECISION`] digits.
     pub fn to_float(&self) -> Float {
-        match &self.0 {
+        match &self.inner {
             Inner::Int(n) => Float::from(*n).with_precision(PRECISION).value(),
-            Inner::Big(f) => (**f).clone(),
-            Inner::Double(f) => Float::try_from(*f).unwrap_or(Float::ZERO).with_precision(PRECISION).value(),
-        }
-    }
-
-    /// The same number, no longer marked as a binary64.
-    fn exact(&self) -> Number {
-        match &self.0 {
-            Inner::Double(_) => Number::from(self.to_float()),
-            _ => self.clone(),
+            Inner::Big(f) => (**f).clone().with_precision(PRECISION).value(),
         }
     }
 
     /// Whether it has no fraction.
     pub fn is_integer(&self) -> bool {
-        match &self.0 {
+        match &self.inner {
             Inner::Int(_) => true,
             Inner::Big(f) => f.repr().is_int() || self.is_zero(),
-            Inner::Double(f) => f.fract() == 0.0,
         }
     }
 
     /// The integer, where it has no fraction.
     pub fn to_ibig(&self) -> Option<IBig> {
-        match &self.0 {
+        match &self.inner {
             Inner::Int(n) => Some(IBig::from(*n)),
             Inner::Big(_) if self.is_zero() => Some(IBig::ZERO),
             Inner::Big(f) => f.repr().is_int().then(|| f.to_int().value()),
-            Inner::Double(_) => self.exact().to_ibig(),
         }
     }
 
     /// Whether it is below zero.
     pub fn is_negative(&self) -> bool {
-        match &self.0 {
+        match &self.inner {
             Inner::Int(n) => *n < 0,
             Inner::Big(f) => f.repr().sign() == Sign::Negative,
-            Inner::Double(f) => *f < 0.0,
         }
     }
 
     /// Whether it is zero.
     pub fn is_zero(&self) -> bool {
-        match &self.0 {
+        match &self.inner {
             Inner::Int(n) => *n == 0,
             Inner::Big(f) => f.repr().significand().is_zero(),
-            Inner::Double(_) => false,
         }
     }
 
-    fn with(&self, other: &Number, small: fn(i64, i64) -> Option<i64>, big: fn(Float, Float) -> Float) -> Number {
-        if let (Inner::Int(a), Inner::Int(b)) = (&self.0, &other.0)
-            && let Some(n) = small(*a, *b)
-        {
-            return Number::from(n);
-        }
-        Number::from(big(self.to_float(), other.to_float()))
+    /// The better precision of the two, and the result where machine integers do.
+    fn small(&self, other: &Number, f: fn(i64, i64) -> Option<i64>) -> (u16, Option<Number>) {
+        let precision = self.precision.max(other.precision);
+        let small = match (&self.inner, &other.inner) {
+            (Inner::Int(a), Inner::Int(b)) if precision >= COUNTED => f(*a, *b),
+            _ => None,
+        };
+        (precision, small.map(|n| Number::from(n).with_precision(precision)))
     }
 
     /// The sum.
     pub fn add(&self, other: &Number) -> Number {
-        if self.is_zero() && other.is_zero() && self.is_negative() && other.is_negative() {
-            return Number::negative_zero();
+        let (precision, small) = self.small(other, i64::checked_add);
+        if let Some(n) = small {
+            return n;
         }
-        self.with(other, i64::checked_add, |a, b| a + b).positive_zero()
+        if self.is_zero() && other.is_zero() {
+            return if self.is_negative() && other.is_negative() { Number::negative_zero(precision) } else { Number::zero(precision) };
+        }
+        let ((a, x), (b, y)) = (self.parts(), other.parts());
+        let exponent = x.min(y);
+        let (a, b) = (a << (x - exponent).unsigned_abs(), b << (y - exponent).unsigned_abs());
+        Number::rounded(a + b, exponent, precision)
     }
 
     /// The difference.
     pub fn sub(&self, other: &Number) -> Number {
-        if self.is_zero() && other.is_zero() && self.is_negative() && !other.is_negative() {
-            return Number::negative_zero();
-        }
-        self.with(other, i64::checked_sub, |a, b| a - b).positive_zero()
+        let (_, small) = self.small(other, i64::checked_sub);
+        small.unwrap_or_else(|| self.add(&other.neg()))
     }
 
     /// The product.
     pub fn mul(&self, other: &Number) -> Number {
+        let (precision, small) = self.small(other, i64::checked_mul);
         if self.is_zero() || other.is_zero() {
-            return self.signed_zero(other);
+            return self.signed_zero(other, precision);
         }
-        self.with(other, i64::checked_mul, |a, b| a * b)
-    }
-
-    fn positive_zero(self) -> Number {
-        if self.is_zero() { Number::ZERO } else { self }
+        small.unwrap_or_else(|| {
+            let ((a, x), (b, y)) = (self.parts(), other.parts());
+            Number::rounded(a * b, x + y, precision)
+        })
     }
 
     /// The zero that a product or quotient of these two has.
-    fn signed_zero(&self, other: &Number) -> Number {
-        if self.is_negative() == other.is_negative() { Number::ZERO } else { Number::negative_zero() }
+    fn signed_zero(&self, other: &Number, precision: u16) -> Number {
+        if self.is_negative() == other.is_negative() { Number::zero(precision) } else { Number::negative_zero(precision) }
     }
 
     /// The quotient; `None` when dividing by zero.
     pub fn div(&self, other: &Number) -> Option<Number> {
-        if self.is_zero() && !other.is_zero() {
-            return Some(self.signed_zero(other));
+        if other.is_zero() {
+            return None;
         }
-        let exact = |a: i64, b: i64| if a.checked_rem(b)? == 0 { a.checked_div(b) } else { None };
-        (!other.is_zero()).then(|| self.with(other, exact, |a, b| a / b))
+        let (precision, small) = self.small(other, |a, b| if a.checked_rem(b)? == 0 { a.checked_div(b) } else { None });
+        if self.is_zero() {
+            return Some(self.signed_zero(other, precision));
+        }
+        let ((a, x), (b, y)) = (self.parts(), other.parts());
+        Some(small.unwrap_or_else(|| Number::ratio(&a, &b, x - y, precision)))
     }
 
-    /// The remainder of the division that truncates toward zero; dividing by zero gives `self`, as in HCL.
+    /// The remainder of the division that truncates toward zero; dividing by zero gives `self`, as in HCL. It has the precision
+    /// of the dividend.
     pub fn rem(&self, other: &Number) -> Number {
-        if let (Inner::Int(a), Inner::Int(b)) = (&self.0, &other.0) {
-            return Number::from(if *b == 0 { *a } else { a.checked_rem(*b).unwrap_or(0) });
+        if let (Inner::Int(a), Inner::Int(b)) = (&self.inner, &other.inner) {
+            return Number::from(if *b == 0 { *a } else { a.checked_rem(*b).unwrap_or(0) }).with_precision(self.precision);
         }
-        match self.div(other) {
-            None => self.clone(),
-            Some(q) => self.sub(&q.trunc().mul(other)),
-        }
+        let Some(q) = self.div(other) else { return self.clone() };
+        let ((a, x), (b, y)) = (q.trunc().parts(), other.parts());
+        self.sub(&Number::rounded(a * b, x + y, self.precision))
     }
 
     /// The negation.
     pub fn neg(&self) -> Number {
-        match self.0 {
-            Inner::Double(f) => Number(Inner::Double(-f)),
-            _ if self.is_zero() && self.is_negative() => Number::ZERO,
-            _ if self.is_zero() => Number::negative_zero(),
-            _ => Number::ZERO.sub(self),
+        if self.is_zero() {
+            return if self.is_negative() { Number::zero(self.precision) } else { Number::negative_zero(self.precision) };
         }
+        let (n, exponent) = self.parts();
+        Number::rounded(-n, exponent, self.precision)
     }
 
     /// Without its sign.
@@ -286,31 +319,27 @@ impl Number {
         if self.is_negative() { self.neg() } else { self.clone() }
     }
 
+    fn whole(&self, f: fn(&Float) -> Float) -> Number {
+        match &self.inner {
+            Inner::Int(_) => self.clone(),
+            Inner::Big(_) if self.is_zero() => Number::zero(self.precision),
+            Inner::Big(b) => Number::rounded(f(b).to_int().value(), 0, self.precision),
+        }
+    }
+
     /// The integer nearest to it in the direction of zero.
     pub fn trunc(&self) -> Number {
-        match &self.0 {
-            Inner::Int(_) => self.clone(),
-            Inner::Big(f) => Number::from(f.trunc().to_int().value()),
-            Inner::Double(_) => self.exact().trunc(),
-        }
+        self.whole(Float::trunc)
     }
 
     /// The greatest integer that is not above it.
     pub fn floor(&self) -> Number {
-        match &self.0 {
-            Inner::Int(_) => self.clone(),
-            Inner::Big(f) => Number::from(f.floor().to_int().value()),
-            Inner::Double(_) => self.exact().floor(),
-        }
+        self.whole(Float::floor)
     }
 
     /// The least integer that is not below it.
     pub fn ceil(&self) -> Number {
-        match &self.0 {
-            Inner::Int(_) => self.clone(),
-            Inner::Big(f) => Number::from(f.ceil().to_int().value()),
-            Inner::Double(_) => self.exact().ceil(),
-        }
+        self.whole(Float::ceil)
     }
 }
 
@@ -321,9 +350,13 @@ fn exponent_text(s: &str) -> bool {
 }
 
 impl PartialEq for Number {
+    /// Numbers with a fraction are equal when they are written alike: one of fewer digits may name what one of more digits is near.
     fn eq(&self, other: &Self) -> bool {
-        let double = matches!(self.0, Inner::Double(_)) || matches!(other.0, Inner::Double(_));
-        self.cmp(other) == Ordering::Equal || double && !self.is_integer() && self.to_string() == other.to_string()
+        match self.cmp(other) {
+            Ordering::Equal => true,
+            _ if self.precision == other.precision || self.is_integer() || other.is_integer() => false,
+            _ => self.to_string() == other.to_string(),
+        }
     }
 }
 
@@ -337,7 +370,7 @@ impl PartialOrd for Number {
 
 impl Ord for Number {
     fn cmp(&self, other: &Self) -> Ordering {
-        match (&self.0, &other.0) {
+        match (&self.inner, &other.inner) {
             (Inner::Int(a), Inner::Int(b)) => a.cmp(b),
             _ if self.is_zero() && other.is_zero() => Ordering::Equal,
             _ => self.to_float().cmp(&other.to_float()),
@@ -347,10 +380,10 @@ impl Ord for Number {
 
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Inner::Int(n) => write!(f, "{n}"),
-            Inner::Big(b) => f.write_str(&shortest(b)),
-            Inner::Double(d) => write!(f, "{d}"),
+        match &self.inner {
+            Inner::Int(n) if self.precision >= COUNTED || n.unsigned_abs() < 1 << DOUBLE => write!(f, "{n}"),
+            Inner::Int(n) => f.write_str(&shortest(&Float::from(*n), self.precision)),
+            Inner::Big(b) => f.write_str(&shortest(b, self.precision)),
         }
     }
 }
@@ -365,12 +398,12 @@ impl fmt::Debug for Number {
 ///
 /// The significand is widened to one bit more than the precision, so that one unit of it is half a unit in the last place;
 /// then the exact decimals of the value and of both bounds are compared digit by digit.
-fn shortest(f: &Float) -> String {
+fn shortest(f: &Float, precision: u16) -> String {
     if f.repr().significand().is_zero() {
         return "-0".into();
     }
     let (sign, magnitude) = f.repr().significand().clone().into_parts();
-    let shift = (PRECISION + 1).saturating_sub(magnitude.bit_len());
+    let shift = (usize::from(precision) + 1).saturating_sub(magnitude.bit_len());
     let significand = magnitude << shift;
     let exponent = f.repr().exponent() - shift as isize;
     let inclusive = !significand.bit(1);
@@ -496,5 +529,46 @@ mod tests {
         assert_eq!(Number::from_f64(2f64.powf(0.5)).unwrap().to_string(), "1.4142135623730951");
         assert!(n("-0") == n("0") && n("-0").to_i64() == Some(0));
         assert!(n("1.5") < n("2") && n("-3") < n("-2.5"));
+    }
+    #[test]
+    fn results_have_the_digits_of_the_better_operand() {
+        let count = |n: i64| Number::from(n);
+        assert_eq!(count(1).div(&count(3)).unwrap().to_string(), "0.33333333333333333334");
+        assert_eq!(count(1).rem(&n("0.3")).to_string(), "0.10000000000000000002");
+        assert!(count(1).div(&n("3")).unwrap().to_string().len() > 100);
+        assert_eq!(n("0.30000000000000004").sub(&n("1")).to_string(), format!("-0.69999999999999996{}5", "0".repeat(137)));
+        let root = Number::from_f64(2f64.sqrt()).unwrap();
+        assert_eq!(root.rem(&count(2)).to_string(), "1.4142135623730951");
+        assert_eq!(root.mul(&n("1")).to_string(), "1.4142135623730951454746218587388284504413604736328125");
+        assert_eq!(Number::from_f64(0.1).unwrap(), n("0.1"));
+        assert_eq!(Number::from_f64(1e30).unwrap().to_string(), format!("1{}", "0".repeat(30)));
+    }
+
+    proptest::proptest! {
+        /// Against integer arithmetic on scaled numbers, which is exact.
+        #[test]
+        fn decimals_are_exact(a in -1_000_000_000_000i64..1_000_000_000_000, b in 1i64..1_000_000_000_000, places in 0usize..12) {
+            let write = |n: i128| {
+                let digits = format!("{:0>1$}", n.unsigned_abs(), places + 1);
+                let (whole, fraction) = digits.split_at(digits.len() - places);
+                let text = format!("{}{whole}.{fraction}", if n < 0 { "-" } else { "" });
+                if places == 0 { text.trim_end_matches('.').to_string() } else { text.trim_end_matches('0').trim_end_matches('.').to_string() }
+            };
+            let (x, y) = (n(&write(a.into())), n(&write(b.into())));
+            proptest::prop_assert_eq!(x.to_string(), write(a.into()));
+            let sums = [x.add(&y), x.sub(&y), x.rem(&y)];
+            let wants = [i128::from(a) + i128::from(b), i128::from(a) - i128::from(b), i128::from(a) % i128::from(b)];
+            for (got, want) in sums.iter().zip(wants) {
+                proptest::prop_assert!((got.sub(&n(&write(want)))).abs() < n("1e-100"), "{got} {want}");
+            }
+            proptest::prop_assert_eq!(x.div(&y).unwrap().mul(&y).sub(&x).abs() < n("1e-100"), true);
+            proptest::prop_assert_eq!(x.cmp(&y), a.cmp(&b));
+        }
+
+        /// Every text of digits reads back as itself, however long the integer.
+        #[test]
+        fn huge_integers_round_trip(digits in "[1-9][0-9]{0,150}") {
+            proptest::prop_assert_eq!(n(&digits).to_string(), digits);
+        }
     }
 }

@@ -156,6 +156,9 @@ fn collections(x: &Elements, y: &Elements, a: &Value, b: &Value) -> Option<bool>
 }
 
 fn sets(x: &Elements, y: &Elements, a: &Value, b: &Value) -> Option<bool> {
+    if x.items.is_empty() != y.items.is_empty() {
+        return Some(false);
+    }
     if !a.is_wholly_known() || !b.is_wholly_known() {
         return None;
     }

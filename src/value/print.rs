@@ -39,12 +39,13 @@ fn write(v: &Value, indent: usize, out: &mut String) {
 }
 
 fn null(ty: &Type) -> String {
+    let of = |t: &Type| kind(t).replace("any type", "dynamic");
     match ty {
         Type::Dynamic => "null".into(),
         Type::String | Type::Number | Type::Bool => format!("to{ty}(null)"),
-        Type::List(t) => format!("tolist(null) /* of {} */", kind(t)),
-        Type::Set(t) => format!("toset(null) /* of {} */", kind(t)),
-        Type::Map(t) => format!("tomap(null) /* of {} */", kind(t)),
+        Type::List(t) => format!("tolist(null) /* of {} */", of(t)),
+        Type::Set(t) => format!("toset(null) /* of {} */", of(t)),
+        Type::Map(t) => format!("tomap(null) /* of {} */", of(t)),
         t => format!("null /* {} */", kind(t)),
     }
 }

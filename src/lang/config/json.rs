@@ -407,7 +407,7 @@ impl Parser<'_> {
     }
 
     fn escape(&mut self) -> Result<char, Diagnostic> {
-        let c = self.text[self.pos..].chars().next().unwrap_or('"');
+        let c = self.text[self.pos..].chars().next().unwrap_or(' ');
         let plain = match c {
             '"' | '\\' | '/' => c,
             'b' => '\u{8}',

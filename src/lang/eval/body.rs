@@ -441,9 +441,13 @@ fn split_path(path: &str) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::diag::SourceId;
-    use crate::lang::eval::NoScope;
-    use crate::lang::eval::tests::{TestHost, with};
+    use crate::lang::eval::types::Nowhere;
+    use crate::lang::eval::{Names, NoScope};
     use crate::lang::syntax::parse_body;
+
+    fn with(names: &[(&str, Value)]) -> Names<'static> {
+        Names { names: names.iter().map(|(n, v)| ((*n).into(), v.clone())).collect(), outer: &NoScope }
+    }
 
     fn schema() -> Schema {
         let port = Schema { attributes: vec![Attribute::required("port", Type::Number, "")], blocks: vec![] };
@@ -468,8 +472,7 @@ mod tests {
         let (body, d) = parse_body(text, SourceId(0));
         assert!(d.is_empty(), "{d:?}");
         let mut diags = Diagnostics::new();
-        let host = TestHost::default();
-        let cx = EvalContext::new(&host, std::path::Path::new("."), std::path::Path::new("."));
+        let cx = EvalContext::new(&Nowhere, std::path::Path::new("."), std::path::Path::new("."));
         let v = decode(&body.unwrap(), &schema(), scope, &cx, &mut diags);
         (v, diags.into_iter().map(|d| format!("{} {} {}", d.code.id, d.detail, d.hint.unwrap_or_default())).collect())
     }

@@ -17,8 +17,9 @@ const MAX_TEMPLATE_DEPTH: u32 = 16;
 impl Eval<'_> {
     pub(super) fn call(&mut self, name: &Ident, args: &[Expr], expand: bool, e: &Expr) -> Value {
         match name.name.strip_prefix("core::").unwrap_or(&name.name) {
-            "try" => return self.try_call(args, e),
-            "can" => return self.can_call(args, e),
+            // With an expanded argument nothing is left to catch.
+            "try" if !expand => return self.try_call(args, e),
+            "can" if !expand => return self.can_call(args, e),
             _ => {}
         }
         let Some(function) = functions::lookup(&name.name) else { return self.no_function(name, e) };

@@ -31,10 +31,8 @@ impl Eval<'_> {
         match c.as_bool() {
             Some(true) => self.diags.append(yes_diags),
             Some(false) => self.diags.append(no_diags),
-            None => {
-                self.diags.append(yes_diags);
-                self.diags.append(no_diags);
-            }
+            // The branch that fails may be the one that is not taken.
+            None => {}
         }
         let Some(ty) = common_type(&yes_value, &no_value) else {
             let detail = format!(
@@ -44,18 +42,19 @@ impl Eval<'_> {
             );
             return self.fail(codes::INCONSISTENT_TYPES, detail, e);
         };
+        let marks = c.marks().union(yes_value.marks()).union(no_value.marks());
         let chosen = match c.as_bool() {
             Some(true) => (yes_value, yes),
             Some(false) => (no_value, no),
-            None => return either(&ty, &yes_value, &no_value).mark(c.marks().union(yes_value.marks()).union(no_value.marks())),
+            None => return either(&ty, &yes_value, &no_value).mark(marks),
         };
         // A failed branch has no type that says anything; a value of any type may yet become anything.
         let open = !chosen.0.is_known() && chosen.0.ty() == Type::Dynamic;
         if failed || open || chosen.0.ty() == ty {
-            return chosen.0.mark(c.marks());
+            return chosen.0.mark(marks);
         }
         match convert(&chosen.0, &ty) {
-            Ok(v) => v.mark(c.marks()),
+            Ok(v) => v.mark(marks),
             Err(err) => self.fail(
                 codes::INCONSISTENT_TYPES,
                 format!("This result does not have the common type of both, {}: {err}.", kind(&ty)),
@@ -111,6 +110,9 @@ impl Eval<'_> {
         let collection = self.expr(&f.collection);
         let mut result = ForResult { marks: collection.marks(), known: true, ..ForResult::default() };
         let Some(items) = self.collection(&collection, &f.collection) else { return nothing().mark(collection.marks()) };
+        if items.is_empty() && !self.condition_could_be(f) {
+            return nothing().mark(collection.marks());
+        }
         for (k, v) in &items {
             let before = self.diags.len();
             let depth = self.bind(f.key_var.as_ref(), &f.value_var, k, v);
@@ -130,6 +132,19 @@ impl Eval<'_> {
             Some(_) => Value::object(result.attrs),
         }
         .mark(result.marks)
+    }
+
+    /// Whether the condition is one, as far as that shows without an element. Its errors are recorded.
+    fn condition_could_be(&mut self, f: &ForExpr) -> bool {
+        let Some(cond) = &f.cond else { return true };
+        let before = self.diags.len();
+        let depth = self.bind(f.key_var.as_ref(), &f.value_var, &nothing(), &nothing());
+        let c = self.expr(cond);
+        if self.diags.len() == before {
+            self.condition(&c, cond);
+        }
+        self.locals.truncate(depth);
+        self.diags.len() == before
     }
 
     fn for_step(&mut self, f: &ForExpr, result: &mut ForResult, e: &Expr) {
@@ -270,6 +285,10 @@ fn common_type(yes: &Value, no: &Value) -> Option<Type> {
     if bare_null(no) {
         return Some(yes.ty());
     }
+    // What may yet become anything has no type in common with anything.
+    if yes.ty() == Type::Dynamic || no.ty() == Type::Dynamic {
+        return Some(Type::Dynamic);
+    }
     unify(&[yes.ty(), no.ty()])
 }
 
@@ -280,8 +299,13 @@ fn either(ty: &Type, yes: &Value, no: &Value) -> Value {
         Repr::Unknown(u) => u.refinement.not_null,
         _ => true,
     };
+    let exactly = |v: &Value| if let Repr::List(e) = v.repr() { Some(e.items.len()) } else { None };
     match ty {
         Type::Dynamic => nothing(),
+        // Of lists of one length, the length is known.
+        Type::List(elem) if exactly(yes).is_some() && exactly(yes) == exactly(no) => {
+            Value::list((**elem).clone(), vec![Value::unknown((**elem).clone()); exactly(yes).unwrap_or(0)])
+        }
         t if not_null(yes) && not_null(no) => unknown_not_null(t.clone()),
         t => Value::unknown(t.clone()),
     }

@@ -354,9 +354,3 @@ fn summary(v: &Value) -> String {
         None => shown.chars().take(57).chain("...".chars()).collect(),
     }
 }
-
-#[cfg(test)]
-mod tests;
-
-#[cfg(test)]
-mod golden;

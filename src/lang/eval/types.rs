@@ -196,7 +196,7 @@ fn optional(args: &[Expr], e: &Expr) -> Result<(Type, Defaults, Option<Value>), 
 }
 
 /// A host that has nothing: defaults in types are constants.
-struct Nowhere;
+pub(super) struct Nowhere;
 
 fn nowhere<T>() -> io::Result<T> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "files cannot be used in a type"))

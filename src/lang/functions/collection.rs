@@ -109,7 +109,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
         slice,
         "The elements from a start to before an end.",
     ),
-    Function::new("sort", &[Param::new("list", STRINGS)], Ret::Is(STRINGS), sort, "The strings in order."),
+    Function::new("sort", &[Param::new("list", STRINGS).unknowns(Top)], Ret::Is(STRINGS), sort, "The strings in order."),
     Function::new(
         "transpose",
         &[Param::new("values", Kind::Map(&Kind::List(&Kind::Str)))],
@@ -463,11 +463,14 @@ fn range(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
         _ => return Err(CallError::new("must have one, two, or three arguments")),
     };
     let down = end < start;
+    if start == end {
+        return Ok(Value::list(Type::Number, vec![]));
+    }
     let step = step.unwrap_or_else(|| Number::from(if down { -1i64 } else { 1 }));
     if step.is_zero() {
         return Err(CallError::new("step must not be zero"));
     }
-    if start != end && down != step.is_negative() {
+    if down != step.is_negative() {
         let sign = if down { "less than" } else { "greater than" };
         return Err(CallError::new(format!("because of the direction of the range, step must be {sign} zero")));
     }
@@ -543,6 +546,9 @@ fn slice(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
 }
 
 fn sort(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
+    if !args[0].is_wholly_known() {
+        return Ok(Value::list(Type::String, vec![Value::unknown(Type::String); items(args, 0).len()]));
+    }
     let mut all = Vec::new();
     for (i, item) in items(args, 0).iter().enumerate() {
         all.push(

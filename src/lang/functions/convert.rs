@@ -2,7 +2,7 @@
 
 use super::Unknowns::Body;
 use super::{CallError, Function, Kind, Param, Ret, convert};
-use crate::value::{Marks, Repr, Type, Value};
+use crate::value::{Marks, Refinement, Repr, Type, Value};
 
 const V: Param = Param::new("v", Kind::Any).nullable().unknowns(Body).marked();
 const VALUE: Param = Param::new("value", Kind::Any).nullable().unknowns(Body).marked();
@@ -19,7 +19,11 @@ pub(super) static FUNCTIONS: &[Function] = &[
         "issensitive",
         &[VALUE],
         Ret::Is(Kind::Bool),
-        |_, a| Ok(a[0].marks().is_sensitive().into()),
+        |_, a| match a[0].is_known() || a[0].marks().is_sensitive() {
+            true => Ok(a[0].marks().is_sensitive().into()),
+            // It may yet turn out to be.
+            false => Ok(Value::unknown(Type::Bool)),
+        },
         "Whether the value is marked as sensitive.",
     ),
     Function::new(
@@ -46,6 +50,14 @@ pub(super) static FUNCTIONS: &[Function] = &[
 
 fn to(value: &Value, kind: Kind) -> Result<Value, CallError> {
     let target = kind.ty();
+    if let Repr::Unknown(u) = value.repr()
+        && matches!(kind, Kind::List(_) | Kind::Set(_) | Kind::Map(_))
+    {
+        // Which elements the result will have is decided when they are there.
+        convert(value, &target).map_err(|why| CallError::arg(0, format!("cannot convert {} to {target}: {why}", value.ty())))?;
+        let refinement = Refinement { not_null: u.refinement.not_null, ..Refinement::default() };
+        return Ok(Value::unknown_with(target, refinement).mark(value.marks()));
+    }
     convert(value, &target).map_err(|why| match (value.as_str(), kind, value.marks().is_sensitive()) {
         (Some(_), Kind::Bool | Kind::Num, true) => CallError::arg(0, format!("cannot convert this sensitive string to {target}")),
         (Some(s), Kind::Bool, false) => {

@@ -38,7 +38,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
     Function::new(
         "templatestring",
         &[Param::new("template", Kind::Str), VARS],
-        Ret::Is(Kind::Any),
+        Ret::Is(Kind::Str),
         templatestring,
         "A string rendered as a template.",
     ),

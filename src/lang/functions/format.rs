@@ -184,10 +184,12 @@ fn append(verb: &Verb, arg: &Value, out: &mut String) -> Result<(), String> {
 }
 
 fn append_any(verb: &Verb, arg: &Value, out: &mut String) -> Result<(), String> {
+    let number = verb;
+    let verb = &Verb { precision: None, ..*verb };
     match arg.repr() {
         _ if verb.sharp => append_string(verb, &json::encode(arg)?, false, out),
-        Repr::String(s) => append_string(&Verb { precision: None, ..*verb }, s, false, out),
-        Repr::Number(n) => append_float(verb, 'g', n, out),
+        Repr::String(s) => append_string(verb, s, false, out),
+        Repr::Number(n) => append_float(number, 'g', n, out),
         Repr::Bool(b) => append_string(verb, if *b { "true" } else { "false" }, false, out),
         _ => append_string(verb, &json::encode(arg)?, false, out),
     }

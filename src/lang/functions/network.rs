@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use dashu_int::IBig;
+use dashu_base::UnsignedAbs;
+use dashu_int::{IBig, UBig};
 
 use super::{CallContext, CallError, Function, Kind, Param, Ret, number, strings, text, whole};
 use crate::value::Value;
@@ -40,19 +41,21 @@ pub(super) static FUNCTIONS: &[Function] = &[
 /// An address prefix; the address may have host bits set.
 #[derive(Clone, Copy)]
 struct Prefix {
-    v4: bool,
+    /// 32 or 128 bits.
+    width: u32,
     bits: u128,
     len: u32,
 }
 
 impl Prefix {
-    fn width(self) -> u32 {
-        if self.v4 { 32 } else { 128 }
+    /// An IPv4 address in the form of an IPv6 address; it is shown as IPv4.
+    fn mapped(self) -> bool {
+        self.width == 128 && self.bits >> 32 == 0xFFFF
     }
 
     /// The bits that number hosts.
     fn hosts(self) -> u128 {
-        1u128.checked_shl(self.width() - self.len).map_or(u128::MAX, |n| n - 1)
+        1u128.checked_shl(self.width - self.len).map_or(u128::MAX, |n| n - 1)
     }
 
     fn first(self) -> u128 {
@@ -60,38 +63,34 @@ impl Prefix {
     }
 
     fn address(self, bits: u128) -> String {
-        match self.v4 {
-            true => Ipv4Addr::from(bits as u32).to_string(),
-            false => Ipv6Addr::from(bits).to_string(),
+        match self.width {
+            32 => Ipv4Addr::from(bits as u32).to_string(),
+            _ => Ipv6Addr::from(bits).to_canonical().to_string(),
         }
     }
 
+    /// Not masked: host bits that were set stay.
     fn show(self) -> String {
-        format!("{}/{}", self.address(self.first()), self.len)
+        let len = if self.mapped() { self.len.saturating_sub(96) } else { self.len };
+        format!("{}/{len}", self.address(self.bits))
     }
 }
 
-fn parse_address(s: &str) -> Option<(bool, u128)> {
+fn parse_address(s: &str) -> Option<(u32, u128)> {
     if s.contains(':') {
-        return s.parse::<Ipv6Addr>().ok().map(|a| (false, u128::from(a)));
+        return s.parse::<Ipv6Addr>().ok().map(|a| (128, u128::from(a)));
     }
     // Leading zeros are decimal here, as they were before the standard library refused them.
     let parts: Vec<u32> =
         s.split('.').map(|p| p.parse().ok().filter(|n| *n < 256 && p.len() <= 3 && !p.starts_with('+'))).collect::<Option<_>>()?;
-    (parts.len() == 4).then(|| (true, parts.iter().fold(0u128, |a, p| a << 8 | u128::from(*p))))
+    (parts.len() == 4).then(|| (32, parts.iter().fold(0u128, |a, p| a << 8 | u128::from(*p))))
 }
 
 fn parse_prefix(s: &str) -> Option<Prefix> {
     let (address, len) = s.split_once('/')?;
-    let (v4, bits) = parse_address(address)?;
-    let len: u32 = len.parse().ok().filter(|_| len.bytes().all(|b| b.is_ascii_digit()))?;
-    let prefix = Prefix { v4, bits, len };
-    let mapped = !v4 && len >= 96 && bits >> 32 == 0xFFFF;
-    match mapped {
-        _ if len > prefix.width() => None,
-        true => Some(Prefix { v4: true, bits: bits & 0xFFFF_FFFF, len: len - 96 }),
-        false => Some(prefix),
-    }
+    let (width, bits) = parse_address(address)?;
+    let len: u32 = len.parse().ok().filter(|n| *n <= width && len.bytes().all(|b| b.is_ascii_digit()))?;
+    Some(Prefix { width, bits, len })
 }
 
 fn prefix(args: &[Value], i: usize) -> Result<Prefix, CallError> {
@@ -111,30 +110,38 @@ fn cidrhost(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let at = u128::try_from(&from_end).ok().filter(|n| *n <= net.hosts());
     let at = at.ok_or_else(|| CallError::new(format!("prefix of {} does not accommodate a host numbered {}", net.len, number(args, 1))))?;
     let at = if negative { net.hosts() - at } else { at };
+    // The established tools count the hosts of a mapped prefix from the 32nd bit.
+    let at = if net.mapped() { at.checked_shl(96).unwrap_or(0) } else { at };
     Ok(Value::string(net.address(net.first() | at)))
 }
 
 fn cidrnetmask(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let net = prefix(args, 0)?;
-    if !net.v4 {
+    if net.width == 128 && !net.mapped() {
         return Err(CallError::arg(0, "IPv6 addresses cannot have a netmask: use the prefix length"));
     }
-    Ok(Value::string(net.address(0xFFFF_FFFF & !net.hosts())))
+    let all = if net.width == 32 { 0xFFFF_FFFF } else { u128::MAX };
+    Ok(Value::string(net.address(all & !net.hosts())))
 }
 
 fn cidrsubnet(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let net = prefix(args, 0)?;
     let (new_bits, number) = (whole(args, 1)?, big(args, 2)?);
     let len = i64::from(net.len).saturating_add(new_bits);
-    let len = u32::try_from(len).ok().filter(|l| *l <= net.width());
+    let len = u32::try_from(len).ok().filter(|l| *l <= net.width);
     let len = len.ok_or_else(|| CallError::new(format!("insufficient address space to extend prefix of {} by {new_bits}", net.len)))?;
-    let sub = Prefix { len, ..net };
-    let most = 1u128.checked_shl(new_bits.max(0) as u32).map_or(u128::MAX, |n| n - 1);
-    let at = u128::try_from(&number).ok().filter(|n| *n <= most);
-    let at = at.ok_or_else(|| CallError::new(format!("prefix extension of {new_bits} does not accommodate a subnet numbered {number}")))?;
-    let first = if new_bits < 0 { sub.first() } else { net.first() };
-    let shifted = at.checked_shl(sub.width() - len).unwrap_or(0);
-    Ok(Value::string(Prefix { bits: first | shifted, ..sub }.show()))
+    let refused = || CallError::new(format!("prefix extension of {new_bits} does not accommodate a subnet numbered {number}"));
+    // How much there is room for is counted in 64 bits, and the sign of the number is not looked at.
+    let most = if (0..64).contains(&new_bits) { (1u64 << new_bits) - 1 } else { u64::MAX };
+    let (sign, magnitude) = number.clone().into_parts();
+    let low = u64::try_from(&(&magnitude & UBig::from(u64::MAX))).unwrap_or(u64::MAX);
+    if low > most {
+        return Err(refused());
+    }
+    let shifted = IBig::from_parts(sign, magnitude) << (net.width - len) as usize;
+    let joined = (IBig::from(net.first()) | shifted).unsigned_abs();
+    let bits = u128::try_from(&joined).ok().filter(|b| net.width == 128 || *b <= 0xFFFF_FFFF).ok_or_else(refused)?;
+    Ok(Value::string(Prefix { bits, len, ..net }.show()))
 }
 
 fn cidrsubnets(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
@@ -151,9 +158,13 @@ fn cidrsubnets(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> 
             return Err(CallError::arg(i, "may not extend prefix by more than 32 bits"));
         }
         let len = net.len + by as u32;
-        if len > net.width() {
-            let family = if net.v4 { "IPv4" } else { "IPv6" };
+        if len > net.width {
+            let family = if net.width == 32 { "IPv4" } else { "IPv6" };
             return Err(CallError::arg(i, format!("would extend prefix to {len} bits, which is too long for an {family} address")));
+        }
+        // The established tools look for the subnet after the one before the first, and there is none before address zero.
+        if net.first() == 0 || net.mapped() {
+            return Err(CallError::arg(i, "not enough remaining address space: a prefix that starts at address zero cannot be divided"));
         }
         let sub = Prefix { len, ..net };
         // The first address at or after `next` that a subnet of this size can start at.
@@ -172,7 +183,7 @@ fn cidrcontains(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError>
         Some(prefix) => prefix,
         None => address(text(args, 1)).ok_or_else(|| CallError::arg(1, "invalid IP address or prefix"))?,
     };
-    if outer.v4 != inner.v4 {
+    if outer.width != inner.width {
         return Err(CallError::arg(1, "address family mismatch between the two arguments"));
     }
     let last = inner.first() | inner.hosts();
@@ -181,7 +192,7 @@ fn cidrcontains(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError>
 
 fn address(s: &str) -> Option<Prefix> {
     Some(match s.parse::<IpAddr>().ok()?.to_canonical() {
-        IpAddr::V4(a) => Prefix { v4: true, bits: u32::from(a).into(), len: 32 },
-        IpAddr::V6(a) => Prefix { v4: false, bits: a.into(), len: 128 },
+        IpAddr::V4(a) => Prefix { width: 32, bits: u32::from(a).into(), len: 32 },
+        IpAddr::V6(a) => Prefix { width: 128, bits: a.into(), len: 128 },
     })
 }

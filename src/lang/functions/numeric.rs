@@ -34,7 +34,42 @@ fn from_f64(f: f64) -> Result<Value, CallError> {
 }
 
 fn log(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
-    from_f64(number(args, 0).to_f64().ln() / number(args, 1).to_f64().ln())
+    from_f64(ln(number(args, 0).to_f64()) / ln(number(args, 1).to_f64()))
+}
+
+/// The natural logarithm as fdlibm calculates it, to the last digit: the argument is brought to the range from √½ to √2, there a
+/// polynomial in `f / (2 + f)` does.
+fn ln(x: f64) -> f64 {
+    const LN2: [f64; 2] = [6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10];
+    const ODD: [f64; 4] = [6.666_666_666_666_735e-1, 2.857_142_874_366_239e-1, 1.818_357_216_161_805e-1, 1.479_819_860_511_658_6e-1];
+    const EVEN: [f64; 3] = [3.999_999_999_940_942e-1, 2.222_219_843_214_978_4e-1, 1.531_383_769_920_937_3e-1];
+    if x.is_nan() || x.is_infinite() || x <= 0.0 {
+        return x.ln();
+    }
+    let (mut fraction, mut exponent) = fraction_and_exponent(x);
+    if fraction < std::f64::consts::FRAC_1_SQRT_2 {
+        fraction *= 2.0;
+        exponent -= 1;
+    }
+    let (f, k) = (fraction - 1.0, f64::from(exponent));
+    let s = f / (2.0 + f);
+    let s2 = s * s;
+    let s4 = s2 * s2;
+    let odd = s2 * (ODD[0] + s4 * (ODD[1] + s4 * (ODD[2] + s4 * ODD[3])));
+    let even = s4 * (EVEN[0] + s4 * (EVEN[1] + s4 * EVEN[2]));
+    let half = 0.5 * f * f;
+    k * LN2[0] - ((half - (s * (half + (odd + even)) + k * LN2[1])) - f)
+}
+
+/// `x` as a fraction from ½ to 1, and a power of two.
+fn fraction_and_exponent(x: f64) -> (f64, i32) {
+    if x == 0.0 || !x.is_finite() {
+        return (x, 0);
+    }
+    let (x, shift) = if x.is_subnormal() { (x * 2f64.powi(54), 54) } else { (x, 0) };
+    let bits = x.to_bits();
+    let exponent = ((bits >> 52) & 0x7FF) as i32 - 1022;
+    (f64::from_bits(bits & !(0x7FF << 52) | 1022 << 52), exponent - shift)
 }
 
 fn power(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
@@ -42,40 +77,70 @@ fn power(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
 }
 
 /// Logarithms and powers are binary64 arithmetic where the language was first defined; the results show it.
-/// By repeated squaring, so that the last digits are those that users know from the established tools.
+/// By repeated squaring of the fraction, so that the last digits are those that users know from the established tools.
 fn pow(x: f64, y: f64) -> f64 {
-    if y == 0.0 || x == 1.0 {
-        return 1.0;
+    match (x, y) {
+        (_, 0.0) | (1.0, _) => return 1.0,
+        (_, 1.0) => return x,
+        (_, 0.5) => return x.sqrt(),
+        (_, -0.5) => return 1.0 / x.sqrt(),
+        _ => {}
     }
-    if y == 0.5 {
-        return x.sqrt();
-    }
-    if y == -0.5 {
-        return 1.0 / x.sqrt();
-    }
-    let (mut whole, mut fraction) = (y.abs().trunc(), y.abs().fract());
-    if x == 0.0 || whole >= 9e18 || (fraction != 0.0 && x < 0.0) {
+    let (mut whole, mut rest) = (y.abs().trunc(), y.abs().fract());
+    if x == 0.0 || !x.is_finite() || !y.is_finite() || (rest != 0.0 && x < 0.0) {
         return x.powf(y);
     }
-    let mut result = 1.0;
-    if fraction != 0.0 {
-        if fraction > 0.5 {
-            fraction -= 1.0;
+    if whole >= 9_223_372_036_854_775_808.0 {
+        return match (x == -1.0, (x.abs() < 1.0) == (y > 0.0)) {
+            (true, _) => 1.0,
+            (_, true) => 0.0,
+            _ => f64::INFINITY,
+        };
+    }
+    let (mut result, mut result_exponent) = (1.0, 0i32);
+    if rest != 0.0 {
+        if rest > 0.5 {
+            rest -= 1.0;
             whole += 1.0;
         }
-        result = (fraction * x.ln()).exp();
+        result = (rest * ln(x)).exp();
     }
-    let (mut bits, mut square) = (whole as u64, x);
+    let (mut square, mut exponent) = fraction_and_exponent(x);
+    let mut bits = whole as u64;
     while bits != 0 {
+        if exponent.abs() > 1 << 12 {
+            result_exponent += exponent;
+            break;
+        }
         if bits & 1 == 1 {
             result *= square;
+            result_exponent += exponent;
+        }
+        square *= square;
+        exponent <<= 1;
+        if square < 0.5 {
+            square += square;
+            exponent -= 1;
         }
         bits >>= 1;
-        if bits != 0 {
-            square *= square;
-        }
     }
-    if y < 0.0 { 1.0 / result } else { result }
+    match y < 0.0 {
+        true => scale(1.0 / result, -result_exponent),
+        false => scale(result, result_exponent),
+    }
+}
+
+/// `x * 2^exponent`, in steps that do not overflow by themselves.
+fn scale(mut x: f64, mut exponent: i32) -> f64 {
+    while exponent > 1000 && x.is_finite() {
+        x *= 2f64.powi(1000);
+        exponent -= 1000;
+    }
+    while exponent < -1000 && x != 0.0 {
+        x *= 2f64.powi(-1000);
+        exponent += 1000;
+    }
+    x * 2f64.powi(exponent.clamp(-1000, 1000))
 }
 
 fn extreme(args: &[Value], better: fn(&Number, &Number) -> bool) -> Result<Value, CallError> {

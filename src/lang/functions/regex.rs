@@ -28,8 +28,16 @@ pub(super) fn replace_all(pattern: &str, s: &str, by: &str) -> Result<String, St
     Ok(compile(pattern)?.replace_all(s, by).into_owned())
 }
 
+/// The most repetitions that RE2 takes.
+const MAX_REPEAT: u64 = 1000;
+
 fn compile(pattern: &str) -> Result<Regex, String> {
-    Regex::new(&translate(pattern)).map_err(|e| match e {
+    let counts = pattern.split('{').skip(1).filter_map(|r| r.split_once('}')).flat_map(|(body, _)| body.split(','));
+    if counts.filter_map(|n| n.parse::<u64>().ok()).any(|n| n > MAX_REPEAT) {
+        return Err(format!("invalid regular expression: more than {MAX_REPEAT} repetitions"));
+    }
+    let translated = translate(pattern).map_err(|e| format!("invalid regular expression: {e}"))?;
+    Regex::new(&translated).map_err(|e| match e {
         regex::Error::CompiledTooBig(_) => "the regular expression is too large".to_string(),
         _ => format!("invalid regular expression: {}", last_line(&e.to_string())),
     })
@@ -107,7 +115,7 @@ impl Shape {
 
 /// Rewrites what RE2 and the regex crate read differently: classes are ASCII, braces that are no repetition and
 /// brackets or `&` inside a class are literal, `\Q…\E` quotes, `\<` is a plain `<`.
-fn translate(pattern: &str) -> String {
+fn translate(pattern: &str) -> Result<String, String> {
     let mut out = String::with_capacity(pattern.len() + 16);
     let mut rest = pattern.chars().peekable();
     let mut class = false;
@@ -125,10 +133,41 @@ fn translate(pattern: &str) -> String {
             }
             '&' | '~' if class => out.extend(['\\', c]),
             '{' if !class && !is_repetition(&rest) => out.push_str("\\{"),
+            '*' | '+' | '?' | '{' if !class && repeats(&mut rest, c, &mut out) => {
+                return Err("invalid nested repetition operator".to_string());
+            }
+            '*' | '+' | '?' | '{' if !class => {}
             _ => out.push(c),
         }
     }
-    out
+    Ok(out)
+}
+
+/// Copies a repetition with the `?` that makes it lazy. Whether another repetition follows, which RE2 refuses.
+fn repeats(rest: &mut Peekable<Chars<'_>>, first: char, out: &mut String) -> bool {
+    let group_flag = first == '?' && out.ends_with('(') && !out.ends_with("\\(");
+    out.push(first);
+    if group_flag {
+        return false;
+    }
+    if first == '{' {
+        for c in rest.by_ref() {
+            out.push(c);
+            if c == '}' {
+                break;
+            }
+        }
+    }
+    out.extend(rest.next_if_eq(&'?'));
+    match rest.peek() {
+        Some('*' | '+' | '?') => true,
+        Some('{') => {
+            let mut after = rest.clone();
+            after.next();
+            is_repetition(&after)
+        }
+        _ => false,
+    }
 }
 
 fn open_class(rest: &mut Peekable<Chars<'_>>, out: &mut String) {

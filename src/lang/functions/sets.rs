@@ -1,7 +1,7 @@
 //! Set algebra.
 
 use super::collection::element_type;
-use super::{CallContext, CallError, Function, Kind, Param, Ret, convert_all, equal, items, unify};
+use super::{CallContext, CallError, Function, Kind, Param, Ret, Unknowns, convert_all, equal, items, unify};
 use crate::value::{Type, Value};
 
 const SET: Kind = Kind::Set(&Kind::Any);
@@ -10,8 +10,8 @@ const OTHERS: Param = Param::new("other_sets", SET);
 
 pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("setintersection", &[FIRST], Ret::Of(set_type), intersection, "The elements that all sets have.").rest(OTHERS),
-    Function::new("setproduct", &[], Ret::Is(Kind::Any), product, "All combinations of an element from each set or list.")
-        .rest(Param::new("sets", Kind::Any)),
+    Function::new("setproduct", &[], Ret::Of(product_type), product, "All combinations of an element from each set or list.")
+        .rest(Param::new("sets", Kind::Any).unknowns(Unknowns::Top)),
     Function::new(
         "setsubtract",
         &[Param::new("a", SET), Param::new("b", SET)],
@@ -19,7 +19,8 @@ pub(super) static FUNCTIONS: &[Function] = &[
         subtract,
         "The elements of the first set that are not in the second.",
     ),
-    Function::new("setunion", &[FIRST], Ret::Of(set_type), union, "The elements that any of the sets has.").rest(OTHERS),
+    Function::new("setunion", &[FIRST.unknowns(Unknowns::Top)], Ret::Of(set_type), union, "The elements that any of the sets has.")
+        .rest(OTHERS.unknowns(Unknowns::Top)),
 ];
 
 fn set_type(args: &[Value]) -> Type {
@@ -86,6 +87,21 @@ fn product(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let tuples = combinations.into_iter().map(Value::tuple).collect();
     let any_set = args.iter().any(|a| matches!(a.ty(), Type::Set(_)));
     Ok(if any_set { Value::set(elem, tuples) } else { Value::list(elem, tuples) })
+}
+
+/// The type of a product of which a part is unknown.
+fn product_type(args: &[Value]) -> Type {
+    let mut types = Vec::new();
+    for arg in args {
+        types.push(match arg.ty() {
+            Type::List(e) | Type::Set(e) => (*e).clone(),
+            Type::Tuple(ts) if ts.is_empty() => Type::Dynamic,
+            Type::Tuple(ts) => unify(&ts).unwrap_or(Type::Dynamic),
+            _ => return Type::Dynamic,
+        });
+    }
+    let elem = Type::Tuple(types.into());
+    if args.iter().any(|a| matches!(a.ty(), Type::Set(_))) { Type::set(elem) } else { Type::list(elem) }
 }
 
 fn choices(arg: &Value, i: usize) -> Result<(Type, Vec<Value>), CallError> {

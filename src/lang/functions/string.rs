@@ -3,8 +3,8 @@
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::regex::replace_all;
-use super::{CallContext, CallError, Function, Kind, Param, Ret, items, strings, text, whole};
-use crate::value::{Repr, Value};
+use super::{CallContext, CallError, Function, Kind, Param, Ret, Unknowns, items, strings, text, whole};
+use crate::value::{Refinement, Repr, Type, Value};
 
 const STR: Param = Param::new("str", Kind::Str);
 const STRING: Ret = Ret::Is(Kind::Str);
@@ -52,9 +52,9 @@ pub(super) static FUNCTIONS: &[Function] = &[
     ),
     Function::new(
         "startswith",
-        &[STR, Param::new("prefix", Kind::Str)],
+        &[STR.unknowns(Unknowns::Body), Param::new("prefix", Kind::Str)],
         BOOL,
-        |_, a| Ok(text(a, 0).starts_with(text(a, 1)).into()),
+        |_, a| Ok(startswith(&a[0], text(a, 1))),
         "Whether the string starts with a prefix.",
     ),
     Function::new(
@@ -112,6 +112,17 @@ pub(super) static FUNCTIONS: &[Function] = &[
 
 fn string(s: impl AsRef<str>) -> Result<Value, CallError> {
     Ok(Value::string(s))
+}
+
+/// Of a string that is not known yet, its known start may tell.
+fn startswith(s: &Value, prefix: &str) -> Value {
+    let Repr::Unknown(u) = s.repr() else { return s.as_str().unwrap_or_default().starts_with(prefix).into() };
+    let known = u.refinement.prefix.as_deref().unwrap_or_default();
+    match (known.starts_with(prefix), prefix.starts_with(known)) {
+        (true, _) => true.into(),
+        (_, false) => false.into(),
+        _ => Value::unknown_with(Type::Bool, Refinement { not_null: true, ..Refinement::default() }),
+    }
 }
 
 fn indent(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {

@@ -133,7 +133,14 @@ impl<'a> Reader<'a> {
                 merged.extend(attrs);
                 return Ok(Value::object(merged));
             }
+            // As in the established tools: an alias is no key, and what is anchored as a key cannot be referred to.
+            let anchor = match &event {
+                Event::Alias(_) => return Err("only strings are allowed as mapping keys".to_string()),
+                Event::Scalar(_, _, anchor, _) => *anchor,
+                _ => 0,
+            };
             let (key, merge) = self.node(event, depth + 1)?;
+            self.anchors.remove(&anchor);
             let event = self.next()?;
             let value = self.node(event, depth + 1)?.0;
             if merge {

@@ -1,5 +1,6 @@
 //! From hcl-edit's tree to ours.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -7,8 +8,9 @@ use hcl_edit::expr::{self as hcl, Expression, ObjectKey, TraversalOperator};
 use hcl_edit::structure::{BlockLabel, Body as HclBody, Structure};
 use hcl_edit::{Decorated, Span as _};
 
+use super::scan::{self, Form};
 use super::template::Mode;
-use super::template_expr;
+use super::{syntax_error, template_expr};
 use crate::diag::codes::lang::SYNTAX;
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Span};
 use crate::lang::ast::{Attr, BinaryOp, Block, Body, Expr, ExprKind, ForExpr, Ident, ObjectItem, Step, UnaryOp};
@@ -19,18 +21,20 @@ pub struct Context<'a> {
     text: &'a str,
     source: SourceId,
     shift: usize,
+    parts: HashMap<usize, Range<usize>>,
     diags: Diagnostics,
 }
 
 impl<'a> Context<'a> {
-    /// For this text.
-    pub fn new(text: &'a str, source: SourceId) -> Self {
-        Context { text, source, shift: 0, diags: Diagnostics::new() }
+    /// For this text, of which the parser has not seen these parts.
+    pub fn new(text: &'a str, source: SourceId, parts: HashMap<usize, Range<usize>>) -> Self {
+        Context { text, source, shift: 0, parts, diags: Diagnostics::new() }
     }
 
     /// Says that the parser saw the text from this byte on.
     pub fn shifted(&mut self, by: usize) -> &mut Self {
         self.shift = by;
+        self.parts = self.parts.drain().map(|(at, r)| (at - by, r.start - by..r.end - by)).collect();
         self
     }
 
@@ -59,6 +63,39 @@ impl<'a> Context<'a> {
     /// An identifier.
     pub fn ident(&self, i: &Decorated<hcl_edit::Ident>) -> Ident {
         Ident { name: i.value().as_str().into(), span: self.span(i.span()) }
+    }
+
+    /// The part that starts here and is to be parsed by itself.
+    fn part(&self, range: Option<Range<usize>>) -> Option<Range<usize>> {
+        self.parts.get(&range?.start).cloned()
+    }
+
+    fn parse_part(&mut self, range: Range<usize>) -> Expr {
+        let span = self.span(Some(range.clone()));
+        let text = self.slice(range.clone()).unwrap_or_default();
+        if text.starts_with("<<") {
+            return Expr { kind: Arc::new(ExprKind::String("".into())), span };
+        }
+        let start = range.start + self.shift;
+        let parsed = scan::check(text, self.source, Form::Expr).and_then(|hidden| {
+            let parsed = hcl_edit::parser::parse_expr(&hidden.apply(text)).map_err(|e| syntax_error(&e, text, self.source));
+            parsed.map(|e| (e, hidden.into_parts()))
+        });
+        match parsed {
+            Ok((e, parts)) => {
+                let outer = (std::mem::replace(&mut self.shift, start), std::mem::replace(&mut self.parts, parts));
+                let expr = self.expr(&e);
+                (self.shift, self.parts) = outer;
+                expr
+            }
+            Err(mut d) => {
+                if let Some(s) = &mut d.span {
+                    (s.start, s.end) = (s.start + start as u32, s.end + start as u32);
+                }
+                self.diags.push(d);
+                Expr { kind: Arc::new(ExprKind::Null), span }
+            }
+        }
     }
 
     /// A body.
@@ -95,6 +132,11 @@ impl<'a> Context<'a> {
     pub fn expr(&mut self, e: &Expression) -> Expr {
         let range = e.span();
         let span = self.span(range.clone());
+        if let Expression::Variable(v) = e
+            && let Some(part) = self.part(v.span())
+        {
+            return self.parse_part(part);
+        }
         let kind = match e {
             Expression::Null(_) => ExprKind::Null,
             Expression::Bool(b) => ExprKind::Bool(*b.value()),
@@ -117,7 +159,21 @@ impl<'a> Context<'a> {
                 ExprKind::Conditional { cond: self.expr(&c.cond_expr), yes: self.expr(&c.true_expr), no: self.expr(&c.false_expr) }
             }
             Expression::FuncCall(f) => self.call(f),
-            Expression::Traversal(t) => self.traversal(t, span),
+            Expression::Traversal(t) => match t.expr.span().and_then(|r| self.slice(r)) {
+                // The minus is of the whole, not of the number: -7[0] is -(7[0]).
+                Some(number) if number.starts_with('-') && matches!(t.expr, Expression::Number(_)) => {
+                    let mut inner = self.traversal(t, span);
+                    if let ExprKind::Access { on, .. } = &mut inner {
+                        let positive = match &*on.kind {
+                            ExprKind::Number(n) => ExprKind::Number(n.neg()),
+                            other => other.clone(),
+                        };
+                        on.kind = Arc::new(positive);
+                    }
+                    ExprKind::Unary(UnaryOp::Neg, Expr { kind: Arc::new(inner), span })
+                }
+                _ => self.traversal(t, span),
+            },
             Expression::UnaryOp(u) => {
                 let op = match u.operator.value() {
                     hcl::UnaryOperator::Neg => UnaryOp::Neg,
@@ -144,6 +200,7 @@ impl<'a> Context<'a> {
 
     fn item(&mut self, k: &ObjectKey, v: &hcl::ObjectValue) -> ObjectItem {
         let key = match k {
+            ObjectKey::Ident(i) if self.part(i.span()).is_some() => self.hidden_key(i.span()),
             ObjectKey::Ident(i) => {
                 let i = self.ident(i);
                 Expr { span: i.span, kind: Arc::new(ExprKind::String(i.name)) }
@@ -162,6 +219,18 @@ impl<'a> Context<'a> {
             self.diags.push(Diagnostic::error(SYNTAX, format!("The key is ambiguous. {detail}")).at(key.span));
         }
         ObjectItem { key, value: self.expr(v.expr()) }
+    }
+
+    /// A key that the parser saw under another name.
+    fn hidden_key(&mut self, range: Option<Range<usize>>) -> Expr {
+        let range = self.part(range).unwrap_or(0..0);
+        let text = self.slice(range.clone()).unwrap_or_default();
+        let mut chars = text.chars();
+        let starts = chars.next().is_some_and(|c| c.is_alphabetic() || c == '_');
+        if starts && chars.all(|c| c.is_alphanumeric() || matches!(c, '_' | '-') || !c.is_ascii()) {
+            return Expr { kind: Arc::new(ExprKind::String(text.into())), span: self.span(Some(range)) };
+        }
+        self.parse_part(range)
     }
 
     fn call(&mut self, f: &hcl::FuncCall) -> ExprKind {
@@ -187,7 +256,9 @@ impl<'a> Context<'a> {
             let d = Diagnostic::error(SYNTAX, "Two legacy indices in a row read as a fraction.").at(whole);
             self.diags.push(d.hint("Write [0][1] instead of .0.1."));
         }
-        if let Expression::Variable(v) = &t.expr {
+        if let Expression::Variable(v) = &t.expr
+            && self.part(v.span()).is_none()
+        {
             return ExprKind::Traversal { root: Ident { name: v.value().as_str().into(), span: self.span(v.span()) }, steps };
         }
         ExprKind::Access { on: self.expr(&t.expr), steps }

@@ -8,9 +8,8 @@ mod convert;
 mod scan;
 mod template;
 
-use std::ops::Range;
-
 use hcl_edit::Span as _;
+use scan::Form;
 
 use crate::diag::codes::lang::SYNTAX;
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Span};
@@ -21,7 +20,7 @@ const MAX_TEXT: usize = 256 << 20;
 
 /// Parses a file's content. On a syntax error the body is `None`.
 pub fn parse_body(text: &str, source: SourceId) -> (Option<Body>, Diagnostics) {
-    parse(text, source, false, true, |text, cx| match hcl_edit::parser::parse_body(text) {
+    parse(text, source, Form::Body, |text, cx| match hcl_edit::parser::parse_body(text) {
         Ok(body) => Ok(cx.body(&body, 0..text.len())),
         Err(e) => Err(syntax_error(&e, text, source)),
     })
@@ -29,7 +28,7 @@ pub fn parse_body(text: &str, source: SourceId) -> (Option<Body>, Diagnostics) {
 
 /// Parses one expression.
 pub fn parse_expr(text: &str, source: SourceId) -> (Option<Expr>, Diagnostics) {
-    parse(text, source, false, false, |text, cx| {
+    parse(text, source, Form::Expr, |text, cx| {
         let trimmed = text.trim_end();
         let start = trimmed.len() - trimmed.trim_start().len();
         // Leading blank text is kept out of the parser's way but in the spans.
@@ -54,7 +53,7 @@ pub fn is_open(text: &str) -> bool {
 
 /// Parses a whole text as a template (the content of a template file).
 pub fn parse_template(text: &str, source: SourceId) -> (Option<Expr>, Diagnostics) {
-    parse(text, source, true, true, |text, cx| match hcl_edit::parser::parse_template(text) {
+    parse(text, source, Form::Template, |text, cx| match hcl_edit::parser::parse_template(text) {
         Ok(t) => {
             let span = t.span().unwrap_or(0..text.len());
             Ok(template_expr(cx.template(&t, template::Mode::Bare), cx.span(Some(span))))
@@ -76,8 +75,7 @@ fn template_expr(parts: Vec<TemplatePart>, span: Span) -> Expr {
 fn parse<T>(
     text: &str,
     source: SourceId,
-    template: bool,
-    comments: bool,
+    form: Form,
     run: impl FnOnce(&str, &mut convert::Context<'_>) -> Result<T, Diagnostic>,
 ) -> (Option<T>, Diagnostics) {
     let mut diags = Diagnostics::new();
@@ -85,15 +83,16 @@ fn parse<T>(
         diags.push(Diagnostic::error(SYNTAX, "The text is larger than 256 MiB."));
         return (None, diags);
     }
-    let found = match scan::check(text, source, template) {
-        Ok(found) => found,
+    let hidden = match scan::check(text, source, form) {
+        Ok(hidden) => hidden,
         Err(d) => {
             diags.push(d);
             return (None, diags);
         }
     };
-    let mut cx = convert::Context::new(text, source);
-    match run(&without(text, &found.hidden, if comments { &[] } else { &found.comments }), &mut cx) {
+    let seen = hidden.apply(text);
+    let mut cx = convert::Context::new(text, source, hidden.into_parts());
+    match run(&seen, &mut cx) {
         Ok(tree) => {
             let found = cx.into_diagnostics();
             let failed = found.has_errors();
@@ -105,21 +104,6 @@ fn parse<T>(
             (None, diags)
         }
     }
-}
-
-/// The text with zeros or blanks in these places: numbers and literals are taken from the original text, the parser only needs to get past
-/// them; and it knows no comments around a lone expression.
-fn without<'a>(text: &'a str, zeros: &[Range<usize>], blanks: &[Range<usize>]) -> std::borrow::Cow<'a, str> {
-    if zeros.is_empty() && blanks.is_empty() {
-        return text.into();
-    }
-    let mut out = text.to_string();
-    for (places, with) in [(zeros, "0"), (blanks, " ")] {
-        for p in places {
-            out.replace_range(p.clone(), &with.repeat(p.len()));
-        }
-    }
-    out.into()
 }
 
 /// The parser's complaint in our words.
@@ -187,6 +171,26 @@ mod tests {
             let text = format!("{}1{}", open.repeat(20_000), close.repeat(20_000));
             assert!(parse_expr(&text, SourceId(0)).1.has_errors(), "{open}");
         }
+    }
+
+    #[test]
+    fn what_the_parser_does_not_take_is_parsed_in_parts() {
+        for (open, close) in [("(", ")"), ("[", "]"), ("f(", ")"), ("{a=", "}"), ("[-(", ")]")] {
+            let text = format!(" {}x.y{}", open.repeat(90), close.repeat(90));
+            let (e, d) = parse_expr(&text, SourceId(0));
+            assert!(e.is_some(), "{open}: {d:?}");
+            let (b, d) = parse_body(&format!("b {{\n  a ={text}\n}}\n"), SourceId(0));
+            assert!(b.is_some(), "{open}: {d:?}");
+        }
+        let text = "{ a = 1, \"a\" = 2, a = { b: x, b: y, (b) = 1, (b) = 2 }\n a = 3, 1 = 1, 1.0 = 2 }";
+        let e = expr(text).unwrap();
+        let ExprKind::Object(items) = &*e.kind else { panic!() };
+        let keys: Vec<String> = items.iter().map(|i| format!("{:?}", i.key.kind)).collect();
+        assert_eq!(keys, ["String(\"a\")", "String(\"a\")", "String(\"a\")", "String(\"a\")", "Number(1)", "Number(1)"]);
+        assert_eq!(text.find("a = 3"), Some(items[3].key.span.start as usize));
+        let e = expr("[<<A\nA\n, <<A\nx\nA\n]").unwrap();
+        assert!(matches!(&*e.kind, ExprKind::Tuple(items) if matches!(&*items[0].kind, ExprKind::String(s) if s.is_empty())), "{e:?}");
+        assert!(matches!(&*expr("1.e5").unwrap().kind, ExprKind::Number(n) if n.to_string() == "100000"));
     }
 
     #[test]

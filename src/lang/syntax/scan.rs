@@ -1,12 +1,85 @@
 //! The scan before parsing: strings, heredocs, templates and brackets must close, and nothing may nest too deep.
 
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use crate::diag::codes::lang::{NESTING, SYNTAX};
 use crate::diag::{Diagnostic, SourceId, Span};
 
-/// How deep brackets and templates may nest. The parser has a limit of its own that is not far above.
+/// How deep brackets and templates may nest.
 const MAX_DEPTH: usize = 200;
+
+/// How deep heredocs may nest, each in a template of the one around it.
+const MAX_HEREDOCS: usize = 20;
+
+/// At this depth an expression in brackets is taken out and parsed by itself: the parser has a limit of its own.
+const PART_DEPTH: usize = 12;
+
+/// What a text is.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Form {
+    /// A file or block.
+    Body,
+    /// One expression.
+    Expr,
+    /// A template file.
+    Template,
+}
+
+/// What the parser is not to see: it gets a text of the same length without these places.
+#[derive(Debug, Default)]
+pub struct Hidden {
+    /// Numbers beyond 64-bit floats, and heredoc lines that only start like the end marker. Zeros stand for them.
+    zeros: Vec<Range<usize>>,
+    /// Expressions that are parsed by themselves, with the name that stands for each: keys that an object has twice, what is
+    /// nested deep, heredocs without a line.
+    parts: Vec<(Range<usize>, String)>,
+    /// Comments outside of all brackets of a lone expression, around which the parser knows none. Blanks stand for them.
+    comments: Vec<Range<usize>>,
+}
+
+impl Hidden {
+    /// The text as the parser gets it.
+    pub fn apply<'a>(&self, text: &'a str) -> std::borrow::Cow<'a, str> {
+        if self.zeros.is_empty() && self.parts.is_empty() && self.comments.is_empty() {
+            return text.into();
+        }
+        let mut places: Vec<(Range<usize>, String)> = self.parts.clone();
+        let inside = |z: &Range<usize>| self.parts.iter().any(|(p, _)| p.start <= z.start && z.end <= p.end);
+        places.extend(self.zeros.iter().filter(|z| self.parts.is_empty() || !inside(z)).map(|z| (z.clone(), "0".repeat(z.len()))));
+        places.extend(self.comments.iter().map(|c| (c.clone(), " ".repeat(c.len()))));
+        places.sort_by_key(|(p, _)| p.start);
+        let mut out = String::with_capacity(text.len());
+        let mut at = 0;
+        for (place, by) in places {
+            out.push_str(text.get(at..place.start).unwrap_or_default());
+            out.push_str(&by);
+            at = place.end;
+        }
+        out.push_str(text.get(at..).unwrap_or_default());
+        out.into()
+    }
+
+    /// The parts by where they start.
+    pub fn into_parts(self) -> HashMap<usize, Range<usize>> {
+        self.parts.into_iter().map(|(p, _)| (p.start, p)).collect()
+    }
+}
+
+/// What a pair of braces holds, while it is open.
+#[derive(Default)]
+struct Items {
+    /// Arguments and blocks, not the items of an object.
+    body: bool,
+    /// The keys so far.
+    keys: Vec<Range<usize>>,
+    /// Where the key that is being read starts.
+    key: Option<usize>,
+    /// After the equals sign.
+    in_value: bool,
+    /// A for-expression: it has no items.
+    is_for: bool,
+}
 
 #[derive(Clone, Copy, PartialEq)]
 enum Mode {
@@ -26,32 +99,37 @@ struct Scan<'a> {
     at: usize,
     source: SourceId,
     stack: Vec<Mode>,
-    hidden: Vec<Range<usize>>,
-    comments: Vec<Range<usize>>,
+    /// What the braces of each level of the stack hold.
+    items: Vec<Option<Items>>,
+    /// Where the expression starts that is being taken out, and the level below it.
+    part: Option<(usize, usize)>,
+    /// Where the name just read starts, and where it ends.
+    name: Range<usize>,
+    /// The last byte of code that is not blank.
+    last: u8,
+    last_at: usize,
+    /// How many heredocs we are inside of.
+    heredocs: usize,
+    hidden: Hidden,
     /// The text ends inside a heredoc.
     in_heredoc: bool,
 }
 
-/// What a scan found.
-#[derive(Debug, Default)]
-pub struct Found {
-    /// The places that are to be hidden from the parser, which would stumble over them: numbers beyond 64-bit floats, and heredoc lines
-    /// that only start like the end marker.
-    pub hidden: Vec<Range<usize>>,
-    /// The comments outside of all brackets.
-    pub comments: Vec<Range<usize>>,
-}
-
-/// Checks a text. The first problem found is returned.
-pub fn check(text: &str, source: SourceId, template: bool) -> Result<Found, Diagnostic> {
-    let mut scan = Scan::new(text, source, if template { Mode::Bare } else { Mode::Code(None) });
+/// Checks a text. The first problem found is returned; else the places that are to be hidden from the parser,
+/// which would stumble over them.
+pub fn check(text: &str, source: SourceId, form: Form) -> Result<Hidden, Diagnostic> {
+    let mut scan = Scan::new(text, source, form);
     scan.all()?;
-    scan.end()
+    let mut hidden = scan.end()?;
+    if form != Form::Expr {
+        hidden.comments.clear();
+    }
+    Ok(hidden)
 }
 
 /// Whether more lines can make the text whole: a bracket, a template sequence or a heredoc is open at its end.
 pub fn is_open(text: &str) -> bool {
-    let mut scan = Scan::new(text, SourceId(0), Mode::Code(None));
+    let mut scan = Scan::new(text, SourceId(0), Form::Expr);
     match scan.all() {
         Ok(()) => matches!(scan.stack.last(), Some(Mode::Code(Some(_)) | Mode::Interp(_))),
         Err(_) => scan.in_heredoc,
@@ -59,8 +137,22 @@ pub fn is_open(text: &str) -> bool {
 }
 
 impl<'a> Scan<'a> {
-    fn new(text: &'a str, source: SourceId, top: Mode) -> Self {
-        Scan { text, bytes: text.as_bytes(), at: 0, source, stack: vec![top], hidden: vec![], comments: vec![], in_heredoc: false }
+    fn new(text: &'a str, source: SourceId, form: Form) -> Self {
+        Scan {
+            text,
+            bytes: text.as_bytes(),
+            at: 0,
+            source,
+            stack: vec![if form == Form::Template { Mode::Bare } else { Mode::Code(None) }],
+            items: vec![(form == Form::Body).then(|| Items { body: true, ..Items::default() })],
+            part: None,
+            name: 0..0,
+            last: b'=',
+            last_at: 0,
+            heredocs: 0,
+            hidden: Hidden::default(),
+            in_heredoc: false,
+        }
     }
 
     fn all(&mut self) -> Result<(), Diagnostic> {
@@ -79,7 +171,7 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    fn end(self) -> Result<Found, Diagnostic> {
+    fn end(self) -> Result<Hidden, Diagnostic> {
         let end = self.text.len();
         match self.stack.last() {
             Some(Mode::Quoted(start)) => Err(self.unterminated_string(*start)),
@@ -89,7 +181,7 @@ impl<'a> Scan<'a> {
             Some(Mode::Code(Some((start, open)))) => Err(self
                 .error(end, end, format!("The bracket {:?} is never closed.", *open as char))
                 .also(self.span(*start, start + 1), "opened here")),
-            _ => Ok(Found { hidden: self.hidden, comments: self.comments }),
+            _ => Ok(self.hidden),
         }
     }
 }
@@ -126,8 +218,90 @@ impl Scan<'_> {
         self.at = found.unwrap_or(self.bytes.len());
     }
 
+    fn push(&mut self, mode: Mode) {
+        self.stack.push(mode);
+        self.items.push(None);
+    }
+
+    fn pop(&mut self) {
+        self.stack.pop();
+        if let Some(Some(items)) = self.items.pop() {
+            self.hide_repeated(&items);
+        }
+    }
+
+    /// An opening bracket of code.
+    fn open(&mut self, bracket: u8) {
+        let in_body = matches!(self.items.last(), Some(Some(i)) if i.body && !i.in_value);
+        let after_name = self.name.end > 0 && self.text[self.name.end..self.at].trim().is_empty();
+        let is_call = bracket == b'(' && after_name && self.name.end == self.at;
+        let starts_term =
+            matches!(self.last, b'=' | b'(' | b'[' | b'{' | b',' | b':' | b'?' | b'+' | b'*' | b'/' | b'%' | b'&' | b'|' | b'<' | b'>');
+        if self.part.is_none() && self.stack.len() > PART_DEPTH && !in_body && (is_call || starts_term && !after_name) {
+            self.part = Some((if is_call { self.name.start } else { self.at }, self.stack.len()));
+        }
+        self.push(Mode::Code(Some((self.at, bracket))));
+        if bracket == b'{' {
+            let items = Items { body: in_body, ..Items::default() };
+            self.items.pop();
+            self.items.push(Some(items));
+        }
+        self.at += 1;
+    }
+
+    /// Follows where keys and values are.
+    fn follow(&mut self, b: u8) {
+        let (at, bytes) = (self.at, self.bytes);
+        let Some(Some(items)) = self.items.last_mut() else { return };
+        match b {
+            b' ' | b'\t' | b'\r' | b'}' | b'#' => {}
+            b'/' if matches!(bytes.get(at + 1), Some(b'/' | b'*')) => {}
+            b'\n' | b',' => (items.key, items.in_value) = (None, false),
+            b'=' | b':' if !items.in_value && bytes.get(at + 1) != Some(&b'=') => {
+                items.in_value = true;
+                let key = items.key.take().map(|start| start..start + self.text[start..at].trim_end().len());
+                items.keys.extend(key.filter(|_| !items.body && !items.is_for));
+            }
+            _ if !items.in_value && items.key.is_none() => {
+                items.key = Some(at);
+                items.is_for |= items.keys.is_empty()
+                    && self.text[at..].strip_prefix("for").is_some_and(|r| r.starts_with([' ', '\t', '\n', '#', '/']));
+            }
+            _ => {}
+        }
+    }
+
+    /// The parser refuses an object with the same key twice; the later ones get other names while it looks.
+    fn hide_repeated(&mut self, items: &Items) {
+        if self.part.is_some() || items.keys.len() < 2 {
+            return;
+        }
+        let plain = |r: &Range<usize>| -> String {
+            let text: String = without_comments(&self.text[r.clone()]).split_whitespace().collect();
+            if text.starts_with(|c: char| c.is_ascii_digit()) { "0".into() } else { text }
+        };
+        let mut seen = HashSet::new();
+        let repeated: Vec<&Range<usize>> = items.keys.iter().filter(|k| !seen.insert(plain(k))).collect();
+        for (i, key) in repeated.into_iter().enumerate() {
+            if let Some(name) = (0..10_000).map(|n| stand_in(i + n, key.len())).find(|n| !seen.contains(n)) {
+                seen.insert(name.clone());
+                self.hidden.parts.push((key.clone(), name));
+            }
+        }
+    }
+
     fn code(&mut self) -> Result<(), Diagnostic> {
         let start = self.at;
+        let b = self.bytes[start];
+        self.follow(b);
+        let next = self.token(start);
+        if !b.is_ascii_whitespace() && !matches!((b, self.bytes.get(start + 1)), (b'#', _) | (b'/', Some(b'/' | b'*'))) {
+            (self.last, self.last_at) = (b, start);
+        }
+        next
+    }
+
+    fn token(&mut self, start: usize) -> Result<(), Diagnostic> {
         match self.bytes[start] {
             b'#' => self.comment(),
             b'/' if self.starts("//") => self.comment(),
@@ -143,17 +317,28 @@ impl Scan<'_> {
             }
             b'"' => {
                 self.at += 1;
-                self.stack.push(Mode::Quoted(start));
+                self.push(Mode::Quoted(start));
             }
-            b'<' if self.starts("<<") => return self.heredoc(),
-            open @ (b'(' | b'[' | b'{') => {
-                self.at += 1;
-                self.stack.push(Mode::Code(Some((start, open))));
-            }
+            b'<' if self.starts("<<") => return self.nested_heredoc(),
+            open @ (b'(' | b'[' | b'{') => self.open(open),
             close @ (b')' | b']' | b'}') => return self.close(close),
+            b'*' if self.last == b'[' => {
+                // The line breaks around it are those of the text around the bracket.
+                let end = self.text[start..].find(']').map_or(self.text.len(), |i| start + i);
+                let outside = self.stack.len().checked_sub(2).and_then(|i| self.stack.get(i));
+                let matters = matches!(outside, Some(Mode::Code(None | Some((_, b'{')))));
+                if matters && self.text[self.last_at..end].contains('\n') {
+                    return Err(self.error(start, start + 1, "A splat is written [*], on one line."));
+                }
+                self.at += 1;
+            }
             b'-' | b'!' => return self.prefix_operators(),
             b if b.is_ascii_digit() => self.number(),
-            b if b.is_ascii_alphabetic() || b == b'_' => self.at += self.run(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-')),
+            b if b.is_ascii_alphabetic() || b == b'_' => {
+                self.at += self.run(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-') || !b.is_ascii());
+                let joined = self.text[..start].ends_with("::") && self.name.end + 2 == start;
+                self.name = if joined { self.name.start..self.at } else { start..self.at };
+            }
             _ => self.at += 1,
         }
         Ok(())
@@ -168,7 +353,7 @@ impl Scan<'_> {
 
     fn note_comment(&mut self, start: usize) {
         if self.stack.len() == 1 {
-            self.comments.push(start..self.at);
+            self.hidden.comments.push(start..self.at);
         }
     }
 
@@ -192,14 +377,22 @@ impl Scan<'_> {
             self.at += 1;
             self.at += self.run(|b| b.is_ascii_digit());
         }
+        // A point without digits after it belongs to the number where an exponent follows.
+        let bare_point = self.bytes.get(self.at) == Some(&b'.') && matches!(self.bytes.get(self.at + 1), Some(b'e' | b'E'));
+        self.at += usize::from(bare_point);
         let sign = usize::from(matches!(self.bytes.get(self.at + 1), Some(b'+' | b'-')));
+        let before = self.at;
         if matches!(self.bytes.get(self.at), Some(b'e' | b'E')) && self.bytes.get(self.at + 1 + sign).is_some_and(u8::is_ascii_digit) {
             self.at += 1 + sign;
             self.at += self.run(|b| b.is_ascii_digit());
         }
+        if bare_point && self.at == before {
+            self.at -= 1;
+            return;
+        }
         let fits = self.text.get(start..self.at).and_then(|t| t.parse::<f64>().ok()).is_some_and(f64::is_finite);
-        if !fits {
-            self.hidden.push(start..self.at);
+        if !fits || bare_point {
+            self.hidden.zeros.push(start..self.at);
         }
     }
 
@@ -225,13 +418,19 @@ impl Scan<'_> {
         let at = self.at;
         self.at += 1;
         match self.stack.last() {
-            Some(Mode::Interp(_)) if close == b'}' => drop(self.stack.pop()),
-            Some(Mode::Code(Some((_, open)))) if pair(*open) == close => drop(self.stack.pop()),
+            Some(Mode::Interp(_)) if close == b'}' => self.pop(),
+            Some(Mode::Code(Some((_, open)))) if pair(*open) == close => self.pop(),
             Some(Mode::Code(Some((start, open)))) => {
                 let detail = format!("Here {:?} closes a bracket that was opened with {:?}.", close as char, *open as char);
                 return Err(self.error(at, at + 1, detail).also(self.span(*start, start + 1), "opened here"));
             }
             _ => return Err(self.error(at, at + 1, format!("Nothing is open that {:?} could close.", close as char))),
+        }
+        if let Some((start, level)) = self.part
+            && self.stack.len() == level
+        {
+            self.part = None;
+            self.hidden.parts.push((start..self.at, "_".repeat(self.at - start)));
         }
         Ok(())
     }
@@ -241,8 +440,9 @@ impl Scan<'_> {
         if self.starts("$${") || self.starts("%%{") {
             self.at += 3;
         } else if self.starts("${") || self.starts("%{") {
-            self.stack.push(Mode::Interp(self.at));
+            self.push(Mode::Interp(self.at));
             self.at += 2;
+            self.last = b'=';
         } else {
             return false;
         }
@@ -256,7 +456,7 @@ impl Scan<'_> {
         match self.bytes[self.at] {
             b'\n' => return Err(self.unterminated_string(start)),
             b'"' => {
-                self.stack.pop();
+                self.pop();
                 self.at += 1;
             }
             b'\\' => self.at += 2,
@@ -271,6 +471,18 @@ impl Scan<'_> {
         }
     }
 
+    fn nested_heredoc(&mut self) -> Result<(), Diagnostic> {
+        self.heredocs += 1;
+        if self.heredocs > MAX_HEREDOCS {
+            return Err(Diagnostic::error(NESTING, format!("Heredocs are nested more than {MAX_HEREDOCS} deep."))
+                .at(self.span(self.at, self.at + 2))
+                .hint("Move inner parts into locals."));
+        }
+        let result = self.heredoc();
+        self.heredocs -= 1;
+        result
+    }
+
     /// Steps over a heredoc, scanning the templates inside it. A `<<` that starts none is left to the parser.
     fn heredoc(&mut self) -> Result<(), Diagnostic> {
         let start = self.at;
@@ -282,6 +494,7 @@ impl Scan<'_> {
         }
         self.at = (line_end + 1).min(self.text.len());
         let depth = self.stack.len();
+        let body_start = self.at;
         let mut line_start = true;
         while self.at < self.bytes.len() {
             if self.stack.len() > depth {
@@ -295,8 +508,15 @@ impl Scan<'_> {
                 line_start = false;
                 continue;
             }
-            if line_start && self.at_marker(marker) {
-                return Ok(());
+            if line_start {
+                let at_start = self.at == body_start;
+                if self.at_marker(marker) {
+                    // Without a line between its marks, the parser takes it for one that is still open.
+                    if at_start && self.part.is_none() {
+                        self.hidden.parts.push((start..self.at, "_".repeat(self.at - start)));
+                    }
+                    return Ok(());
+                }
             }
             line_start = self.bytes[self.at] == b'\n';
             self.literal();
@@ -316,13 +536,37 @@ impl Scan<'_> {
         let closes = rest.trim_end() == marker;
         // The parser would end the heredoc at such a line; what it reads there does not matter.
         if !closes && rest.starts_with(marker) {
-            self.hidden.push(self.at + indent..self.at + indent + marker.len());
+            self.hidden.zeros.push(self.at + indent..self.at + indent + marker.len());
         }
         if closes {
             self.at += indent + marker.len();
         }
         closes
     }
+}
+
+/// The text of a key without comments. (What only looks like one, inside quotes, makes no difference here: hiding is harmless.)
+fn without_comments(text: &str) -> String {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find(['#', '/']) {
+        let (before, after) = rest.split_at(at);
+        out.push_str(before);
+        let end = if after.starts_with("/*") { after.find("*/").map(|i| i + 2) } else { after.find('\n') };
+        rest = end.and_then(|i| after.get(i..)).unwrap_or_default();
+    }
+    out + rest
+}
+
+/// The n-th name of this length.
+fn stand_in(n: usize, len: usize) -> String {
+    const LETTERS: &[u8; 53] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
+    let mut n = n;
+    let mut name = String::new();
+    for _ in 0..len {
+        name.push(LETTERS[n % 53] as char);
+        n /= 53;
+    }
+    name
 }
 
 fn pair(open: u8) -> u8 {

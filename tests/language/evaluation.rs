@@ -1,71 +1,25 @@
-//! Tests of the evaluator: forms, unknown and marks, errors; the recorded cases are in `golden`.
+//! The evaluator: what is unknown and marked, errors and what they show, references, types with defaults.
 
-use std::collections::BTreeMap;
-use std::io;
-use std::path::{Path, PathBuf};
+use streamform::diag::{Diagnostics, SourceId};
+use streamform::lang::eval::{Names, NoScope, Scope, references, types};
+use streamform::lang::syntax::parse_expr;
+use streamform::value::convert::convert;
+use streamform::value::{Repr, Type, Value};
 
-use super::*;
-use crate::diag::SourceId;
-use crate::lang::syntax::parse_expr;
-
-/// A host with files in memory.
-#[derive(Default)]
-pub struct TestHost {
-    pub files: BTreeMap<String, String>,
-}
-
-impl TestHost {
-    fn name(path: &Path) -> String {
-        path.to_string_lossy().trim_start_matches("/module/").trim_start_matches("./").to_string()
-    }
-}
-
-impl Host for TestHost {
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.files.get(&Self::name(path)).map(|s| s.clone().into_bytes()).ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
-    fn file_exists(&self, path: &Path) -> io::Result<bool> {
-        match Self::name(path) {
-            dir if dir.is_empty() || dir == "." => Err(io::ErrorKind::IsADirectory.into()),
-            name => Ok(self.files.contains_key(&name)),
-        }
-    }
-    fn walk(&self, dir: &Path) -> io::Result<Vec<String>> {
-        let dir = Self::name(dir);
-        let dir = if dir.is_empty() || dir == "." { String::new() } else { format!("{}/", dir.trim_end_matches('/')) };
-        Ok(self.files.keys().filter_map(|f| f.strip_prefix(&dir).map(str::to_string)).collect())
-    }
-    fn absolute(&self, path: &Path) -> io::Result<PathBuf> {
-        Ok(Path::new("/module").join(path))
-    }
-    fn home(&self) -> Option<PathBuf> {
-        Some("/home/user".into())
-    }
-    fn now(&self) -> Option<(i64, u32)> {
-        Some((1_700_000_000, 0))
-    }
-    fn plan_time(&self) -> (i64, u32) {
-        (1_700_000_000, 0)
-    }
-    fn random(&self) -> Option<[u8; 16]> {
-        Some([7; 16])
-    }
-}
+use super::support::{self, MemoryHost};
 
 /// A scope of plain names.
-pub fn with(names: &[(&str, Value)]) -> Names<'static> {
+fn with(names: &[(&str, Value)]) -> Names<'static> {
     Names { names: names.iter().map(|(n, v)| ((*n).into(), v.clone())).collect(), outer: &NoScope }
 }
 
-pub fn run(text: &str, scope: &dyn Scope, host: &TestHost) -> (Value, Diagnostics) {
-    let (e, mut diags) = parse_expr(text, SourceId(0));
-    let cx = EvalContext::new(host, Path::new("."), Path::new("."));
-    let v = e.map_or_else(nothing, |e| eval(&e, scope, &cx, &mut diags));
-    (v, diags)
+fn run(text: &str, scope: &dyn Scope, host: &MemoryHost) -> (Value, Diagnostics) {
+    let (value, diags, _) = support::run(text, scope, host);
+    (value, diags)
 }
 
 fn ok(text: &str, scope: &dyn Scope) -> Value {
-    let (v, d) = run(text, scope, &TestHost::default());
+    let (v, d) = run(text, scope, &MemoryHost::default());
     assert!(!d.has_errors(), "{text}: {d:?}");
     v
 }
@@ -110,18 +64,18 @@ fn errors_have_spans_and_values() {
         ("secret", Value::from("hunter2").sensitive()),
         ("o", Value::object_from([("name", Value::from("n"))])),
     ]);
-    let (_, d) = run("1 + a", &s, &TestHost::default());
+    let (_, d) = run("1 + a", &s, &MemoryHost::default());
     let d = d.iter().next().unwrap().clone();
     assert_eq!(d.values, [("a".to_string(), "\"x\"".to_string())]);
-    assert_eq!(d.span.unwrap().start, 4);
-    let (_, d) = run("1 + secret", &s, &TestHost::default());
+    assert_eq!(d.span.unwrap().start, "locals {\n  v = 1 + ".len() as u32);
+    let (_, d) = run("1 + secret", &s, &MemoryHost::default());
     assert!(!format!("{d:?}").contains("hunter2"));
-    let (_, d) = run("regex(\"[0-9]+\", secret) + jsondecode(secret)", &s, &TestHost::default());
+    let (_, d) = run("regex(\"[0-9]+\", secret) + jsondecode(secret)", &s, &MemoryHost::default());
     assert!(d.has_errors() && !format!("{d:?}").contains("hunter2"), "{d:?}");
-    let (_, d) = run("o.nam", &s, &TestHost::default());
+    let (_, d) = run("o.nam", &s, &MemoryHost::default());
     assert_eq!(d.iter().next().unwrap().hint.as_deref(), Some("Did you mean \"name\"?"));
     // Several errors in one run, and none that only follows from another.
-    let (_, d) = run("[1 + a, nope.x + 1]", &s, &TestHost::default());
+    let (_, d) = run("[1 + a, nope.x + 1]", &s, &MemoryHost::default());
     assert_eq!(d.len(), 2, "{d:?}");
 }
 
@@ -216,6 +170,6 @@ proptest::proptest! {
             ("s", Value::set(Type::String, vec!["x".into(), Value::from("y").sensitive()])),
             ("o", Value::object_from([("name", Value::from("n"))])),
         ]);
-        let _ = run(&text, &s, &TestHost::default());
+        let _ = run(&text, &s, &MemoryHost::default());
     }
 }
