@@ -124,12 +124,12 @@ fn mutate(random: &mut Random, seeds: &[Vec<u8>]) -> Vec<u8> {
 
 /// Runs one case; how it fails, if it does.
 fn attempt(name: &str, run: fn(&[u8]), bytes: &[u8]) -> Option<String> {
-    if std::env::var_os("FUZZ_TRACE").is_some() {
-        eprintln!("{name}: {:.60}", String::from_utf8_lossy(bytes));
-    }
     let began = Instant::now();
     let result = catch_unwind(|| run(bytes));
     let took = began.elapsed();
+    if std::env::var_os("FUZZ_TRACE").is_some() && took > Duration::from_millis(500) {
+        eprintln!("{took:?} {name}: {:.60}", String::from_utf8_lossy(bytes));
+    }
     let shown = || String::from_utf8_lossy(bytes).chars().take(2_000).collect::<String>();
     match result {
         Err(panic) => {

@@ -168,7 +168,7 @@ impl Lexer<'_> {
             b'#' => self.line_comment(),
             b'/' if two == "//" => self.line_comment(),
             b'/' if two == "/*" => {
-                let len = rest.find("*/").map_or(rest.len(), |i| i + 2);
+                let len = rest[2..].find("*/").map_or(rest.len(), |i| i + 4);
                 self.take(Kind::Comment, len);
             }
             b'"' => {

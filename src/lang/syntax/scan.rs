@@ -282,10 +282,18 @@ impl Scan<'_> {
         };
         let mut seen = HashSet::new();
         let repeated: Vec<&Range<usize>> = items.keys.iter().filter(|k| !seen.insert(plain(k))).collect();
-        for (i, key) in repeated.into_iter().enumerate() {
-            if let Some(name) = (0..10_000).map(|n| stand_in(i + n, key.len())).find(|n| !seen.contains(n)) {
-                seen.insert(name.clone());
-                self.hidden.parts.push((key.clone(), name));
+        // Which name of a length is tried next.
+        let mut next: HashMap<usize, usize> = HashMap::new();
+        for key in repeated {
+            let n = next.entry(key.len()).or_default();
+            let end = 53usize.saturating_pow(key.len() as u32).min(1_000_000);
+            while *n < end {
+                let name = stand_in(*n, key.len());
+                *n += 1;
+                if seen.insert(name.clone()) {
+                    self.hidden.parts.push((key.clone(), name));
+                    break;
+                }
             }
         }
     }
