@@ -14,7 +14,7 @@ use crate::lang::config::DiskFiles;
 use crate::lang::host::Host;
 use crate::plan::saved::{Made, SavedPlan};
 use crate::plan::walk;
-use crate::plan::{Options, Plan};
+use crate::plan::{Options, Plan, RunMode};
 use crate::state::local::Access;
 use crate::state::{LocalStore, Snapshot, StateStore};
 use crate::view;
@@ -55,6 +55,7 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
     let outcome = walk::walk(&inputs).await;
     let mut diagnostics = ws.warnings.clone();
     diagnostics.append(outcome.diagnostics.clone());
+    diagnostics.append(check_instances(&outcome.plan, &request.options));
     if diagnostics.has_errors() {
         return Err(ws.failure(diagnostics));
     }
@@ -121,4 +122,26 @@ pub fn check_targets(ws: &Workspace, snapshot: &Snapshot, options: &Options) -> 
         }
     }
     if diags.is_empty() { Ok(()) } else { Err(ws.failure(diags)) }
+}
+
+/// The same for single instances, which are known once the plan is made: a key that is none of the block's is a typo.
+pub fn check_instances(plan: &Plan, options: &Options) -> Diagnostics {
+    let mut diags = Diagnostics::new();
+    if options.mode == RunMode::Destroy {
+        // What is gone already need not be known.
+        return diags;
+    }
+    let named = options.targets.iter().chain(&options.excludes).filter_map(|t| match t {
+        Target::Instance(i) => Some(i),
+        Target::Module(_) | Target::Resource(_) => None,
+    });
+    let known: Vec<String> = plan.changes.iter().map(|c| c.addr.to_string()).chain(plan.skipped.iter().cloned()).collect();
+    for addr in named.chain(&options.replace).map(ToString::to_string).filter(|a| !known.contains(a)) {
+        let d = Diagnostic::error(codes::NO_TARGET, format!("There is no instance {addr}."));
+        diags.push(match crate::diag::did_you_mean(&addr, known.iter().map(String::as_str)) {
+            Some(near) => d.hint(format!("Did you mean {near}?")),
+            None => d,
+        });
+    }
+    diags
 }

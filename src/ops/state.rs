@@ -296,8 +296,11 @@ pub async fn import(root: &Path, vars: &VarArgs, addr: &str, id: &str, timeout: 
     let Some(change) = outcome.plan.changes.iter().find(|c| c.addr == addr) else {
         let mut diagnostics = outcome.diagnostics;
         let d = Diagnostic::error(codes::IMPORT, format!("The configuration does not declare {addr}."));
-        diagnostics
-            .push(d.hint(format!("Write the block first: resource {:?} {:?} {{ … }}.", &*addr.resource.type_name, &*addr.resource.name)));
+        let known: Vec<String> = outcome.plan.changes.iter().map(|c| c.addr.to_string()).collect();
+        diagnostics.push(match did_you_mean(&addr.to_string(), known.iter().map(String::as_str)) {
+            Some(near) => d.hint(format!("Did you mean {near}?")),
+            None => d.hint(format!("Write the block first: resource {:?} {:?} {{ … }}.", &*addr.resource.type_name, &*addr.resource.name)),
+        });
         return Err(ws.failure(diagnostics));
     };
     let Some(resource) = registry::find(addr.resource.mode, &addr.resource.type_name) else {
