@@ -214,6 +214,11 @@ pub trait ResourceType: Send + Sync {
         requests.iter().map(|_| Diagnostics::new()).collect()
     }
 
+    /// Whether the real system may refuse deletions for reasons that a probe finds: such steps are then probed too, without `planned`.
+    fn probes_deletes(&self) -> bool {
+        false
+    }
+
     /// Carries out many steps of one verb at once, results in the order of the requests. Never called for a data source.
     async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>) -> Vec<StepResult>;
 

@@ -167,7 +167,7 @@ impl<'a> Walker<'a> {
         if self.inputs.options.mode == RunMode::Destroy {
             self.turn_to_destroy();
         }
-        if self.inputs.options.mode == RunMode::Normal && !self.diags.has_errors() {
+        if self.inputs.options.mode != RunMode::RefreshOnly && !self.diags.has_errors() {
             self.probe().await;
         }
         // With targets, what a check looks at may not be as it will be.
@@ -302,7 +302,13 @@ impl<'a> Walker<'a> {
 
     async fn probe(&mut self) {
         let mut by_type: BTreeMap<Arc<str>, Vec<(InstanceAddr, StepRequest)>> = BTreeMap::new();
-        for c in self.plan.changes.iter().filter(|c| matches!(c.action, Action::Create | Action::Update)) {
+        let types = self.inputs.types;
+        let asks = |c: &Change| match c.action {
+            Action::Create | Action::Update => true,
+            Action::Delete => registry::find_in(types, Mode::Managed, &c.addr.resource.type_name).is_some_and(|r| r.probes_deletes()),
+            _ => false,
+        };
+        for c in self.plan.changes.iter().filter(|c| asks(c)) {
             let request = StepRequest {
                 addr: c.addr.clone(),
                 prior: c.prior.clone(),

@@ -199,7 +199,7 @@ pub async fn probe(cx: &Session, requests: Vec<StepRequest>) -> Vec<Diagnostics>
         return out;
     }
     let sorted = by_cluster(cx, objects.into_iter());
-    for (i, d) in sorted.failed {
+    for (i, d) in sorted.failed.into_iter().filter(|(i, _)| requests[*i].planned.is_some()) {
         out[i].push(d);
     }
     for group in sorted.groups {
@@ -228,7 +228,7 @@ async fn probe_cluster(admin: &Admin, steps: &[(usize, &StepRequest)], out: &mut
     }
     probe_updates(admin, &updates, out).await?;
     if !deletes.is_empty() {
-        probe_deletes(admin, &deletes, out).await?;
+        probe_deletes(admin, &deletes, out).await;
     }
     Ok(())
 }
@@ -276,17 +276,17 @@ fn fully_set(object: &Value) -> bool {
     object.get("config").is_none_or(|c| c.is_wholly_known())
 }
 
-async fn probe_deletes(admin: &Admin, deletes: &[usize], out: &mut [Diagnostics]) -> Result<(), KafkaError> {
-    let metadata = admin.snapshot_metadata().await?;
-    let Some(broker) = metadata.cluster.brokers.first() else { return Ok(()) };
-    // Who may not read the broker's settings learns it from the deletion itself.
-    let Some(Ok(entries)) = admin.describe_configs(&[ConfigResource::Broker(broker.id)]).await?.into_iter().next() else { return Ok(()) };
+/// Whether the brokers let topics go at all. Who cannot ask, or may not read the brokers' settings, learns it from the deletion itself.
+async fn probe_deletes(admin: &Admin, deletes: &[usize], out: &mut [Diagnostics]) {
+    let Ok(metadata) = admin.snapshot_metadata().await else { return };
+    let Some(broker) = metadata.cluster.brokers.first() else { return };
+    let Ok(answers) = admin.describe_configs(&[ConfigResource::Broker(broker.id)]).await else { return };
+    let Some(Ok(entries)) = answers.into_iter().next() else { return };
     if entries.iter().any(|e| e.name == "delete.topic.enable" && e.value.as_deref() == Some("false")) {
         for i in deletes {
             out[*i].push(not_deletable());
         }
     }
-    Ok(())
 }
 
 fn not_deletable() -> Diagnostic {

@@ -100,6 +100,10 @@ impl ResourceType for KafkaTopic {
         edge::read(cx, requests).await
     }
 
+    fn probes_deletes(&self) -> bool {
+        true
+    }
+
     async fn probe(&self, cx: &Session, requests: Vec<StepRequest>) -> Vec<Diagnostics> {
         let mut found = edge::probe(cx, requests.clone()).await;
         for (i, d) in collisions(&requests) {

@@ -1,0 +1,240 @@
+//! What people see on bad days: wrong credentials, missing rights, brokers that are not there, connectors that fail, workers that rebalance.
+//! The program as people run it, against real brokers and a real worker ([`common::real`]).
+
+mod common;
+
+use common::real::{self, PASSWORD, USER};
+use common::{Lab, Screen};
+use streamform::engine::local::broker::Authentication;
+use streamform::target::kafka::{AclBinding, AclOperation, AclPattern, AclPermission, AclResource};
+
+/// A `data "kafka_cluster"` block.
+fn cluster(name: &str, servers: &str, blocks: &str) -> String {
+    format!("data \"kafka_cluster\" \"{name}\" {{\n  bootstrap_servers = \"{servers}\"\n{blocks}}}\n")
+}
+
+fn sasl(mechanism: &str, user: &str, password: &str) -> String {
+    format!("  sasl {{\n    mechanism = \"{mechanism}\"\n    username  = \"{user}\"\n    password  = \"{password}\"\n  }}\n")
+}
+
+fn ca() -> String {
+    format!("{}/ca.crt", real::lab("tls"))
+}
+
+fn tls(ca: &str) -> String {
+    format!("  tls {{\n    ca_file = \"{ca}\"\n  }}\n")
+}
+
+fn mtls(who: &str) -> String {
+    let dir = real::lab("tls");
+    format!(
+        "  tls {{\n    ca_file          = \"{dir}/ca.crt\"\n    certificate_file = \"{dir}/{who}.crt\"\n    key_file         = \"{dir}/{who}.key\"\n  }}\n"
+    )
+}
+
+fn topic(cluster: &str, name: &str) -> String {
+    format!(
+        "resource \"kafka_topic\" \"t\" {{\n  cluster             = {cluster}\n  name                = \"{name}\"\n  partitions          = 1\n  deletion_protection = false\n}}\n"
+    )
+}
+
+fn plan(config: &str) -> Screen {
+    Lab::new(config).run("plan")
+}
+
+/// A plan that fails with a code and shows each of these.
+#[track_caller]
+fn refused(config: &str, telling: &[&str]) -> Screen {
+    let screen = plan(config);
+    assert_eq!(screen.code, 1, "{}", screen.text);
+    screen.shows(telling);
+    screen
+}
+
+#[test]
+fn every_kind_of_listener_is_reached_and_read() {
+    let kinds = [
+        ("plaintext", String::new()),
+        ("tls", tls(&ca())),
+        ("mtls", mtls("admin")),
+        ("scram", sasl("SCRAM-SHA-512", USER, PASSWORD)),
+        ("scram_tls", tls(&ca()) + &sasl("SCRAM-SHA-512", USER, PASSWORD)),
+        ("plain", sasl("PLAIN", USER, PASSWORD)),
+        ("plain_tls", tls(&ca()) + &sasl("PLAIN", USER, PASSWORD)),
+    ];
+    let address = |kind: &str| if kind == "tls" { real::kafka().address("TLS") } else { real::lab(kind) };
+    let blocks: String = kinds.iter().map(|(kind, blocks)| cluster(kind, &address(kind), blocks)).collect();
+    let ids: Vec<String> = kinds.iter().map(|(kind, _)| format!("data.kafka_cluster.{kind}.cluster_id")).collect();
+    let protocols: Vec<String> = kinds.iter().map(|(kind, _)| format!("data.kafka_cluster.{kind}.security_protocol")).collect();
+    let lab = Lab::new(&format!(
+        "{blocks}output \"ids\" {{\n  value = distinct([{}])\n}}\noutput \"protocols\" {{\n  value = [{}]\n}}\n",
+        ids.join(", "),
+        protocols.join(", ")
+    ));
+    lab.apply().hides(&[PASSWORD]);
+    let out: serde_json::Value = serde_json::from_str(&lab.ok("output -json").stdout).unwrap();
+    assert_eq!(out["ids"]["value"].as_array().unwrap().len(), 1, "{out}");
+    let protocols = ["PLAINTEXT", "SSL", "SSL", "SASL_PLAINTEXT", "SASL_SSL", "SASL_PLAINTEXT", "SASL_SSL"];
+    assert_eq!(out["protocols"]["value"], serde_json::json!(protocols));
+}
+
+#[test]
+fn wrong_credentials_are_called_so() {
+    let (scram, plain, mtls_address) = (real::lab("scram"), real::lab("plain"), real::lab("mtls"));
+    for (address, mechanism) in [(&scram, "SCRAM-SHA-512"), (&plain, "PLAIN")] {
+        let config = cluster("c", address, &sasl(mechanism, USER, "not-the-password"));
+        refused(&config, &["SF6003", "data.kafka_cluster.c", "authentication failed", "hint:", "password"]).hides(&["not-the-password"]);
+    }
+    // The mechanisms that the listener has are named.
+    refused(&cluster("c", &scram, &sasl("PLAIN", USER, PASSWORD)), &["SF6003", "SCRAM-SHA-512"]);
+
+    let foreign = tempfile::tempdir().unwrap();
+    let authority = streamform::engine::local::pki::Pki::open(foreign.path(), "foreign").unwrap();
+    authority.issue("admin").unwrap();
+    let dir = foreign.path().display();
+    let stranger = format!(
+        "  tls {{\n    ca_file          = \"{}\"\n    certificate_file = \"{dir}/admin.crt\"\n    key_file         = \"{dir}/admin.key\"\n  }}\n",
+        ca()
+    );
+    refused(&cluster("c", &mtls_address, &stranger), &["SF6004", "TLS failed", "certificate_file"]);
+    refused(&cluster("c", &mtls_address, &tls(&ca())), &["SF6004", "certificate_file"]);
+    // The broker's certificate is of another authority than told.
+    refused(&cluster("c", &real::kafka().address("TLS"), &tls(&format!("{dir}/ca.crt"))), &["SF6004", "ca_file"]);
+}
+
+#[test]
+fn a_port_of_the_other_kind_is_told_apart_from_silence() {
+    refused(&cluster("c", &real::kafka().address("TLS"), ""), &["SF6004", "listener speaks TLS"]);
+    let address = real::lab("plaintext");
+    refused(&cluster("c", &address, &tls(&ca())), &["SF6001", &address, "15 s", "its listener does not speak SSL"]);
+}
+
+#[test]
+fn brokers_that_are_not_there_are_named_with_the_time() {
+    // Port 1 of loopback: nobody listens there.
+    refused(&cluster("c", "127.0.0.1:1", ""), &["SF6001", "127.0.0.1:1", " s: ", "bootstrap_servers", "data.kafka_cluster.c"]);
+    let connect = "data \"kafka_connect\" \"c\" {\n  url = \"http://127.0.0.1:1\"\n}\n";
+    refused(connect, &["SF7001", "127.0.0.1:1", "data.kafka_connect.c"]);
+}
+
+fn grant(principal: &str, resource: AclResource, name: &str, operation: AclOperation) -> AclBinding {
+    AclBinding {
+        resource,
+        name: name.into(),
+        pattern: AclPattern::Literal,
+        principal: principal.into(),
+        host: "*".into(),
+        operation,
+        permission: AclPermission::Allow,
+    }
+}
+
+#[test]
+fn a_missing_right_is_named_at_plan_and_at_apply() {
+    let _alone = real::alone();
+    let mallory = cluster("m", &real::lab("mtls"), &mtls("mallory"));
+    let config = mallory.clone() + &topic("data.kafka_cluster.m", "denied");
+    refused(&config, &["SF6005", "kafka_topic.t", "CREATE on topic \"denied\""]);
+
+    let acl = format!(
+        "{mallory}resource \"kafka_acl\" \"a\" {{\n  cluster   = data.kafka_cluster.m\n  principal = \"User:x\"\n  role \"consumer\" {{\n    topic = \"x\"\n    group = \"x\"\n  }}\n}}\n"
+    );
+    refused(&acl, &["SF6005", "DESCRIBE on the cluster"]);
+    // Who may look but not change learns it when changing.
+    let admin = real::kafka().admin();
+    let may_look = [grant("User:CN=mallory", AclResource::Cluster, "kafka-cluster", AclOperation::Describe)];
+    assert!(real::wait(admin.create_acls(&may_look)).unwrap()[0].is_ok());
+    common::until("the right has arrived", || plan(&acl).code == 0);
+    let lab = Lab::new(&acl);
+    lab.fails("apply -auto-approve", &["SF6005", "kafka_acl.a", "ALTER on the cluster"]);
+    assert_eq!(real::wait(admin.delete_acls(&may_look)).unwrap(), [Ok(1)]);
+    assert!(!real::wait(admin.describe_acls()).unwrap().iter().any(|a| a.principal == "User:x"));
+}
+
+fn connect() -> String {
+    format!("data \"kafka_connect\" \"c\" {{\n  url = \"{}\"\n}}\n", real::connect().url())
+}
+
+fn connector(label: &str, class: &str, pairs: &[(&str, &str)]) -> String {
+    let config: String = pairs.iter().map(|(k, v)| format!("    \"{k}\" = \"{v}\"\n")).collect();
+    format!(
+        "resource \"kafka_connector\" \"{label}\" {{\n  connect = data.kafka_connect.c\n  name    = \"{label}\"\n  class   = \"{class}\"\n  config = {{\n{config}  }}\n}}\n"
+    )
+}
+
+#[test]
+fn a_connector_that_fails_shows_its_trace_and_the_next_apply_goes_on() {
+    let _alone = real::alone();
+    let lab = Lab::new("");
+    let input = lab.path().join("in.txt").display().to_string();
+    lab.write("in.txt", "one\n");
+    let source = connector(
+        "feed",
+        "FileStreamSource",
+        &[
+            ("file", &input),
+            ("topic", "bad-days"),
+            ("topic.creation.default.partitions", "1"),
+            ("topic.creation.default.replication.factor", "1"),
+        ],
+    );
+    let sink = |file: &str| connector("out", "FileStreamSink", &[("file", file), ("topics", "bad-days")]);
+    lab.write("main.hcl", &(connect() + &source + &sink("/no/such/folder/out.txt")));
+    let screen = lab.fails("apply -auto-approve", &["SF7009", "kafka_connector.out", "Task 0 failed", "/no/such/folder", "hint:"]);
+    screen.hides(&["\tat "]).shows(&["kafka_connector.feed"]);
+    let output = lab.path().join("out.txt").display().to_string();
+    lab.write("main.hcl", &(connect() + &source + &sink(&output)));
+    lab.apply();
+    lab.ok("plan -detailed-exitcode").shows(&["No changes"]);
+    common::until("the line arrives", || lab.path().join("out.txt").exists() && lab.read("out.txt").contains("one"));
+    lab.ok("destroy -auto-approve -allow-data-loss");
+}
+
+#[test]
+fn an_unknown_class_lists_what_is_installed() {
+    let config = connect() + &connector("x", "org.example.Nothing", &[]);
+    refused(&config, &["SF7006", "org.example.Nothing", "org.apache.kafka.connect.file.FileStreamSourceConnector"]);
+}
+
+#[test]
+fn a_worker_that_dies_meanwhile_makes_nothing_fail() {
+    let _alone = real::alone();
+    let lab = Lab::new("");
+    let guest = real::Guest::new();
+    guest.come();
+    // Many at once: each makes the workers rebalance, and one worker dies meanwhile.
+    let many: String = (0..24).map(|i| connector(&format!("many{i}"), "FileStreamSource", &[("topic", "bad-days-many")])).collect();
+    lab.write("main.hcl", &(connect() + &many));
+    let child = lab.start("apply -auto-approve -no-color");
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    guest.die();
+    let screen = common::screen(&child.wait_with_output().unwrap());
+    assert_eq!(screen.code, 0, "{}", screen.text);
+    screen.shows(&["24 added"]);
+    lab.ok("plan -detailed-exitcode");
+    lab.ok("destroy -auto-approve -allow-data-loss");
+}
+
+#[test]
+fn a_worker_is_reached_with_and_without_client_certificates() {
+    let [url, ca, certificate, key] = real::connect().tls();
+    let secure =
+        |more: &str| format!("data \"kafka_connect\" \"s\" {{\n  url = \"{url}\"\n  tls {{\n    ca_file = \"{ca}\"\n{more}  }}\n}}\n");
+    let with = secure(&format!("    certificate_file = \"{certificate}\"\n    key_file = \"{key}\"\n"));
+    let lab = Lab::new(&format!(
+        "{}{with}output \"same\" {{\n  value = data.kafka_connect.c.kafka_cluster_id == data.kafka_connect.s.kafka_cluster_id\n}}\n",
+        connect()
+    ));
+    lab.apply().shows(&["same = true"]);
+    refused(&secure(""), &["SF7002", "127.0.0.1"]);
+}
+
+#[test]
+fn topics_that_brokers_do_not_let_go_are_refused_in_the_plan() {
+    let kafka = real::Kafka::start(1, &[("PLAINTEXT", false, Authentication::None)], &[("delete.topic.enable", "false")]);
+    let base = cluster("c", &kafka.address("PLAINTEXT"), "");
+    let lab = Lab::new(&(base.clone() + &topic("data.kafka_cluster.c", "stays")));
+    lab.apply();
+    lab.write("main.hcl", &base);
+    lab.fails("plan", &["SF6110", "kafka_topic.t", "delete.topic.enable"]);
+}
