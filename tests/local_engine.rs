@@ -9,6 +9,7 @@ use streamform::addr::{InstanceAddr, Mode, ResourceAddr};
 use streamform::diag::codes::engine as codes;
 use streamform::resource::kafka_cluster::KafkaCluster;
 use streamform::resource::kafka_connect::KafkaConnect;
+use streamform::resource::kafka_connector::KafkaConnector;
 use streamform::resource::secret::Secret;
 use streamform::resource::{Observed, PlanInput, Private, Progress, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb};
 use streamform::schema::{AttrType, Set};
@@ -387,7 +388,7 @@ impl Watch {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_broker_becomes_three_that_are_rolled_one_at_a_time() {
+async fn one_broker_becomes_three() {
     let dir = Lab::new();
     let cx = session(dir.path());
     let mut run = Run { cx: &cx, ty: &KafkaCluster, addr: addr("kafka_cluster", "grows"), now: None };
@@ -399,25 +400,13 @@ async fn one_broker_becomes_three_that_are_rolled_one_at_a_time() {
     assert_eq!(running(&run), [1, 2, 3]);
     admin(&cx, &run).create_topics(&[topic("late", 3)], false).await.unwrap().remove(0).unwrap();
 
-    let folder = dir.path().join(".streamform/local/grows");
-    let files = ["run/broker-1.json", "run/broker-2.json", "run/broker-3.json"];
-    let before = files.map(|f| pid(&folder, f));
-    let watch = Watch::over(&folder, &files);
-    run.apply(&sized(3, &[("num.io.threads", "3")])).await;
-    assert_eq!(watch.fewest(), 2, "one at a time");
-    assert!(before.iter().all(|p| !alive(*p)), "each was restarted");
     let topics = admin(&cx, &run).metadata().await.unwrap().topics;
     assert!(topics.contains_key("early") && topics["late"].partitions.iter().all(|p| !p.under_replicated()), "{topics:?}");
-
-    kill(pid(&folder, files[1]));
-    let effects = run.apply(&sized(3, &[("num.io.threads", "3")])).await;
-    assert_eq!(effects, ["restart broker 2 (not running as configured)"]);
-    assert_eq!(running(&run), [1, 2, 3]);
     assert!(run.step(Verb::Delete, None).await.error.is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upgrade_keeps_the_data_and_three_voters_stand_it() {
+async fn three_brokers_are_upgraded_one_at_a_time_and_a_dead_one_is_healed() {
     let dir = Lab::new();
     let cx = session(dir.path());
     let mut run = Run { cx: &cx, ty: &KafkaCluster, addr: addr("kafka_cluster", "ages"), now: None };
@@ -425,13 +414,35 @@ async fn an_upgrade_keeps_the_data_and_three_voters_stand_it() {
     run.apply(&at("4.3.0")).await;
     admin(&cx, &run).create_topics(&[topic("kept", 3)], false).await.unwrap().remove(0).unwrap();
     let folder = dir.path().join(".streamform/local/ages");
-    let watch = Watch::over(&folder, &["run/broker-1.json", "run/broker-2.json", "run/broker-3.json"]);
+    let files = ["run/broker-1.json", "run/broker-2.json", "run/broker-3.json"];
+    let before = files.map(|f| pid(&folder, f));
+    let watch = Watch::over(&folder, &files);
     run.apply(&at("4.3.1")).await;
-    assert_eq!(watch.fewest(), 2);
+    assert_eq!(watch.fewest(), 2, "one at a time");
+    assert!(before.iter().all(|p| !alive(*p)), "each was restarted");
     let line = std::fs::read_to_string(format!("/proc/{}/cmdline", pid(&folder, "run/broker-3.json"))).unwrap();
     assert!(line.contains("kafka/4.3.1"), "{line}");
     let topics = admin(&cx, &run).metadata().await.unwrap().topics;
     assert!(topics["kept"].partitions.iter().all(|p| !p.under_replicated()), "{topics:?}");
+    // While a broker hangs, so that partitions are not in sync, no other one is restarted.
+    let (first, third) = (pid(&folder, files[0]), pid(&folder, files[2]));
+    let send = |signal| rustix::process::kill_process(rustix::process::Pid::from_raw(third).unwrap(), signal).unwrap();
+    let rolled = Value::object_from([("brokers", Value::from(3)), ("config", map(&[("num.io.threads", "3")]))]);
+    let planned = run.plan(&rolled).await.unwrap().0;
+    send(rustix::process::Signal::STOP);
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    let (prior, private) = run.now.clone().unwrap();
+    let step = StepRequest { addr: run.addr.clone(), prior: Some(prior), planned: Some(planned), private, timeout: Duration::from_secs(4) };
+    let refused = KafkaCluster.apply(&cx, Verb::Update, vec![step]).await.remove(0).error.unwrap();
+    send(rustix::process::Signal::CONT);
+    assert_eq!(refused.code, codes::UNDER_REPLICATED, "{refused:?}");
+    assert!(alive(first), "nobody was restarted");
+
+    kill(pid(&folder, files[1]));
+    let effects = run.apply(&at("4.3.1")).await;
+    let effects: Vec<_> = effects.iter().filter(|e| e.contains("broker 2")).collect();
+    assert_eq!(effects, ["restart broker 2 (not running as configured)"]);
+    assert_eq!(running(&run), [1, 2, 3]);
     let proposed = proposed(&KafkaCluster, &at("4.3.0"), run.now.as_ref().map(|n| &n.0));
     let input =
         PlanInput { addr: &run.addr, prior: run.now.as_ref().map(|n| &n.0), private: &Private::Null, config: &at("4.3.0"), proposed };
@@ -478,6 +489,20 @@ async fn two_workers_with_plugins_are_one_group_that_shrinks_and_grows() {
     let classes = client(&connect).plugins(&patience).await.unwrap();
     assert!(classes.iter().any(|p| p.class.ends_with("MirrorHeartbeatConnector")));
     client(&connect).put_config("beat", &heartbeats, &patience).await.unwrap();
+
+    // A password by Connect's own account, under a name that does not say so.
+    let literal = map(&[("source.cluster.alias", "a"), ("target.cluster.alias", "b"), ("ssl.keystore.key", "s3cr3t")]);
+    let parts = [("connect", referred(&connect)), ("name", "m".into()), ("class", "MirrorHeartbeatConnector".into()), ("config", literal)];
+    let step = StepRequest {
+        addr: addr("kafka_connector", "m"),
+        prior: None,
+        planned: Some(Value::object_from(parts)),
+        private: Private::Null,
+        timeout: Duration::from_secs(30),
+    };
+    let found = KafkaConnector.probe(&cx, vec![step]).await.remove(0);
+    assert!(found.iter().any(|d| d.code == streamform::diag::codes::connect::PLAIN_SECRET), "{found:?}");
+    assert!(!format!("{found:?}").contains("s3cr3t"));
 
     kill(pid(&folder, files[0]));
     connect.refresh().await;

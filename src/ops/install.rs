@@ -111,6 +111,10 @@ fn remove_unchanged(root: &Path, made: &str) -> Vec<&'static str> {
 /// Destroys everything and removes what was made here, except for files that were changed since.
 async fn remove(request: &Request, terminal: &Terminal) -> Result {
     check_ours(&request.root)?;
+    if !request.root.join("main.hcl").exists() && !request.root.join(".streamform").exists() {
+        terminal.line("There is nothing to remove.");
+        return Ok(Exit::Success);
+    }
     let options = crate::plan::Options { mode: crate::plan::RunMode::Destroy, ..Default::default() };
     let plan = PlanRequest { root: request.root.clone(), options, allow_data_loss: true, ..PlanRequest::default() };
     let apply = apply::Request { plan, auto_approve: true, parallelism: request.parallelism, ..apply::Request::default() };
@@ -128,8 +132,10 @@ async fn remove(request: &Request, terminal: &Terminal) -> Result {
         }
     }
     let kept = remove_unchanged(&request.root, &made);
-    let own = if made.is_empty() { "" } else { ", and the files that install wrote" };
-    terminal.line(&format!("Removed the state, the working data and the records{own}."));
+    terminal.line(match made.is_empty() {
+        true => "Removed the state, the working data and the records.",
+        false => "Removed the state, the working data, the records and the files that install wrote.",
+    });
     if !kept.is_empty() {
         terminal.line(&format!("Left as they are, because they were changed: {}.", kept.join(", ")));
     }
@@ -186,4 +192,27 @@ fn further(root: &Path) -> String {
          streamform{at} state show kafka_topic.lines\n  streamform{at} graph                    the dependency graph\n  streamform explain kafka_topic        what a topic can be told\n  \
          streamform{at} install -remove          takes it all down again\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_install_wrote_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        assert!(write_quickstart(dir.path()).unwrap());
+        assert!(!write_quickstart(dir.path()).unwrap(), "the second time it is there");
+        check_ours(dir.path()).unwrap();
+        std::fs::write(at("data/in.txt"), "mine").unwrap();
+        let made = std::fs::read_to_string(made_files(dir.path())).unwrap();
+        assert_eq!(remove_unchanged(dir.path(), &made), ["data/in.txt"]);
+        assert!(!at("main.hcl").exists() && at("data/in.txt").exists());
+        // A file that was there before install is nobody's to remove, even if it is the same.
+        std::fs::write(at("main.hcl"), MAIN).unwrap();
+        assert!(remove_unchanged(dir.path(), "").is_empty() && at("main.hcl").exists());
+        std::fs::write(at("main.hcl"), "locals {}").unwrap();
+        assert!(check_ours(dir.path()).is_err());
+    }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::kafka_cluster_data::admin_type;
+use super::local_common::{alive, count, name_of, numbers, observed, private, settled};
 use super::{Observed, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb, attr_error};
 use crate::addr::{InstanceAddr, InstanceKey};
 use crate::diag::codes::engine as codes;
@@ -281,10 +282,6 @@ fn check_listeners(config: &Value, diags: &mut Diagnostics) {
     }
 }
 
-fn count(value: &Value, name: &str) -> usize {
-    value.get(name).and_then(|v| v.as_i64()).and_then(|n| usize::try_from(n).ok()).unwrap_or_default()
-}
-
 fn texts(value: &Value, name: &str) -> Vec<String> {
     value
         .get(name)
@@ -297,10 +294,6 @@ pub(super) fn text_map(value: &Value, name: &str) -> BTreeMap<String, String> {
     let map = value.get(name);
     let entries = map.iter().filter_map(Value::as_map).flatten();
     entries.filter_map(|(k, v)| Some((k.to_string(), v.as_str()?.to_string()))).collect()
-}
-
-fn name_of(addr: &InstanceAddr, value: &Value) -> String {
-    value.get_str("name").unwrap_or_else(|| default_name(addr))
 }
 
 fn wanted(addr: &InstanceAddr, planned: &Value) -> Wanted {
@@ -327,10 +320,6 @@ fn wanted(addr: &InstanceAddr, planned: &Value) -> Wanted {
         config: text_map(planned, "config"),
         certificates: texts(planned, "client_certificates"),
     }
-}
-
-fn numbers(ids: impl IntoIterator<Item = i32>) -> Value {
-    Value::list(Type::Number, ids.into_iter().map(|id| Value::from(i64::from(id))).collect())
 }
 
 /// Ids of all nodes that a cluster of this size has.
@@ -386,10 +375,6 @@ fn filled(addr: &InstanceAddr, base: &Value, cluster: &Cluster, layout: &Layout)
     Ok(Value::object_of(attrs, base.origin().cloned()))
 }
 
-fn private(layout: &Layout) -> Private {
-    serde_json::to_value(layout).unwrap_or(Private::Null)
-}
-
 fn losses(prior: &Value) -> Vec<String> {
     if prior.get("deletion_protection").and_then(|v| v.as_bool()) == Some(false) {
         return vec![];
@@ -400,10 +385,7 @@ fn losses(prior: &Value) -> Vec<String> {
 impl KafkaCluster {
     fn observe(cx: &Session, request: &ReadRequest) -> Result<Observed, Diagnostic> {
         let cluster = Cluster::at(&cx.data_dir, &name_of(&request.addr, &request.prior));
-        match cluster.layout()? {
-            None => Ok(Observed::Absent),
-            Some(layout) => Ok(Observed::Present(filled(&request.addr, &request.prior, &cluster, &layout)?, private(&layout))),
-        }
+        observed(cluster.layout()?, |layout| filled(&request.addr, &request.prior, &cluster, layout))
     }
 
     async fn step(cx: &Session, verb: Verb, step: &StepRequest) -> StepResult {
@@ -411,9 +393,6 @@ impl KafkaCluster {
         let value = step.planned.as_ref().or(step.prior.as_ref());
         let Some(value) = value else { return StepResult::gone() };
         let cluster = Cluster::at(&cx.data_dir, &name_of(&step.addr, value));
-        // What is there after a failure: the object that was there, or, of a new cluster, whatever was started.
-        let kept =
-            |layout: &Layout| filled(&step.addr, step.prior.as_ref().unwrap_or(value), &cluster, layout).ok().map(|v| (v, private(layout)));
         let before = cluster.layout().ok().flatten().map(|l| cluster.connection(&l).bootstrap_servers);
         let outcome = match verb {
             Verb::Delete => cluster.destroy(&note).await.map(|()| StepResult::gone()),
@@ -424,7 +403,8 @@ impl KafkaCluster {
         };
         // Whoever used the cluster in this run holds connections to processes that are gone.
         cx.pool::<KafkaPool>().forget(&before.unwrap_or_default());
-        outcome.unwrap_or_else(|e| StepResult::failed(e, cluster.layout().ok().flatten().and_then(|l| kept(&l))))
+        let base = step.prior.as_ref().unwrap_or(value);
+        settled(outcome, || cluster.layout().ok().flatten(), |layout| filled(&step.addr, base, &cluster, layout).ok())
     }
 }
 
@@ -502,8 +482,7 @@ impl ResourceType for KafkaCluster {
             }
         }
         if let Some(prior) = input.prior {
-            let alive: Vec<i64> =
-                prior.get("running").and_then(|v| v.as_slice().map(|s| s.iter().filter_map(Value::as_i64).collect())).unwrap_or_default();
+            let alive = alive(prior);
             let (was, will) = (node_ids(prior), node_ids(&input.proposed));
             let label = |id: i32| if id < 1001 { format!("broker {id}") } else { format!("controller {id}") };
             for id in &will {

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 
 use super::kafka_cluster::{cannot_run, default_name, engine_error, name_error, reserved_error, text_map, version_error};
 use super::kafka_connect_data::admin_type;
+use super::local_common::{alive, count, name_of, numbers, observed, private, settled};
 use super::{Observed, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb, attr_error};
 use crate::addr::{InstanceAddr, Mode};
 use crate::diag::codes::engine as codes;
@@ -157,14 +158,6 @@ fn attributes() -> Vec<Attribute> {
     all
 }
 
-fn name_of(addr: &InstanceAddr, value: &Value) -> String {
-    value.get_str("name").unwrap_or_else(|| default_name(addr))
-}
-
-fn count(value: &Value, name: &str) -> usize {
-    value.get(name).and_then(|v| v.as_i64()).and_then(|n| usize::try_from(n).ok()).unwrap_or_default()
-}
-
 /// The common name of the workers' certificate; `None` on a cluster that streamform does not run, which issues none.
 fn common_name(cluster: Option<&Value>, name: &str) -> Option<String> {
     let cluster = cluster?;
@@ -292,10 +285,6 @@ fn wanted(name: &str, planned: &Value, kafka: KafkaConnection, root: &std::path:
     }
 }
 
-fn numbers(ids: impl IntoIterator<Item = usize>) -> Value {
-    Value::list(Type::Number, ids.into_iter().map(|id| Value::from(id as i64)).collect())
-}
-
 /// The object with its computed attributes filled in from the layout.
 fn filled(addr: &InstanceAddr, base: &Value, connect: &ConnectCluster, layout: &Layout) -> Result<Value, Diagnostic> {
     let mut attrs = base.as_map().cloned().unwrap_or_default();
@@ -339,11 +328,6 @@ fn with_references(value: Value) -> Value {
     Value::object_of(attrs, value.origin().cloned())
 }
 
-/// The workers that run as configured, of an object as it was read.
-fn workers_alive(object: &Value) -> Vec<i64> {
-    object.get("running").and_then(|v| v.as_slice().map(|s| s.iter().filter_map(Value::as_i64).collect())).unwrap_or_default()
-}
-
 /// The address once all workers run again: the first worker's, whichever answers now.
 fn healed_address(prior: Option<&Value>, private: &Private) -> Option<[(Arc<str>, Value); 2]> {
     let layout: Layout = serde_json::from_value(private.clone()).ok()?;
@@ -351,10 +335,6 @@ fn healed_address(prior: Option<&Value>, private: &Private) -> Option<[(Arc<str>
     let mut admin = prior?.get("admin")?.as_map()?.clone();
     admin.insert("url".into(), url.clone());
     Some([("endpoint".into(), url), ("admin".into(), Value::object(admin))])
-}
-
-fn private(layout: &Layout) -> Private {
-    serde_json::to_value(layout).unwrap_or(Private::Null)
 }
 
 /// The administrator's client of the cluster that an object belongs to.
@@ -372,10 +352,7 @@ fn kafka_of(cx: &Session, value: &Value) -> Result<(KafkaConnection, Arc<Admin>)
 impl KafkaConnect {
     fn observe(cx: &Session, request: &ReadRequest) -> Result<Observed, Diagnostic> {
         let connect = ConnectCluster::at(&cx.data_dir, &name_of(&request.addr, &request.prior));
-        match connect.layout()? {
-            None => Ok(Observed::Absent),
-            Some(layout) => Ok(Observed::Present(filled(&request.addr, &request.prior, &connect, &layout)?, private(&layout))),
-        }
+        observed(connect.layout()?, |layout| filled(&request.addr, &request.prior, &connect, layout))
     }
 
     async fn make(cx: &Session, step: &StepRequest, planned: &Value) -> Result<StepResult, Diagnostic> {
@@ -406,17 +383,13 @@ impl KafkaConnect {
             (Verb::Create | Verb::Update, Some(planned), _) => Self::make(cx, step, planned).await,
             _ => Ok(StepResult::gone()),
         };
-        outcome.unwrap_or_else(|error| {
-            let base = step.prior.as_ref().or(step.planned.as_ref());
-            let kept = base.and_then(|value| {
-                let connect = ConnectCluster::at(&cx.data_dir, &name_of(&step.addr, value));
-                let layout = connect.layout().ok().flatten()?;
-                let value = filled(&step.addr, value, &connect, &layout).ok()?;
-                let value = if step.prior.is_some() { value } else { with_references(value) };
-                Some((value, private(&layout)))
-            });
-            StepResult::failed(error, kept)
-        })
+        let Some(base) = step.prior.as_ref().or(step.planned.as_ref()) else { return StepResult::gone() };
+        let connect = ConnectCluster::at(&cx.data_dir, &name_of(&step.addr, base));
+        let fill = |layout: &Layout| {
+            let value = filled(&step.addr, base, &connect, layout).ok()?;
+            Some(if step.prior.is_some() { value } else { with_references(value) })
+        };
+        settled(outcome, || connect.layout().ok().flatten(), fill)
     }
 }
 
@@ -515,7 +488,7 @@ impl ResourceType for KafkaConnect {
         let workers = count(&input.proposed, "min_replicas").max(1);
         attrs.insert("running".into(), numbers(1..=workers));
         if let Some(prior) = input.prior {
-            let alive = workers_alive(prior);
+            let alive = alive(prior);
             let before = count(prior, "min_replicas").max(1);
             effects.extend(
                 (1..=workers)

@@ -16,6 +16,7 @@ pub mod registry;
 pub mod secret;
 
 pub(crate) mod kafka_common;
+pub(crate) mod local_common;
 
 use std::any::Any;
 use std::collections::BTreeMap;
