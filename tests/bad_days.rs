@@ -238,3 +238,63 @@ fn topics_that_brokers_do_not_let_go_are_refused_in_the_plan() {
     lab.write("main.hcl", &base);
     lab.fails("plan", &["SF6110", "kafka_topic.t", "delete.topic.enable"]);
 }
+
+/// Destroys what the local engine started for a folder, also after a panic.
+struct Ended<'a>(&'a Lab);
+
+impl Ended<'_> {
+    fn run(&self, line: &str) -> Screen {
+        let mut command = self.0.command(line.split_whitespace());
+        command.env("STREAMFORM_CACHE", streamform::engine::local::jars::cache_dir());
+        common::screen(&command.output().unwrap())
+    }
+}
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.run("destroy -auto-approve -allow-data-loss");
+    }
+}
+
+#[test]
+fn a_changed_password_is_known_to_scram_and_plain_and_to_no_file_of_the_state() {
+    let config = |password: &str| {
+        let listener = |name: &str| format!("  listener \"{name}\" {{\n    authentication = \"{name}\"\n  }}\n");
+        format!(
+            "resource \"kafka_cluster\" \"c\" {{\n  deletion_protection = false\n  super_users = [\"User:alice\"]\n  users = {{\n    alice = \"{password}\"\n  }}\n{}{}}}\n\
+             output \"e\" {{\n  value = kafka_cluster.c.endpoints\n}}\noutput \"ca\" {{\n  value = kafka_cluster.c.ca_file\n}}\n",
+            listener("scram"),
+            listener("plain")
+        )
+    };
+    let lab = Lab::new(&config("first-password"));
+    let engine = Ended(&lab);
+    let screen = engine.run("apply -auto-approve");
+    assert_eq!(screen.code, 0, "{}", screen.text);
+    screen.hides(&["first-password"]);
+    assert_eq!(engine.run("plan -detailed-exitcode").code, 0);
+    let out: serde_json::Value = serde_json::from_str(&engine.run("output -json").stdout).unwrap();
+    let text = |v: &serde_json::Value| v.as_str().unwrap().to_string();
+    let reader = |kind: &str, mechanism: &str, password: &str| {
+        let blocks = tls(&text(&out["ca"]["value"])) + &sasl(mechanism, "alice", password);
+        plan(&cluster("d", &text(&out["e"]["value"][kind]), &blocks))
+    };
+    let kinds = [("scram", "SCRAM-SHA-512"), ("plain", "PLAIN")];
+    for (kind, mechanism) in kinds {
+        common::until("the password has arrived", || reader(kind, mechanism, "first-password").code == 0);
+    }
+    lab.write("main.hcl", &config("second-password"));
+    let screen = engine.run("apply -auto-approve");
+    assert_eq!(screen.code, 0, "{}", screen.text);
+    screen.shows(&["0 added, 1 changed"]).hides(&["first-password", "second-password"]);
+    for (kind, mechanism) in kinds {
+        common::until("the new password has arrived", || reader(kind, mechanism, "second-password").code == 0);
+        reader(kind, mechanism, "first-password").shows(&["SF6003"]);
+    }
+    // PLAIN's passwords must stand in the brokers' own settings, and nowhere else.
+    for (path, bytes) in lab.files() {
+        let shown = bytes.windows(15).any(|w| w == b"second-password");
+        let own = path.ends_with("main.hcl") || path.to_string_lossy().contains("/conf/broker-");
+        assert!(!shown || own, "{}", path.display());
+    }
+}
