@@ -190,6 +190,7 @@ mod tests {
         assert_eq!(text.find("a = 3"), Some(items[3].key.span.start as usize));
         let e = expr("[<<A\nA\n, <<A\nx\nA\n]").unwrap();
         assert!(matches!(&*e.kind, ExprKind::Tuple(items) if matches!(&*items[0].kind, ExprKind::String(s) if s.is_empty())), "{e:?}");
+        assert!(expr("{ for k, v in x : k => v...\n}").is_some() && expr("{\n for v in [x][\n*\n] : v => 1.5...\n}").is_some());
         assert!(matches!(&*expr("1.e5").unwrap().kind, ExprKind::Number(n) if n.to_string() == "100000"));
     }
 

@@ -333,8 +333,7 @@ impl Scan<'_> {
             b'*' if self.last == b'[' => {
                 // The line breaks around it are those of the text around the bracket.
                 let end = self.text[start..].find(']').map_or(self.text.len(), |i| start + i);
-                let outside = self.stack.len().checked_sub(2).and_then(|i| self.stack.get(i));
-                let matters = matches!(outside, Some(Mode::Code(None | Some((_, b'{')))));
+                let matters = self.newline_ends(self.stack.len() - 1);
                 if matters && self.text[self.last_at..end].contains('\n') {
                     return Err(self.error(start, start + 1, "A splat is written [*], on one line."));
                 }
@@ -365,9 +364,18 @@ impl Scan<'_> {
         }
     }
 
+    /// Whether line breaks end expressions at this depth: in bodies and objects, but not inside of other brackets or in for-expressions.
+    fn newline_ends(&self, depth: usize) -> bool {
+        let at = depth.checked_sub(1);
+        let is_for = at.and_then(|i| self.items.get(i)).is_some_and(|i| i.as_ref().is_some_and(|i| i.is_for));
+        !is_for && matches!(at.and_then(|i| self.stack.get(i)), Some(Mode::Code(None | Some((_, b'{')))))
+    }
+
     /// Whether a dot stands at the end of a line, where line breaks end the expression.
     fn dangling_dot(&self) -> bool {
-        let newline_ends = matches!(self.stack.last(), Some(Mode::Code(None | Some((_, b'{')))));
+        // The dots of an ellipsis ask for nothing after them.
+        let ellipsis = self.text[..self.at].ends_with('.');
+        let newline_ends = !ellipsis && self.newline_ends(self.stack.len());
         let rest = self.text[self.at + 1..].trim_start_matches([' ', '\t', '\r']);
         newline_ends && (rest.is_empty() || rest.starts_with('\n'))
     }
