@@ -16,7 +16,7 @@ use crate::lang::eval::{EvalContext, Scope, eval};
 use crate::plan::world::{Expansion, World};
 use crate::plan::{RunMode, conditions};
 use crate::value::convert::convert;
-use crate::value::{Repr, Type, Value};
+use crate::value::{Marks, Repr, Type, Value};
 
 /// The evaluation context of a module's folder.
 pub fn context<'a>(inputs: &Inputs<'a>, dir: &'a std::path::Path) -> EvalContext<'a> {
@@ -67,6 +67,16 @@ fn output(out: &Output, module: &ModulePath, mode: RunMode, scope: &dyn Scope, c
         return Value::unknown(Type::Dynamic);
     }
     let value = eval(&out.value, scope, cx, diags);
+    let error = |detail: String| Diagnostic::error(codes::EPHEMERAL, detail).at(out.value.span);
+    let name = &*out.name.name;
+    if out.ephemeral && module.is_root() {
+        let d = error(format!("The output {name:?} of the root module is ephemeral, and what the root module gives is kept in the state."));
+        diags.push(d.hint("Remove ephemeral = true; only the outputs of modules that are called can be ephemeral."));
+    } else if !out.ephemeral && value.deep_marks().is_ephemeral() {
+        let d = error(format!("The output {name:?} has an ephemeral value and is not declared as ephemeral."));
+        diags.push(d.hint("Add ephemeral = true to the output of a called module, or use ephemeralasnull()."));
+    }
+    let value = if out.ephemeral { value.mark(Marks::EPHEMERAL) } else { value };
     if out.sensitive {
         return value.sensitive();
     }
@@ -101,6 +111,10 @@ fn variable(
         return Value::unknown(var.ty.clone());
     }
     let (value, span) = given.unzip();
+    if !var.ephemeral && value.as_ref().is_some_and(|v| v.deep_marks().is_ephemeral()) {
+        let d = Diagnostic::error(codes::EPHEMERAL, format!("The variable {name:?} is given an ephemeral value and does not take one."));
+        diags.push(d.at(span).hint("Add ephemeral = true to the variable, or give it a value that is not ephemeral."));
+    }
     variables::value_of(var, value.as_ref(), span, &context(inputs, dir), diags)
 }
 
@@ -127,7 +141,7 @@ pub fn repetition(r: &Repetition, scope: &dyn Scope, cx: &EvalContext<'_>, diags
 fn repetition_error(what: &str, e: &Expr, v: &Value, why: &'static str) -> Diagnostic {
     let detail = format!("The {what} value {why}.");
     let unknown = !v.is_known() || matches!(v.repr(), Repr::Set(s) if s.items.iter().any(|i| !i.is_known()));
-    if unknown && !v.contains_sensitive() {
+    if unknown && !v.contains_sensitive() && !v.deep_marks().is_ephemeral() {
         return Diagnostic::error(codes::UNKNOWN_REPETITION, detail)
             .at(e.span)
             .hint("Use names and numbers that the configuration itself holds, or apply what it depends on first with -target.");
@@ -136,6 +150,9 @@ fn repetition_error(what: &str, e: &Expr, v: &Value, why: &'static str) -> Diagn
 }
 
 fn count(v: &Value) -> Result<Expansion, &'static str> {
+    if v.deep_marks().is_ephemeral() {
+        return Err("is ephemeral, and the instances outlive the run");
+    }
     if v.contains_sensitive() {
         return Err("is sensitive, and the number of instances would show it");
     }
@@ -151,6 +168,9 @@ fn count(v: &Value) -> Result<Expansion, &'static str> {
 }
 
 fn for_each(v: &Value) -> Result<Expansion, &'static str> {
+    if v.marks().is_ephemeral() || (matches!(v.repr(), Repr::Set(_)) && v.deep_marks().is_ephemeral()) {
+        return Err("is ephemeral, and the instances outlive the run");
+    }
     if v.deep_marks().is_sensitive() && (v.marks().is_sensitive() || matches!(v.repr(), Repr::Set(_))) {
         return Err("is sensitive, and its keys name the instances");
     }

@@ -1,10 +1,11 @@
 //! The recorded objects at the start of a walk: `moved` blocks applied, operations in doubt taken in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::addr::{InstanceAddr, ModulePath, ResourceAddr, Target};
-use crate::lang::config::{Config, Module, Moved};
+use super::walk::statements::modules;
+use crate::addr::{InstanceAddr, InstanceKey, ModulePath, ResourceAddr, Target};
+use crate::lang::config::{Config, Module, Moved, Repetition};
 use crate::resource::Verb;
 use crate::state::{Record, Snapshot};
 use crate::value::{Repr, Value};
@@ -26,10 +27,13 @@ pub fn gather(config: &Config, snapshot: &Snapshot) -> BTreeMap<InstanceAddr, Kn
     collect_moves(&config.root, ModulePath::root(), &mut moves);
     let mut out = BTreeMap::new();
     let free = |to: &InstanceAddr| !snapshot.records.contains_key(to);
-    let names: BTreeMap<&InstanceAddr, InstanceAddr> = match moves.is_empty() {
-        true => BTreeMap::new(),
-        false => snapshot.records.keys().filter_map(|a| Some((a, moved(a, &moves).filter(free)?))).collect(),
+    let blocks: HashMap<ModulePath, &Module> = modules(&config.root).into_iter().collect();
+    let place = |a: &InstanceAddr| {
+        let said = moved(a, &moves);
+        let at = said.as_ref().unwrap_or(a);
+        implied(at, &blocks).filter(free).or(said).filter(free)
     };
+    let names: BTreeMap<&InstanceAddr, InstanceAddr> = snapshot.records.keys().filter_map(|a| Some((a, place(a)?))).collect();
     for (addr, record) in &snapshot.records {
         let moved_from = names.contains_key(addr).then(|| addr.clone());
         let record = if names.is_empty() { Arc::clone(record) } else { Arc::new(renamed(record, &names)) };
@@ -40,6 +44,20 @@ pub fn gather(config: &Config, snapshot: &Snapshot) -> BTreeMap<InstanceAddr, Kn
         out.entry(doubt.addr.clone()).or_insert(known);
     }
     out
+}
+
+/// Where an object goes without a `moved` block: one that gets a `count` is the first, and the first is the one that is left without.
+fn implied(addr: &InstanceAddr, blocks: &HashMap<ModulePath, &Module>) -> Option<InstanceAddr> {
+    let r = &addr.resource;
+    if addr.key.is_some() && addr.key != Some(InstanceKey::Int(0)) {
+        return None;
+    }
+    let block = blocks.get(&r.module.without_keys())?.resources.get(&(r.mode, r.type_name.clone(), r.name.clone()))?;
+    match (&addr.key, &block.repetition) {
+        (None, Repetition::Count(_)) => Some(r.instance(Some(InstanceKey::Int(0)))),
+        (Some(_), Repetition::One) => Some(r.instance(None)),
+        _ => None,
+    }
 }
 
 /// A record after moves: its own address, what it refers to, and what it depends on.

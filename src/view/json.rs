@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::plan::{Change, Plan};
+use crate::plan::{Change, Plan, Reason};
 use crate::value::{Repr, Value};
 
 /// A value as plain JSON. Sensitive parts read `(sensitive value)`, unknown ones are null.
@@ -62,7 +62,7 @@ pub fn plan(plan: &Plan) -> Json {
 }
 
 fn change(c: &Change) -> Json {
-    json!({
+    let mut out = json!({
         "address": c.addr.to_string(),
         "mode": if c.addr.resource.mode == crate::addr::Mode::Data { "data" } else { "managed" },
         "type": &*c.addr.resource.type_name,
@@ -74,5 +74,13 @@ fn change(c: &Change) -> Json {
         },
         "effects": c.effects,
         "data_loss": c.data_loss,
-    })
+    });
+    for reason in &c.reasons {
+        match reason {
+            Reason::Moved(from) => out["previous_address"] = json!(from.to_string()),
+            Reason::Imported(id) => out["change"]["importing"] = json!({ "id": id }),
+            _ => {}
+        }
+    }
+    out
 }

@@ -35,4 +35,8 @@ codes! {
     NOT_A_PLAN = "SF3014", "Not a saved plan";
     /// A target that selects nothing.
     NO_TARGET = "SF3015", "Target selects nothing";
+    /// A `moved` or `removed` block that contradicts what is declared.
+    STATEMENT = "SF3020", "Invalid moved or removed block";
+    /// An ephemeral value where it would be kept.
+    EPHEMERAL = "SF3021", "Ephemeral value not allowed";
 }

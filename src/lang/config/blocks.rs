@@ -313,10 +313,13 @@ impl Reader<'_> {
         args.finish();
         let (Some(from), Some(target)) = (from, target) else { return };
         match target {
-            Target::Resource(r) if r.mode == Mode::Managed => self.module.removed.push(Removed { from: r, destroy, span: block.span }),
+            target if removable(&target) => self.module.removed.push(Removed { from: target, destroy, span: block.span }),
             other => {
-                let d = Diagnostic::error(INVALID_REFERENCE, format!("{other} is not a resource block, and a removed block names one."));
-                self.diags.push(d.at(from.span).hint("Name the resource without an instance key."));
+                let d = Diagnostic::error(
+                    INVALID_REFERENCE,
+                    format!("{other} is not what a removed block names: a resource block or a module."),
+                );
+                self.diags.push(d.at(from.span).hint("Name the resource or the module without instance keys."));
             }
         }
     }
@@ -365,6 +368,16 @@ impl Reader<'_> {
                 .hint("Write constraints such as \">= 0.1, < 2.0\" or \"~> 0.1\"."),
         };
         self.diags.push(d.at(span));
+    }
+}
+
+/// Whether a `removed` block may name it: a resource or a module, without instance keys.
+fn removable(target: &Target) -> bool {
+    let plain = |m: &ModulePath| m.0.iter().all(|s| s.key.is_none());
+    match target {
+        Target::Resource(r) => r.mode == Mode::Managed && plain(&r.module),
+        Target::Module(m) => plain(m),
+        Target::Instance(_) => false,
     }
 }
 

@@ -186,6 +186,10 @@ impl Loader<'_> {
         let loaded = target.and_then(|target| self.called(target, source_span));
         self.names.pop();
         let Some(loaded) = loaded else { return };
+        for import in &loaded.imports {
+            let d = Diagnostic::error(UNSUPPORTED_BLOCK, format!("The module {:?} holds an import block.", call.name.name)).at(import.span);
+            self.diags.push(d.hint("Write it in the root module, with to = module.NAME.TYPE.NAME."));
+        }
         self.inputs(&call, &loaded);
         call.module = loaded;
         module.calls.insert(call.name.name.clone(), call);

@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::addr::{Mode, ResourceAddr, Target};
+use crate::addr::{Mode, ModulePath, ResourceAddr, Target};
 use crate::diag::{Sources, Span};
 use crate::lang::ast::{Body, Expr, Ident};
 use crate::value::Type;
@@ -250,7 +250,7 @@ pub struct Moved {
 #[derive(Clone, Debug)]
 pub struct Removed {
     /// What is no longer declared.
-    pub from: ResourceAddr,
+    pub from: Target,
     /// Whether the objects are destroyed (else only forgotten).
     pub destroy: bool,
     /// The block.

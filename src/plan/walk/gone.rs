@@ -1,10 +1,11 @@
 //! What leaves: objects without a block, `removed` blocks, and a plan that destroys all.
 
 use super::Walker;
+use super::statements::{absolute, modules};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use crate::addr::{InstanceAddr, Mode, ResourceAddr};
+use crate::addr::{InstanceAddr, Mode, ModulePath, Target};
 use crate::diag::Diagnostic;
 use crate::diag::codes::plan as codes;
 use crate::plan::objects::hydrate;
@@ -45,10 +46,11 @@ impl<'a> Walker<'a> {
         let hydrated = prior.as_ref().map(|v| self.hydrate(v, resource));
         let (effects, data_loss) = hydrated.as_ref().map(|v| resource.plan_delete(v)).unwrap_or_default();
         let action = if forget || gone || prior.is_none() { Action::Forget } else { Action::Delete };
+        let moved = self.known.get(addr).and_then(|k| k.moved_from.clone()).map(Reason::Moved);
         let change = Change {
             addr: addr.clone(),
             action,
-            reasons: vec![if gone { Reason::Missing } else { reason }],
+            reasons: [if gone { Reason::Missing } else { reason }].into_iter().chain(moved).collect(),
             prior: hydrated,
             private,
             planned: None,
@@ -68,10 +70,15 @@ impl<'a> Walker<'a> {
     }
 
     pub(super) fn removed_without_destroy(&self, addr: &InstanceAddr) -> bool {
-        let here = |r: &ResourceAddr| {
-            r.type_name == addr.resource.type_name && r.name == addr.resource.name && addr.resource.module.is_within(&r.module)
+        let module = addr.resource.module.without_keys();
+        let here = |within: &ModulePath, from: &Target| match from {
+            Target::Module(m) => module.is_within(&absolute(within, m)),
+            Target::Resource(r) => {
+                r.type_name == addr.resource.type_name && r.name == addr.resource.name && module == absolute(within, &r.module)
+            }
+            Target::Instance(_) => false,
         };
-        self.inputs.config.root.removed.iter().any(|r| !r.destroy && here(&r.from))
+        modules(&self.inputs.config.root).iter().any(|(within, m)| m.removed.iter().any(|r| !r.destroy && here(within, &r.from)))
     }
 
     pub(super) fn turn_to_destroy(&mut self) {
@@ -80,7 +87,9 @@ impl<'a> Walker<'a> {
             let exists = c.prior.is_some() && c.addr.resource.mode == Mode::Managed && self.known.contains_key(&c.addr);
             let skipped = !skipped.is_empty() && skipped.contains(c.addr.to_string().as_str());
             c.planned = None;
-            c.reasons = vec![Reason::Destroying];
+            // A move is still written first: the record is removed under its address of now.
+            c.reasons.retain(|r| matches!(r, Reason::Moved(_)));
+            c.reasons.push(Reason::Destroying);
             c.record_changes = false;
             if !exists || skipped {
                 c.action = Action::NoOp;

@@ -8,6 +8,7 @@ mod gone;
 mod instance;
 mod read;
 pub mod select;
+pub(crate) mod statements;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -93,6 +94,7 @@ pub async fn walk<'a>(inputs: &'a Inputs<'a>) -> Outcome<'a> {
         in_config: HashSet::new(),
         keys: HashMap::new(),
         imports: HashMap::new(),
+        import_targets: Vec::new(),
         changed: HashSet::new(),
     };
     w.selected = w.select();
@@ -115,6 +117,8 @@ struct Walker<'a> {
     /// Natural keys seen, to find two blocks that mean one object.
     keys: HashMap<String, InstanceAddr>,
     imports: HashMap<InstanceAddr, String>,
+    /// Targets of import blocks, in order.
+    import_targets: Vec<(InstanceAddr, crate::diag::Span)>,
     /// Blocks with an instance that changes.
     changed: HashSet<ResourceAddr>,
 }
@@ -161,6 +165,9 @@ impl<'a> Walker<'a> {
                     ready.push(*next);
                 }
             }
+        }
+        if !self.diags.has_errors() {
+            self.statements();
         }
         self.orphans().await;
         self.outputs();
@@ -254,6 +261,7 @@ impl<'a> Walker<'a> {
             let preconditions = if selected { &block.lifecycle.preconditions[..] } else { &[] };
             let mut own = conditions::all(preconditions, self.inputs.options.mode, &scope, &cx);
             let config = body::decode(&block.body, &resource.schema().body, &scope, &cx, &mut own);
+            own.extend(ephemeral_attributes(&config));
             if !own.has_errors() {
                 resource.validate(&config, &mut own);
             }
@@ -342,4 +350,16 @@ impl Pending<'_> {
     fn config_known(&self) -> bool {
         self.config.is_wholly_known()
     }
+}
+
+/// What is ephemeral is gone after the run, and an argument of a resource is kept in the state.
+fn ephemeral_attributes(config: &Value) -> Vec<Diagnostic> {
+    let found = config.as_map().into_iter().flatten().filter(|(_, v)| v.deep_marks().is_ephemeral());
+    let error = |name: &str| {
+        let detail = format!("The value of {name:?} is ephemeral, and what a resource is given is kept in the state.");
+        let d = Diagnostic::error(crate::diag::codes::plan::EPHEMERAL, detail)
+            .hint("Use a value that is not ephemeral, or ephemeralasnull() where null will do.");
+        crate::resource::attr_error(name, d)
+    };
+    found.map(|(name, _)| error(name)).collect()
 }

@@ -17,6 +17,7 @@ use crate::plan::world::Expansion;
 use crate::plan::{Action, Change, Drift};
 use crate::resource::{Observed, Private, ReadRequest, ResourceType, registry};
 use crate::state::Record;
+use crate::value::convert::convert;
 use crate::value::{Type, Value};
 
 impl<'a> Walker<'a> {
@@ -175,10 +176,15 @@ impl<'a> Walker<'a> {
             for (key, each) in keys.map(|k| k.keys()).unwrap_or_default() {
                 let scope = self.world.scope(&ModulePath::root()).repeated(key, each);
                 let Some(to) = instance_of(&import.to, &scope, &cx, &mut diags) else { continue };
+                if !self.import_targets.iter().any(|(t, s)| *t == to && *s == import.span) {
+                    self.import_targets.push((to.clone(), import.span));
+                }
                 if !here.contains(&to) {
                     continue;
                 }
-                match eval(&import.id, &scope, &cx, &mut diags).as_str() {
+                let id = eval(&import.id, &scope, &cx, &mut diags);
+                match convert(&id, &Type::String).ok().as_ref().and_then(Value::as_str) {
+                    Some("") => diags.push(Diagnostic::error(codes::BAD_IMPORT, "The id of an import block is empty.").at(import.id.span)),
                     Some(id) => drop(self.imports.insert(to, id.to_string())),
                     None => diags
                         .push(Diagnostic::error(codes::BAD_IMPORT, "The id of an import block must be a known string.").at(import.id.span)),
