@@ -10,7 +10,7 @@ use crate::graph::{Node, NodeKind};
 use crate::lang::config::{Module, Moved};
 
 /// Every module of a configuration with its path, callers first.
-pub(crate) fn modules<'c>(root: &'c Module) -> Vec<(ModulePath, &'c Module)> {
+pub(crate) fn modules(root: &Module) -> Vec<(ModulePath, &Module)> {
     fn collect<'c>(module: &'c Module, path: ModulePath, out: &mut Vec<(ModulePath, &'c Module)>) {
         out.push((path.clone(), module));
         for (name, call) in &module.calls {
