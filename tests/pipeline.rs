@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value as Json;
 use streamform::resource::kafka_connector::hcl_of;
 use streamform::target::connect::{ConnectClient, ConnectConnection, Patience};
-use streamform::target::kafka::{Admin, ConfigOp, ConfigResource, KafkaConnection, KafkaPool, NewTopic, SecurityProtocol};
+use streamform::target::kafka::{
+    AclBinding, AclOperation, Admin, ConfigOp, ConfigResource, KafkaConnection, KafkaPool, NewTopic, SecurityProtocol,
+};
 
 const YES: [&str; 2] = ["-auto-approve", "-allow-data-loss"];
 
@@ -343,6 +345,10 @@ fn the_quickstart_carries_records_drifts_heals_and_leaves_nothing() {
     wait(folder.kafka("kafka_cluster.events").create_topics(&[stray], false)).unwrap().remove(0).unwrap();
     folder.run(&["plan", "-detailed-exitcode"]).is(0);
     assert_eq!(folder.drifted(), ["stray"]);
+    let extra = AclBinding { operation: AclOperation::Alter, ..one };
+    wait(admin.create_acls(std::slice::from_ref(&extra))).unwrap().remove(0).unwrap();
+    folder.run(&["drift"]).is(2).says("User:CN=orders-app ALTER on").says("stray");
+    assert_eq!(wait(admin.delete_acls(&[extra])).unwrap().remove(0).unwrap(), 1);
 
     let pids = folder.pids();
     assert_eq!(pids.len(), 3, "two brokers and a worker");

@@ -84,6 +84,7 @@ async fn find_strays(plan: &Plan, session: &crate::resource::Session, diagnostic
             parents.insert(c.addr.to_string(), objects::with_origin(object, &c.addr));
         }
     }
+    let bindings = known_bindings(plan);
     let kept = |c: &crate::plan::Change| Some(registry::find(Mode::Managed, &c.addr.resource.type_name)?.keeps(c.prior.as_ref()?));
     let own: BTreeSet<(&str, String)> = plan.changes.iter().filter_map(kept).flatten().collect();
     let mut out = Vec::new();
@@ -100,17 +101,40 @@ async fn find_strays(plan: &Plan, session: &crate::resource::Session, diagnostic
                 continue;
             }
             match resource.discover(session, parent).await {
-                Ok(found) => out.extend(
-                    found
-                        .into_iter()
-                        .filter(|d| {
-                            !known.contains(&(type_name.to_string(), name.clone(), d.id.clone()))
-                                && !own.contains(&(*type_name, d.id.clone()))
-                        })
-                        .map(|d| Stray { type_name, parent: name.clone(), id: d.id, label: d.label }),
-                ),
+                Ok(found) => {
+                    for d in found.into_iter().filter(|d| !own.contains(&(*type_name, d.id.clone()))) {
+                        let stray = |label| Stray { type_name, parent: name.clone(), id: d.id.clone(), label };
+                        if !known.contains(&(type_name.to_string(), name.clone(), d.id.clone())) {
+                            out.push(stray(d.label.clone()));
+                            continue;
+                        }
+                        // A principal that a block manages may hold bindings that no block gives it.
+                        let extra =
+                            texts(&d.attributes, "bindings").filter(|b| !bindings.contains(&(name.clone(), d.id.clone(), b.clone())));
+                        out.extend(extra.map(stray));
+                    }
+                }
                 Err(d) => diagnostics.push(d),
             }
+        }
+    }
+    out
+}
+
+/// The strings of a list attribute.
+fn texts<'v>(object: &'v Value, name: &str) -> impl Iterator<Item = String> + use<'v> {
+    let list = object.get(name).and_then(|v| v.as_slice().map(<[Value]>::to_vec)).unwrap_or_default();
+    list.into_iter().filter_map(|v| v.as_str().map(str::to_string))
+}
+
+/// The bindings that blocks hold or are to get: cluster, principal, binding.
+fn known_bindings(plan: &Plan) -> BTreeSet<(String, String, String)> {
+    let mut out = BTreeSet::new();
+    for c in &plan.changes {
+        for object in c.prior.iter().chain(&c.planned) {
+            let cluster = object.get("cluster").and_then(|v| v.origin().map(ToString::to_string));
+            let (Some(cluster), Some(principal)) = (cluster, object.get_str("principal")) else { continue };
+            out.extend(texts(object, "bindings").map(|b| (cluster.clone(), principal.clone(), b)));
         }
     }
     out

@@ -154,11 +154,24 @@ pub fn history(root: &Path, terminal: &Terminal) -> Result {
         } else {
             terminal.line(&format!(
                 "{:>4}  {}  {:<10} {} created, {} updated, {} deleted",
-                g.number, g.started, g.operation, g.created, g.updated, g.deleted
+                g.number,
+                moment(&g.started),
+                g.operation,
+                g.created,
+                g.updated,
+                g.deleted
             ));
         }
     }
     Ok(Exit::Success)
+}
+
+/// A moment for people, to the second: `2026-01-31 12:00:00 UTC`.
+fn moment(rfc3339: &str) -> String {
+    match rfc3339.parse::<jiff::Timestamp>() {
+        Ok(t) => t.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+        Err(_) => rfc3339.to_string(),
+    }
 }
 
 /// `state export`
