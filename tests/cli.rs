@@ -260,7 +260,7 @@ fn modules_templates_for_and_splats_with_values_known_after_apply() {
         "Plan: 9 to add, 0 to change, 0 to destroy.",
     ]);
     let s = lab.apply();
-    s.shows(&["Apply complete! 9 added, 0 changed, 0 destroyed.", "name  = \"hello\""]);
+    s.shows(&["Apply complete! Resources: 9 added, 0 changed, 0 destroyed.", "name  = \"hello\""]);
     assert_eq!(lab.ok("output -raw name").stdout, "hello");
     let json: serde_json::Value = serde_json::from_str(&lab.ok("output -json").stdout).unwrap();
     assert_eq!(json["same"]["value"], serde_json::json!([true, true]));
@@ -274,7 +274,7 @@ fn modules_templates_for_and_splats_with_values_known_after_apply() {
     let less = lab.run("plan -var n=1 -detailed-exitcode");
     assert_eq!(less.code, 2);
     less.shows(&["# null_resource.c[1] will be destroyed", "Plan: 0 to add, 0 to change, 1 to destroy."]).hides(&["module."]);
-    lab.ok("destroy -auto-approve").shows(&["Destroy complete! 0 added, 0 changed, 9 destroyed."]);
+    lab.ok("destroy -auto-approve").shows(&["Destroy complete! Resources: 9 destroyed."]);
     assert_eq!(lab.ok("state list").stdout, "");
 }
 
@@ -331,8 +331,9 @@ fn prevent_destroy_also_after_its_block_is_gone() {
     lab.fails("destroy -auto-approve", &refused);
     lab.fails("plan -replace=null_resource.k", &refused);
     lab.write("main.hcl", "");
-    lab.fails("plan", &refused);
-    lab.fails("apply -auto-approve", &refused);
+    let alone = ["Error[SF3009]: Instance cannot be destroyed", "hint: Put its block back", "streamform state rm 'null_resource.k'"];
+    lab.fails("plan", &alone);
+    lab.fails("apply -auto-approve", &alone);
     assert_eq!(lab.ok("state list").stdout, "null_resource.k\n");
 }
 
@@ -348,7 +349,7 @@ fn where_one_fails_the_independent_go_on() {
             "Error[SF4004]: Asked to fail",
             "│   with null_resource.f\n│\n│ no luck",
             "Not carried out (1):\n  create null_resource.g (something it needs failed)",
-            "Apply incomplete! 2 added, 0 changed, 0 destroyed.",
+            "Apply incomplete! Resources: 2 added, 0 changed, 0 destroyed.",
         ],
     );
     assert_eq!(lab.ok("state list").stdout, "null_resource.h\nnull_resource.k\n");
@@ -361,7 +362,7 @@ fn a_saved_plan_is_carried_out_once() {
     let lab = wired();
     lab.ok("plan -out p.plan").shows(&["To carry it out: streamform apply p.plan"]);
     lab.ok("show p.plan").shows(&["Plan: 9 to add, 0 to change, 0 to destroy."]);
-    lab.ok("apply p.plan").shows(&["Apply complete! 9 added"]);
+    lab.ok("apply p.plan").shows(&["Apply complete! Resources: 9 added"]);
     lab.fails("apply p.plan", &["Error[SF3013]: Saved plan is stale", "hint: Make a new plan"]);
     lab.write("no.plan", "hello");
     lab.fails("apply no.plan", &["Error[SF3014]: Not a saved plan", "hint: A plan is written by"]);
@@ -506,7 +507,11 @@ fn the_lock_of_a_living_process_and_of_a_dead_one() {
     holder.wait().unwrap();
     lab.ok("lock list").shows(&["Left behind by a dead process: apply", &pid]);
     lab.write("main.hcl", &many(1, 0));
-    lab.apply().shows(&["Warning[SF5002]: Lock of a dead process freed", &pid, "Apply complete! 1 added, 0 changed, 0 destroyed."]);
+    lab.apply().shows(&[
+        "Warning[SF5002]: Lock of a dead process freed",
+        &pid,
+        "Apply complete! Resources: 1 added, 0 changed, 0 destroyed.",
+    ]);
     lab.ok("lock list").shows(&["The state is not locked."]);
 }
 
@@ -598,6 +603,198 @@ fn a_state_that_cannot_be_read_or_written() {
     lab.apply();
     std::fs::write(lab.path().join("state/key"), "short").unwrap();
     lab.fails("plan", &["Error[SF5004]: State is damaged", "key"]);
+}
+
+/// Old and new of `create_before_destroy`: `b` uses `a`, so the old `a` goes only when `b` has ended.
+fn replaced(trigger: &str, a: &str, b: &str) -> String {
+    format!(
+        "resource \"null_resource\" \"a\" {{\n  triggers = {{ v = {trigger:?} }}\n{a}\n  lifecycle {{\n    create_before_destroy = true\n  }}\n}}\nresource \"null_resource\" \"b\" {{\n  inputs = null_resource.a.id\n{b}\n}}\n"
+    )
+}
+
+/// Starts an apply and kills it when its screen says this.
+fn kill_at(lab: &Lab, words: &str) {
+    let mut child = lab.start("apply -auto-approve");
+    let mut lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.any(|l| l.contains(words)), "{words}");
+    signal(&child, "KILL");
+    child.wait().unwrap();
+}
+
+#[test]
+fn killed_between_create_and_destroy_the_old_object_is_destroyed_by_the_next_run() {
+    let lab = Lab::new(&replaced("1", "", ""));
+    lab.apply();
+    let old = ids(&lab);
+    lab.write("main.hcl", &replaced("2", "", "  delay_ms = 60000"));
+    kill_at(&lab, "null_resource.a: Creation complete");
+    let list = lab.ok("state list").stdout;
+    let lines: Vec<&str> = list.lines().collect();
+    assert_eq!((lines[0], lines.len()), ("null_resource.a", 3), "{list}");
+    assert!(lines[1].starts_with("null_resource.a (deposed object "), "{list}");
+    let gone = old.difference(&ids(&lab)).next().unwrap().clone();
+    lab.ok("state show null_resource.a").shows(&["(deposed object ", &gone, "the next apply destroys it"]);
+    lab.write("main.hcl", &replaced("2", "", ""));
+    lab.ok("plan").shows(&["null_resource.a (deposed object ", "will be destroyed", &gone, "0 to add, 1 to change, 1 to destroy"]);
+    lab.apply().shows(&["0 added, 1 changed, 1 destroyed."]);
+    assert_eq!(lab.ok("state list").stdout, "null_resource.a\nnull_resource.b\n");
+    lab.ok("plan -detailed-exitcode");
+}
+
+#[test]
+fn killed_while_the_new_object_is_made_both_are_known() {
+    let lab = Lab::new(&replaced("1", "", ""));
+    lab.apply();
+    lab.write("main.hcl", &replaced("2", "  delay_ms = 60000", ""));
+    kill_at(&lab, "null_resource.a: Creating");
+    assert!(lab.ok("state list").stdout.starts_with("null_resource.a (deposed object "));
+    lab.write("main.hcl", &replaced("2", "", ""));
+    lab.ok("plan").shows(&["1 to add, 1 to change, 1 to destroy"]);
+    // A destroy takes the deposed object along, and forgetting it leaves nothing to do.
+    lab.ok("plan -destroy").shows(&["0 to add, 0 to change, 2 to destroy"]);
+    lab.apply().shows(&["1 added, 1 changed, 1 destroyed."]);
+    assert_eq!(lab.ok("state list").stdout, "null_resource.a\nnull_resource.b\n");
+    lab.ok("plan -detailed-exitcode");
+}
+
+#[test]
+fn where_the_new_object_cannot_be_made_the_old_one_keeps_its_place() {
+    let lab = Lab::new(&replaced("1", "", ""));
+    lab.apply();
+    let before = ids(&lab);
+    lab.write("main.hcl", &replaced("2", "  fail = \"no luck\"", ""));
+    lab.fails("apply -auto-approve", &["no luck", "0 added, 0 changed, 0 destroyed."]);
+    assert_eq!((ids(&lab), lab.ok("state list").stdout), (before, "null_resource.a\nnull_resource.b\n".into()));
+    lab.write("main.hcl", &replaced("2", "", ""));
+    lab.apply().shows(&["1 added, 1 changed, 1 destroyed."]);
+}
+
+#[test]
+fn what_a_create_first_block_needs_is_created_first_too() {
+    let config = |v: &str| {
+        format!(
+            "resource \"null_resource\" \"need\" {{\n  triggers = {{ v = {v:?} }}\n}}\nresource \"null_resource\" \"use\" {{\n  triggers = {{ v = null_resource.need.id }}\n  lifecycle {{\n    create_before_destroy = true\n  }}\n}}\n"
+        )
+    };
+    let lab = Lab::new(&config("1"));
+    lab.apply();
+    lab.write("main.hcl", &config("2"));
+    lab.apply().shows(&["2 added, 0 changed, 2 destroyed."]);
+    lab.ok("plan -detailed-exitcode");
+}
+
+#[test]
+fn two_objects_of_one_name_cannot_be_at_one_time() {
+    let lab = Lab::new(
+        "resource \"secret\" \"s\" {\n  name     = \"s\"\n  generate = [\"pw\"]\n  lifecycle {\n    create_before_destroy = true\n  }\n}\n",
+    );
+    lab.apply();
+    lab.fails(
+        "plan -replace=secret.s",
+        &["Error[SF3018]", "cannot be made before the old one goes", "hint: Give the new one another name"],
+    );
+}
+
+#[test]
+fn objects_are_told_one_by_one_and_an_interrupt_does_not_wait_for_those_not_begun() {
+    // All of them are one call; together they would take 30 s.
+    let lab = Lab::new(&many(300, 300));
+    let child = lab.start("apply -auto-approve -parallelism=3");
+    until("some done", || recorded(&lab) >= 3);
+    let began = std::time::Instant::now();
+    signal(&child, "INT");
+    let s = screen(&child.wait_with_output().unwrap());
+    assert!(began.elapsed().as_secs() < 15, "{:?}", began.elapsed());
+    assert_eq!(s.code, 1, "{}", s.text);
+    let done = recorded(&lab);
+    assert!((3..200).contains(&done), "{done}");
+    s.shows(&["Error[SF4003]: Interrupted", "(interrupted)", &format!("Not carried out ({}):", 300 - done)]);
+    // What was not begun is not in doubt.
+    assert!(!lab.ok("state export").stdout.contains("\"begun\""));
+    lab.ok("plan").shows(&[&format!("Plan: {} to add, 0 to change", 300 - done)]);
+}
+
+#[test]
+fn imported_and_forgotten_objects_are_counted() {
+    let lab = Lab::new("resource \"null_resource\" \"a\" {\n}\n");
+    lab.apply();
+    lab.write(
+        "main.hcl",
+        "removed {\n  from = null_resource.a\n  lifecycle {\n    destroy = false\n  }\n}\nimport {\n  to = null_resource.b\n  id = \"x\"\n}\nresource \"null_resource\" \"b\" {\n}\n",
+    );
+    lab.apply().shows(&["Apply complete! Resources: 1 imported, 0 added, 0 changed, 0 destroyed, 1 forgotten."]);
+}
+
+/// A small disk of its own; gone with the test.
+struct Disk(std::path::PathBuf);
+
+impl Disk {
+    /// `None` where this user may not mount one.
+    fn new(at: std::path::PathBuf) -> Option<Disk> {
+        std::fs::create_dir_all(&at).unwrap();
+        let out = std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m,mode=0700", "tmpfs"]).arg(&at).output();
+        match out.is_ok_and(|o| o.status.success()) {
+            true => Some(Disk(at)),
+            false => {
+                eprintln!("SKIPPED: a disk that is full needs the right to mount one");
+                None
+            }
+        }
+    }
+
+    fn remount(&self, how: &str) {
+        let out = std::process::Command::new("mount").args(["-o", &format!("remount,{how}")]).arg(&self.0).status().unwrap();
+        assert!(out.success());
+    }
+
+    /// Takes all the room that is left.
+    fn fill(&self) {
+        let mut file = std::fs::File::create(self.0.join("filler")).unwrap();
+        while std::io::Write::write_all(&mut file, &[1; 4096]).is_ok() {}
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_is_said_once_and_the_next_apply_goes_on() {
+    let lab = Lab::new(&stairs(20, 3, 200));
+    let Some(disk) = Disk::new(lab.path().join("state")) else { return };
+    let child = lab.start("apply -auto-approve");
+    until("some done", || recorded(&lab) >= 4);
+    disk.fill();
+    let s = screen(&child.wait_with_output().unwrap());
+    assert_eq!(s.code, 1, "{}", s.text);
+    assert_eq!(s.text.matches("Error[").count(), 1, "{}", s.text);
+    s.shows(&["Error[SF5007]: Disk is full", "hint: Free some space", "Not carried out (", "Apply incomplete!"]);
+    s.shows(&["(the state cannot be written)"]);
+    // Still full: said once, too, and nothing is begun.
+    let s = lab.run("apply -auto-approve");
+    assert_eq!((s.code, s.text.matches("Error[").count()), (1, 1), "{}", s.text);
+    std::fs::remove_file(lab.path().join("state/filler")).unwrap();
+    lab.write("main.hcl", &stairs(20, 3, 0));
+    lab.apply();
+    assert_eq!(recorded(&lab), 60);
+    lab.ok("plan -detailed-exitcode");
+}
+
+#[test]
+fn a_disk_that_is_read_only_is_said_once_and_the_next_apply_goes_on() {
+    let lab = Lab::new(&many(2, 0));
+    let Some(disk) = Disk::new(lab.path().join("state")) else { return };
+    lab.apply();
+    disk.remount("ro");
+    lab.write("main.hcl", &many(3, 0));
+    let s = lab.run("apply -auto-approve");
+    assert_eq!((s.code, s.text.matches("Error[").count()), (1, 1), "{}", s.text);
+    s.shows(&["Error[SF5005]: State cannot be written", "hint: Give this user the right"]);
+    lab.ok("plan").shows(&["Plan: 1 to add"]);
+    disk.remount("rw");
+    lab.apply().shows(&["1 added"]);
 }
 
 #[test]

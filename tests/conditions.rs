@@ -155,7 +155,7 @@ fn what_was_unknown_is_judged_while_applying() {
 
     let (state, s) = run("later");
     assert_eq!(s.code, 0, "{}", s.text);
-    s.shows(&["Warning[SF3016]", "later says no", "Apply complete! 2 added"]);
+    s.shows(&["Warning[SF3016]", "later says no", "Apply complete! Resources: 2 added"]);
     state.shows(&["null_resource.b"]);
 }
 
@@ -188,7 +188,7 @@ resource "null_resource" "a" {}
     let s = lab.ok("plan");
     // It is read when all else is as it will be.
     s.shows(&["data.kafka_connect.gone will be read during apply", "Warning[SF3017]", "Plan: 1 to add"]);
-    lab.apply().shows(&["with data.kafka_connect.gone", "Warning[", "Apply complete! 1 added"]);
+    lab.apply().shows(&["with data.kafka_connect.gone", "Warning[", "Apply complete! Resources: 1 added"]);
     lab.ok("plan").shows(&["with data.kafka_connect.gone", "Warning[", "No changes."]);
     lab.write("more.hcl", "output \"o\" {\n  value = data.kafka_connect.gone.group_id\n}\n");
     lab.fails("validate", &["data.kafka_connect.gone stands in a check block"]);

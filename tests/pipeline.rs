@@ -307,7 +307,7 @@ fn requests_do_not_grow_with_the_number_of_resources_and_a_killed_apply_is_taken
 #[test]
 fn the_quickstart_carries_records_drifts_heals_and_leaves_nothing() {
     let folder = quickstart();
-    folder.apply().says("Apply complete! 11 added");
+    folder.apply().says("Apply complete! Resources: 11 added");
     let sent = std::fs::read_to_string(folder.path().join("data/in.txt")).unwrap();
     let out = folder.path().join("data/out.txt");
     until("all lines arrived", 30, || std::fs::read_to_string(&out).is_ok_and(|t| t.lines().count() == sent.lines().count()));

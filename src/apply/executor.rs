@@ -1,6 +1,7 @@
 //! The executor: drives the queue, calls resource types in batches, and keeps state and world true at every moment.
 //!
-//! For every batch: begin records are written and flushed, the type is called once, end records are written and flushed. A process that
+//! For every batch: begin records are written and flushed, the type is called once; end records are written and flushed as the call tells
+//! what became of its objects, one by one or all together. A process that
 //! dies in between leaves begin records, which the next run resolves by reading. A failure blocks what depends on it; everything else goes on.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -10,8 +11,11 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
 
+use super::desk::{Desk, Office, Told};
 use super::queue::{Queue, Status};
 use super::{Event, Events};
 use crate::addr::{InstanceAddr, InstanceKey, Mode, ModulePath, ResourceAddr};
@@ -28,8 +32,8 @@ use crate::plan::steps::{Execution, Work};
 use crate::plan::walk::Inputs;
 use crate::plan::world::World;
 use crate::plan::{Action, Change, Plan, Reason, RunMode};
-use crate::resource::{Private, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb, registry};
-use crate::state::{Intent, Outcome, OutputRecord, Record, StateStore};
+use crate::resource::{Desk as _, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb, registry};
+use crate::state::{Deposing, Intent, Outcome, OutputRecord, Record, StateStore};
 use crate::value::Value;
 
 /// What an apply works with.
@@ -46,7 +50,7 @@ pub struct Apply<'a> {
     pub events: Arc<dyn Events>,
     /// 1 = start nothing new, 2 = abort.
     pub interrupts: Arc<AtomicU8>,
-    /// How many calls run at one time.
+    /// How many calls run at one time, and how many objects that are worked on one by one.
     pub parallelism: usize,
 }
 
@@ -55,6 +59,10 @@ pub struct Apply<'a> {
 pub struct Done {
     /// What went wrong.
     pub diagnostics: Diagnostics,
+    /// Objects taken into the state as they are.
+    pub imported: usize,
+    /// Objects dropped from the state.
+    pub forgotten: usize,
     /// Objects created (replacements count here and under destroyed).
     pub added: usize,
     /// Objects changed in place.
@@ -67,14 +75,20 @@ pub struct Done {
     pub outputs: BTreeMap<Arc<str>, OutputRecord>,
 }
 
-/// One finished call.
+/// One finished call: its nodes, with the objects as they were.
 struct Returned {
-    nodes: Vec<usize>,
+    nodes: Vec<(usize, Option<(Value, Private)>)>,
     verb: Option<Verb>,
-    results: Vec<StepResult>,
     began: Instant,
-    panicked: bool,
 }
+
+/// Why a step was not begun where the state cannot be written.
+const NOT_WRITTEN: &str = "the state cannot be written";
+/// How a step that was made ended where its result could not be written.
+const NOT_RECORDED: &str = "done or tried, but not recorded: the next run looks";
+
+/// How often the interrupts are looked at.
+const LOOK: Duration = Duration::from_millis(200);
 
 struct Run<'a, 'w> {
     cx: &'a Apply<'a>,
@@ -84,11 +98,22 @@ struct Run<'a, 'w> {
     /// Ready steps by type and verb, to travel together.
     waiting: BTreeMap<(usize, Option<Verb>), VecDeque<usize>>,
     running: JoinSet<Returned>,
+    /// What running calls share, and where they are heard.
+    office: Office,
+    told: UnboundedReceiver<Vec<Told>>,
+    /// Nodes that were handed over and of which nothing was heard yet.
+    outstanding: HashSet<usize>,
     values: HashMap<ResourceAddr, HashMap<Option<InstanceKey>, Value>>,
     /// Variables, locals and outputs that refer to blocks that have ended since they were evaluated, by their place.
     stale: BTreeSet<(usize, NodeId)>,
     touched: HashSet<ResourceAddr>,
+    /// Old objects that were set aside by this run, by their change: under which key.
+    aside: HashMap<usize, Arc<str>>,
     done: Done,
+    /// The state could not be written: said once, and nothing new is begun.
+    broken: bool,
+    /// Steps that the state does not know of because of that, each with how far it came.
+    unwritten: HashMap<usize, &'static str>,
     /// For every node of the configuration's graph, who needs it, and its place in an order; made once.
     needed_by: Vec<Vec<NodeId>>,
     place: Vec<usize>,
@@ -102,6 +127,9 @@ pub async fn apply<'a>(cx: &'a Apply<'a>, world: World<'a>) -> Done {
 /// [`apply`], with the values at its end.
 pub async fn apply_with_world<'a>(cx: &'a Apply<'a>, world: World<'a>) -> (Done, World<'a>) {
     let graph = Execution::of(cx.plan);
+    let (to, told) = unbounded_channel();
+    let slots = Arc::new(Semaphore::new(cx.parallelism.clamp(1, Semaphore::MAX_PERMITS)));
+    let office = Office { to, events: Arc::clone(&cx.events), slots, stopping: Arc::default() };
     let mut run = Run {
         cx,
         graph: &graph,
@@ -109,10 +137,16 @@ pub async fn apply_with_world<'a>(cx: &'a Apply<'a>, world: World<'a>) -> (Done,
         world,
         waiting: BTreeMap::new(),
         running: JoinSet::new(),
+        office,
+        told,
+        outstanding: HashSet::new(),
         values: HashMap::new(),
         stale: BTreeSet::new(),
         touched: HashSet::new(),
+        aside: HashMap::new(),
         done: Done::default(),
+        broken: false,
+        unwritten: HashMap::new(),
         needed_by: cx.inputs.graph.needed_by(),
         place: places(cx.inputs.graph),
     };
@@ -131,7 +165,18 @@ impl<'a, 'w> Run<'a, 'w> {
                 self.values.entry(c.addr.resource.clone()).or_default().insert(c.addr.key.clone(), v.clone());
             }
         }
-        if let Err(d) = self.write_refreshed() {
+        match self.write_refreshed() {
+            Ok(()) => {
+                let imported = |c: &&Change| c.reasons.iter().any(|r| matches!(r, Reason::Imported(_)));
+                self.done.imported = self.cx.plan.changes.iter().filter(imported).count();
+            }
+            Err(d) => self.cannot_write(d),
+        }
+    }
+
+    /// The first failure to write is the one to be told: those after it have the same cause.
+    fn cannot_write(&mut self, d: Diagnostic) {
+        if !std::mem::replace(&mut self.broken, true) {
             self.done.diagnostics.push(d);
         }
     }
@@ -152,7 +197,7 @@ impl<'a, 'w> Run<'a, 'w> {
             self.cx.store.mv(&moves)?;
         }
         let mut outcomes = Vec::new();
-        for c in self.cx.plan.changes.iter().filter(|c| c.addr.resource.mode == Mode::Managed) {
+        for c in self.cx.plan.changes.iter().filter(|c| c.addr.resource.mode == Mode::Managed && c.deposed.is_none()) {
             let Some(now) = &c.prior else { continue };
             let was = snapshot.records.get(&c.addr);
             let same = was.is_some_and(|r| {
@@ -170,7 +215,7 @@ impl<'a, 'w> Run<'a, 'w> {
             outcomes.extend(gone.map(|d| Outcome { addr: d.addr.clone(), record: None }));
         }
         let known: HashSet<InstanceAddr> = outcomes.iter().map(|o| o.addr.clone()).collect();
-        let planned = self.cx.plan.changes.iter().filter(|c| c.action != Action::NoOp).map(|c| &c.addr);
+        let planned = self.cx.plan.changes.iter().filter(|c| c.action != Action::NoOp && c.deposed.is_none()).map(|c| &c.addr);
         let planned: HashSet<&InstanceAddr> = planned.collect();
         for doubt in &snapshot.in_doubt {
             if !known.contains(&doubt.addr) && !planned.contains(&doubt.addr) {
@@ -194,20 +239,23 @@ impl<'a, 'w> Run<'a, 'w> {
                 told = true;
                 self.cx.events.emit(&Event::Stopping);
             }
+            self.office.stopping.store(level >= 1 || self.broken, Ordering::SeqCst);
             if level >= 2 {
+                self.listen(None);
                 self.running.abort_all();
                 break;
             }
-            if level == 0 {
+            if level == 0 && !self.broken {
                 self.schedule();
             }
             if self.running.is_empty() {
                 break;
             }
-            // Wakes up now and then to look at the interrupts.
-            let joined = tokio::time::timeout(Duration::from_millis(200), self.running.join_next()).await;
-            if let Ok(Some(Ok(returned))) = joined {
-                self.returned(returned);
+            tokio::select! {
+                Some(told) = self.told.recv() => self.listen(Some(told)),
+                Some(joined) = self.running.join_next() => if let Ok(returned) = joined { self.returned(returned) },
+                // Wakes up now and then to look at the interrupts.
+                () = tokio::time::sleep(LOOK) => {}
             }
         }
     }
@@ -223,7 +271,7 @@ impl<'a, 'w> Run<'a, 'w> {
                 self.admit(node);
             }
         }
-        while self.running.len() < self.cx.parallelism.max(1) {
+        while self.running.len() < self.cx.parallelism.max(1) && !self.broken {
             let Some(key) = self.waiting.iter().find(|(_, q)| !q.is_empty()).map(|(k, _)| *k) else { break };
             self.call(key);
         }
@@ -237,11 +285,19 @@ impl<'a, 'w> Run<'a, 'w> {
             }
             Work::Gone(_) => self.queue.finish(node, true),
             Work::Forget { change } => {
-                let addr = self.cx.plan.changes[*change].addr.clone();
-                let result = self.cx.store.remove(&[addr]);
-                let ok = result.is_ok();
-                self.done.diagnostics.extend(result.err());
-                self.queue.finish(node, ok);
+                let c = &self.cx.plan.changes[*change];
+                let result = match &c.deposed {
+                    Some(key) => self.cx.store.depose(&[(c.addr.clone(), Arc::clone(key), Deposing::Gone)]),
+                    None => self.cx.store.remove(std::slice::from_ref(&c.addr)),
+                };
+                match result {
+                    Ok(()) => self.done.forgotten += 1,
+                    Err(d) => {
+                        self.unwritten.insert(node, NOT_WRITTEN);
+                        self.cannot_write(d);
+                    }
+                }
+                self.queue.finish(node, !self.unwritten.contains_key(&node));
             }
             Work::Apply { change, verb } => self.enqueue(node, *change, Some(*verb)),
             Work::Read { change } => self.enqueue(node, *change, None),
@@ -254,8 +310,12 @@ impl<'a, 'w> Run<'a, 'w> {
     }
 
     fn change(&self, node: usize) -> &'a Change {
+        &self.cx.plan.changes[self.index(node)]
+    }
+
+    fn index(&self, node: usize) -> usize {
         match self.graph.work[node] {
-            Work::Apply { change, .. } | Work::Read { change } | Work::Forget { change } => &self.cx.plan.changes[change],
+            Work::Apply { change, .. } | Work::Read { change } | Work::Forget { change } => change,
             Work::Done(_) | Work::Gone(_) => unreachable!("barriers have no change"),
         }
     }
@@ -293,41 +353,76 @@ impl<'a, 'w> Run<'a, 'w> {
         if let Some(verb) = key.1
             && let Err(d) = self.begin(&ready, &requests, verb)
         {
-            self.done.diagnostics.push(d);
-            ready.iter().for_each(|n| self.queue.finish(*n, false));
+            self.cannot_write(d);
+            for node in ready {
+                self.unwritten.insert(node, NOT_WRITTEN);
+                self.queue.finish(node, false);
+            }
             return;
-        }
-        for node in &ready {
-            self.cx.events.emit(&Event::Started { addr: self.change(*node).addr.clone(), verb: key.1 });
         }
         self.spawn(resource, key.1, ready, requests);
     }
 
     fn spawn(&mut self, resource: &'static dyn ResourceType, verb: Option<Verb>, nodes: Vec<usize>, requests: Vec<StepRequest>) {
         let session = Arc::clone(&self.cx.session);
+        let named = nodes.iter().map(|n| (*n, self.change(*n).addr.clone())).collect();
+        let desk = Desk::new(self.office.clone(), named, verb);
+        self.outstanding.extend(&nodes);
         self.running.spawn(async move {
             let began = Instant::now();
-            let priors: Vec<_> = requests.iter().map(|r| r.prior.clone().map(|v| (v, r.private.clone()))).collect();
+            let priors = requests.iter().map(|r| r.prior.clone().map(|v| (v, r.private.clone())));
+            let nodes: Vec<_> = nodes.into_iter().zip(priors).collect();
             let call = async {
                 match verb {
-                    Some(verb) => resource.apply(&session, verb, requests).await,
-                    None => read_data(resource, &session, requests).await,
+                    Some(verb) => resource.apply_reporting(&session, verb, requests, &desk).await,
+                    None => {
+                        desk.begin_together(0..requests.len());
+                        desk.finish(read_data(resource, &session, requests).await.into_iter().enumerate().collect());
+                    }
                 }
             };
-            let caught = AssertUnwindSafe(call).catch_unwind().await;
-            let panicked = caught.is_err();
-            let results = caught.unwrap_or_else(|_| priors.into_iter().map(|p| StepResult::failed(panic_error(), p)).collect());
-            Returned { nodes, verb, results, began, panicked }
+            // What a panic left untold is seen by what is still outstanding.
+            let _ = AssertUnwindSafe(call).catch_unwind().await;
+            Returned { nodes, verb, began }
         });
     }
 
-    fn begin(&self, nodes: &[usize], requests: &[StepRequest], verb: Verb) -> Result<(), Diagnostic> {
+    /// Sets aside what is to be replaced later, and writes what begins.
+    fn begin(&mut self, nodes: &[usize], requests: &[StepRequest], verb: Verb) -> Result<(), Diagnostic> {
+        if verb == Verb::Create {
+            self.set_aside(nodes)?;
+        }
         let intents = nodes.iter().zip(requests).filter_map(|(node, r)| {
             let c = self.change(*node);
+            // A deposed object is recorded until its destruction has ended; the journal's entry of the address is the new object's.
+            if self.deposed(*node, Some(verb)).is_some() {
+                return None;
+            }
             let object = r.planned.clone().or_else(|| r.prior.clone())?;
             Some(Intent { addr: c.addr.clone(), verb, record: record_of(c, object, r.private.clone()) })
         });
         self.cx.store.begin(&intents.collect::<Vec<_>>())
+    }
+
+    /// The old objects of replacements whose new ones are about to be made get records of their own, so that a kill loses neither.
+    fn set_aside(&mut self, nodes: &[usize]) -> Result<(), Diagnostic> {
+        let replaced = nodes.iter().filter(|n| self.change(**n).action == Action::ReplaceCreateFirst);
+        let keys: HashMap<usize, Arc<str>> =
+            replaced.map(|n| (self.index(*n), Arc::from(&uuid::Uuid::new_v4().simple().to_string()[..8]))).collect();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let aside: Vec<_> = keys.iter().map(|(i, key)| (self.cx.plan.changes[*i].addr.clone(), Arc::clone(key), Deposing::Aside)).collect();
+        self.cx.store.depose(&aside)?;
+        self.aside.extend(keys);
+        Ok(())
+    }
+
+    /// The key of the deposed object that this step destroys.
+    fn deposed(&self, node: usize, verb: Option<Verb>) -> Option<Arc<str>> {
+        let c = self.change(node);
+        let own = || self.aside.get(&self.index(node)).cloned();
+        if verb == Some(Verb::Delete) { c.deposed.clone().or_else(own) } else { None }
     }
 
     /// The request of a step: what was unknown when planned is evaluated now, and must agree with all that was planned.
@@ -406,24 +501,92 @@ impl<'a, 'w> Run<'a, 'w> {
         }
     }
 
+    /// A call has ended. What it has told is taken in before; what it has not told about, a panic has kept back.
     fn returned(&mut self, r: Returned) {
+        self.listen(None);
         let took = r.began.elapsed();
-        let mut outcomes = Vec::new();
-        for (node, result) in r.nodes.iter().zip(&r.results) {
-            let c = self.change(*node);
-            // After a panic nothing is certain: the begin record stays, and the next run reads.
-            if r.verb.is_some() && !r.panicked {
-                outcomes.push(Outcome { addr: c.addr.clone(), record: self.record_after(c, r.verb, result) });
+        for (node, prior) in r.nodes {
+            if self.outstanding.remove(&node) {
+                // Nothing is certain: the begin record stays, and the next run reads.
+                self.note_result(node, r.verb, StepResult::failed(panic_error(), prior), took, false);
+                self.queue.finish(node, false);
             }
         }
-        let saved = if outcomes.is_empty() { Ok(()) } else { self.cx.store.finish(&outcomes) };
-        let written = saved.is_ok();
-        self.done.diagnostics.extend(saved.err());
-        for (node, result) in r.nodes.into_iter().zip(r.results) {
-            let ok = result.error.is_none() && written && self.postconditions(node, r.verb, &result);
-            self.note_result(node, r.verb, result, took, ok);
-            self.queue.finish(node, ok);
+    }
+
+    /// Takes in what is told, all that is there at once: it is written in one flush.
+    fn listen(&mut self, first: Option<Vec<Told>>) {
+        let mut told = first.unwrap_or_default();
+        while let Ok(more) = self.told.try_recv() {
+            told.extend(more);
         }
+        told.retain(|t| self.outstanding.remove(&t.node));
+        if told.is_empty() {
+            return;
+        }
+        let ended: Vec<_> = told.iter().filter_map(|t| Some((t.node, t.verb?, t.result.as_ref()?))).collect();
+        let back: Vec<usize> = told.iter().filter(|t| t.result.is_none()).map(|t| t.node).collect();
+        let saved = self.save(&ended);
+        let written = saved.is_ok();
+        for failed in [saved, self.give_back(&back)] {
+            failed.unwrap_or_else(|d| self.cannot_write(d));
+        }
+        for t in told {
+            let Some(result) = t.result else {
+                self.queue.give_back(t.node);
+                continue;
+            };
+            let written = written || t.verb.is_none();
+            if !written {
+                self.unwritten.insert(t.node, NOT_RECORDED);
+            }
+            let ok = result.error.is_none() && written && self.postconditions(t.node, t.verb, &result);
+            self.note_result(t.node, t.verb, result, t.took, ok);
+            self.queue.finish(t.node, ok);
+        }
+    }
+
+    /// Takes back the begin records of steps that were not begun.
+    fn give_back(&self, nodes: &[usize]) -> Result<(), Diagnostic> {
+        let (mut begun, mut aside) = (Vec::new(), Vec::new());
+        for node in nodes {
+            let (addr, verb) = (self.change(*node).addr.clone(), self.graph_verb(*node));
+            match (verb, self.aside.get(&self.index(*node))) {
+                _ if self.deposed(*node, verb).is_some() => {}
+                (Some(Verb::Create), Some(key)) => aside.push((addr, Arc::clone(key), Deposing::Back)),
+                _ => begun.push(addr),
+            }
+        }
+        if !aside.is_empty() {
+            self.cx.store.depose(&aside)?;
+        }
+        if begun.is_empty() { Ok(()) } else { self.cx.store.unbegin(&begun) }
+    }
+
+    fn graph_verb(&self, node: usize) -> Option<Verb> {
+        match self.graph.work[node] {
+            Work::Apply { verb, .. } => Some(verb),
+            _ => None,
+        }
+    }
+
+    /// Writes what became of steps.
+    fn save(&self, results: &[(usize, Verb, &StepResult)]) -> Result<(), Diagnostic> {
+        let (mut outcomes, mut deposed) = (Vec::new(), Vec::new());
+        for (node, verb, result) in results {
+            let c = self.change(*node);
+            let gone = result.object.is_none();
+            match (self.deposed(*node, Some(*verb)), self.aside.get(&self.index(*node))) {
+                (Some(key), _) if gone => deposed.push((c.addr.clone(), key, Deposing::Gone)),
+                (Some(_), _) => {}
+                (None, Some(key)) if gone => deposed.push((c.addr.clone(), Arc::clone(key), Deposing::Back)),
+                (None, _) => outcomes.push(Outcome { addr: c.addr.clone(), record: record_after(c, *verb, result) }),
+            }
+        }
+        if !deposed.is_empty() {
+            self.cx.store.depose(&deposed)?;
+        }
+        if outcomes.is_empty() { Ok(()) } else { self.cx.store.finish(&outcomes) }
     }
 
     /// Judges the postconditions of what a step made, read or altered: where one does not hold, what needs the object waits.
@@ -448,17 +611,6 @@ impl<'a, 'w> Run<'a, 'w> {
         let ok = !found.has_errors() || block.in_check.is_some();
         self.done.diagnostics.extend(found.into_iter().map(soft));
         ok
-    }
-
-    fn record_after(&self, c: &Change, verb: Option<Verb>, result: &StepResult) -> Option<Record> {
-        if verb == Some(Verb::Delete) && c.action == Action::ReplaceCreateFirst {
-            let new = self.values.get(&c.addr.resource).and_then(|v| v.get(&c.addr.key)).cloned()?;
-            return Some(record_of(c, new, c.private.clone()));
-        }
-        let (value, private) = result.object.clone()?;
-        let mut record = record_of(c, value, private);
-        record.tainted = verb == Some(Verb::Create) && result.error.is_some();
-        Some(record)
     }
 
     fn note_result(&mut self, node: usize, verb: Option<Verb>, result: StepResult, took: Duration, ok: bool) {
@@ -538,20 +690,27 @@ impl<'a, 'w> Run<'a, 'w> {
     fn finish(&mut self) {
         let interrupted = self.cx.interrupts.load(Ordering::SeqCst) > 0;
         for (i, work) in self.graph.work.iter().enumerate() {
-            let (Work::Apply { change, .. } | Work::Read { change }) = work else { continue };
-            let addr = &self.cx.plan.changes[*change].addr;
+            let (Work::Apply { change, .. } | Work::Read { change } | Work::Forget { change }) = work else { continue };
+            let addr = self.cx.plan.changes[*change].label();
             let what = match work {
                 Work::Apply { verb: Verb::Create, .. } => "create",
                 Work::Apply { verb: Verb::Update, .. } => "update",
                 Work::Apply { verb: Verb::Delete, .. } => "destroy",
+                Work::Forget { .. } => "forget",
                 _ => "read",
             };
-            match self.queue.status(i) {
-                Status::Blocked => self.done.undone.push(format!("{what} {addr} (something it needs failed)")),
-                Status::Waiting | Status::Ready => self.done.undone.push(format!("{what} {addr} (interrupted)")),
-                Status::Running if interrupted => self.done.undone.push(format!("{what} {addr} (interrupted)")),
-                Status::Running | Status::Done | Status::Failed => {}
+            if let Some(why) = self.unwritten.get(&i) {
+                self.done.undone.push(format!("{what} {addr} ({why})"));
+                continue;
             }
+            let why = match self.queue.status(i) {
+                Status::Done | Status::Failed => continue,
+                Status::Running if !interrupted && !self.broken => continue,
+                _ if self.broken => NOT_WRITTEN,
+                Status::Blocked => "something it needs failed",
+                Status::Waiting | Status::Ready | Status::Running => "interrupted",
+            };
+            self.done.undone.push(format!("{what} {addr} ({why})"));
         }
         self.settle();
         if self.cx.plan.has_steps() && self.cx.plan.mode != RunMode::Destroy {
@@ -576,8 +735,11 @@ impl<'a, 'w> Run<'a, 'w> {
         }
         let before = &self.cx.inputs.snapshot.outputs;
         let unchanged = before.len() == self.done.outputs.len() && !self.cx.plan.outputs.values().any(crate::plan::OutputChange::changes);
-        if !unchanged && let Err(d) = self.cx.store.put_outputs(&self.done.outputs) {
-            self.done.diagnostics.push(d);
+        if !unchanged
+            && !self.broken
+            && let Err(d) = self.cx.store.put_outputs(&self.done.outputs)
+        {
+            self.cannot_write(d);
         }
     }
 }
@@ -610,6 +772,13 @@ async fn read_data(resource: &dyn ResourceType, session: &Session, requests: Vec
 fn panic_error() -> Diagnostic {
     Diagnostic::error(codes::INTERNAL, "streamform failed inside this step. What the step had done is not certain; the next plan reads it.")
         .hint("This is a defect of streamform: please report it with the configuration of this resource.")
+}
+
+fn record_after(c: &Change, verb: Verb, result: &StepResult) -> Option<Record> {
+    let (value, private) = result.object.clone()?;
+    let mut record = record_of(c, value, private);
+    record.tainted = verb == Verb::Create && result.error.is_some();
+    Some(record)
 }
 
 fn record_of(c: &Change, attributes: Value, private: Private) -> Record {

@@ -65,6 +65,11 @@ impl<'a> Queue<'a> {
         }
     }
 
+    /// Says that a node that was taken was not begun, and will not be in this run.
+    pub fn give_back(&mut self, node: usize) {
+        self.status[node] = Status::Ready;
+    }
+
     fn block(&mut self, node: usize) {
         let mut stack = self.graph.next[node].clone();
         while let Some(i) = stack.pop() {

@@ -123,7 +123,12 @@ pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied
     let inputs = Inputs { host: &apply_host, observer: &live, ..inputs };
     let done = carry_out(&inputs, outcome, &store, session, events, request.parallelism, word).await.map_err(|d| ws.failure(d))?;
     let exit = report(&done, &ws, terminal, word);
-    store.close().map_err(|d| ws.failure(d))?;
+    // What kept results from being written keeps the store from being closed well, and has been said.
+    if let Err(d) = store.close()
+        && !done.diagnostics.iter().any(|said| said.code == d.code)
+    {
+        return Err(ws.failure(d));
+    }
     Ok(Applied { exit, workspace: ws })
 }
 
@@ -196,11 +201,11 @@ fn report(done: &Done, ws: &Workspace, terminal: &Terminal, word: &str) -> Exit 
     }
     terminal.diagnostics(&diagnostics, &ws.config.sources);
     let failed = diagnostics.has_errors();
-    let counts = (done.added, done.changed, done.destroyed);
     if terminal.json {
         terminal.line(
-            &serde_json::json!({"type": "change_summary", "changes": {"add": counts.0, "change": counts.1, "remove": counts.2}, "undone": done.undone})
-                .to_string(),
+            &serde_json::json!({"type": "change_summary", "undone": done.undone, "changes": {"import": done.imported, "add": done.added,
+                "change": done.changed, "remove": done.destroyed, "forget": done.forgotten}})
+            .to_string(),
         );
         return if failed { Exit::Failure } else { Exit::Success };
     }
@@ -212,10 +217,26 @@ fn report(done: &Done, ws: &Workspace, terminal: &Terminal, word: &str) -> Exit 
         }
     }
     let head = if failed { format!("{} incomplete", capital(word)) } else { format!("{} complete", capital(word)) };
-    let text = format!("\n{head}! {} added, {} changed, {} destroyed.", counts.0, counts.1, counts.2);
+    let text = format!("\n{head}! Resources: {}.", summary(done, word));
     terminal.line(&if failed { terminal.paint.red(&text) } else { terminal.paint.green(&text) });
     print_outputs(&done.outputs, terminal);
     if failed { Exit::Failure } else { Exit::Success }
+}
+
+/// What was done, in Terraform's order.
+fn summary(done: &Done, word: &str) -> String {
+    let mut parts = Vec::new();
+    if done.imported > 0 {
+        parts.push(format!("{} imported", done.imported));
+    }
+    if word != "destroy" {
+        parts.push(format!("{} added, {} changed", done.added, done.changed));
+    }
+    parts.push(format!("{} destroyed", done.destroyed));
+    if done.forgotten > 0 {
+        parts.push(format!("{} forgotten", done.forgotten));
+    }
+    parts.join(", ")
 }
 
 /// The outputs after an apply.

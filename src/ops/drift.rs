@@ -80,7 +80,7 @@ async fn find_strays(plan: &Plan, session: &crate::resource::Session, diagnostic
                 }
             }
         }
-        if matches!(&*c.addr.resource.type_name, "kafka_cluster" | "kafka_connect") && c.action != Action::Create {
+        if matches!(&*c.addr.resource.type_name, "kafka_cluster" | "kafka_connect") && c.action != Action::Create && c.deposed.is_none() {
             parents.insert(c.addr.to_string(), objects::with_origin(object, &c.addr));
         }
     }

@@ -14,7 +14,7 @@ use crate::lang::config::DiskFiles;
 use crate::lang::host::Host;
 use crate::plan::saved::{Made, SavedPlan};
 use crate::plan::walk;
-use crate::plan::{Options, Plan, RunMode};
+use crate::plan::{Options, Plan, Reason, RunMode};
 use crate::state::local::Access;
 use crate::state::{LocalStore, Snapshot, StateStore};
 use crate::view;
@@ -99,9 +99,16 @@ pub fn show(plan: &Plan, verbose: bool, terminal: &Terminal) {
 pub fn data_loss(plan: &Plan) -> Option<Diagnostic> {
     let lost: Vec<String> = plan.changes.iter().flat_map(|c| c.data_loss.iter().map(move |l| format!("{}: {l}", c.addr))).collect();
     let first = lost.first()?;
+    let alone = plan.changes.iter().find(|c| !c.data_loss.is_empty()).filter(|c| c.reasons.contains(&Reason::NotInConfiguration));
     let more = if lost.len() > 1 { format!(" And {} more.", lost.len() - 1) } else { String::new() };
     let d = Diagnostic::error(codes::DATA_LOSS, format!("{first}{more}"));
-    Some(d.hint("Apply with -allow-data-loss if that is meant, or set deletion_protection = false on the resource."))
+    Some(d.hint(match alone {
+        Some(c) => format!(
+            "Apply with -allow-data-loss if that is meant. To keep it: put its block back, or let streamform forget it: streamform state rm '{}'.",
+            c.addr
+        ),
+        None => "Apply with -allow-data-loss if that is meant, or set deletion_protection = false on the resource.".into(),
+    }))
 }
 
 /// A target that selects nothing is an error: a typo must not look like "no changes".

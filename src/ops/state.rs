@@ -11,10 +11,11 @@ use crate::addr::{InstanceAddr, Target};
 use crate::diag::codes::{cli as codes, state as state_codes};
 use crate::diag::{Diagnostic, did_you_mean};
 use crate::lang::config::{self, DiskFiles};
+use crate::plan::deposed_label;
 use crate::plan::saved::SavedPlan;
 use crate::resource::registry;
 use crate::state::local::Access;
-use crate::state::{Outcome, Snapshot, StateStore, lock};
+use crate::state::{Deposing, Outcome, Record, Snapshot, StateStore, lock};
 use crate::view;
 
 /// The folder of a configuration's store, without evaluating the configuration.
@@ -54,11 +55,15 @@ fn target(text: &str) -> std::result::Result<Target, Diagnostic> {
 pub fn list(root: &Path, wanted: &[String], terminal: &Terminal) -> Result {
     let (snapshot, _) = read(root)?;
     let targets = wanted.iter().map(|t| target(t)).collect::<std::result::Result<Vec<_>, _>>()?;
-    let shown = snapshot.records.keys().filter(|a| targets.is_empty() || targets.iter().any(|t| t.contains(a)));
+    let wanted = |a: &InstanceAddr| targets.is_empty() || targets.iter().any(|t| t.contains(a));
+    let present = snapshot.records.keys().filter(|a| wanted(a)).map(|a| (a, a.to_string()));
+    let deposed = snapshot.deposed.keys().filter(|(a, _)| wanted(a)).map(|(a, key)| (a, deposed_label(a, key)));
+    let mut shown: Vec<(&InstanceAddr, String)> = present.chain(deposed).collect();
+    shown.sort();
     if terminal.json {
-        terminal.line(&serde_json::json!(shown.map(ToString::to_string).collect::<Vec<_>>()).to_string());
+        terminal.line(&serde_json::json!(shown.into_iter().map(|(_, text)| text).collect::<Vec<_>>()).to_string());
     } else {
-        shown.for_each(|a| terminal.line(&a.to_string()));
+        shown.iter().for_each(|(_, text)| terminal.line(text));
     }
     Ok(Exit::Success)
 }
@@ -71,7 +76,14 @@ pub fn show(root: &Path, addr: &str, at: Option<u64>, terminal: &Terminal) -> Re
         None => now,
     };
     let wanted = target(addr)?;
-    let record = snapshot.records.iter().find(|(a, _)| wanted.contains(a)).map(|(_, r)| r).ok_or_else(|| no_record(&snapshot, addr))?;
+    let deposed: Vec<_> = snapshot.deposed.iter().filter(|((a, _), _)| wanted.contains(a)).collect();
+    let Some(record) = snapshot.records.iter().find(|(a, _)| wanted.contains(a)).map(|(_, r)| r) else {
+        if deposed.is_empty() {
+            return Err(no_record(&snapshot, addr).into());
+        }
+        show_deposed(&deposed, terminal);
+        return Ok(Exit::Success);
+    };
     if terminal.json {
         let json = serde_json::json!({"address": record.addr.to_string(), "attributes": view::json::object(&record.attributes), "private": record.private,
             "tainted": record.tainted, "protected": record.protected});
@@ -81,8 +93,25 @@ pub fn show(root: &Path, addr: &str, at: Option<u64>, terminal: &Terminal) -> Re
             terminal.line("# (tainted: its creation did not end well)");
         }
         terminal.print(&view::plan::object(&record.addr, &record.attributes));
+        show_deposed(&deposed, terminal);
     }
     Ok(Exit::Success)
+}
+
+/// A deposed object as a snapshot has it.
+type Deposed<'a> = (&'a (InstanceAddr, Arc<str>), &'a Arc<Record>);
+
+/// Objects that a newer one took the place of.
+fn show_deposed(deposed: &[Deposed<'_>], terminal: &Terminal) {
+    for ((addr, key), record) in deposed {
+        if terminal.json {
+            let attributes = view::json::object(&record.attributes);
+            terminal.line(&serde_json::json!({"address": addr.to_string(), "deposed": &**key, "attributes": attributes}).to_string());
+        } else {
+            terminal.line(&format!("# {}: the next apply destroys it", deposed_label(addr, key)));
+            terminal.print(&view::plan::object(addr, &record.attributes));
+        }
+    }
 }
 
 fn locked<T>(root: &Path, operation: &str, timeout: Duration, f: impl FnOnce(&dyn StateStore) -> Result<T>) -> Result<T> {
@@ -133,13 +162,16 @@ pub fn rm(root: &Path, wanted: &[String], timeout: Duration, terminal: &Terminal
     let gone = locked(root, "state rm", timeout, |store| {
         let snapshot = store.snapshot()?;
         for (t, text) in targets.iter().zip(wanted) {
-            if !snapshot.records.keys().any(|a| t.contains(a)) {
+            if !snapshot.records.keys().chain(snapshot.deposed.keys().map(|(a, _)| a)).any(|a| t.contains(a)) {
                 return Err(no_record(&snapshot, text).into());
             }
         }
         let gone: Vec<InstanceAddr> = snapshot.records.keys().filter(|a| targets.iter().any(|t| t.contains(a))).cloned().collect();
         store.remove(&gone)?;
-        Ok(gone)
+        let hit = |a: &InstanceAddr| targets.iter().any(|t| t.contains(a));
+        let deposed: Vec<_> = snapshot.deposed.keys().filter(|(a, _)| hit(a)).cloned().collect();
+        store.depose(&deposed.iter().map(|(a, key)| (a.clone(), Arc::clone(key), Deposing::Gone)).collect::<Vec<_>>())?;
+        Ok(gone.iter().map(ToString::to_string).chain(deposed.iter().map(|(a, key)| deposed_label(a, key))).collect::<Vec<_>>())
     })?;
     gone.iter().for_each(|a| terminal.line(&format!("Removed {a}. The object itself stays as it is.")));
     Ok(Exit::Success)
@@ -260,13 +292,14 @@ pub fn show_all(root: &Path, plan: Option<&Path>, terminal: &Terminal) -> Result
         );
         return Ok(Exit::Success);
     }
-    if snapshot.records.is_empty() {
+    if snapshot.records.is_empty() && snapshot.deposed.is_empty() {
         terminal.line("The state is empty.");
     }
     for r in snapshot.records.values() {
         terminal.print(&view::plan::object(&r.addr, &r.attributes));
         terminal.line("");
     }
+    show_deposed(&snapshot.deposed.iter().collect::<Vec<_>>(), terminal);
     super::apply::print_outputs(&snapshot.outputs, terminal);
     Ok(Exit::Success)
 }

@@ -48,13 +48,17 @@ pub fn run(root: &Path, vars: &[VarArg], tests: Option<&Path>) -> (Sources, Diag
     (config.sources, diagnostics)
 }
 
-/// Everything that is wrong with a configuration. What one phase finds does not keep the next from looking, unless blocks need each
-/// other in a circle.
+/// Everything that is wrong with a configuration.
 pub fn check(root: &Path, files: &dyn FileSource, vars: &[VarArg]) -> (Sources, Diagnostics) {
-    let mut ws = match Workspace::load_without_values(root, files, &vars.to_vec()) {
-        Ok(ws) => ws,
-        Err(f) => return (f.sources, f.diagnostics),
-    };
+    match Workspace::load_without_values(root, files, &vars.to_vec()) {
+        Ok(ws) => judge(ws),
+        Err(f) => (f.sources, f.diagnostics),
+    }
+}
+
+/// Everything that is wrong with what was loaded without values. What one phase finds does not keep the next from looking, unless blocks
+/// need each other in a circle.
+pub(super) fn judge(mut ws: Workspace) -> (Sources, Diagnostics) {
     let mut diagnostics = std::mem::take(&mut ws.warnings);
     if diagnostics.iter().any(|d| d.code == plan_codes::CYCLE) {
         return (ws.config.sources, diagnostics);

@@ -48,7 +48,9 @@ impl Workspace {
         let (graph, found) = Graph::build(&config);
         diagnostics.append(found);
         if diagnostics.has_errors() {
-            let (sources, diagnostics) = super::validate::check(root, files, vars);
+            // Nothing is parsed again: what later phases find is looked for in what has been loaded.
+            let loaded = Self::partly(root, config, graph, diagnostics, files, vars, vec![]);
+            let (sources, diagnostics) = super::validate::judge(loaded);
             return Err(Failure { diagnostics, sources });
         }
         let (variables, found) = collect(root, &mut config, vars, &DiskFiles, terminal);
@@ -72,9 +74,21 @@ impl Workspace {
         environment: Vec<(String, String)>,
     ) -> Result<Workspace, Failure> {
         let (config, mut diagnostics) = config::load(root, files);
-        let Some(mut config) = config else { return Err(Failure { diagnostics, sources: Sources::default() }) };
+        let Some(config) = config else { return Err(Failure { diagnostics, sources: Sources::default() }) };
         let (graph, found) = Graph::build(&config);
         diagnostics.append(found);
+        Ok(Self::partly(root, config, graph, diagnostics, files, vars, environment))
+    }
+
+    fn partly(
+        root: &Path,
+        mut config: Config,
+        graph: Graph,
+        mut diagnostics: Diagnostics,
+        files: &dyn FileSource,
+        vars: &VarArgs,
+        environment: Vec<(String, String)>,
+    ) -> Workspace {
         let host = DiskHost::new(false);
         let cx = EvalContext::new(&host, root, root);
         let module = Arc::clone(&config.root);
@@ -88,7 +102,7 @@ impl Workspace {
             (name.clone(), value)
         });
         let variables = values.collect();
-        Ok(Workspace { root: root.to_path_buf(), config, graph, variables, warnings: diagnostics })
+        Workspace { root: root.to_path_buf(), config, graph, variables, warnings: diagnostics }
     }
 
     /// A failure with this workspace's texts.

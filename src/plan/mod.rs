@@ -97,6 +97,10 @@ pub enum Reason {
     Destroying,
     /// It was found missing on the real system.
     Missing,
+    /// A newer object took its place, and the apply that made it did not come to destroying this one.
+    Deposed,
+    /// It is deposed, and the object that has its place is the same one.
+    SameAsNow,
     /// An `import` block.
     Imported(String),
     /// A `moved` block: where it was.
@@ -132,8 +136,25 @@ pub struct Change {
     pub timeouts: BTreeMap<String, u64>,
     /// `create_before_destroy`.
     pub create_before_destroy: bool,
+    /// The key of a deposed object: then the address is now another object's.
+    pub deposed: Option<Arc<str>>,
     /// The state record changes although the object does not (moved, imported, refreshed).
     pub record_changes: bool,
+}
+
+impl Change {
+    /// The address, for people: of a deposed object with its key.
+    pub fn label(&self) -> String {
+        match &self.deposed {
+            Some(key) => deposed_label(&self.addr, key),
+            None => self.addr.to_string(),
+        }
+    }
+}
+
+/// How a deposed object is named for people.
+pub fn deposed_label(addr: &InstanceAddr, key: &str) -> String {
+    format!("{addr} (deposed object {key})")
 }
 
 /// What differs between the state and the real system.

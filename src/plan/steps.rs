@@ -79,7 +79,11 @@ impl Execution {
             let block = &change.addr.resource;
             let used_by = users.get(block).map_or(&[][..], Vec::as_slice);
             let barriers = Barriers { done: &done, gone: &gone, needs: &blocks[block], users: used_by };
+            let last = ex.work.len();
             ex.add_change(i, change.action, block, &barriers);
+            if change.deposed.is_some() && change.action == Action::Delete {
+                ex.after_users(last, block, &barriers);
+            }
         }
         ex
     }
@@ -119,20 +123,24 @@ impl Execution {
                 let new = create(self, Work::Apply { change: i, verb: Verb::Create });
                 let del = delete(self);
                 self.edge(new, del);
-                // The old object goes only when everything that used it has moved to the new one.
-                for user in b.users.iter().filter(|u| **u != block) {
-                    self.edge(b.done[user], del);
-                }
+                self.after_users(del, block, b);
             }
+        }
+    }
+
+    /// An old object goes only when everything that used it has moved to the new one.
+    fn after_users(&mut self, delete: usize, block: &ResourceAddr, b: &Barriers<'_>) {
+        for user in b.users.iter().filter(|u| **u != block) {
+            self.edge(b.done[user], delete);
         }
     }
 
     /// One line for each node, for snapshots and traces.
     pub fn text(&self, plan: &Plan) -> String {
         let name = |i: usize| match &self.work[i] {
-            Work::Apply { change, verb } => format!("{verb:?} {}", plan.changes[*change].addr).to_lowercase(),
+            Work::Apply { change, verb } => format!("{verb:?} {}", plan.changes[*change].label()).to_lowercase(),
             Work::Read { change } => format!("read {}", plan.changes[*change].addr),
-            Work::Forget { change } => format!("forget {}", plan.changes[*change].addr),
+            Work::Forget { change } => format!("forget {}", plan.changes[*change].label()),
             Work::Done(b) => format!("done {b}"),
             Work::Gone(b) => format!("gone {b}"),
         };

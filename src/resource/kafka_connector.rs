@@ -19,7 +19,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    Discovered, Observed, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb, attr_error,
+    Desk, Discovered, Gathered, Observed, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult,
+    Verb, attr_error,
 };
 use crate::addr::{InstanceAddr, InstanceKey};
 use crate::diag::codes::connect as codes;
@@ -119,7 +120,13 @@ impl ResourceType for KafkaConnector {
     }
 
     async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>) -> Vec<StepResult> {
-        apply::apply(cx, verb, steps).await
+        let desk = Gathered::default();
+        apply::apply(cx, verb, steps, &desk).await;
+        desk.results()
+    }
+
+    async fn apply_reporting(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>, desk: &dyn Desk) {
+        apply::apply(cx, verb, steps, desk).await;
     }
 
     fn batch_limit(&self) -> usize {

@@ -181,6 +181,48 @@ impl Session {
     }
 }
 
+/// Where the steps of one `apply` call report while it works; a step is named by its index in the call.
+#[async_trait]
+pub trait Desk: Send + Sync {
+    /// Waits until one more object may be worked on, and says that this step begins. The slot is held as long as the object is worked on.
+    /// `None`: the run is being stopped. The step is then given back and must not be begun.
+    async fn begin(&self, step: usize) -> Option<Slot>;
+
+    /// Says that steps begin, without waiting: for those that travel together.
+    fn begin_together(&self, steps: std::ops::Range<usize>);
+
+    /// Says what became of steps. Those of one call are recorded together.
+    fn finish(&self, results: Vec<(usize, StepResult)>);
+}
+
+/// Leave to work on one object; dropping it lets another one begin.
+#[derive(Debug, Default)]
+pub struct Slot(pub Option<tokio::sync::OwnedSemaphorePermit>);
+
+/// A desk for who wants all results at the end.
+#[derive(Default)]
+pub struct Gathered(std::sync::Mutex<BTreeMap<usize, StepResult>>);
+
+impl Gathered {
+    /// The results by the order of the steps.
+    pub fn results(self) -> Vec<StepResult> {
+        self.0.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).into_values().collect()
+    }
+}
+
+#[async_trait]
+impl Desk for Gathered {
+    async fn begin(&self, _: usize) -> Option<Slot> {
+        Some(Slot::default())
+    }
+
+    fn begin_together(&self, _: std::ops::Range<usize>) {}
+
+    fn finish(&self, results: Vec<(usize, StepResult)>) {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(results);
+    }
+}
+
 /// A resource type or data source.
 #[async_trait]
 pub trait ResourceType: Send + Sync {
@@ -222,6 +264,14 @@ pub trait ResourceType: Send + Sync {
 
     /// Carries out many steps of one verb at once, results in the order of the requests. Never called for a data source.
     async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>) -> Vec<StepResult>;
+
+    /// As [`ResourceType::apply`], reporting at the desk. Types that work on one object after the other ask there before each and report each
+    /// as soon as it has ended: it is then recorded and shown, and an interrupt does not wait for those that are not begun.
+    async fn apply_reporting(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>, desk: &dyn Desk) {
+        desk.begin_together(0..steps.len());
+        let results = self.apply(cx, verb, steps).await;
+        desk.finish(results.into_iter().enumerate().collect());
+    }
 
     /// How many steps one `apply` call takes at most.
     fn batch_limit(&self) -> usize {

@@ -1,6 +1,6 @@
 //! How the local store lays out its keys, and how it goes back in time.
 //!
-//! `r/ADDRESS` is a record, `j/ADDRESS` a begun operation, `o/NAME` an output, `m` what the store is, `g/N` a generation, `u/N/KEY` what a
+//! `r/ADDRESS` is a record, `d/ADDRESS KEY` the record of an object that a newer one took the place of, `j/ADDRESS` a begun operation, `o/NAME` an output, `m` what the store is, `g/N` a generation, `u/N/KEY` what a
 //! record's or output's key held before generation N changed it (one byte 0: nothing; one byte 1 and the content otherwise). The state after
 //! generation N is the present one with the later generations undone, newest first.
 
@@ -68,6 +68,8 @@ impl Entry {
 pub(super) const META: &[u8] = b"m";
 /// Where records are.
 pub(super) const RECORDS: &[u8] = b"r/";
+/// Where records of objects are that a newer one took the place of.
+pub(super) const DEPOSED: &[u8] = b"d/";
 /// Where begun operations are.
 pub(super) const JOURNAL: &[u8] = b"j/";
 /// Where outputs are.
@@ -82,7 +84,7 @@ pub(super) fn key(prefix: &[u8], name: &str) -> Vec<u8> {
 
 /// Whether the key's content is part of the history.
 pub(super) fn is_content(key: &[u8]) -> bool {
-    key.starts_with(RECORDS) || key.starts_with(OUTPUTS)
+    [RECORDS, DEPOSED, OUTPUTS].iter().any(|prefix| key.starts_with(prefix))
 }
 
 /// The key of a generation.

@@ -18,9 +18,9 @@ use sled::{Batch, Db};
 
 use super::files::{self, Copy, Gate, backup_path, damaged, io_error, sled_error};
 use super::history::{
-    Entry, GENERATIONS, JOURNAL, META, Meta, OUTPUTS, RECORDS, generation_key, is_content, key, undo, undo_bytes, undo_prefix,
+    DEPOSED, Entry, GENERATIONS, JOURNAL, META, Meta, OUTPUTS, RECORDS, generation_key, is_content, key, undo, undo_bytes, undo_prefix,
 };
-use super::{Generation, InDoubt, Intent, KEEP_GENERATIONS, Outcome, OutputRecord, Record, Schemas, Snapshot, StateStore, codec};
+use super::{Deposing, Generation, InDoubt, Intent, KEEP_GENERATIONS, Outcome, OutputRecord, Record, Schemas, Snapshot, StateStore, codec};
 use crate::addr::{InstanceAddr, ResourceAddr};
 use crate::diag::Diagnostic;
 use crate::diag::codes::state as codes;
@@ -57,6 +57,8 @@ struct Writer {
     meta: Meta,
     /// The generation that changes belong to, once one has begun.
     generation: Option<Entry>,
+    /// Why a batch was not written: memory and disk are no longer the same, so nothing more is written in this run.
+    failed: Option<Diagnostic>,
 }
 
 /// Changes by key: `None` removes.
@@ -116,7 +118,7 @@ impl LocalStore {
     /// Records and outputs; checks that none is missing.
     fn content(&self, db: &Db, meta: &Meta) -> Result<Content, Diagnostic> {
         let mut out = Content::new();
-        for prefix in [RECORDS, OUTPUTS] {
+        for prefix in [RECORDS, DEPOSED, OUTPUTS] {
             out.extend(self.scan(db, prefix)?.into_iter().map(|(k, v)| ([prefix, &k].concat(), v)));
         }
         let found = out.keys().filter(|k| k.starts_with(RECORDS)).count() as u64;
@@ -133,6 +135,11 @@ impl LocalStore {
                 let record = self.record(&bytes).filter(|r| r.addr.to_string().as_bytes() == &key[RECORDS.len()..]);
                 let record = record.ok_or_else(|| codec::corrupt("A record"))?;
                 out.records.insert(record.addr.clone(), Arc::new(record));
+            } else if key.starts_with(DEPOSED) {
+                let name = std::str::from_utf8(&key[DEPOSED.len()..]).ok().and_then(|n| n.rsplit_once(' '));
+                let found = self.record(&bytes).zip(name).filter(|(r, (addr, _))| r.addr.to_string() == *addr);
+                let (record, (_, own)) = found.ok_or_else(|| codec::corrupt("A deposed object"))?;
+                out.deposed.insert((record.addr.clone(), own.into()), Arc::new(record));
             } else {
                 let json: Option<Json> = serde_json::from_slice(&bytes).ok();
                 let name = std::str::from_utf8(&key[OUTPUTS.len()..]).ok();
@@ -194,6 +201,9 @@ impl LocalStore {
     fn back_up(&self) -> Result<(), Diagnostic> {
         let guard = self.writer();
         let Some(w) = guard.as_ref() else { return Ok(()) };
+        if let Some(d) = &w.failed {
+            return Err(d.clone());
+        }
         let path = backup_path(&self.dir);
         let head = head(&w.meta).to_string();
         let first = File::open(&path).ok().and_then(|f| BufReader::new(f).lines().next()?.ok());
@@ -238,6 +248,10 @@ impl LocalStore {
         let addr = match kind {
             "record" => Some(self.record(&bytes)?.addr),
             "begun" => Some(self.doubt(&bytes)?.addr),
+            "deposed" => {
+                let addr = self.record(&bytes)?.addr.to_string();
+                return name.rsplit_once(' ').is_some_and(|(a, _)| a == addr).then(|| (key(DEPOSED, name), bytes));
+            }
             _ => codec::decode_output(json.get("value")?).map(|_| None)?,
         };
         let (_, prefix) = KINDS.iter().find(|(k, _)| *k == kind)?;
@@ -246,7 +260,7 @@ impl LocalStore {
 }
 
 /// The kinds of lines of an export, and where they belong.
-const KINDS: [(&str, &[u8]); 3] = [("record", RECORDS), ("output", OUTPUTS), ("begun", JOURNAL)];
+const KINDS: [(&str, &[u8]); 4] = [("record", RECORDS), ("deposed", DEPOSED), ("output", OUTPUTS), ("begun", JOURNAL)];
 
 /// What an export's first line says.
 struct Head {
@@ -319,7 +333,7 @@ impl Writer {
             batches: 0,
         });
         drop(shut);
-        let mut writer = Writer { db, file, gate, meta, generation: None };
+        let mut writer = Writer { db, file, gate, meta, generation: None, failed: None };
         if fresh {
             writer.write(dir, Batch::default(), writer.meta.clone())?;
             for folder in [&dir.join("db"), dir] {
@@ -329,8 +343,17 @@ impl Writer {
         Ok(writer)
     }
 
-    /// Writes a batch with the store's own entry; on the disk when it returns.
-    fn write(&mut self, dir: &Path, mut batch: Batch, mut meta: Meta) -> Result<(), Diagnostic> {
+    /// Writes a batch with the store's own entry; on the disk when it returns. After a failure it only gives the same error again.
+    fn write(&mut self, dir: &Path, batch: Batch, meta: Meta) -> Result<(), Diagnostic> {
+        let written = match self.failed.take() {
+            Some(d) => Err(d),
+            None => self.try_write(dir, batch, meta),
+        };
+        self.failed = written.as_ref().err().cloned();
+        written
+    }
+
+    fn try_write(&mut self, dir: &Path, mut batch: Batch, mut meta: Meta) -> Result<(), Diagnostic> {
         meta.batches += 1;
         batch.insert(META, serde_json::to_vec(&meta).map_err(|_| codec::corrupt("The store's own entry"))?);
         let shut = self.gate.for_write()?;
@@ -489,6 +512,33 @@ impl StateStore for LocalStore {
         self.commit(changes)
     }
 
+    fn unbegin(&self, addrs: &[InstanceAddr]) -> Result<(), Diagnostic> {
+        self.commit(addrs.iter().map(|a| (key(JOURNAL, &a.to_string()), None)).collect())
+    }
+
+    fn depose(&self, changes: &[(InstanceAddr, Arc<str>, Deposing)]) -> Result<(), Diagnostic> {
+        let mut guard = self.writer();
+        let w = guard.as_mut().ok_or_else(closed)?;
+        let held = |k: &[u8]| w.db.get(k).map(|b| b.map(|b| b.to_vec())).map_err(|e| sled_error(&self.dir, &e));
+        let mut out = Changes::new();
+        for (addr, own, what) in changes {
+            let (record, aside) = (key(RECORDS, &addr.to_string()), key(DEPOSED, &format!("{addr} {own}")));
+            let (from, to) = match what {
+                Deposing::Aside => (record, Some(aside)),
+                Deposing::Back => (aside, Some(record)),
+                Deposing::Gone => (aside, None),
+            };
+            if let (Some(bytes), Some(to)) = (held(&from)?, to) {
+                out.insert(to, Some(bytes));
+            }
+            out.insert(from, None);
+            if *what == Deposing::Back {
+                out.insert(key(JOURNAL, &addr.to_string()), None);
+            }
+        }
+        w.commit(&self.dir, out)
+    }
+
     fn put_outputs(&self, outputs: &BTreeMap<Arc<str>, OutputRecord>) -> Result<(), Diagnostic> {
         let present = self.reading(|db, _| self.scan(db, OUTPUTS))?.unwrap_or_default();
         let mut changes: Changes = present.into_iter().map(|(k, _)| ([OUTPUTS, &k].concat(), None)).collect();
@@ -521,9 +571,12 @@ impl StateStore for LocalStore {
             }
         }
         let (mut gone, mut made) = (Changes::new(), Changes::new());
-        for (prefix, inner) in [(RECORDS, None), (JOURNAL, Some("record"))] {
+        for (prefix, inner) in [(RECORDS, None), (DEPOSED, None), (JOURNAL, Some("record"))] {
             for (name, bytes) in self.scan(&w.db, prefix)? {
-                let Some((new_name, bytes)) = renamed(&bytes, inner, &names)? else { continue };
+                let Some((mut new_name, bytes)) = renamed(&bytes, inner, &names)? else { continue };
+                if let (DEPOSED, Some(at)) = (prefix, name.iter().rposition(|b| *b == b' ')) {
+                    new_name.push_str(&String::from_utf8_lossy(&name[at..]));
+                }
                 gone.insert([prefix, &name].concat(), None);
                 made.insert(key(prefix, &new_name), Some(bytes));
             }
@@ -561,8 +614,13 @@ impl StateStore for LocalStore {
     }
 
     fn close(&self) -> Result<(), Diagnostic> {
-        self.back_up()?;
+        // What could not be written stays as it is on the disk; the last backup is of what was there before.
+        let backed_up = self.back_up();
         let Some(w) = self.writer().take() else { return Ok(()) };
+        if w.failed.is_some() {
+            return backed_up;
+        }
+        backed_up?;
         let shut = w.gate.for_write()?;
         w.db.flush().map_err(|e| sled_error(&self.dir, &e))?;
         // sled writes a little more when the last handle goes.

@@ -517,3 +517,37 @@ fn the_golden_database_of_format_1_is_read() {
         assert_eq!(store.history().unwrap().iter().map(|g| g.operation.as_str()).collect::<Vec<_>>(), ["apply", "destroy"]);
     }
 }
+
+#[test]
+fn a_deposed_object_is_kept_moved_exported_and_put_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), Access::Write);
+    store.begin_generation("apply").unwrap();
+    store.finish(&[done("a", 1)]).unwrap();
+    let key: Arc<str> = "0a1b".into();
+    let depose = |name: &str, what| store.depose(&[(addr(name), Arc::clone(&key), what)]).unwrap();
+    let aside = |s: &Snapshot, name: &str| s.deposed.get(&(addr(name), Arc::clone(&key))).map(|r| r.private["n"].clone());
+    depose("a", Deposing::Aside);
+    store.begin(&[Intent { verb: Verb::Create, ..intent("a", 2) }]).unwrap();
+    let s = store.snapshot().unwrap();
+    assert_eq!((number(&s, "a"), aside(&s, "a"), s.in_doubt.len()), (None, Some(json!(1)), 1));
+    store.finish(&[done("a", 2)]).unwrap();
+    store.mv(&[(addr("a"), addr("b"))]).unwrap();
+    let s = store.snapshot().unwrap();
+    assert_eq!((number(&s, "b"), aside(&s, "b"), aside(&s, "a")), (Some(2), Some(json!(1)), None));
+    // Through an export and back, and in the history.
+    let mut text = Vec::new();
+    store.export(&mut text).unwrap();
+    store.begin_generation("edit").unwrap();
+    depose("b", Deposing::Gone);
+    assert!(store.snapshot().unwrap().deposed.is_empty());
+    assert_eq!(aside(&store.snapshot_at(1).unwrap(), "b"), Some(json!(1)));
+    store.import(&mut &text[..]).unwrap();
+    assert_eq!(aside(&store.snapshot().unwrap(), "b"), Some(json!(1)));
+    // The new one could not be made: the old one has its place again, and nothing is in doubt.
+    store.remove(&[addr("b")]).unwrap();
+    store.begin(&[Intent { verb: Verb::Create, ..intent("b", 3) }]).unwrap();
+    depose("b", Deposing::Back);
+    let s = store.snapshot().unwrap();
+    assert_eq!((number(&s, "b"), s.deposed.len(), s.in_doubt.len()), (Some(1), 0, 0));
+}

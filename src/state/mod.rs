@@ -77,6 +77,8 @@ pub struct Snapshot {
     pub serial: u64,
     /// The records.
     pub records: BTreeMap<InstanceAddr, Arc<Record>>,
+    /// Objects that a newer one took the place of and that still exist, by address and key.
+    pub deposed: BTreeMap<(InstanceAddr, Arc<str>), Arc<Record>>,
     /// The root outputs.
     pub outputs: BTreeMap<Arc<str>, OutputRecord>,
     /// Operations in doubt.
@@ -113,6 +115,17 @@ pub struct Outcome {
     pub addr: InstanceAddr,
     /// The record now; `None` = the object does not exist, its record goes.
     pub record: Option<Record>,
+}
+
+/// What becomes of an object that a newer one takes the place of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deposing {
+    /// It is set aside, before the new one is made: the record of the address becomes a deposed one.
+    Aside,
+    /// The new one was not made: it has its place again, and the journal entry of the address ends.
+    Back,
+    /// It was destroyed, or is to be forgotten.
+    Gone,
 }
 
 /// One apply (or other change of the state) in the history.
@@ -159,10 +172,16 @@ pub trait StateStore: Send + Sync {
     /// Writes what became of operations: the journal entries go, records are replaced or removed, atomically, in one flush.
     fn finish(&self, outcomes: &[Outcome]) -> Result<(), Diagnostic>;
 
+    /// Takes begin records back: nothing was done. What the records say stays.
+    fn unbegin(&self, addrs: &[InstanceAddr]) -> Result<(), Diagnostic>;
+
+    /// Sets objects aside, puts them back or drops them, atomically, in one flush. The key tells the deposed objects of one address apart.
+    fn depose(&self, changes: &[(InstanceAddr, Arc<str>, Deposing)]) -> Result<(), Diagnostic>;
+
     /// Replaces all root outputs.
     fn put_outputs(&self, outputs: &BTreeMap<Arc<str>, OutputRecord>) -> Result<(), Diagnostic>;
 
-    /// Forgets records (and journal entries) without touching the real objects. Absent ones are no error.
+    /// Forgets records (and journal entries, but not deposed objects) without touching the real objects. Absent ones are no error.
     fn remove(&self, addrs: &[InstanceAddr]) -> Result<(), Diagnostic>;
 
     /// Renames records, atomically and as if at one time (a swap is possible). A source that is absent or a target that stays occupied

@@ -82,5 +82,8 @@ fn change(c: &Change) -> Json {
             _ => {}
         }
     }
+    if let Some(key) = &c.deposed {
+        out["deposed"] = (**key).into();
+    }
     out
 }

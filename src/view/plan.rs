@@ -112,7 +112,7 @@ fn headline(c: &Change) -> String {
         Action::Delete => "will be destroyed",
         Action::Forget => "will be forgotten; the object itself stays as it is",
     };
-    format!("# {} {what}", c.addr)
+    format!("# {} {what}", c.label())
 }
 
 fn reason(r: &Reason) -> String {
@@ -125,6 +125,8 @@ fn reason(r: &Reason) -> String {
         Reason::NoLongerRepeated => "its key is not in count or for_each".into(),
         Reason::Destroying => "destroy".into(),
         Reason::Missing => "it was not found on the real system".into(),
+        Reason::Deposed => "a new one took its place, and the apply that made it ended before this one was destroyed".into(),
+        Reason::SameAsNow => "the object that took its place is the same one".into(),
         Reason::Imported(id) => format!("imported from {id:?}"),
         Reason::Moved(from) => format!("moved from {from}"),
     }

@@ -35,6 +35,8 @@ codes! {
     NOT_A_PLAN = "SF3014", "Not a saved plan";
     /// A target that selects nothing.
     NO_TARGET = "SF3015", "Target selects nothing";
+    /// `create_before_destroy` where old and new have one name.
+    COLLIDES = "SF3018", "Create before destroy is not possible";
     /// A `moved` or `removed` block that contradicts what is declared.
     STATEMENT = "SF3020", "Invalid moved or removed block";
     /// An ephemeral value where it would be kept.

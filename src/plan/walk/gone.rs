@@ -9,8 +9,9 @@ use crate::addr::{InstanceAddr, Mode, ModulePath, Target};
 use crate::diag::Diagnostic;
 use crate::diag::codes::plan as codes;
 use crate::plan::objects::hydrate;
-use crate::plan::{Action, Change, Reason, RunMode};
+use crate::plan::{Action, Change, Reason, RunMode, deposed_label};
 use crate::resource::registry;
+use crate::value::Value;
 
 impl<'a> Walker<'a> {
     pub(super) async fn orphans(&mut self) {
@@ -61,10 +62,11 @@ impl<'a> Walker<'a> {
             protected: record.protected,
             timeouts: BTreeMap::new(),
             create_before_destroy: record.create_before_destroy,
+            deposed: None,
             record_changes: false,
         };
         if action == Action::Delete && record.protected {
-            self.diags.push(protected(addr));
+            self.diags.push(if block_stays { protected(addr) } else { protected_alone(addr) });
         }
         self.plan.changes.push(change);
     }
@@ -79,6 +81,54 @@ impl<'a> Walker<'a> {
             Target::Instance(_) => false,
         };
         modules(&self.inputs.config.root).iter().any(|(within, m)| m.removed.iter().any(|r| !r.destroy && here(within, &r.from)))
+    }
+
+    /// Objects that a newer one took the place of, in an apply that did not come to destroying them. They are not read: a delete of what is
+    /// gone already does nothing.
+    pub(super) fn deposed(&mut self) {
+        let snapshot = self.inputs.snapshot;
+        if snapshot.deposed.is_empty() || self.inputs.options.mode == RunMode::RefreshOnly {
+            return;
+        }
+        let natural = |c: &Change, v: &Option<Value>| {
+            let resource = registry::find_in(self.inputs.types, Mode::Managed, &c.addr.resource.type_name)?;
+            Some((c.addr.resource.type_name.clone(), resource.natural_key(v.as_ref()?)?))
+        };
+        let present: HashSet<(Arc<str>, String)> =
+            self.plan.changes.iter().flat_map(|c| [natural(c, &c.prior), natural(c, &c.planned)]).flatten().collect();
+        for ((recorded, key), record) in &snapshot.deposed {
+            let Some(resource) = registry::find_in(self.inputs.types, Mode::Managed, &recorded.resource.type_name) else { continue };
+            let moved = self.known.values().find(|k| k.moved_from.as_ref() == Some(recorded)).map(|k| k.record.addr.clone());
+            let addr = moved.unwrap_or_else(|| recorded.clone());
+            let node = self.node_of(&addr.resource);
+            let block_in = self.selected.as_ref().is_none_or(|s| node.is_none_or(|id| s.contains(&id)));
+            if !block_in || !self.selects(&addr, node.is_some()) {
+                self.plan.skipped.push(deposed_label(&addr, key));
+                continue;
+            }
+            let prior = self.hydrate(&record.attributes, resource);
+            // One real object under two records: the newer record keeps it.
+            let same = resource.natural_key(&prior).is_some_and(|k| present.contains(&(addr.resource.type_name.clone(), k)));
+            let forget = same || self.removed_without_destroy(&addr);
+            let (effects, data_loss) = if forget { (vec![], vec![]) } else { resource.plan_delete(&prior) };
+            self.plan.changes.push(Change {
+                addr,
+                action: if forget { Action::Forget } else { Action::Delete },
+                reasons: vec![if same { Reason::SameAsNow } else { Reason::Deposed }],
+                prior: Some(prior),
+                private: record.private.clone(),
+                planned: None,
+                effects,
+                data_loss,
+                dependencies: record.dependencies.clone(),
+                deferred: false,
+                protected: false,
+                timeouts: BTreeMap::new(),
+                create_before_destroy: record.create_before_destroy,
+                deposed: Some(Arc::clone(key)),
+                record_changes: false,
+            });
+        }
     }
 
     pub(super) fn turn_to_destroy(&mut self) {
@@ -109,6 +159,14 @@ impl<'a> Walker<'a> {
             out.planned = None;
         }
     }
+}
+
+/// Of an object whose block is gone: there is nothing to set.
+fn protected_alone(addr: &InstanceAddr) -> Diagnostic {
+    let detail = format!("{addr} had prevent_destroy set when its block was last applied, and this plan would destroy it.");
+    Diagnostic::error(codes::PROTECTED, detail).on(addr).hint(format!(
+        "Put its block back, with prevent_destroy = false where it may go. To keep the object without streamform: streamform state rm '{addr}'."
+    ))
 }
 
 pub(super) fn protected(addr: &InstanceAddr) -> Diagnostic {

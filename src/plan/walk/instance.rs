@@ -67,7 +67,7 @@ impl<'a> Walker<'a> {
             ignore: &ignore,
             ignore_all: p.block.lifecycle.ignore_all,
             force,
-            create_first: p.block.lifecycle.create_before_destroy,
+            create_first: p.create_first,
             digest: self.inputs.digest,
         };
         let verdict = decide(input);
@@ -93,8 +93,12 @@ impl<'a> Walker<'a> {
             protected,
             timeouts: self.timeouts(p),
             create_before_destroy: p.block.lifecycle.create_before_destroy,
+            deposed: None,
             record_changes: adopted || imported,
         };
+        if let Some(d) = collision(&change, p) {
+            self.diags.push(d);
+        }
         if let Some(d) = protection_error(&change, p.block) {
             self.diags.push(d);
         }
@@ -154,6 +158,7 @@ impl<'a> Walker<'a> {
             protected: self.known.get(&p.addr).is_some_and(|k| k.record.protected),
             timeouts: BTreeMap::new(),
             create_before_destroy: false,
+            deposed: None,
             record_changes: false,
         });
         value
@@ -229,6 +234,16 @@ fn block_of(e: &Expr, module: &ModulePath) -> Option<ResourceAddr> {
     let ExprKind::Traversal { root, steps } = &*e.kind else { return None };
     let Some(Step::Attr(name)) = steps.first() else { return None };
     Some(ResourceAddr { module: module.clone(), mode: Mode::Managed, type_name: root.name.clone(), name: name.name.clone() })
+}
+
+/// Two objects of one name cannot exist at one time.
+fn collision(c: &Change, p: &Pending<'_>) -> Option<Diagnostic> {
+    let (Action::ReplaceCreateFirst, Some(old), Some(new)) = (c.action, &c.prior, &c.planned) else { return None };
+    let key = p.resource.natural_key(new).filter(|k| p.resource.natural_key(old).as_ref() == Some(k))?;
+    let d = Diagnostic::error(codes::COLLIDES, format!("The new {} cannot be made before the old one goes: both are {key}.", c.addr));
+    Some(
+        d.on(&c.addr).at(p.block.span).hint("Give the new one another name, or leave out create_before_destroy here and in what needs it."),
+    )
 }
 
 fn protection_error(c: &Change, block: &ResourceBlock) -> Option<Diagnostic> {

@@ -96,8 +96,10 @@ pub async fn walk<'a>(inputs: &'a Inputs<'a>) -> Outcome<'a> {
         imports: HashMap::new(),
         import_targets: Vec::new(),
         changed: HashSet::new(),
+        create_first: HashSet::new(),
     };
     w.selected = w.select();
+    w.create_first = w.creates_first();
     w.run().await;
     Outcome { plan: w.plan, world: w.world, diagnostics: w.diags.distinct(), observed: w.observed }
 }
@@ -121,6 +123,8 @@ struct Walker<'a> {
     import_targets: Vec<(InstanceAddr, crate::diag::Span)>,
     /// Blocks with an instance that changes.
     changed: HashSet<ResourceAddr>,
+    /// Blocks whose new object is made before the old one goes.
+    create_first: HashSet<NodeId>,
 }
 
 /// One instance of a resource block on its way through a wave.
@@ -133,6 +137,8 @@ struct Pending<'a> {
     /// Neither `-target` nor `-exclude` leave it out.
     selected: bool,
     each: Option<Value>,
+    /// A replacement makes the new object before the old one goes.
+    create_first: bool,
 }
 
 impl<'a> Walker<'a> {
@@ -174,6 +180,7 @@ impl<'a> Walker<'a> {
         if self.inputs.options.mode == RunMode::Destroy {
             self.turn_to_destroy();
         }
+        self.deposed();
         if self.inputs.options.mode != RunMode::RefreshOnly && !self.diags.has_errors() {
             self.probe().await;
         }
@@ -266,7 +273,17 @@ impl<'a> Walker<'a> {
                 resource.validate(&config, &mut own);
             }
             diags.extend(own.into_iter().map(|d| softened(locate(d, block, &instance), block)));
-            pending.push(Pending { addr: instance, block, resource, config, dependencies: dependencies.clone(), selected, each });
+            let create_first = self.create_first.contains(&id);
+            pending.push(Pending {
+                addr: instance,
+                block,
+                resource,
+                config,
+                dependencies: dependencies.clone(),
+                selected,
+                each,
+                create_first,
+            });
         }
         self.diags.append(diags);
         expansion.or(Some(Expansion::One))

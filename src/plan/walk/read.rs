@@ -94,7 +94,11 @@ impl<'a> Walker<'a> {
     }
 
     pub(super) fn recorded(&self, addr: &InstanceAddr) -> Option<Value> {
-        self.known.get(addr).map(|k| with_origin(&k.record.attributes, addr))
+        // What is in doubt may not be there: until it is found, what refers to it lives with the object before it.
+        let now = self.known.get(addr).filter(|k| !k.in_doubt).map(|k| &k.record);
+        let deposed = || self.inputs.snapshot.deposed.iter().find(|((a, _), _)| a == addr).map(|(_, r)| r);
+        let begun = || self.known.get(addr).map(|k| &k.record);
+        now.or_else(deposed).or_else(begun).map(|r| with_origin(&r.attributes, addr))
     }
 
     pub(super) async fn data_sources(&mut self, pending: Vec<Pending<'a>>) -> Vec<(InstanceAddr, Value)> {
@@ -155,6 +159,7 @@ impl<'a> Walker<'a> {
             protected: false,
             timeouts: BTreeMap::new(),
             create_before_destroy: false,
+            deposed: None,
             record_changes: false,
         });
         planned

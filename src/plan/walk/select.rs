@@ -54,6 +54,38 @@ impl<'a> Walker<'a> {
     }
 }
 
+impl<'a> Walker<'a> {
+    /// The blocks whose replacements make the new object first: those that say so, those that hold a deposed object, and what they need. An
+    /// old object can only go after those that use it, which wait for their own new ones, so what they need must be there before it goes.
+    pub(super) fn creates_first(&self) -> HashSet<NodeId> {
+        let graph = self.inputs.graph;
+        let deposed: HashSet<ResourceAddr> = self.inputs.snapshot.deposed.keys().map(|(a, _)| unkeyed(&a.resource)).collect();
+        let says = |id: &NodeId| {
+            let node = graph.node(*id);
+            let NodeKind::Resource(mode, t, n) = &node.kind else { return false };
+            let block = self.world.module(&node.module).and_then(|m| m.module.resources.get(&(*mode, t.clone(), n.clone())));
+            let addr = || ResourceAddr { module: node.module.clone(), mode: *mode, type_name: t.clone(), name: n.clone() };
+            block.is_some_and(|b| b.lifecycle.create_before_destroy) || !deposed.is_empty() && deposed.contains(&addr())
+        };
+        let mut out: HashSet<NodeId> = graph.ids().filter(says).collect();
+        if !out.is_empty() {
+            let needs: Vec<Vec<NodeId>> = graph.ids().map(|id| graph.needs(id).to_vec()).collect();
+            close(&mut out, &needs);
+        }
+        out
+    }
+
+    /// The node of a block, where the configuration has it.
+    pub(super) fn node_of(&self, block: &ResourceAddr) -> Option<NodeId> {
+        let kind = NodeKind::Resource(block.mode, block.type_name.clone(), block.name.clone());
+        self.inputs.graph.id(&Node { module: block.module.without_keys(), kind })
+    }
+}
+
+fn unkeyed(block: &ResourceAddr) -> ResourceAddr {
+    ResourceAddr { module: block.module.without_keys(), ..block.clone() }
+}
+
 /// Whether a path names single instances of a module.
 fn keyed(path: &ModulePath) -> bool {
     path.0.iter().any(|s| s.key.is_some())

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use tokio::time::Instant;
 
-use super::super::{Private, Session, StepRequest, StepResult, Verb};
+use super::super::{Desk, Private, Session, StepRequest, StepResult, Verb};
 use super::edge::{self, Live};
 use super::{model, probe};
 use crate::diag::Diagnostic;
@@ -30,15 +30,13 @@ const READ_BACK: Duration = Duration::from_secs(10);
 /// Lines of a stack trace that an error shows.
 const TRACE_LINES: usize = 3;
 
-/// Carries out many steps.
-pub(super) async fn apply(cx: &Session, verb: Verb, steps: Vec<StepRequest>) -> Vec<StepResult> {
+/// Carries out many steps, each reported as soon as it has ended.
+pub(super) async fn apply(cx: &Session, verb: Verb, steps: Vec<StepRequest>, desk: &dyn Desk) {
     let null = Value::null_dynamic();
     let objects: Vec<&Value> = steps.iter().map(|s| s.planned.as_ref().or(s.prior.as_ref()).unwrap_or(&null)).collect();
     let groups = edge::by_connection(objects);
-    let runs = groups.iter().map(|(connection, members)| apply_group(cx, verb, connection.as_ref(), members, &steps));
-    let mut out: Vec<(usize, StepResult)> = futures::future::join_all(runs).await.into_iter().flatten().collect();
-    out.sort_by_key(|(i, _)| *i);
-    out.into_iter().map(|(_, r)| r).collect()
+    let runs = groups.iter().map(|(connection, members)| apply_group(cx, verb, connection.as_ref(), members, &steps, desk));
+    futures::future::join_all(runs).await;
 }
 
 /// A result after which everything is as before.
@@ -53,27 +51,22 @@ async fn apply_group(
     connection: Option<&ConnectConnection>,
     members: &[usize],
     steps: &[StepRequest],
-) -> Vec<(usize, StepResult)> {
+    desk: &dyn Desk,
+) {
+    let all =
+        |d: &dyn Fn(&StepRequest) -> Diagnostic| desk.finish(members.iter().map(|i| (*i, unchanged(&steps[*i], d(&steps[*i])))).collect());
     let Some(connection) = connection else {
         let no_address = |s: &StepRequest| edge::no_address(s.planned.as_ref().or(s.prior.as_ref()).unwrap_or(&Value::null_dynamic()));
-        return members.iter().map(|i| (*i, unchanged(&steps[*i], no_address(&steps[*i])))).collect();
+        return all(&no_address);
     };
     let (client, live) = match edge::list(cx, connection, members.first().map(|i| &steps[*i].addr)).await {
         Ok(found) => found,
-        Err(d) => return members.iter().map(|i| (*i, unchanged(&steps[*i], d.clone()))).collect(),
+        Err(d) => return all(&|_| d.clone()),
     };
-    let group = Group { cx, client: &client, live: &live, verb };
-    let writes: Vec<_> = members.iter().map(|i| group.begin(*i, &steps[*i])).collect();
-    let begun: Vec<Begun> = futures::stream::iter(writes).buffer_unordered(AT_ONCE).collect().await;
-    let (mut done, mut waiting) = (vec![], vec![]);
-    for b in begun {
-        match b {
-            Begun::Done(i, result) => done.push((i, *result)),
-            Begun::Wait(w) => waiting.push(w),
-        }
-    }
-    done.extend(group.settle(waiting).await);
-    done
+    let group = Group { cx, client: &client, live: &live, verb, desk };
+    let writes: Vec<_> = members.iter().map(|i| group.write_one(*i, &steps[*i])).collect();
+    let begun: Vec<Option<Waiting>> = futures::stream::iter(writes).buffer_unordered(AT_ONCE).collect().await;
+    group.settle(begun.into_iter().flatten().collect()).await;
 }
 
 struct Group<'a> {
@@ -81,6 +74,7 @@ struct Group<'a> {
     client: &'a ConnectClient,
     live: &'a Live,
     verb: Verb,
+    desk: &'a dyn Desk,
 }
 
 /// What the writing came to.
@@ -120,6 +114,18 @@ enum Look {
 }
 
 impl<'a> Group<'a> {
+    /// Writes one connector, if it may still be begun; gives back what is to be waited for. Its slot is free while it is waited for.
+    async fn write_one(&self, index: usize, step: &'a StepRequest) -> Option<Waiting<'a>> {
+        let _slot = self.desk.begin(index).await?;
+        match self.begin(index, step).await {
+            Begun::Done(i, result) => {
+                self.desk.finish(vec![(i, *result)]);
+                None
+            }
+            Begun::Wait(w) => Some(w),
+        }
+    }
+
     async fn begin(&self, index: usize, step: &'a StepRequest) -> Begun<'a> {
         let done = |result: StepResult| Begun::Done(index, Box::new(result));
         if let Some(d) = edge::other_cluster(&step.private, &self.live.cluster_id) {
@@ -255,14 +261,13 @@ impl<'a> Group<'a> {
         d
     }
 
-    async fn settle(&self, mut waiting: Vec<Waiting<'a>>) -> Vec<(usize, StepResult)> {
-        let mut done = vec![];
+    async fn settle(&self, mut waiting: Vec<Waiting<'a>>) {
         while let Some(first) = waiting.first() {
             tokio::time::sleep(POLL).await;
             let note = |text: &str| self.cx.progress.note(&first.step.addr, text);
             let until = waiting.iter().map(|w| w.until).max().unwrap_or(first.until);
             let list = self.client.connectors(&Patience { until, note: &note }).await;
-            let mut rest = vec![];
+            let (mut done, mut rest) = (vec![], vec![]);
             for mut w in waiting {
                 let now = list.as_ref().map(|list| list.get(&w.name));
                 match now {
@@ -277,9 +282,11 @@ impl<'a> Group<'a> {
                     Err(_) => rest.push(w),
                 }
             }
+            if !done.is_empty() {
+                self.desk.finish(done);
+            }
             waiting = rest;
         }
-        done
     }
 
     async fn step_on(&self, w: &mut Waiting<'a>, now: Option<&Connector>) -> Option<StepResult> {
@@ -547,7 +554,9 @@ mod tests {
         ]);
         let addr = "kafka_connector.c".parse().unwrap();
         let step = StepRequest { addr, prior: None, planned: Some(planned), private: Private::Null, timeout: Duration::from_secs(30) };
-        apply(&session(), Verb::Create, vec![step]).await.remove(0)
+        let desk = super::super::super::Gathered::default();
+        apply(&session(), Verb::Create, vec![step], &desk).await;
+        desk.results().remove(0)
     }
 
     #[tokio::test]

@@ -1,0 +1,107 @@
+//! Where the steps of one call report: who begins, who has ended, what is given back.
+//!
+//! A call of a resource type works for a while on many objects. It asks here before it begins each, so that `-parallelism` holds for objects
+//! and an interrupt does not wait for those that are not begun; and it tells here what became of each, so that the executor records and
+//! shows it at once. What must not be here: the store, and deciding what runs.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::{Event, Events};
+use crate::addr::InstanceAddr;
+use crate::resource::{Slot, StepResult, Verb};
+
+/// How often a step that waits for its turn looks whether the run is being stopped.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// What is told about one step.
+pub(super) struct Told {
+    /// The node of the execution graph.
+    pub node: usize,
+    /// The verb; `None` for a data source.
+    pub verb: Option<Verb>,
+    /// How it ended; `None`: it was not begun.
+    pub result: Option<StepResult>,
+    /// Since it began.
+    pub took: Duration,
+}
+
+/// What all desks of a run share.
+#[derive(Clone)]
+pub(super) struct Office {
+    /// Where desks tell.
+    pub to: UnboundedSender<Vec<Told>>,
+    /// Who watches.
+    pub events: Arc<dyn Events>,
+    /// How many objects may be worked on at one time.
+    pub slots: Arc<Semaphore>,
+    /// Nothing new is to begin.
+    pub stopping: Arc<AtomicBool>,
+}
+
+/// The desk of one call.
+pub(super) struct Desk {
+    office: Office,
+    nodes: Vec<(usize, InstanceAddr)>,
+    verb: Option<Verb>,
+    began: Mutex<Vec<Instant>>,
+}
+
+impl Desk {
+    /// The desk for these nodes, in the order of the call's steps.
+    pub fn new(office: Office, nodes: Vec<(usize, InstanceAddr)>, verb: Option<Verb>) -> Desk {
+        let began = Mutex::new(vec![Instant::now(); nodes.len()]);
+        Desk { office, nodes, verb, began }
+    }
+
+    fn started(&self, step: usize) {
+        let Some((_, addr)) = self.nodes.get(step) else { return };
+        if let Some(at) = self.began.lock().unwrap_or_else(PoisonError::into_inner).get_mut(step) {
+            *at = Instant::now();
+        }
+        self.office.events.emit(&Event::Started { addr: addr.clone(), verb: self.verb });
+    }
+
+    fn told(&self, step: usize, result: Option<StepResult>) -> Option<Told> {
+        let (node, _) = self.nodes.get(step)?;
+        let began = self.began.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(Told { node: *node, verb: self.verb, result, took: began.get(step).map_or(Duration::ZERO, Instant::elapsed) })
+    }
+
+    fn tell(&self, told: Vec<Told>) {
+        // After an abort nobody listens: what was begun is then in doubt.
+        let _ = self.office.to.send(told);
+    }
+}
+
+#[async_trait]
+impl crate::resource::Desk for Desk {
+    async fn begin(&self, step: usize) -> Option<Slot> {
+        let stopping = || self.office.stopping.load(Ordering::SeqCst);
+        while !stopping() {
+            match tokio::time::timeout(LOOK, Arc::clone(&self.office.slots).acquire_owned()).await {
+                Ok(Ok(permit)) if !stopping() => {
+                    self.started(step);
+                    return Some(Slot(Some(permit)));
+                }
+                Ok(_) => break,
+                Err(_) => {}
+            }
+        }
+        self.tell(self.told(step, None).into_iter().collect());
+        None
+    }
+
+    fn begin_together(&self, steps: std::ops::Range<usize>) {
+        steps.for_each(|i| self.started(i));
+    }
+
+    fn finish(&self, results: Vec<(usize, StepResult)>) {
+        self.tell(results.into_iter().filter_map(|(i, r)| self.told(i, Some(r))).collect());
+    }
+}
