@@ -633,6 +633,8 @@ fn killed_between_create_and_destroy_the_old_object_is_destroyed_by_the_next_run
     assert_eq!((lines[0], lines.len()), ("null_resource.a", 3), "{list}");
     assert!(lines[1].starts_with("null_resource.a (deposed object "), "{list}");
     let gone = old.difference(&ids(&lab)).next().unwrap().clone();
+    let json: serde_json::Value = serde_json::from_str(&lab.ok("show -json").stdout).unwrap();
+    assert_eq!(json["deposed"][0]["values"]["id"], gone.as_str());
     lab.ok("state show null_resource.a").shows(&["(deposed object ", &gone, "the next apply destroys it"]);
     lab.write("main.hcl", &replaced("2", "", ""));
     lab.ok("plan").shows(&["null_resource.a (deposed object ", "will be destroyed", &gone, "0 to add, 1 to change, 1 to destroy"]);

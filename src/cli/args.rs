@@ -73,7 +73,7 @@ pub struct PlanArgs {
     /// JSON on stdout.
     #[arg(long)]
     pub json: bool,
-    /// How many calls run at one time.
+    /// How many calls run at one time, and how many objects that are made one by one.
     #[arg(long, default_value_t = 10, value_name = "N")]
     pub parallelism: usize,
     /// How long to wait for the state's lock.
@@ -232,7 +232,7 @@ pub struct TestCommand {
     /// Write the results to a file as JUnit XML.
     #[arg(long, value_name = "FILE")]
     pub junit_xml: Option<PathBuf>,
-    /// How many calls run at one time.
+    /// How many calls run at one time, and how many objects that are made one by one.
     #[arg(long, default_value_t = 10, value_name = "N")]
     pub parallelism: usize,
 }

@@ -285,8 +285,10 @@ pub fn show_all(root: &Path, plan: Option<&Path>, terminal: &Terminal) -> Result
             .values()
             .map(|r| serde_json::json!({"address": r.addr.to_string(), "values": view::json::object(&r.attributes)}))
             .collect();
+        let deposed = |((addr, key), r): (&(InstanceAddr, Arc<str>), &Arc<Record>)| serde_json::json!({"address": addr.to_string(), "deposed": &**key, "values": view::json::object(&r.attributes)});
+        let deposed: Vec<_> = snapshot.deposed.iter().map(deposed).collect();
         terminal.line(
-            &serde_json::json!({"format_version": "1.0", "lineage": snapshot.lineage, "serial": snapshot.serial, "resources": records,
+            &serde_json::json!({"format_version": "1.0", "lineage": snapshot.lineage, "serial": snapshot.serial, "resources": records, "deposed": deposed,
             "outputs": super::apply::show_outputs_json(&snapshot.outputs)})
             .to_string(),
         );
