@@ -717,6 +717,28 @@ fn objects_are_told_one_by_one_and_an_interrupt_does_not_wait_for_those_not_begu
 }
 
 #[test]
+fn a_second_interrupt_waits_for_nothing_and_the_next_apply_goes_on() {
+    let lab = Lab::new(&many(3, 60_000));
+    let mut child = lab.start("apply -auto-approve");
+    let mut lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.any(|l| l.contains("Creating...")));
+    let began = std::time::Instant::now();
+    signal(&child, "INT");
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    signal(&child, "INT");
+    let rest: Vec<String> = lines.collect();
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{rest:?}");
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+    assert!(rest.iter().any(|l| l.contains("create null_resource.r[2] (interrupted)")), "{rest:?}");
+    // What had begun is in doubt, and the next run looks.
+    assert!(lab.ok("state export").stdout.contains("\"begun\""));
+    lab.write("main.hcl", &many(3, 0));
+    lab.apply();
+    assert_eq!(recorded(&lab), 3);
+    lab.ok("plan -detailed-exitcode");
+}
+
+#[test]
 fn imported_and_forgotten_objects_are_counted() {
     let lab = Lab::new("resource \"null_resource\" \"a\" {\n}\n");
     lab.apply();

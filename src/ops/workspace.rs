@@ -229,3 +229,36 @@ fn collect(
     diags.append(found);
     (values, diags)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// The disk, counting what is read.
+    struct Counting(AtomicUsize);
+
+    impl FileSource for Counting {
+        fn read_dir(&self, dir: &Path) -> std::io::Result<Vec<String>> {
+            DiskFiles.read_dir(dir)
+        }
+
+        fn read(&self, path: &Path) -> std::io::Result<Vec<u8>> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            DiskFiles.read(path)
+        }
+    }
+
+    #[test]
+    fn a_broken_configuration_is_read_once_and_told_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        // One mistake for the graph, and one that only the walk sees.
+        let text =
+            "resource \"null_resource\" \"a\" {\n  inputs = var.none\n}\nresource \"null_resource\" \"b\" {\n  delay_ms = \"x\"\n}\n";
+        std::fs::write(dir.path().join("main.hcl"), text).unwrap();
+        let files = Counting(AtomicUsize::new(0));
+        let terminal = Terminal { paint: crate::view::paint::Paint(false), json: false, input: false };
+        let failure = Workspace::load(dir.path(), &files, &vec![], &terminal).err().unwrap();
+        assert_eq!((failure.diagnostics.iter().count(), files.0.load(Ordering::SeqCst)), (2, 1), "{:?}", failure.diagnostics);
+    }
+}
