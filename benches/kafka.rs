@@ -83,7 +83,7 @@ async fn pairs(dir: &Path, n: usize) {
         applies.push(apply(dir, n));
         reads.push(read(&connection, n).await);
         plans.push(streamform(dir, &["plan", "-detailed-exitcode", "-no-color", &format!("-var=n={n}")]));
-        parses.push(streamform(dir, &["validate"]));
+        parses.push(streamform(dir, &["validate", &format!("-var=n={n}")]));
         apply(dir, 0);
     }
     print(&format!("apply of {n} topics and {n} ACLs"), &applies);
