@@ -75,10 +75,13 @@ fn apply(dir: &Path, n: usize) -> Run {
 }
 
 async fn pairs(dir: &Path, n: usize) {
-    let (mut applies, mut creates, mut plans, mut reads, mut parses) = (vec![], vec![], vec![], vec![], vec![]);
+    let (mut applies, mut creates, mut acknowledged) = (vec![], vec![], vec![]);
+    let (mut plans, mut reads, mut parses) = (vec![], vec![], vec![]);
     let connection = connection(dir);
     for _ in 0..rounds() {
-        creates.push(create(&connection, n).await);
+        let (shown, answered) = create(&connection, n).await;
+        creates.push(shown);
+        acknowledged.push(answered);
         delete(&connection, n).await;
         applies.push(apply(dir, n));
         reads.push(read(&connection, n).await);
@@ -88,6 +91,7 @@ async fn pairs(dir: &Path, n: usize) {
     }
     print(&format!("apply of {n} topics and {n} ACLs"), &applies);
     bare("  bare client", &creates);
+    bare("  bare client, until all is acknowledged", &acknowledged);
     print("plan, nothing to do", &plans);
     bare("  bare client", &reads);
     print("  validate", &parses);
@@ -137,8 +141,9 @@ fn acls(n: usize) -> Vec<AclBinding> {
     (0..n).map(acl).collect()
 }
 
-/// From nothing to all created, the connection included.
-async fn create(connection: &KafkaConnection, n: usize) -> Duration {
+/// From nothing to all created, the connection included, until the broker shows it: it acknowledges a write before its own clients see it, and
+/// who goes on then meets what is not there yet. So apply waits, and so does this. The second time is that of the acknowledgements alone.
+async fn create(connection: &KafkaConnection, n: usize) -> (Duration, Duration) {
     let began = Instant::now();
     let admin = client(connection);
     let topic = |i: usize| NewTopic {
@@ -151,10 +156,20 @@ async fn create(connection: &KafkaConnection, n: usize) -> Duration {
     let topics: Vec<NewTopic> = (0..n).map(topic).collect();
     let made = admin.create_topics(&topics, false).await.expect("topics");
     let allowed = admin.create_acls(&acls(n)).await.expect("ACLs");
-    let took = began.elapsed();
+    let acknowledged = began.elapsed();
     assert!(made.iter().all(Result::is_ok) && allowed.iter().all(Result::is_ok), "everything was created");
-    took
+    let ours = |name: &str| name.starts_with("bare-");
+    while admin.metadata().await.expect("metadata").topics.keys().filter(|t| ours(t)).count() < n {
+        tokio::time::sleep(PAUSE).await;
+    }
+    while admin.describe_acls().await.expect("ACLs").iter().filter(|a| ours(&a.name)).count() < n {
+        tokio::time::sleep(PAUSE).await;
+    }
+    (began.elapsed(), acknowledged)
 }
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(50);
 
 async fn delete(connection: &KafkaConnection, n: usize) {
     let admin = client(connection);
