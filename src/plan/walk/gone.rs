@@ -17,12 +17,7 @@ impl<'a> Walker<'a> {
     pub(super) async fn orphans(&mut self) {
         let types: BTreeSet<Arc<str>> =
             self.known.keys().filter(|a| !self.in_config.contains(*a)).map(|a| a.resource.type_name.clone()).collect();
-        // References first: a topic is read through the cluster that it belongs to.
-        let mut types: Vec<_> = types.into_iter().collect();
-        types.sort_by_key(|t| registry::rank(t));
-        for t in types {
-            self.refresh_type(&t).await;
-        }
+        self.refresh_types(types).await;
         let gone: Vec<InstanceAddr> = self.known.keys().filter(|a| !self.in_config.contains(*a)).cloned().collect();
         for addr in gone {
             self.orphan(&addr);

@@ -13,6 +13,7 @@ use crate::lang::eval::{EvalContext, Scope, eval};
 use crate::plan::diff;
 use crate::plan::evaluate::{context, repetition};
 use crate::plan::objects::{hydrate, softened, with_origin};
+use crate::plan::records::Known;
 use crate::plan::world::Expansion;
 use crate::plan::{Action, Change, Drift};
 use crate::resource::{Observed, Private, ReadRequest, ResourceType, registry};
@@ -20,44 +21,68 @@ use crate::state::Record;
 use crate::value::convert::convert;
 use crate::value::{Type, Value};
 
+/// What is to be read of one type, and what the state says of each object.
+struct Due {
+    type_name: Arc<str>,
+    resource: &'static dyn ResourceType,
+    records: Vec<Arc<Record>>,
+    requests: Vec<ReadRequest>,
+}
+
 impl<'a> Walker<'a> {
     /// Reads every recorded object of the types of this wave that was not read yet: one batch per type.
     pub(super) async fn refresh(&mut self, pending: &[Pending<'a>]) {
-        let types: BTreeSet<Arc<str>> = pending.iter().map(|p| p.addr.resource.type_name.clone()).collect();
-        for t in types {
-            self.refresh_type(&t).await;
+        self.refresh_types(pending.iter().map(|p| p.addr.resource.type_name.clone()).collect()).await;
+    }
+
+    /// Reads types in an order in which what objects live in comes before them; those that live in others are asked for side by side.
+    pub(super) async fn refresh_types(&mut self, types: BTreeSet<Arc<str>>) {
+        let find = |t: &Arc<str>| registry::find_in(self.inputs.types, Mode::Managed, t);
+        let mut types: Vec<_> = types.into_iter().filter_map(|t| find(&t).map(|r| (t, r))).collect();
+        types.sort_by_key(|(t, _)| registry::rank(t));
+        let (inner, outer): (Vec<_>, Vec<_>) = types.into_iter().partition(|(_, r)| r.lives_in().is_some());
+        for one in outer {
+            self.refresh_together(vec![one]).await;
+        }
+        self.refresh_together(inner).await;
+    }
+
+    async fn refresh_together(&mut self, types: Vec<(Arc<str>, &'static dyn ResourceType)>) {
+        let due: Vec<Due> = types.into_iter().filter_map(|(t, resource)| self.due(t, resource)).collect();
+        let observer = self.inputs.observer;
+        let reads = due.iter().map(|d| observer.read(Mode::Managed, &d.type_name, d.requests.clone()));
+        let results = futures::future::join_all(reads).await;
+        for (due, results) in due.into_iter().zip(results) {
+            self.observe(due, results);
         }
     }
 
-    pub(super) async fn refresh_type(&mut self, type_name: &Arc<str>) {
-        let Some(resource) = registry::find_in(self.inputs.types, Mode::Managed, type_name) else { return };
+    /// What is recorded of a type and was not read yet.
+    fn due(&mut self, type_name: Arc<str>, resource: &'static dyn ResourceType) -> Option<Due> {
         if !self.refreshed.insert(type_name.clone()) {
-            return;
+            return None;
         }
-        let due: Vec<(InstanceAddr, Arc<Record>)> = self
-            .known
-            .iter()
-            .filter(|(a, k)| {
-                a.resource.type_name == *type_name && !self.observed.contains_key(*a) && (self.inputs.options.refresh || k.in_doubt)
-            })
-            .map(|(a, k)| (a.clone(), Arc::clone(&k.record)))
-            .collect();
-        let requests: Vec<ReadRequest> = due
-            .iter()
-            .map(|(addr, r)| ReadRequest { addr: addr.clone(), prior: self.hydrate(&r.attributes, resource), private: r.private.clone() })
-            .collect();
-        if requests.is_empty() {
-            return;
+        let wanted = |a: &InstanceAddr, k: &Known| {
+            a.resource.type_name == type_name && !self.observed.contains_key(a) && (self.inputs.options.refresh || k.in_doubt)
+        };
+        let mut due = Due { type_name: type_name.clone(), resource, records: Vec::new(), requests: Vec::new() };
+        for (addr, k) in self.known.iter().filter(|(a, k)| wanted(a, k)) {
+            let (prior, private) = (self.hydrate(&k.record.attributes, resource), k.record.private.clone());
+            due.requests.push(ReadRequest { addr: addr.clone(), prior, private });
+            due.records.push(Arc::clone(&k.record));
         }
-        let results = self.inputs.observer.read(Mode::Managed, type_name, requests).await;
+        (!due.requests.is_empty()).then_some(due)
+    }
+
+    fn observe(&mut self, due: Due, results: Vec<Result<Observed, Diagnostic>>) {
         let mut failed = Vec::new();
-        for ((addr, record), result) in due.into_iter().zip(results) {
+        for ((request, record), result) in due.requests.into_iter().zip(due.records).zip(results) {
             match result {
                 Ok(seen) => {
-                    self.note_drift(&addr, &record, &seen, resource);
-                    self.observed.insert(addr, seen);
+                    self.note_drift(&request.addr, &record, &seen, due.resource);
+                    self.observed.insert(request.addr, seen);
                 }
-                Err(d) => failed.push(d.on(&addr)),
+                Err(d) => failed.push(d.on(&request.addr)),
             }
         }
         self.diags.extend(once_each(failed));
