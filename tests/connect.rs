@@ -17,6 +17,7 @@ use streamform::resource::{
 };
 use streamform::schema::Set;
 use streamform::target::connect::{ConnectClient, ConnectConnection, ConnectError, ConnectPool, Patience};
+use streamform::value::ops::unmark_deep;
 use streamform::value::{Type, Value};
 
 #[derive(Default)]
@@ -427,7 +428,8 @@ async fn published_configurations_come_back_equal_from_connect() {
     let reads = pairs().map(|((a, _), m)| ReadRequest { addr: a.parse().unwrap(), prior: m.0.clone(), private: m.1.clone() }).collect();
     for (read, (a, c)) in KafkaConnector.read(&lab.cx, reads).await.into_iter().zip(&configs) {
         let Ok(Observed::Present(v, p)) = read else { panic!() };
-        assert_eq!(v.get("config"), c.get("config"), "{a}");
+        // What has the name of a secret comes back marked as one.
+        assert_eq!(v.get("config").map(|v| unmark_deep(&v)), c.get("config"), "{a}");
         assert!(plan(a, c, Some(&(v, p))).effects.is_empty());
     }
     let steps = pairs().map(|((a, _), m)| lab.step(a, Some(m), None)).collect();

@@ -15,7 +15,7 @@ use streamform::resource::kafka_acl::KafkaAcl;
 use streamform::resource::kafka_cluster_data::KafkaClusterData;
 use streamform::resource::kafka_topic::KafkaTopic;
 use streamform::resource::{Observed, PlanInput, PlanOutput, Private, Progress, ReadRequest, ResourceType, Session, StepRequest, Verb};
-use streamform::target::kafka::{AclBinding, Admin, ConfigOp, ConfigResource, KafkaPool};
+use streamform::target::kafka::{AclBinding, Admin, ConfigEntry, ConfigOp, ConfigResource, KafkaPool};
 use streamform::value::{Type, Value};
 
 struct Silent;
@@ -341,9 +341,18 @@ async fn replicas_move_in_place() {
         let leaders: std::collections::BTreeSet<i32> = live.partitions.iter().map(|p| p.replicas[0]).collect();
         assert_eq!(leaders.len(), 3, "preferred leaders are spread: {live:?}");
         let resources: Vec<ConfigResource> = (1..=3).map(ConfigResource::Broker).chain([ConfigResource::Topic(name.clone())]).collect();
-        let entries: Vec<_> = admin.describe_configs(&resources).await.unwrap().into_iter().flat_map(Result::unwrap).collect();
-        let left = entries.iter().filter(|e| e.name.contains("replication.throttled") && e.value.as_deref().is_some_and(|v| !v.is_empty()));
-        assert!(left.clone().all(|e| format!("{:?}", e.source) == "Default"), "throttles are gone: {:?}", left.collect::<Vec<_>>());
+        // Brokers show what the controller has acknowledged a moment later.
+        let begin = std::time::Instant::now();
+        loop {
+            let entries = admin.describe_configs(&resources).await.unwrap().into_iter().flat_map(Result::unwrap);
+            let set = |e: &ConfigEntry| e.value.as_deref().is_some_and(|v| !v.is_empty()) && format!("{:?}", e.source) != "Default";
+            let left: Vec<_> = entries.filter(|e| e.name.contains("replication.throttled") && set(e)).collect();
+            if left.is_empty() {
+                break;
+            }
+            assert!(begin.elapsed() < std::time::Duration::from_secs(20), "throttles are gone: {left:?}");
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
     }
     assert_eq!(objects[0].0.get("topic_id"), id, "the same topic");
     topics.delete(&objects).await;

@@ -717,7 +717,7 @@ impl<'a, 'w> Run<'a, 'w> {
             let found = conditions::checks(&self.world, self.cx.inputs, false);
             self.done.diagnostics.append(found);
         }
-        self.done.diagnostics = std::mem::take(&mut self.done.diagnostics).distinct();
+        self.done.diagnostics = std::mem::take(&mut self.done.diagnostics).distinct().by_cause();
         if self.cx.plan.mode != RunMode::RefreshOnly || !self.done.diagnostics.has_errors() {
             self.write_outputs();
         }

@@ -106,6 +106,8 @@ pub struct Diagnostic {
     pub values: Vec<(String, String)>,
     /// Further places with a label each.
     pub related: Vec<(Span, String)>,
+    /// What else of one run goes back to the same cause has the same text here: a cluster that does not answer fails every topic in it.
+    pub cause: Option<String>,
 }
 
 impl Diagnostic {
@@ -120,7 +122,7 @@ impl Diagnostic {
     }
 
     fn new(severity: Severity, code: Code, detail: String) -> Self {
-        Diagnostic { severity, code, detail, span: None, address: None, hint: None, values: Vec::new(), related: Vec::new() }
+        Diagnostic { severity, code, detail, span: None, address: None, hint: None, values: Vec::new(), related: Vec::new(), cause: None }
     }
 
     /// Sets where it is written, unless that is known already.
@@ -138,6 +140,12 @@ impl Diagnostic {
     /// Sets what to do.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Sets the cause that others may share.
+    pub fn because(mut self, cause: impl Into<String>) -> Self {
+        self.cause = Some(cause.into());
         self
     }
 
@@ -190,9 +198,42 @@ impl Diagnostics {
         Diagnostics(self.0.into_iter().filter(|d| seen.insert(key(d))).collect())
     }
 
+    /// The same with one diagnostic for each shared cause: the first, which then counts the others.
+    pub fn by_cause(self) -> Diagnostics {
+        let mut firsts: std::collections::HashMap<(&'static str, String), usize> = std::collections::HashMap::new();
+        let mut others: std::collections::BTreeMap<usize, Vec<String>> = std::collections::BTreeMap::new();
+        let mut out: Vec<Diagnostic> = Vec::new();
+        for d in self.0 {
+            if let Some(cause) = &d.cause {
+                match firsts.entry((d.code.id, cause.clone())) {
+                    std::collections::hash_map::Entry::Occupied(first) => {
+                        others.entry(*first.get()).or_default().extend(d.address);
+                        continue;
+                    }
+                    std::collections::hash_map::Entry::Vacant(first) => drop(first.insert(out.len())),
+                }
+            }
+            out.push(d);
+        }
+        for (first, addresses) in others {
+            out[first].detail.push_str(&also_failed(&addresses));
+        }
+        Diagnostics(out)
+    }
+
     /// Moves all of `other` behind these.
     pub fn append(&mut self, other: Diagnostics) {
         self.0.extend(other.0);
+    }
+}
+
+/// A sentence that names the first few.
+fn also_failed(addresses: &[String]) -> String {
+    const NAMED: usize = 3;
+    match addresses {
+        [] => String::new(),
+        few if few.len() <= NAMED => format!(" The same holds for {}.", few.join(", ")),
+        many => format!(" The same holds for {} and {} more.", many[..NAMED].join(", "), many.len() - NAMED),
     }
 }
 
@@ -229,4 +270,24 @@ pub fn did_you_mean<'a>(written: &str, candidates: impl IntoIterator<Item = &'a 
         })
         .min_by_key(|(d, _)| *d)
         .map(|(_, c)| c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shared_cause_is_said_once_and_counts_the_others() {
+        let code = codes::kafka::UNREACHABLE;
+        let mut all = Diagnostics::new();
+        for i in 0..6 {
+            all.push(Diagnostic::error(code, format!("Failed creating t{i}: no answer.")).because("no answer").on(format!("t.x[{i}]")));
+        }
+        all.push(Diagnostic::error(code, "Failed reading: other.").because("other").on("t.y"));
+        all.push(Diagnostic::error(code, "No cause."));
+        all.push(Diagnostic::error(code, "No cause."));
+        let said: Vec<String> = all.by_cause().into_iter().map(|d| d.detail).collect();
+        let first = "Failed creating t0: no answer. The same holds for t.x[1], t.x[2], t.x[3] and 2 more.";
+        assert_eq!(said, [first, "Failed reading: other.", "No cause.", "No cause."]);
+    }
 }

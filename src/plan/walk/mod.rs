@@ -101,7 +101,7 @@ pub async fn walk<'a>(inputs: &'a Inputs<'a>) -> Outcome<'a> {
     w.selected = w.select();
     w.create_first = w.creates_first();
     w.run().await;
-    Outcome { plan: w.plan, world: w.world, diagnostics: w.diags.distinct(), observed: w.observed }
+    Outcome { plan: w.plan, world: w.world, diagnostics: w.diags.distinct().by_cause(), observed: w.observed }
 }
 
 struct Walker<'a> {

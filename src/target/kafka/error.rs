@@ -198,10 +198,23 @@ impl KafkaError {
     /// Turns it into a diagnostic; `context` says what was being done ("creating topic \"orders\"").
     pub fn into_diagnostic(self, context: impl AsRef<str>) -> Diagnostic {
         let d = Diagnostic::error(self.code(), format!("Failed {}: {self}.", context.as_ref()));
+        let d = if self.is_of_the_cluster() { d.because(self.to_string()) } else { d };
         match self.hint() {
             Some(hint) => d.hint(hint),
             None => d,
         }
+    }
+
+    /// Whether it is no matter of the object that was asked for: another object of the cluster meets the same.
+    fn is_of_the_cluster(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::Connection { .. }
+                | Self::AuthenticationFailed { .. }
+                | Self::TlsFailed { .. }
+                | Self::SecurityDisabled
+        ) || self.is_ambiguous()
     }
 
     fn code(&self) -> Code {

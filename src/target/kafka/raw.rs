@@ -102,7 +102,7 @@ impl Raw {
         // Taken out while in use: a call that fails or is cancelled midway leaves no half-read socket behind.
         let mut socket = match place.socket.take().filter(|s| s.last_used.elapsed() < IDLE) {
             Some(socket) => socket,
-            None => self.connect(target).await.inspect_err(|e| place.failed = Some((Instant::now(), e.clone())))?,
+            None => self.connect_again(target, &mut place.failed).await?,
         };
         let answer = match timeout(limit, socket.call(request, &self.counter)).await {
             Ok(Ok(answer)) => answer,
@@ -125,13 +125,33 @@ impl Raw {
         }
     }
 
-    async fn connect(&self, target: Target) -> Result<Socket, KafkaError> {
+    /// Waits for a cluster that does not answer once. While it stays away each further request looks once and is told the same, so that a
+    /// run that asks ten times does not wait ten times.
+    async fn connect_again(&self, target: Target, failed: &mut Option<(Instant, KafkaError)>) -> Result<Socket, KafkaError> {
+        let away = failed.as_ref().map(|(_, e)| e.clone()).filter(|e| matches!(e, KafkaError::Unreachable { .. }));
+        let patience = if away.is_some() { Duration::ZERO } else { self.connect_timeout };
+        match self.connect(target, patience).await {
+            Ok(socket) => {
+                *failed = None;
+                Ok(socket)
+            }
+            Err(e) => {
+                let e = away.filter(|_| matches!(e, KafkaError::Unreachable { .. })).unwrap_or(e);
+                *failed = Some((Instant::now(), e.clone()));
+                Err(e)
+            }
+        }
+    }
+
+    /// Tries every address at least once, and goes on for as long as `patience` lasts.
+    async fn connect(&self, target: Target, patience: Duration) -> Result<Socket, KafkaError> {
         let addresses = self.addresses(target);
+        let limit = if patience.is_zero() { ATTEMPT_TIMEOUT.min(self.connect_timeout) } else { patience };
         let start = Instant::now();
         let mut cause = String::from("no address is known");
         loop {
             for address in &addresses {
-                let left = self.connect_timeout.saturating_sub(start.elapsed());
+                let left = limit.saturating_sub(start.elapsed());
                 let attempt = timeout(left.min(ATTEMPT_TIMEOUT), self.open(address)).await;
                 match attempt {
                     Ok(Ok(socket)) => return Ok(socket),
@@ -143,8 +163,8 @@ impl Raw {
                     Err(_) => cause = "the connection is not answered".into(),
                 }
             }
-            if start.elapsed() + RECONNECT_PAUSE >= self.connect_timeout {
-                return Err(KafkaError::Unreachable { addresses, tried: self.connect_timeout, cause });
+            if start.elapsed() + RECONNECT_PAUSE >= patience {
+                return Err(KafkaError::Unreachable { addresses, tried: patience, cause });
             }
             sleep(RECONNECT_PAUSE).await;
         }
@@ -205,7 +225,7 @@ impl Failure {
         match self {
             Failure::Final(e) => e,
             Failure::Io(e) if rustls_error(&e).is_some() => KafkaError::TlsFailed { message: e.to_string() },
-            Failure::Io(e) => KafkaError::Interrupted { api, message: e.to_string() },
+            Failure::Io(e) => KafkaError::Interrupted { api, message: broken(&e) },
         }
     }
 }
@@ -339,4 +359,12 @@ fn encode<R: Request>(request: &R, version: i16, correlation: i32) -> Result<Vec
     request.encode(&mut body, version)?;
     let size = i32::try_from(body.len())?;
     Ok([&size.to_be_bytes()[..], &body].concat())
+}
+
+/// In words of Kafka's: what a TLS library says of a connection that ends before its time explains TLS.
+fn broken(e: &std::io::Error) -> String {
+    match e.kind() {
+        std::io::ErrorKind::UnexpectedEof => "the broker closed the connection".into(),
+        _ => e.to_string(),
+    }
 }
