@@ -17,6 +17,9 @@ const RESERVED_VARIABLES: [&str; 8] = ["source", "version", "providers", "count"
 const TOP_LEVEL: [&str; 12] =
     ["variable", "locals", "output", "resource", "data", "module", "provider", "check", "moved", "removed", "import", "streamform"];
 
+/// What a reference to something other than a resource starts with.
+const NOT_RESOURCES: [&str; 10] = ["var", "local", "module", "data", "each", "count", "self", "path", "terraform", "streamform"];
+
 /// A call whose module is still to be loaded.
 pub(super) struct Call {
     pub(super) call: ModuleCall,
@@ -457,11 +460,39 @@ fn lifecycle(block: Block, mode: Mode, diags: &mut Diagnostics) -> Lifecycle {
                 _ => out.ignore_changes = ignored(expr, args.diags),
             }
         }
-        out.replace_triggered_by =
-            args.expr("replace_triggered_by").map(|e| refs::list(e, "replace_triggered_by", args.diags)).unwrap_or_default();
+        out.replace_triggered_by = args.expr("replace_triggered_by").map(|e| triggers(e, args.diags)).unwrap_or_default();
     }
     args.finish();
     out
+}
+
+/// Resources, their instances and attributes, with keys that are known before anything is evaluated or are the block's own.
+fn triggers(expr: Expr, diags: &mut Diagnostics) -> Vec<Expr> {
+    let mut list = refs::list(expr, "replace_triggered_by", diags);
+    list.retain(|item| {
+        let ExprKind::Traversal { root, steps } = literal(item) else { return false };
+        let named = !NOT_RESOURCES.contains(&&*root.name) && matches!(steps.first(), Some(Step::Attr(_)));
+        let fits = named && steps.iter().all(|s| matches!(s, Step::Attr(_)) || matches!(s, Step::Index(i) if is_key(i)));
+        if !fits {
+            let detail = "The argument \"replace_triggered_by\" takes resources, their instances and their attributes.";
+            let hint = "Write kafka_topic.orders, kafka_topic.orders[each.key] or kafka_topic.orders.config; a value can go through a null_resource.";
+            diags.push(Diagnostic::error(INVALID_REFERENCE, detail).at(item.span).hint(hint));
+        }
+        fits
+    });
+    list
+}
+
+/// A literal, `each.key` or `count.index`.
+fn is_key(e: &Expr) -> bool {
+    match literal(e) {
+        ExprKind::String(_) | ExprKind::Number(_) => true,
+        ExprKind::Traversal { root, steps } => match &steps[..] {
+            [Step::Attr(name)] => matches!((&*root.name, &*name.name), ("each", "key") | ("count", "index")),
+            _ => false,
+        },
+        _ => false,
+    }
 }
 
 fn ignored(expr: Expr, diags: &mut Diagnostics) -> Vec<Expr> {

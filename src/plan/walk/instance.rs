@@ -5,7 +5,7 @@ use super::{Pending, Walker};
 use crate::lang::functions::streamform::milliseconds;
 use std::collections::BTreeMap;
 
-use crate::addr::{InstanceAddr, Mode, ModulePath, ResourceAddr};
+use crate::addr::InstanceAddr;
 use crate::diag::Diagnostic;
 use crate::diag::codes::plan as codes;
 use crate::lang::ast::{Expr, ExprKind, Step};
@@ -105,6 +105,9 @@ impl<'a> Walker<'a> {
         if change.action.changes() {
             self.changed.insert(p.addr.resource.clone());
         }
+        if matches!(change.action, Action::Update | Action::Replace | Action::ReplaceCreateFirst) {
+            self.updated.entry(p.addr.resource.clone()).or_default().push(self.plan.changes.len());
+        }
         self.plan.changes.push(change);
         planned
     }
@@ -119,18 +122,14 @@ impl<'a> Walker<'a> {
         }
     }
 
-    pub(super) fn forced(&self, p: &Pending<'a>, known: Option<&Known>) -> Option<Reason> {
-        let triggered = || {
-            let names = p.block.lifecycle.replace_triggered_by.iter().filter_map(|e| block_of(e, &p.addr.resource.module));
-            names.into_iter().any(|b| self.changed.contains(&b))
-        };
+    pub(super) fn forced(&mut self, p: &Pending<'a>, known: Option<&Known>) -> Option<Reason> {
         if known.is_some_and(|k| k.record.tainted) {
             return Some(Reason::Tainted);
         }
         if self.inputs.options.replace.contains(&p.addr) {
             return Some(Reason::Requested);
         }
-        triggered().then_some(Reason::Triggered)
+        self.triggered(p).then_some(Reason::Triggered)
     }
 
     pub(super) fn skip(&mut self, p: &Pending<'a>, prior: Option<Value>, private: Private) -> Value {
@@ -228,12 +227,6 @@ fn ignored_path(e: &Expr) -> Option<(String, Option<String>)> {
         Step::AttrSplat(_) | Step::FullSplat(_) => None,
     });
     Some((root.name.to_string(), key))
-}
-
-fn block_of(e: &Expr, module: &ModulePath) -> Option<ResourceAddr> {
-    let ExprKind::Traversal { root, steps } = &*e.kind else { return None };
-    let Some(Step::Attr(name)) = steps.first() else { return None };
-    Some(ResourceAddr { module: module.clone(), mode: Mode::Managed, type_name: root.name.clone(), name: name.name.clone() })
 }
 
 /// Two objects of one name cannot exist at one time.

@@ -9,6 +9,7 @@ mod instance;
 mod read;
 pub mod select;
 pub(crate) mod statements;
+mod trigger;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -96,6 +97,7 @@ pub async fn walk<'a>(inputs: &'a Inputs<'a>) -> Outcome<'a> {
         imports: HashMap::new(),
         import_targets: Vec::new(),
         changed: HashSet::new(),
+        updated: HashMap::new(),
         create_first: HashSet::new(),
     };
     w.selected = w.select();
@@ -123,6 +125,8 @@ struct Walker<'a> {
     import_targets: Vec<(InstanceAddr, crate::diag::Span)>,
     /// Blocks with an instance that changes.
     changed: HashSet<ResourceAddr>,
+    /// Updates and replacements by block: their places among the plan's changes.
+    updated: HashMap<ResourceAddr, Vec<usize>>,
     /// Blocks whose new object is made before the old one goes.
     create_first: HashSet<NodeId>,
 }
