@@ -85,6 +85,7 @@ impl Lab {
             planned,
             private: prior.map_or(Private::Null, |p| p.1.clone()),
             timeout: Duration::from_secs(60),
+            begun: false,
         }
     }
 

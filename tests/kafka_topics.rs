@@ -117,6 +117,7 @@ impl World<'_> {
             planned,
             private: prior.map_or(Private::Null, |p| p.1.clone()),
             timeout: Duration::from_secs(60),
+            begun: false,
         }
     }
 

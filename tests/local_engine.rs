@@ -124,7 +124,7 @@ impl Run<'_> {
 
     async fn step(&mut self, verb: Verb, planned: Option<Value>) -> StepResult {
         let (prior, private) = self.now.clone().map_or((None, Private::Null), |(v, p)| (Some(v), p));
-        let step = StepRequest { addr: self.addr.clone(), prior, planned, private, timeout: Duration::from_secs(120) };
+        let step = StepRequest { addr: self.addr.clone(), prior, planned, private, timeout: Duration::from_secs(120), begun: false };
         self.ty.apply(self.cx, verb, vec![step]).await.remove(0)
     }
 }
@@ -432,7 +432,14 @@ async fn three_brokers_are_upgraded_one_at_a_time_and_a_dead_one_is_healed() {
     send(rustix::process::Signal::STOP);
     tokio::time::sleep(Duration::from_secs(9)).await;
     let (prior, private) = run.now.clone().unwrap();
-    let step = StepRequest { addr: run.addr.clone(), prior: Some(prior), planned: Some(planned), private, timeout: Duration::from_secs(4) };
+    let step = StepRequest {
+        addr: run.addr.clone(),
+        prior: Some(prior),
+        planned: Some(planned),
+        private,
+        timeout: Duration::from_secs(4),
+        begun: false,
+    };
     let refused = KafkaCluster.apply(&cx, Verb::Update, vec![step]).await.remove(0).error.unwrap();
     send(rustix::process::Signal::CONT);
     assert_eq!(refused.code, codes::UNDER_REPLICATED, "{refused:?}");
@@ -499,6 +506,7 @@ async fn two_workers_with_plugins_are_one_group_that_shrinks_and_grows() {
         planned: Some(Value::object_from(parts)),
         private: Private::Null,
         timeout: Duration::from_secs(30),
+        begun: false,
     };
     let found = KafkaConnector.probe(&cx, vec![step]).await.remove(0);
     assert!(found.iter().any(|d| d.code == streamform::diag::codes::connect::PLAIN_SECRET), "{found:?}");

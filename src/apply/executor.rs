@@ -448,6 +448,7 @@ impl<'a, 'w> Run<'a, 'w> {
             planned,
             private: if replaced { Private::Null } else { c.private.clone() },
             timeout,
+            begun: c.begun && verb == Some(Verb::Create),
         })
     }
 
@@ -573,7 +574,8 @@ impl<'a, 'w> Run<'a, 'w> {
     /// Writes what became of steps.
     fn save(&self, results: &[(usize, Verb, &StepResult)]) -> Result<(), Diagnostic> {
         let (mut outcomes, mut deposed) = (Vec::new(), Vec::new());
-        for (node, verb, result) in results {
+        // What is in doubt stays begun: the next plan reads it.
+        for (node, verb, result) in results.iter().filter(|(_, _, r)| !r.in_doubt) {
             let c = self.change(*node);
             let gone = result.object.is_none();
             match (self.deposed(*node, Some(*verb)), self.aside.get(&self.index(*node))) {

@@ -12,7 +12,7 @@ use crate::apply::{Event, Events};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::lang::host::Host;
 use crate::plan::walk::Observer;
-use crate::resource::{Observed, Private, Progress, ReadRequest, ResourceType, Session, StepRequest, registry};
+use crate::resource::{Observed, Private, Progress, ReadRequest, Session, StepRequest, registry};
 use crate::target::connect::ConnectPool;
 use crate::target::kafka::KafkaPool;
 use crate::value::Value;
@@ -51,32 +51,11 @@ impl Drop for Trace {
     }
 }
 
-/// Reads objects; of those whose place is known to be down, the record stands.
-async fn read_what_runs(
-    cx: &Session,
-    resource: &'static dyn ResourceType,
-    requests: Vec<ReadRequest>,
-) -> Vec<Result<Observed, Diagnostic>> {
-    let is_down = |r: &ReadRequest| resource.lives_in().and_then(|attr| r.prior.get(attr)).is_some_and(|place| nothing_runs(&place));
-    let (down, up): (Vec<_>, Vec<_>) = requests.into_iter().enumerate().partition(|(_, r)| is_down(r));
-    let (places, up): (Vec<usize>, Vec<ReadRequest>) = up.into_iter().unzip();
-    let read = if up.is_empty() { vec![] } else { resource.read(cx, up).await };
-    let mut all: Vec<(usize, Result<Observed, Diagnostic>)> = places.into_iter().zip(read).collect();
-    all.extend(down.into_iter().map(|(i, r)| (i, Ok(Observed::Present(r.prior, r.private)))));
-    all.sort_by_key(|(i, _)| *i);
-    all.into_iter().map(|(_, found)| found).collect()
-}
-
-/// Whether a place tells which of its processes run, and none does.
-fn nothing_runs(place: &Value) -> bool {
-    place.get("running").is_some_and(|r| r.as_slice().is_some_and(<[Value]>::is_empty))
-}
-
 #[async_trait]
 impl Observer for Live {
     async fn read(&self, mode: Mode, type_name: &str, requests: Vec<ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {
         match registry::find_in(&self.types, mode, type_name) {
-            Some(r) => read_what_runs(&self.session, r, requests).await,
+            Some(r) => r.read(&self.session, requests).await,
             None => vec![],
         }
     }

@@ -140,6 +140,8 @@ pub struct Change {
     pub deposed: Option<Arc<str>>,
     /// The state record changes although the object does not (moved, imported, refreshed).
     pub record_changes: bool,
+    /// An earlier run began to create it and never learned whether it was made, and it could not be looked for now.
+    pub begun: bool,
 }
 
 impl Change {

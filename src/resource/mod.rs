@@ -108,6 +108,8 @@ pub struct StepRequest {
     pub private: Private,
     /// How long this step may take (the `timeouts` block or the type's default).
     pub timeout: Duration,
+    /// An earlier run began to create this object and never learned whether it was made: what is there now may be its work.
+    pub begun: bool,
 }
 
 /// What became of one step.
@@ -117,22 +119,29 @@ pub struct StepResult {
     pub object: Option<(Value, Private)>,
     /// Why it failed. With an object: that object is kept (tainted when the verb was create).
     pub error: Option<Diagnostic>,
+    /// Whether the object exists is not known: nothing is recorded, and the next plan looks.
+    pub in_doubt: bool,
 }
 
 impl StepResult {
     /// Success with an object.
     pub fn done(value: Value, private: Private) -> Self {
-        StepResult { object: Some((value, private)), error: None }
+        StepResult { object: Some((value, private)), error: None, in_doubt: false }
     }
 
     /// A success after which nothing is there.
     pub fn gone() -> Self {
-        StepResult { object: None, error: None }
+        StepResult { object: None, error: None, in_doubt: false }
     }
 
     /// A failure after which this object is there.
     pub fn failed(error: Diagnostic, object: Option<(Value, Private)>) -> Self {
-        StepResult { object, error: Some(error) }
+        StepResult { object, error: Some(error), in_doubt: false }
+    }
+
+    /// A failure after which nobody knows whether the object was made.
+    pub fn in_doubt(error: Diagnostic) -> Self {
+        StepResult { object: None, error: Some(error), in_doubt: true }
     }
 }
 

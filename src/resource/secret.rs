@@ -291,6 +291,7 @@ mod tests {
             planned,
             private,
             timeout: std::time::Duration::from_secs(1),
+            begun: false,
         };
         let (value, private) =
             Secret.apply(&cx, Verb::Create, vec![step(None, Some(planned()), Private::Null)]).await.remove(0).object.unwrap();

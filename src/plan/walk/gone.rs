@@ -59,6 +59,7 @@ impl<'a> Walker<'a> {
             create_before_destroy: record.create_before_destroy,
             deposed: None,
             record_changes: false,
+            begun: false,
         };
         if action == Action::Delete && record.protected {
             self.diags.push(if block_stays { protected(addr) } else { protected_alone(addr) });
@@ -122,6 +123,7 @@ impl<'a> Walker<'a> {
                 create_before_destroy: record.create_before_destroy,
                 deposed: Some(Arc::clone(key)),
                 record_changes: false,
+                begun: false,
             });
         }
     }

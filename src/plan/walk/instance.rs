@@ -95,6 +95,7 @@ impl<'a> Walker<'a> {
             create_before_destroy: p.block.lifecycle.create_before_destroy,
             deposed: None,
             record_changes: adopted || imported,
+            begun: known.as_ref().is_some_and(|k| k.in_doubt),
         };
         if let Some(d) = collision(&change, p) {
             self.diags.push(d);
@@ -159,6 +160,7 @@ impl<'a> Walker<'a> {
             create_before_destroy: false,
             deposed: None,
             record_changes: false,
+            begun: false,
         });
         value
     }

@@ -337,13 +337,19 @@ impl<'a> Walker<'a> {
             Action::Delete => registry::find_in(types, Mode::Managed, &c.addr.resource.type_name).is_some_and(|r| r.probes_deletes()),
             _ => false,
         };
-        for c in self.plan.changes.iter().filter(|c| asks(c)) {
+        // Nobody answers in a place that is down; what it would refuse shows when it is up.
+        let is_down = |c: &Change| {
+            let resource = registry::find_in(types, Mode::Managed, &c.addr.resource.type_name);
+            resource.zip(c.planned.as_ref().or(c.prior.as_ref())).is_some_and(|(r, object)| self.is_down(r, object))
+        };
+        for c in self.plan.changes.iter().filter(|c| asks(c) && !is_down(c)) {
             let request = StepRequest {
                 addr: c.addr.clone(),
                 prior: c.prior.clone(),
                 planned: c.planned.clone(),
                 private: c.private.clone(),
                 timeout: std::time::Duration::from_secs(60),
+                begun: c.begun,
             };
             by_type.entry(c.addr.resource.type_name.clone()).or_default().push((c.addr.clone(), request));
         }

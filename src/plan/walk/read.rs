@@ -66,12 +66,27 @@ impl<'a> Walker<'a> {
             a.resource.type_name == type_name && !self.observed.contains_key(a) && (self.inputs.options.refresh || k.in_doubt)
         };
         let mut due = Due { type_name: type_name.clone(), resource, records: Vec::new(), requests: Vec::new() };
+        let mut unseen = Vec::new();
         for (addr, k) in self.known.iter().filter(|(a, k)| wanted(a, k)) {
             let (prior, private) = (self.hydrate(&k.record.attributes, resource), k.record.private.clone());
+            // Of what lives in a place that is down the record stands; what is in doubt is not taken for made.
+            if self.is_down(resource, &prior) {
+                let seen = if k.in_doubt { Observed::Absent } else { Observed::Present(prior, private) };
+                unseen.push((addr.clone(), seen));
+                continue;
+            }
             due.requests.push(ReadRequest { addr: addr.clone(), prior, private });
             due.records.push(Arc::clone(&k.record));
         }
+        self.observed.extend(unseen);
         (!due.requests.is_empty()).then_some(due)
+    }
+
+    /// Whether the place that an object lives in (see [`ResourceType::lives_in`]) tells which of its processes run, and none does.
+    pub(super) fn is_down(&self, resource: &dyn ResourceType, object: &Value) -> bool {
+        let place = resource.lives_in().and_then(|attr| object.get(attr)?.origin().cloned());
+        let Some(Observed::Present(place, _)) = place.and_then(|p| self.observed.get(&p)) else { return false };
+        place.get("running").is_some_and(|r| r.as_slice().is_some_and(<[Value]>::is_empty))
     }
 
     fn observe(&mut self, due: Due, results: Vec<Result<Observed, Diagnostic>>) {
@@ -186,6 +201,7 @@ impl<'a> Walker<'a> {
             create_before_destroy: false,
             deposed: None,
             record_changes: false,
+            begun: false,
         });
         planned
     }

@@ -372,6 +372,9 @@ fn outcome(
     };
     let mut diagnostic = explain(e.clone());
     diagnostic.detail = format!("{} The binding is `{}`.", diagnostic.detail, expand::show(binding));
+    if e.is_ambiguous() && w.step.prior.is_none() {
+        return StepResult::in_doubt(diagnostic);
+    }
     let Some(base) = w.step.planned.as_ref().or(w.step.prior.as_ref()) else { return StepResult::failed(diagnostic, None) };
     // What of the block is there now; bindings that it should have lost but has are still recorded by the prior object.
     let stuck = w.drop.iter().any(|b| failed.contains_key(b)) || w.add.iter().any(|b| failed.contains_key(b)) && w.step.prior.is_some();
@@ -419,6 +422,7 @@ async fn confirm(admin: &Admin, there: &BTreeSet<&AclBinding>, gone: &BTreeSet<&
             Ok(live) if there.iter().all(|b| live.contains(*b)) && !gone.iter().any(|b| live.contains(*b)) => return,
             // Who may not read ACLs, though allowed to write them, cannot wait for them.
             Err(KafkaError::AuthorizationFailed { .. }) => return,
+            Err(e) if e.is_lasting() => return,
             _ => sleep(pause).await,
         }
         pause = (pause * 2).min(MAX_POLL);

@@ -513,7 +513,8 @@ mod tests {
         .unwrap();
         let check = |prior: Value, planned: Value| {
             let addr = "kafka_connector.c".parse().unwrap();
-            let step = StepRequest { addr, prior: Some(prior), planned: None, private: Private::Null, timeout: Duration::ZERO };
+            let step =
+                StepRequest { addr, prior: Some(prior), planned: None, private: Private::Null, timeout: Duration::ZERO, begun: false };
             differs(&model::wanted(&planned).0, &live, &step, &planned)
         };
         assert!(!check(object("a", "running"), object("a", "paused")));
@@ -553,7 +554,14 @@ mod tests {
             ("tasks", Value::unknown(Type::Number)),
         ]);
         let addr = "kafka_connector.c".parse().unwrap();
-        let step = StepRequest { addr, prior: None, planned: Some(planned), private: Private::Null, timeout: Duration::from_secs(30) };
+        let step = StepRequest {
+            addr,
+            prior: None,
+            planned: Some(planned),
+            private: Private::Null,
+            timeout: Duration::from_secs(30),
+            begun: false,
+        };
         let desk = super::super::super::Gathered::default();
         apply(&session(), Verb::Create, vec![step], &desk).await;
         desk.results().remove(0)

@@ -356,7 +356,7 @@ pub async fn apply(cx: &Session, verb: Verb, steps: Vec<StepRequest>) -> Vec<Ste
     for group in &sorted.groups {
         let mine: Vec<&StepRequest> = group.items.iter().map(|i| &steps[*i]).collect();
         let results = match verb {
-            Verb::Create => create(&group.admin, &mine).await,
+            Verb::Create => create_or_adopt(&group.admin, cx, &mine).await,
             Verb::Update => update(&group.admin, cx, &mine).await,
             Verb::Delete => delete(&group.admin, &mine).await,
         };
@@ -376,6 +376,28 @@ fn unchanged(step: &StepRequest, error: Diagnostic) -> StepResult {
 
 fn deadline(steps: &[&StepRequest]) -> Instant {
     Instant::now() + steps.iter().map(|s| s.timeout).max().unwrap_or_default()
+}
+
+/// Creates topics; of those that an earlier run began to create, what is there now is its work and is made as planned.
+async fn create_or_adopt(admin: &Admin, cx: &Session, steps: &[&StepRequest]) -> Vec<StepResult> {
+    let begun: Vec<String> = steps.iter().filter(|s| s.begun).filter_map(|s| s.planned.as_ref()).map(name_of).collect();
+    if begun.is_empty() {
+        return create(admin, steps).await;
+    }
+    let Ok((metadata, configs)) = look(admin, &begun).await else { return create(admin, steps).await };
+    let found = |s: &&StepRequest| {
+        let planned = s.planned.as_ref().filter(|_| s.begun)?;
+        let name = name_of(planned);
+        let entries = configs.get(&name).and_then(|c| c.as_ref().ok())?;
+        let (prior, private) = object(planned, metadata.topics.get(&name)?, entries, &metadata.cluster.cluster_id);
+        Some(StepRequest { prior: Some(prior), private, ..(**s).clone() })
+    };
+    let found: Vec<Option<StepRequest>> = steps.iter().map(found).collect();
+    let there: Vec<&StepRequest> = found.iter().flatten().collect();
+    let new: Vec<&StepRequest> = steps.iter().zip(&found).filter(|(_, f)| f.is_none()).map(|(s, _)| *s).collect();
+    let mut adopted = if there.is_empty() { vec![] } else { update(admin, cx, &there).await }.into_iter();
+    let mut created = if new.is_empty() { vec![] } else { create(admin, &new).await }.into_iter();
+    found.iter().filter_map(|f| if f.is_some() { adopted.next() } else { created.next() }).collect()
 }
 
 async fn create(admin: &Admin, steps: &[&StepRequest]) -> Vec<StepResult> {
@@ -403,9 +425,13 @@ fn created(planned: &Value, wanted: &NewTopic, result: Result<(), KafkaError>, m
     match result {
         Ok(()) => match as_object() {
             Some((value, private)) => StepResult::done(value, private),
-            None => StepResult::failed(not_seen(&wanted.name), None),
+            None => match metadata {
+                Ok(_) => StepResult::failed(not_seen(&wanted.name), None),
+                Err(e) => StepResult::in_doubt(not_looked_at(e)),
+            },
         },
         // An answer that was lost does not mean that nothing was made.
+        Err(e) if e.is_ambiguous() && metadata.is_err() => StepResult::in_doubt(refused(e, planned, &[], "creating")),
         Err(e) => {
             let object = if is_refusal(&e) { None } else { as_object() };
             StepResult::failed(refused(e, planned, &[], "creating"), object)
@@ -444,11 +470,17 @@ fn not_seen(name: &str) -> Diagnostic {
     d.hint("Look at the brokers; apply again once they answer, and import the topic if it is there.")
 }
 
+/// The brokers have acknowledged a change and were not there when they were to show it.
+fn not_looked_at(e: &KafkaError) -> Diagnostic {
+    e.clone().into_diagnostic("reading back what was acknowledged")
+}
+
 /// Reads metadata until `done`, or until the deadline: the last metadata either way.
 async fn until(admin: &Admin, deadline: Instant, done: impl Fn(&Metadata) -> bool) -> Result<Metadata, KafkaError> {
     loop {
         let metadata = admin.metadata().await;
-        if metadata.as_ref().is_ok_and(&done) || Instant::now() >= deadline {
+        let gone = metadata.as_ref().is_err_and(KafkaError::is_lasting);
+        if metadata.as_ref().is_ok_and(&done) || gone || Instant::now() >= deadline {
             return metadata;
         }
         sleep(POLL).await;
@@ -474,7 +506,7 @@ async fn update(admin: &Admin, cx: &Session, steps: &[&StepRequest]) -> Vec<Step
         match (errors.remove(&i), object) {
             (None, Some((value, private))) => StepResult::done(value, private),
             (Some(d), object) => StepResult::failed(d, object.or_else(|| step.prior.clone().map(|p| (p, step.private.clone())))),
-            (None, None) => unchanged(step, not_seen(&name)),
+            (None, None) => unchanged(step, metadata.as_ref().err().map_or_else(|| not_seen(&name), not_looked_at)),
         }
     });
     results.collect()
@@ -564,7 +596,10 @@ async fn confirm(
     let resources: Vec<ConfigResource> = touched.iter().map(|p| ConfigResource::Topic(name_of(p))).collect();
     let mut configs = BTreeMap::new();
     while !resources.is_empty() {
-        let described = admin.describe_configs(&resources).await.unwrap_or_default();
+        let described = match admin.describe_configs(&resources).await {
+            Err(e) if e.is_lasting() => break,
+            described => described.unwrap_or_default(),
+        };
         configs = touched.iter().zip(described).filter_map(|(p, r)| Some((name_of(p), r.ok()?))).collect();
         let as_planned = |p: &&Value| configs.get(&name_of(p)).is_some_and(|e| shows(e, p));
         if good.iter().filter(|p| touched.iter().any(|t| std::ptr::eq(*t, **p))).all(as_planned) || Instant::now() >= deadline {

@@ -156,6 +156,7 @@ fn names_that_collide_in_one_plan() {
         planned: Some(topic(name, 1, 1, &[])),
         private: Private::Null,
         timeout: Duration::ZERO,
+        begun: false,
     };
     let found = collisions(&[step("a.b"), step("c"), step("a_b")]);
     assert_eq!(found.iter().map(|(i, d)| (*i, d.code.id)).collect::<Vec<_>>(), [(2, codes::TOPIC_COLLISION.id)]);

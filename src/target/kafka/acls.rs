@@ -87,7 +87,7 @@ impl Admin {
             self.native("CreateAcls", move |n| n.create_acls(&acls, REQUEST_TIMEOUT)).await
         };
         match call().await {
-            Err(e) if e.is_ambiguous() => call().await,
+            Err(lost) if lost.is_ambiguous() => lost.in_doubt_after(call().await),
             other => other,
         }
     }
@@ -126,7 +126,7 @@ impl Admin {
             self.native("DeleteAcls", move |n| n.delete_acls(&acls, REQUEST_TIMEOUT)).await
         };
         match call().await {
-            Err(e) if e.is_ambiguous() => call().await,
+            Err(lost) if lost.is_ambiguous() => lost.in_doubt_after(call().await),
             other => other,
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! The calls themselves are in one file per kind of object: `topics`, `acls`, `partitions`, `users`; `snapshot` keeps what was read.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base64::Engine;
@@ -33,7 +33,7 @@ pub struct Admin {
     raw: Raw,
     /// Where writes go: any broker passes them on to the controller, except in clusters with ZooKeeper.
     writes_to: Mutex<Target>,
-    native: OnceLock<Result<Arc<Native>, KafkaError>>,
+    native: Mutex<Option<Arc<Native>>>,
     pub(super) snapshot: Snapshot,
 }
 
@@ -52,7 +52,7 @@ impl Admin {
         connect_timeout: Duration,
     ) -> Result<Self, KafkaError> {
         let raw = Raw::new(connection.clone(), counter.clone(), connect_timeout)?;
-        Ok(Admin { connection, counter, raw, writes_to: Mutex::new(Target::Any), native: OnceLock::new(), snapshot: Snapshot::default() })
+        Ok(Admin { connection, counter, raw, writes_to: Mutex::new(Target::Any), native: Mutex::default(), snapshot: Snapshot::default() })
     }
 
     /// How this client connects.
@@ -163,19 +163,45 @@ impl Admin {
         api: &str,
         call: impl FnOnce(&Native) -> Result<T, KafkaError> + Send + 'static,
     ) -> Result<T, KafkaError> {
-        let native = match self.native.get() {
-            Some(native) => native.clone()?,
-            None => {
-                self.describe_cluster().await?;
-                self.native.get_or_init(|| Native::new(&self.connection).map(Arc::new)).clone()?
+        let native = self.native_client().await?;
+        self.counter.count(api);
+        let mine = Arc::clone(&native);
+        let mut done = tokio::task::spawn_blocking(move || call(&mine));
+        let joined = tokio::select! {
+            joined = &mut done => joined,
+            () = self.raw.all_gone() => {
+                native.give_up();
+                done.await
             }
         };
-        self.counter.count(api);
-        let done = tokio::task::spawn_blocking(move || call(&native)).await;
-        done.unwrap_or_else(|_| Err(KafkaError::Interrupted { api: api.to_string(), message: "the call was broken off".into() }))
+        let broken_off = |_| Err(KafkaError::Interrupted { api: api.to_string(), message: "the call was broken off".into() });
+        let result = joined.unwrap_or_else(broken_off);
+        // A client whose request got no answer may still send it: it must not outlive the call, and the next one looks first.
+        if result.as_ref().is_err_and(KafkaError::is_ambiguous) {
+            lock(&self.native).take_if(|now| Arc::ptr_eq(now, &native));
+            tokio::task::spawn_blocking(move || drop(native));
+        }
+        result
+    }
+
+    async fn native_client(&self) -> Result<Arc<Native>, KafkaError> {
+        if let Some(native) = lock(&self.native).clone() {
+            return Ok(native);
+        }
+        self.describe_cluster().await?;
+        let mut place = lock(&self.native);
+        match &*place {
+            Some(native) => Ok(Arc::clone(native)),
+            None => Ok(Arc::clone(place.insert(Arc::new(Native::new(&self.connection)?)))),
+        }
     }
 }
 
+fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
+    m.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// [`Admin::retry_items`] without a client.
 ///
 /// `op` owns its items: a future that borrows them could not be told to be `Send`.
 async fn retry_items<I: Clone, T, F>(items: &[I], op: impl Fn(Vec<I>) -> F) -> Result<Vec<Result<T, KafkaError>>, KafkaError>

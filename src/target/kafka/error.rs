@@ -195,6 +195,20 @@ impl KafkaError {
         matches!(self, Self::Timeout { .. } | Self::Interrupted { .. })
     }
 
+    /// Whether waiting does not help: whoever polls gives up. (Who cannot be reached was waited for already.)
+    pub fn is_lasting(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Connection { .. } | Self::AuthenticationFailed { .. } | Self::TlsFailed { .. })
+    }
+
+    /// What is known of a request that got no answer after it was tried again: that the second try did not get through says nothing of
+    /// the first.
+    pub(super) fn in_doubt_after<T>(self, again: Result<T, KafkaError>) -> Result<T, KafkaError> {
+        match again {
+            Err(e) if e.is_lasting() => Err(self),
+            other => other,
+        }
+    }
+
     /// Turns it into a diagnostic; `context` says what was being done ("creating topic \"orders\"").
     pub fn into_diagnostic(self, context: impl AsRef<str>) -> Diagnostic {
         let d = Diagnostic::error(self.code(), format!("Failed {}: {self}.", context.as_ref()));
@@ -207,14 +221,7 @@ impl KafkaError {
 
     /// Whether it is no matter of the object that was asked for: another object of the cluster meets the same.
     fn is_of_the_cluster(&self) -> bool {
-        matches!(
-            self,
-            Self::Unreachable { .. }
-                | Self::Connection { .. }
-                | Self::AuthenticationFailed { .. }
-                | Self::TlsFailed { .. }
-                | Self::SecurityDisabled
-        ) || self.is_ambiguous()
+        self.is_lasting() || self.is_ambiguous() || matches!(self, Self::SecurityDisabled)
     }
 
     fn code(&self) -> Code {

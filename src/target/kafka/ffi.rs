@@ -6,6 +6,7 @@
 
 use std::ffi::{CStr, CString, c_char};
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -80,6 +81,7 @@ impl ProducerContext for Listener {
 pub(super) struct Native {
     producer: BaseProducer<Listener>,
     addresses: Vec<String>,
+    given_up: AtomicBool,
 }
 
 impl Native {
@@ -87,7 +89,12 @@ impl Native {
     pub(super) fn new(connection: &KafkaConnection) -> Result<Self, KafkaError> {
         let producer = BaseProducer::from_config_and_context(&connection.client_config(), Listener::default())
             .map_err(|e| KafkaError::Connection { message: format!("librdkafka refuses the settings: {e}") })?;
-        Ok(Native { producer, addresses: connection.bootstrap_servers.clone() })
+        Ok(Native { producer, addresses: connection.bootstrap_servers.clone(), given_up: AtomicBool::new(false) })
+    }
+
+    /// Ends all calls that wait, as interrupted; the client is of no use after that.
+    pub(super) fn give_up(&self) {
+        self.given_up.store(true, Ordering::SeqCst);
     }
 
     /// All ACLs. Blocks up to `limit`. `None` stands for one that librdkafka has no words for.
@@ -220,6 +227,10 @@ impl Native {
             let event = unsafe { sys::rd_kafka_queue_poll(queue.0, SLICE.as_millis() as i32) };
             if !event.is_null() {
                 return Ok(Event(event));
+            }
+            if self.given_up.load(Ordering::SeqCst) {
+                let message = format!("no broker is left at {}", self.addresses.join(", "));
+                return Err(KafkaError::Interrupted { api: api.to_string(), message });
             }
             self.producer.poll(Duration::ZERO);
             // Wrong credentials stay wrong. A TLS failure may be that of a broker that is just restarting: librdkafka tries again.

@@ -26,6 +26,8 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pause between rounds over all addresses.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(250);
+/// How often a call that takes long looks whether a broker is still there.
+const LOOK_PAUSE: Duration = Duration::from_secs(3);
 /// A socket that lay idle for longer is not used again: brokers close idle sockets, and a write on one would end in doubt.
 const IDLE: Duration = Duration::from_secs(60);
 /// Answers above this are not Kafka's: more likely something else listens there.
@@ -106,12 +108,28 @@ impl Raw {
         };
         let answer = match timeout(limit, socket.call(request, &self.counter)).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(e)) => return Err(e.after_sending(api_name::<R>())),
+            Ok(Err(e)) => return Err(e.after_sending(api_name::<R>(), &self.addresses(target).join(", "))),
             Err(_) => return Err(KafkaError::Timeout { api: api_name::<R>(), after: limit }),
         };
         socket.last_used = Instant::now();
         place.socket = Some(socket);
         Ok(answer)
+    }
+
+    /// Returns once no broker has taken a connection for as long as a cluster is waited for; never while one does. Nothing is sent.
+    pub(super) async fn all_gone(&self) {
+        let mut seen = Instant::now();
+        while seen.elapsed() < self.connect_timeout {
+            sleep(LOOK_PAUSE).await;
+            let mut addresses = self.connection.bootstrap_servers.clone();
+            addresses.extend(self.nodes.lock().unwrap_or_else(PoisonError::into_inner).values().cloned());
+            for address in &addresses {
+                if let Ok(Ok(_)) = timeout(ATTEMPT_TIMEOUT, TcpStream::connect(address)).await {
+                    seen = Instant::now();
+                    break;
+                }
+            }
+        }
     }
 
     fn slot(&self, target: Target) -> Slot {
@@ -221,11 +239,11 @@ impl From<KafkaError> for Failure {
 }
 
 impl Failure {
-    fn after_sending(self, api: String) -> KafkaError {
+    fn after_sending(self, api: String, address: &str) -> KafkaError {
         match self {
             Failure::Final(e) => e,
             Failure::Io(e) if rustls_error(&e).is_some() => KafkaError::TlsFailed { message: e.to_string() },
-            Failure::Io(e) => KafkaError::Interrupted { api, message: broken(&e) },
+            Failure::Io(e) => KafkaError::Interrupted { api, message: format!("{address}: {}", broken(&e)) },
         }
     }
 }

@@ -85,7 +85,10 @@ impl Admin {
 
     /// After an answer that got lost: a topic that was not there before and now is there as wanted counts as created.
     async fn created_anyway(&self, topics: &[NewTopic], lost: &KafkaError) -> Results<CreatedTopic> {
-        let now = self.read_back(|m| topics.iter().all(|t| m.topics.contains_key(&t.name))).await?;
+        let now = match self.read_back(|m| topics.iter().all(|t| m.topics.contains_key(&t.name))).await {
+            Err(e) if e.is_lasting() => return Ok(topics.iter().map(|_| Err(lost.clone())).collect()),
+            now => now?,
+        };
         let outcome = |wanted: &NewTopic| {
             let topic = now
                 .topics
@@ -133,7 +136,7 @@ impl Admin {
             .with_timeout_ms(REQUEST_TIMEOUT.as_millis() as i32);
         let answer = match self.write(&request).await {
             Err(e) if e.is_ambiguous() => {
-                let now = self.read_back(|m| !names.iter().any(|n| m.topics.contains_key(n))).await?;
+                let now = e.clone().in_doubt_after(self.read_back(|m| !names.iter().any(|n| m.topics.contains_key(n))).await)?;
                 return Ok(names.iter().map(|n| if now.topics.contains_key(n) { Err(e.clone()) } else { Ok(()) }).collect());
             }
             other => other?,
@@ -176,7 +179,7 @@ impl Admin {
             Err(e) if e.is_ambiguous() && !validate_only => {
                 let grown =
                     |m: &Metadata, (name, total): &(String, i32)| m.topics.get(name).is_some_and(|t| t.partitions.len() as i32 == *total);
-                let now = self.read_back(|m| topics.iter().all(|t| grown(m, t))).await?;
+                let now = e.clone().in_doubt_after(self.read_back(|m| topics.iter().all(|t| grown(m, t))).await)?;
                 return Ok(topics.iter().map(|t| if grown(&now, t) { Ok(()) } else { Err(e.clone()) }).collect());
             }
             other => other?,
@@ -250,7 +253,7 @@ impl Admin {
             self.native("IncrementalAlterConfigs", move |n| n.incremental_alter_configs(&changes, validate_only, REQUEST_TIMEOUT)).await
         };
         match call().await {
-            Err(e) if e.is_ambiguous() => call().await,
+            Err(lost) if lost.is_ambiguous() => lost.in_doubt_after(call().await),
             other => other,
         }
     }
