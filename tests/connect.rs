@@ -17,6 +17,7 @@ use streamform::resource::{
 };
 use streamform::schema::Set;
 use streamform::target::connect::{ConnectClient, ConnectConnection, ConnectError, ConnectPool, Patience};
+use streamform::target::kafka::{AclBinding, AclOperation, AclPattern, AclPermission, AclResource, NewTopic};
 use streamform::value::ops::unmark_deep;
 use streamform::value::{Type, Value};
 
@@ -496,4 +497,116 @@ async fn a_stopped_connectors_offsets_can_be_changed() {
     client.delete_offsets(&name, &p).await.unwrap();
     assert_eq!(client.offsets(&name, &p).await.unwrap()["offsets"], serde_json::json!([]));
     lab.delete(&addr, &result.object.unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_runs_is_written_as_configuration_that_changes_nothing() {
+    let lab = Lab::new();
+    let kafka = real::kafka();
+    let (topic, principal) = (unique("adopted").replace("kafka_connector.", ""), "User:CN=adopted");
+    let admin = kafka.admin();
+    let config = BTreeMap::from([("retention.ms".to_string(), "123456".to_string())]);
+    let new = NewTopic { name: topic.clone(), partitions: 3, replication: 1, assignments: None, config };
+    admin.create_topics(&[new], false).await.unwrap().remove(0).unwrap();
+    let binding = |operation| AclBinding {
+        resource: AclResource::Topic,
+        name: topic.clone(),
+        pattern: AclPattern::Prefixed,
+        principal: principal.into(),
+        host: "*".into(),
+        operation,
+        permission: AclPermission::Allow,
+    };
+    admin.create_acls(&[binding(AclOperation::Read), binding(AclOperation::Describe)]).await.unwrap();
+    let addr = unique("running");
+    let password = ("my.password", "hunter2");
+    let path = lab.dir.path().join("in.txt").to_string_lossy().into_owned();
+    let config = map(&[("file", &path), ("topic", &topic), ("odd", "${file:/x:y}"), password]);
+    let made =
+        lab.create(&addr, &lab.config(&[("class", "FileStreamSource".into()), ("config", config), ("tasks_max", 1_i64.into())])).await;
+    let connector = made.0.get_str("name").unwrap();
+
+    let (brokers, url) = (kafka.address("PLAINTEXT"), &lab.url);
+    let folder = common::Lab::new(&format!(
+        r#"data "kafka_cluster" "c" {{
+  bootstrap_servers = "{brokers}"
+}}
+data "kafka_connect" "w" {{
+  url = "{url}"
+}}
+import {{
+  to = kafka_topic.t
+  id = "{topic}"
+}}
+import {{
+  to = kafka_acl.a
+  id = "{principal}"
+}}
+import {{
+  to     = kafka_connector.k
+  id     = "{connector}"
+  within = data.kafka_connect.w
+}}
+"#
+    ));
+    let s = folder.ok("plan -generate-config-out=generated.hcl");
+    s.shows(&["Plan: 3 to import", "SF9008", "config[\"my.password\"] of kafka_connector.k"]).hides(&["hunter2"]);
+    let text = folder.read("generated.hcl");
+    let expected = format!(
+        r#"# Written by streamform plan -generate-config-out from what import blocks name.
+# Review these blocks, then move them to your other files.
+
+resource "kafka_topic" "t" {{
+  cluster            = data.kafka_cluster.c
+  name               = "{topic}"
+  partitions         = 3
+  replication_factor = 1
+  config = {{
+    "retention.ms" = "123456"
+  }}
+}}
+
+resource "kafka_acl" "a" {{
+  cluster   = data.kafka_cluster.c
+  principal = "{principal}"
+
+  rule {{
+    operations = ["READ", "DESCRIBE"]
+    topic      = "{topic}"
+    pattern    = "prefixed"
+  }}
+}}
+
+resource "kafka_connector" "k" {{
+  connect = data.kafka_connect.w
+  name    = "{connector}"
+  class   = "FileStreamSource"
+  config = {{
+    "file" = "{path}"
+    # "my.password" = … is sensitive
+    "odd"   = "$${{file:/x:y}}"
+    "topic" = "{topic}"
+  }}
+}}
+"#
+    );
+    assert_eq!(text, expected);
+    // With the secret put in, nothing changes.
+    let whole = text.replace("# \"my.password\" = … is sensitive", "\"my.password\" = \"hunter2\"");
+    folder.write("generated.hcl", &whole);
+    folder.ok("plan").shows(&["Plan: 3 to import, 0 to add, 0 to change, 0 to destroy."]);
+    folder.apply().shows(&["3 imported, 0 added, 0 changed"]);
+    folder.ok("plan -detailed-exitcode");
+
+    // What is not there is told by the import block, and nothing is written.
+    folder.write(
+        "main.hcl",
+        &folder.read("main.hcl").replace(&format!("id = \"{topic}\""), "id = \"adoptet\"").replace("kafka_topic.t", "kafka_topic.z"),
+    );
+    folder.fails("plan -generate-config-out=more.hcl", &["There is no topic \"adoptet\"", "on main.hcl line 7"]);
+    assert!(!folder.path().join("more.hcl").exists());
+
+    lab.delete(&addr, &made).await;
+    admin.delete_topics(std::slice::from_ref(&topic)).await.unwrap();
+    admin.delete_acls(&[binding(AclOperation::Read), binding(AclOperation::Describe)]).await.unwrap();
 }

@@ -92,6 +92,9 @@ pub struct PlanCommand {
     /// Save the plan to a file for apply.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Write resource blocks for what import blocks name and nothing declares to this new file.
+    #[arg(long, value_name = "FILE")]
+    pub generate_config_out: Option<PathBuf>,
 }
 
 /// `apply` and `destroy`

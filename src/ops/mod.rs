@@ -7,6 +7,7 @@ pub mod apply;
 pub mod console;
 pub mod drift;
 pub mod explain;
+pub mod generate;
 pub mod git;
 pub mod init;
 pub mod install;

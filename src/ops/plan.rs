@@ -36,11 +36,16 @@ pub struct Request {
     pub detailed_exitcode: bool,
     /// Save the plan here.
     pub out: Option<PathBuf>,
+    /// Write blocks for what is imported and not declared to this file.
+    pub generate: Option<PathBuf>,
 }
 
 /// Runs it.
 pub async fn run(request: &Request, terminal: &Terminal) -> Result {
-    let ws = Workspace::load(&request.root, &DiskFiles, &request.vars, terminal)?;
+    let (ws, generated) = match &request.generate {
+        Some(file) => super::generate::workspace(request, file, terminal).await?,
+        None => (Workspace::load(&request.root, &DiskFiles, &request.vars, terminal)?, 0),
+    };
     if request.out.is_some() {
         // The file's digests of sensitive values are made with the store's key, so that apply can compare them and nobody can guess from them.
         LocalStore::ensure_key(&ws.state_dir()?).map_err(|d| ws.failure(d))?;
@@ -61,6 +66,10 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
     }
     terminal.diagnostics(&diagnostics, &ws.config.sources);
     show(&outcome.plan, request.verbose, terminal);
+    if let (Some(file), 1.., false) = (&request.generate, generated, terminal.json) {
+        let what = if generated == 1 { "1 block".to_string() } else { format!("{generated} blocks") };
+        terminal.line(&format!("\nWrote {what} to {}. Review it before you apply.", file.display()));
+    }
     let lost = data_loss(&outcome.plan);
     if let Some(path) = &request.out {
         if let (Some(d), false) = (lost.clone(), request.allow_data_loss) {

@@ -105,6 +105,18 @@ impl Workspace {
         Workspace { root: root.to_path_buf(), config, graph, variables, warnings: diagnostics }
     }
 
+    /// The same folder as other files show it, with the variables and warnings of this one.
+    pub fn again(self, files: &dyn FileSource) -> Result<Workspace, Failure> {
+        let (config, mut diagnostics) = config::load_at(&self.root, Path::new(""), files, self.config.sources.clone(), None);
+        let Some(config) = config else { return Err(self.failure(diagnostics)) };
+        let (graph, found) = Graph::build(&config);
+        diagnostics.append(found);
+        if diagnostics.has_errors() {
+            return Err(Failure { diagnostics, sources: config.sources });
+        }
+        Ok(Workspace { config, graph, ..self })
+    }
+
     /// A failure with this workspace's texts.
     pub fn failure(&self, diagnostics: impl Into<Diagnostics>) -> Failure {
         Failure { diagnostics: diagnostics.into(), sources: self.config.sources.clone() }

@@ -15,6 +15,8 @@ codes! {
     NO_TYPE = "SF9006", "Unknown type";
     /// An import that cannot be made.
     IMPORT = "SF9007", "Import failed";
+    /// A secret that generated configuration does not hold.
+    LEFT_OUT = "SF9008", "Left out of generated configuration";
     /// A test file that does not exist.
     NO_TEST_FILE = "SF9020", "Test file not found";
     /// An assertion of a test that is false, or is no boolean.

@@ -333,10 +333,11 @@ impl Reader<'_> {
         let to = args.required("to").and_then(|e| refs::one(&e, "to", args.diags));
         let id = args.required("id");
         let for_each = args.expr("for_each");
+        let within = args.expr("within").and_then(|e| Some((refs::target(&e, "within", args.diags)?, e.span)));
         args.attr("provider");
         args.finish();
         if let (Some(to), Some(id)) = (to, id) {
-            self.module.imports.push(Import { to, id, for_each, span: block.span });
+            self.module.imports.push(Import { to, id, for_each, within, span: block.span });
         }
     }
 

@@ -266,6 +266,8 @@ pub struct Import {
     pub id: Expr,
     /// `for_each`.
     pub for_each: Option<Expr>,
+    /// `within`: the cluster or the like that holds the object, where a resource block is still to be generated.
+    pub within: Option<(Target, Span)>,
     /// The block.
     pub span: Span,
 }

@@ -102,7 +102,11 @@ impl Walker<'_> {
             if !self.in_config.contains(&to) {
                 let d =
                     Diagnostic::error(codes::BAD_IMPORT, format!("Nothing in the configuration declares {to}, which is to be imported."));
-                self.diags.push(d.at(span).hint("Write the resource block first; an import block only says which object it stands for."));
+                let can = to.resource.module.is_root() && to.key.is_none();
+                self.diags.push(d.at(span).hint(match can {
+                    true => "Write its block, or: streamform plan -generate-config-out=new.hcl",
+                    false => "Write the resource block first; an import block only says which object it stands for.",
+                }));
             }
             if let Some(first) = seen.insert(to.clone(), span) {
                 let d = Diagnostic::error(codes::BAD_IMPORT, format!("Two import blocks name {to}.")).at(span).also(first, "the first one");
