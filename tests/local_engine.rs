@@ -405,19 +405,48 @@ async fn one_broker_becomes_three() {
     assert!(run.step(Verb::Delete, None).await.error.is_none());
 }
 
+/// What Kafka's own tool says of a cluster's metadata version.
+fn features(folder: &Path) -> String {
+    let settings = std::fs::read_to_string(folder.join("conf/broker-1.properties")).unwrap();
+    let line = settings.lines().find_map(|l| l.strip_prefix("advertised.listeners=")).unwrap().replace("\\:", ":");
+    let servers = line.split(',').find_map(|l| l.strip_prefix("STREAMFORM://")).unwrap().to_string();
+    let pki = folder.join("pki");
+    let pairs = [
+        ("security.protocol", "SSL".to_string()),
+        ("ssl.keystore.type", "PEM".into()),
+        ("ssl.keystore.location", pki.join("admin.pem").display().to_string()),
+        ("ssl.truststore.type", "PEM".into()),
+        ("ssl.truststore.location", pki.join("ca.crt").display().to_string()),
+    ];
+    let file = folder.join("describe.properties");
+    std::fs::write(&file, pairs.map(|(k, v)| format!("{k}={v}\n")).concat()).unwrap();
+    let line = std::fs::read(format!("/proc/{}/cmdline", pid(folder, "run/broker-1.json"))).unwrap();
+    let args: Vec<String> = line.split(|b| *b == 0).map(|b| String::from_utf8_lossy(b).into_owned()).collect();
+    let jars = &args[args.iter().position(|a| a == "-cp").unwrap() + 1];
+    let mut command = std::process::Command::new(&args[0]);
+    command.args(["-cp", jars, "org.apache.kafka.tools.FeatureCommand", "--bootstrap-server", &servers, "--command-config"]);
+    let output = command.arg(&file).arg("describe").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let found = text.lines().find(|l| l.contains("metadata.version")).map(str::to_string);
+    found.unwrap_or_else(|| panic!("{text}{}", String::from_utf8_lossy(&output.stderr)))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn three_brokers_are_upgraded_one_at_a_time_and_a_dead_one_is_healed() {
     let dir = Lab::new();
     let cx = session(dir.path());
     let mut run = Run { cx: &cx, ty: &KafkaCluster, addr: addr("kafka_cluster", "ages"), now: None };
     let at = |version: &str| Value::object_from([("brokers", Value::from(3)), ("version", version.into())]);
-    run.apply(&at("4.3.0")).await;
+    run.apply(&at("4.2.0")).await;
     admin(&cx, &run).create_topics(&[topic("kept", 3)], false).await.unwrap().remove(0).unwrap();
     let folder = dir.path().join(".streamform/local/ages");
     let files = ["run/broker-1.json", "run/broker-2.json", "run/broker-3.json"];
     let before = files.map(|f| pid(&folder, f));
     let watch = Watch::over(&folder, &files);
-    run.apply(&at("4.3.1")).await;
+    assert!(features(&folder).contains("FinalizedVersionLevel: 4.2-"), "{}", features(&folder));
+    let effects = run.apply(&at("4.3.1")).await;
+    assert!(effects.contains(&"raise the metadata version to that of Kafka 4.3, for good".to_string()), "{effects:?}");
+    assert!(features(&folder).contains("FinalizedVersionLevel: 4.3-"), "{}", features(&folder));
     assert_eq!(watch.fewest(), 2, "one at a time");
     assert!(before.iter().all(|p| !alive(*p)), "each was restarted");
     let line = std::fs::read_to_string(format!("/proc/{}/cmdline", pid(&folder, "run/broker-3.json"))).unwrap();
@@ -450,9 +479,9 @@ async fn three_brokers_are_upgraded_one_at_a_time_and_a_dead_one_is_healed() {
     let effects: Vec<_> = effects.iter().filter(|e| e.contains("broker 2")).collect();
     assert_eq!(effects, ["restart broker 2 (not running as configured)"]);
     assert_eq!(running(&run), [1, 2, 3]);
-    let proposed = proposed(&KafkaCluster, &at("4.3.0"), run.now.as_ref().map(|n| &n.0));
+    let proposed = proposed(&KafkaCluster, &at("4.2.0"), run.now.as_ref().map(|n| &n.0));
     let input =
-        PlanInput { addr: &run.addr, prior: run.now.as_ref().map(|n| &n.0), private: &Private::Null, config: &at("4.3.0"), proposed };
+        PlanInput { addr: &run.addr, prior: run.now.as_ref().map(|n| &n.0), private: &Private::Null, config: &at("4.2.0"), proposed };
     assert_eq!(KafkaCluster.plan(input).diagnostics.iter().next().unwrap().code, codes::DOWNGRADE);
     assert!(run.step(Verb::Delete, None).await.error.is_none());
 }

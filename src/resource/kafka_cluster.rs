@@ -496,6 +496,10 @@ impl ResourceType for KafkaCluster {
             if ["config", "listener", "super_users", "users", "version", "heap"].iter().any(|n| changed(n)) {
                 out.effects.push("restart the nodes one at a time, while all partitions are in sync".into());
             }
+            let release = |v: &Value| v.get_str("version").map(|v| broker::release(&v));
+            if let Some(new) = release(&input.proposed).filter(|new| release(prior).as_ref() != Some(new)) {
+                out.effects.push(format!("raise the metadata version to that of Kafka {new}, for good"));
+            }
             if ["name", "engine", "controllers"].iter().any(|n| changed(n)) {
                 out.data_loss = losses(prior);
             }

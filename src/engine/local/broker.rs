@@ -136,6 +136,9 @@ pub struct Layout {
     pub voters: Vec<i32>,
     /// The nodes by id.
     pub nodes: Vec<Node>,
+    /// The release whose features the cluster was brought to, as `4.3`; empty where that is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub release: String,
     /// The SCRAM users that were set, each with a keyed digest of the password: setting one anew would change its salt.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub users: BTreeMap<String, String>,
@@ -146,7 +149,7 @@ impl Layout {
         let id = || base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(uuid::Uuid::new_v4().as_bytes());
         // Kafka's tools would take an id that begins with a dash for an option.
         let cluster_id = std::iter::repeat_with(id).find(|s| !s.starts_with('-')).unwrap_or_default();
-        Layout { cluster_id, voters: vec![], nodes: vec![], users: BTreeMap::new() }
+        Layout { cluster_id, voters: vec![], nodes: vec![], release: String::new(), users: BTreeMap::new() }
     }
 
     /// The brokers.
@@ -297,13 +300,16 @@ impl Cluster {
     pub async fn converge(&self, wanted: &Wanted, note: Note<'_>, limit: Duration) -> Result<Layout, Diagnostic> {
         let end = Instant::now() + limit;
         let launch = Launch::find(&wanted.version, note).await?;
-        let mut layout = self.layout()?.unwrap_or_else(Layout::new);
+        // A new cluster is formatted with all that its release has.
+        let new = || Layout { release: release(&wanted.version), ..Layout::new() };
+        let mut layout = self.layout()?.unwrap_or_else(new);
         let leaving = layout.adapt(wanted)?;
         // Before anything is touched: removing comes last, and a refusal then would leave the others restarted for nothing.
         self.check_leaving(&layout, &leaving).await?;
         self.prepare(&mut layout, wanted, &launch)?;
         self.start_missing(&layout, wanted, &launch, note, end).await?;
         self.roll(&layout, wanted, &launch, note, end).await?;
+        self.raise_features(&mut layout, wanted, &launch, note).await?;
         self.set_users(&mut layout, wanted).await?;
         self.remove_nodes(&mut layout, &leaving, &launch, note).await?;
         Ok(layout)
@@ -631,8 +637,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Tells the controllers to forget a broker, so that no replica is ever placed on it again.
-    async fn unregister(&self, layout: &Layout, node: &Node, launch: &Launch) -> Result<(), Diagnostic> {
+    /// The settings with which Kafka's own tools connect.
+    fn tool_settings(&self) -> Result<String, Diagnostic> {
         let pki = self.pki_dir();
         let (keys, trust) = (pki.join("admin.pem").display().to_string(), pki.join("ca.crt").display().to_string());
         let client = [
@@ -644,7 +650,31 @@ impl Cluster {
         ];
         let file = self.dir.join("conf/admin.properties");
         write_private(&file, properties(client).as_bytes())?;
-        let (id, servers, file) = (node.id.to_string(), layout.addresses(INTERNAL), file.display().to_string());
+        Ok(file.display().to_string())
+    }
+
+    /// Brings metadata version and other features to those of the release that all nodes run now. Newer brokers go on with the old ones
+    /// otherwise, without what is new; there is no way back.
+    async fn raise_features(&self, layout: &mut Layout, wanted: &Wanted, launch: &Launch, note: Note<'_>) -> Result<(), Diagnostic> {
+        let release = release(&wanted.version);
+        if layout.release == release {
+            return Ok(());
+        }
+        note(&format!("raising the metadata version to that of Kafka {release}"));
+        let (servers, file) = (layout.addresses(INTERNAL), self.tool_settings()?);
+        let args = ["--bootstrap-server", &servers, "--command-config", &file, "upgrade", "--release-version", &release];
+        let output = launch.tool(&self.dir, "org.apache.kafka.tools.FeatureCommand", &args).await?;
+        output.map_err(|said| {
+            Diagnostic::error(codes::PROCESS_DIED, format!("The metadata version cannot be raised to that of Kafka {release}: {said}"))
+                .hint("The cluster runs on with the old one; apply again.")
+        })?;
+        layout.release = release;
+        self.save(layout)
+    }
+
+    /// Tells the controllers to forget a broker, so that no replica is ever placed on it again.
+    async fn unregister(&self, layout: &Layout, node: &Node, launch: &Launch) -> Result<(), Diagnostic> {
+        let (id, servers, file) = (node.id.to_string(), layout.addresses(INTERNAL), self.tool_settings()?);
         let args = ["unregister", "--bootstrap-server", &servers, "--id", &id, "--config", &file];
         let output = launch.tool(&self.dir, "org.apache.kafka.tools.ClusterTool", &args).await?;
         output.map(drop).map_err(|said| Diagnostic::error(codes::PROCESS_DIED, format!("{} cannot be unregistered: {said}", node.label())))
@@ -688,6 +718,11 @@ fn sasl_settings(prefix: &str, authentication: Authentication, users: &BTreeMap<
         (format!("{prefix}.sasl.enabled.mechanisms"), mechanism.into()),
         (format!("{prefix}.{}.sasl.jaas.config", mechanism.to_lowercase()), format!("org.apache.kafka.common.security.{login}")),
     ]
+}
+
+/// The release that a version belongs to: `4.3` of `4.3.1`.
+pub fn release(version: &str) -> String {
+    version.split('.').take(2).collect::<Vec<_>>().join(".")
 }
 
 /// Why a broker cannot be removed.

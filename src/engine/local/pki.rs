@@ -11,6 +11,7 @@ use rustls_pki_types::pem::PemObject;
 use super::{private_dir, read_optional, write_private};
 use crate::diag::Diagnostic;
 use crate::diag::codes::engine as codes;
+use crate::target::kafka::certificate_subject;
 
 /// An authority in a folder.
 #[derive(Clone, Debug)]
@@ -143,28 +144,8 @@ fn load(path: &Path) -> Result<Certificate, Diagnostic> {
 /// # Errors
 /// When the file holds no certificate.
 pub fn principal(certificate: &Path) -> Result<String, Diagnostic> {
-    let der =
-        rustls_pki_types::CertificateDer::from_pem_file(certificate).map_err(|e| bad("A certificate cannot be read", format!("{e:?}")))?;
-    let (_, parsed) = x509_parser::parse_x509_certificate(&der).map_err(|e| bad("A certificate cannot be read", e))?;
-    let mut parts: Vec<String> = parsed
-        .subject()
-        .iter_attributes()
-        .map(|a| {
-            let oid = a.attr_type().to_id_string();
-            let name = match oid.as_str() {
-                "2.5.4.3" => "CN",
-                "2.5.4.6" => "C",
-                "2.5.4.7" => "L",
-                "2.5.4.8" => "ST",
-                "2.5.4.10" => "O",
-                "2.5.4.11" => "OU",
-                other => other,
-            };
-            format!("{name}={}", a.as_str().unwrap_or_default())
-        })
-        .collect();
-    parts.reverse();
-    Ok(format!("User:{}", parts.join(",")))
+    let subject = certificate_subject(certificate).ok_or_else(|| bad("A certificate cannot be read", certificate.display()))?;
+    Ok(format!("User:{subject}"))
 }
 
 #[cfg(test)]

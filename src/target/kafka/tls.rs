@@ -59,6 +59,29 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, KafkaError>
     Ok(all)
 }
 
+/// The subject of the first certificate in a PEM file, as brokers write it: the last part first, `CN=alice,OU=x`.
+pub fn subject(file: &Path) -> Option<String> {
+    let der = CertificateDer::from_pem_file(file).ok()?;
+    let (_, parsed) = x509_parser::parse_x509_certificate(&der).ok()?;
+    let parts: Vec<String> =
+        parsed.subject().iter_attributes().map(|a| part(&a.attr_type().to_id_string(), a.as_str().unwrap_or_default())).collect();
+    Some(parts.into_iter().rev().collect::<Vec<_>>().join(","))
+}
+
+fn part(oid: &str, value: &str) -> String {
+    let name = match oid {
+        "2.5.4.3" => "CN",
+        "2.5.4.6" => "C",
+        "2.5.4.7" => "L",
+        "2.5.4.8" => "ST",
+        "2.5.4.10" => "O",
+        "2.5.4.11" => "OU",
+        other => other,
+    };
+    let escaped: String = value.chars().flat_map(|c| [Some('\\').filter(|_| ",+\"\\<>;".contains(c)), Some(c)]).flatten().collect();
+    format!("{name}={escaped}")
+}
+
 fn unreadable(file: &Path, e: &dyn std::fmt::Display) -> KafkaError {
     KafkaError::Connection { message: format!("cannot read {}: {e}", file.display()) }
 }
