@@ -104,9 +104,21 @@ fn wrong_credentials_are_called_so() {
 
 #[test]
 fn a_port_of_the_other_kind_is_told_apart_from_silence() {
-    refused(&cluster("c", &real::kafka().address("TLS"), ""), &["SF6004", "listener speaks TLS"]);
-    let address = real::lab("plaintext");
-    refused(&cluster("c", &address, &tls(&ca())), &["SF6001", &address, "15 s", "its listener does not speak SSL"]);
+    refused(&cluster("c", &real::kafka().address("TLS"), ""), &["SF6004", "speaks TLS, and"]);
+    let (plaintext, scram, scram_tls) = (real::lab("plaintext"), real::lab("scram"), real::lab("scram_tls"));
+    let user = sasl("SCRAM-SHA-512", USER, PASSWORD);
+    refused(&cluster("c", &plaintext, &tls(&ca())), &["SF6004", &plaintext, "speaks no TLS", "Remove the block `tls`"]);
+    refused(&cluster("c", &scram, &(tls(&ca()) + &user)), &["SF6004", &scram, "speaks no TLS"]);
+    refused(&cluster("c", &scram_tls, &user), &["SF6004", "speaks TLS, and"]);
+    refused(&cluster("c", &plaintext, &user), &["SF6003", "asks for no user"]);
+    refused(&cluster("c", &scram, ""), &["SF6003", &scram, "asks for a user"]);
+    refused(&cluster("c", &scram_tls, &tls(&ca())), &["SF6003", &scram_tls, "asks for a user"]);
+
+    let worker = |url: &str, more: &str| format!("data \"kafka_connect\" \"c\" {{\n  url = \"{url}\"\n{more}}}\n");
+    let [https, authority, ..] = real::connect().tls();
+    let http = real::connect().url().replace("http:", "https:");
+    refused(&worker(&http, &tls(&authority)), &["SF7002", "speaks no TLS", "http://"]);
+    refused(&worker(&https.replace("https:", "http:"), ""), &["SF7002", "speaks TLS", "https://"]);
 }
 
 #[test]
@@ -134,19 +146,22 @@ fn a_missing_right_is_named_at_plan_and_at_apply() {
     let _alone = real::alone();
     let mallory = cluster("m", &real::lab("mtls"), &mtls("mallory"));
     let config = mallory.clone() + &topic("data.kafka_cluster.m", "denied");
-    refused(&config, &["SF6005", "kafka_topic.t", "CREATE on topic \"denied\""]);
+    refused(&config, &["SF6005", "kafka_topic.t", "CREATE on topic \"denied\"", "`User:CN=mallory`"]);
 
     let acl = format!(
         "{mallory}resource \"kafka_acl\" \"a\" {{\n  cluster   = data.kafka_cluster.m\n  principal = \"User:x\"\n  role \"consumer\" {{\n    topic = \"x\"\n    group = \"x\"\n  }}\n}}\n"
     );
-    refused(&acl, &["SF6005", "DESCRIBE on the cluster"]);
+    refused(&acl, &["SF6005", "Give `User:CN=mallory` the right to DESCRIBE on the cluster"]);
+    let by_password = cluster("m", &real::lab("scram"), &sasl("SCRAM-SHA-512", "mallory", "mallory-secret"));
+    let config = by_password + &topic("data.kafka_cluster.m", "denied");
+    refused(&config, &["SF6005", "Give `User:mallory` the right to CREATE on topic \"denied\""]);
     // Who may look but not change learns it when changing.
     let admin = real::kafka().admin();
     let may_look = [grant("User:CN=mallory", AclResource::Cluster, "kafka-cluster", AclOperation::Describe)];
     assert!(real::wait(admin.create_acls(&may_look)).unwrap()[0].is_ok());
     common::until("the right has arrived", || plan(&acl).code == 0);
     let lab = Lab::new(&acl);
-    lab.fails("apply -auto-approve", &["SF6005", "kafka_acl.a", "ALTER on the cluster"]);
+    lab.fails("apply -auto-approve", &["SF6005", "kafka_acl.a", "ALTER on the cluster", "`User:CN=mallory`"]);
     assert_eq!(real::wait(admin.delete_acls(&may_look)).unwrap(), [Ok(1)]);
     assert!(!real::wait(admin.describe_acls()).unwrap().iter().any(|a| a.principal == "User:x"));
 }

@@ -166,7 +166,7 @@ async fn read_one(cx: &Session, config: &Value) -> Result<Observed, Diagnostic> 
             .hint("A data source needs its addresses and credentials before the plan.")
     })?;
     // The snapshot serves the topics and ACLs of the cluster as well: one request for all.
-    let metadata = client.snapshot_metadata().await.map_err(|e| e.into_diagnostic("reading the cluster"))?;
+    let metadata = client.snapshot_metadata().await.map_err(|e| e.told("reading the cluster", client.connection()))?;
     Ok(Observed::Present(described(config, &admin, &metadata.cluster), serde_json::json!({"cluster_id": metadata.cluster.cluster_id})))
 }
 

@@ -105,7 +105,7 @@ impl ResourceType for KafkaConnector {
     fn plan_delete(&self, prior: &Value) -> (Vec<String>, Vec<String>) {
         let name = prior.get_str("name").unwrap_or_default();
         let rest = match prior.get_str("type").as_deref() {
-            Some("sink") => format!("its consumer group connect-{name} and that group's offsets stay"),
+            Some("sink") => format!("its consumer group {} and that group's offsets stay", model::group_of(prior, &name)),
             _ => "its offsets stay in Connect: a new connector of this name goes on from there".to_string(),
         };
         (vec![format!("delete connector {name:?}; {rest}")], vec![])

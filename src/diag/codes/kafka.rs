@@ -47,10 +47,14 @@ codes! {
     TOPIC_COLLISION = "SF6112", "Colliding topic names";
     /// The topic to import is not there.
     TOPIC_MISSING = "SF6113", "No such topic";
+    /// Partitions whose replicas are all away: nobody reads or writes them.
+    TOPIC_LEADERLESS = "SF6114", "Partitions without a leader";
     /// A role, rule or principal that Kafka could not use.
     ACL_INVALID = "SF6201", "Invalid ACL";
     /// A denial that may lock everybody out.
     ACL_LOCKOUT = "SF6202", "ACL may lock everybody out";
     /// The bindings to import are not there.
     ACL_MISSING = "SF6203", "No such ACL";
+    /// The first ACL on a resource shuts everybody else out of it where the brokers let everybody in before.
+    ACL_FIRST = "SF6204", "First ACL on a resource";
 }

@@ -17,7 +17,7 @@ pub const CLUSTER_NAME: &str = "kafka-cluster";
 pub const ROLES: &[(&str, &[(&str, &[Op])])] = &[
     ("consumer", &[("topic", &[Op::Read, Op::Describe]), ("group", &[Op::Read])]),
     ("producer", &[("topic", &[Op::Write, Op::Describe, Op::Create]), ("transactional_id", &[Op::Write, Op::Describe])]),
-    ("sink", &[("topic", &[Op::Read]), ("connector", &[Op::Read])]),
+    ("sink", &[("topic", &[Op::Read]), ("connector", &[Op::Read]), ("group", &[Op::Read])]),
     ("source", &[("topic", &[Op::Write]), ("transactional_id", &[Op::Write, Op::Describe])]),
     (
         "viewer",

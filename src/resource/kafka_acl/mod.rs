@@ -4,6 +4,7 @@
 //! ones go, so that access never drops; a binding that another block still holds is never deleted.
 
 mod expand;
+mod first;
 #[cfg(test)]
 mod tests;
 
@@ -38,7 +39,8 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
     doc: "What one principal may do in a Kafka cluster. Every role and rule expands to exact bindings, which the plan shows one by one:\n\n\
           role \"consumer\": READ, DESCRIBE on `topic`; READ on `group`.\n\
           role \"producer\": WRITE, DESCRIBE, CREATE on `topic`; WRITE, DESCRIBE on `transactional_id`.\n\
-          role \"sink\": READ on `topic`; READ on the group `connect-<connector>`.\n\
+          role \"sink\": READ on `topic`; READ on the group `connect-<connector>`, or on `group` where the connector sets \
+          `consumer.override.group.id`.\n\
           role \"source\": WRITE on `topic`; WRITE, DESCRIBE on `transactional_id`.\n\
           role \"viewer\": DESCRIBE, DESCRIBE_CONFIGS on `topic` and `cluster`; DESCRIBE on `group`.\n\
           role \"admin\": ALL on `topic`, `group`, `transactional_id`, `cluster`.\n\n\
@@ -90,7 +92,11 @@ fn pattern() -> Attribute {
 
 fn role_body() -> Body {
     let mut attributes = selectors();
-    attributes.push(Attribute::optional("connector", Type::String, "A sink connector's name: stands for its group `connect-<name>`."));
+    attributes.push(Attribute::optional(
+        "connector",
+        Type::String,
+        "A sink connector's name: stands for its group `connect-<name>`, which it has unless it sets `consumer.override.group.id`.",
+    ));
     attributes.push(pattern());
     Body { attributes, blocks: vec![] }
 }
@@ -200,10 +206,18 @@ impl ResourceType for KafkaAcl {
         let objects: Vec<&Value> = requests.iter().map(|r| r.planned.as_ref().unwrap_or(&fallback)).collect();
         let mut out: Vec<Diagnostics> = requests.iter().map(|_| Diagnostics::new()).collect();
         for group in by_cluster(cx, objects.iter().copied()).groups {
-            if let Err(e) = group.admin.snapshot_acls(&[]).await {
-                // One sentence is enough for a failure that concerns the cluster.
-                let first = group.items[0];
-                out[first].push(explain(e, "reading the ACLs", objects[first]));
+            match group.admin.snapshot_acls(&[]).await {
+                Ok(live) => {
+                    let firsts = first::uncovered(&live, group.items.iter().map(|i| (*i, objects[*i])));
+                    for (i, resources) in first::warned(&group.admin, objects[group.items[0]], firsts).await {
+                        out[i].push(resources);
+                    }
+                }
+                Err(e) => {
+                    // One sentence is enough for a failure that concerns the cluster.
+                    let first = group.items[0];
+                    out[first].push(explain(&group.admin, e, "reading the ACLs", objects[first]));
+                }
             }
         }
         out
@@ -277,7 +291,7 @@ async fn read_cluster(cx: &Session, admin: &Admin, requests: Vec<&ReadRequest>) 
         async { Ok::<_, KafkaError>((admin.snapshot_metadata().await?.cluster.cluster_id.clone(), admin.snapshot_acls(&expected).await?)) };
     let (cluster_id, live) = match live.await {
         Ok(live) => live,
-        Err(e) => return requests.iter().map(|r| Err(explain(e.clone(), "reading the ACLs", &r.prior))).collect(),
+        Err(e) => return requests.iter().map(|r| Err(explain(admin, e.clone(), "reading the ACLs", &r.prior))).collect(),
     };
     let holders = cx.pool::<Holders>();
     let observe = |(request, wanted): (&&ReadRequest, BTreeSet<AclBinding>)| {
@@ -297,7 +311,7 @@ fn private(cluster_id: &str) -> Private {
     serde_json::json!({"cluster_id": cluster_id})
 }
 
-fn explain(e: KafkaError, doing: &str, object: &Value) -> Diagnostic {
+fn explain(admin: &Admin, e: KafkaError, doing: &str, object: &Value) -> Diagnostic {
     if e == KafkaError::SecurityDisabled {
         let d = Diagnostic::error(
             codes::NO_AUTHORIZER,
@@ -305,7 +319,7 @@ fn explain(e: KafkaError, doing: &str, object: &Value) -> Diagnostic {
         );
         return d.hint("Set `authorizer.class.name` on brokers and controllers, or remove the kafka_acl blocks.");
     }
-    e.into_diagnostic(format!("{doing} of {}", cluster_name(object)))
+    e.told(format!("{doing} of {}", cluster_name(object)), admin.connection())
 }
 
 /// A failure that left everything as it was.
@@ -331,7 +345,7 @@ async fn apply_cluster(cx: &Session, admin: &Admin, verb: Verb, steps: &[&StepRe
     let object = |s: &StepRequest| s.planned.clone().or_else(|| s.prior.clone()).unwrap_or(Value::null_dynamic());
     let cluster_id = match admin.snapshot_metadata().await {
         Ok(metadata) => metadata.cluster.cluster_id.clone(),
-        Err(e) => return steps.iter().map(|s| unchanged(s, explain(e.clone(), doing, &object(s)))).collect(),
+        Err(e) => return steps.iter().map(|s| unchanged(s, explain(admin, e.clone(), doing, &object(s)))).collect(),
     };
     let holders = cx.pool::<Holders>();
     let work: Vec<Work<'_>> = steps.iter().map(|s| work(s)).collect();
@@ -351,7 +365,7 @@ async fn apply_cluster(cx: &Session, admin: &Admin, verb: Verb, steps: &[&StepRe
     failed.extend(delete(admin, &drop).await);
     let good = |b: &&AclBinding| !failed.contains_key(*b);
     confirm(admin, &add.iter().filter(good).collect(), &drop.iter().filter(good).collect()).await;
-    work.iter().map(|w| outcome(w, &failed, &cluster_id, |e| explain(e, doing, &object(w.step)))).collect()
+    work.iter().map(|w| outcome(w, &failed, &cluster_id, |e| explain(admin, e, doing, &object(w.step)))).collect()
 }
 
 fn outcome(
@@ -434,7 +448,7 @@ async fn principals(cx: &Session, cluster: &Value, name: &str) -> Result<(String
     let pool = cx.pool::<KafkaPool>();
     let admin = connect(&pool, &cluster.get("admin").unwrap_or(Value::null_dynamic()))?
         .ok_or_else(|| Diagnostic::error(codes::CONNECTION, format!("{name} does not exist yet.")).hint("Apply the cluster first."))?;
-    let failed = |e: KafkaError| e.into_diagnostic(format!("listing the ACLs of {name}"));
+    let failed = |e: KafkaError| e.told(format!("listing the ACLs of {name}"), admin.connection());
     let cluster_id = admin.snapshot_metadata().await.map_err(failed)?.cluster.cluster_id.clone();
     let mut all: BTreeMap<String, BTreeSet<AclBinding>> = BTreeMap::new();
     let live = match admin.snapshot_acls(&[]).await {

@@ -125,6 +125,12 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
+/// The consumer group of a sink: Connect's own name for it, unless the connector says another.
+pub(super) fn group_of(object: &Value, name: &str) -> String {
+    let own = ["config", "sensitive_config"].iter().find_map(|attr| object.get(attr)?.get_str("consumer.override.group.id"));
+    own.unwrap_or_else(|| format!("connect-{name}"))
+}
+
 /// The keys of `sensitive_config`.
 pub(super) fn sensitive_keys(object: &Value) -> BTreeSet<String> {
     let map = object.get("sensitive_config");

@@ -3,12 +3,14 @@
 //! A validation's messages may repeat values, also those that the worker resolved from placeholders: only what cannot hold one is shown.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
 
 use super::super::{Session, StepRequest, attr_error};
 use super::{edge, model};
+use crate::addr::InstanceAddr;
 use crate::diag::codes::connect as codes;
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
 use crate::target::connect::{
@@ -20,6 +22,21 @@ use crate::value::Value;
 const LIMIT: Duration = Duration::from_secs(100);
 /// How many validations run at once on one Connect cluster.
 const AT_ONCE: usize = 4;
+
+/// Which connectors this run's plan has let Connect check in full: their apply need not ask again.
+#[derive(Default)]
+pub(super) struct Checked(Mutex<BTreeSet<String>>);
+
+impl Checked {
+    fn add(&self, addr: &InstanceAddr) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(addr.to_string());
+    }
+
+    /// Whether this one was.
+    pub(super) fn has(&self, addr: &InstanceAddr) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&addr.to_string())
+    }
+}
 
 /// Checks many.
 pub(super) async fn probe(cx: &Session, requests: Vec<StepRequest>) -> Vec<Diagnostics> {
@@ -36,7 +53,8 @@ pub(super) async fn probe(cx: &Session, requests: Vec<StepRequest>) -> Vec<Diagn
                 continue;
             }
         };
-        let checks: Vec<_> = members.iter().map(|i| check_one(&plugins.0, &plugins.1, *i, &requests[*i], objects[*i])).collect();
+        let checked = cx.pool::<Checked>();
+        let checks: Vec<_> = members.iter().map(|i| check_one(&plugins.0, &plugins.1, &checked, *i, &requests[*i], objects[*i])).collect();
         for (i, diags) in futures::stream::iter(checks).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
             out[i].extend(diags.into_iter().map(|d| d.on(&requests[i].addr)));
         }
@@ -53,7 +71,14 @@ async fn plugins(
     Ok((client, plugins))
 }
 
-async fn check_one(client: &ConnectClient, plugins: &[Plugin], i: usize, request: &StepRequest, object: &Value) -> (usize, Diagnostics) {
+async fn check_one(
+    client: &ConnectClient,
+    plugins: &[Plugin],
+    checked: &Checked,
+    i: usize,
+    request: &StepRequest,
+    object: &Value,
+) -> (usize, Diagnostics) {
     let (config, complete) = model::wanted(object);
     let Some(class) = config.get("connector.class") else { return (i, Diagnostics::new()) };
     if !plugins.iter().any(|p| p.is_named(class)) {
@@ -61,7 +86,12 @@ async fn check_one(client: &ConnectClient, plugins: &[Plugin], i: usize, request
     }
     let redactor = model::redactor(request.prior.iter().chain([object]));
     match client.validate(class, &config, &Patience::quiet(LIMIT)).await {
-        Ok(validation) => (i, judge(&validation, object, &config, complete, &redactor)),
+        Ok(validation) => {
+            if complete {
+                checked.add(&request.addr);
+            }
+            (i, judge(&validation, object, &config, complete, &redactor))
+        }
         Err(e) => (i, failed(&e, &redactor).into()),
     }
 }
@@ -118,7 +148,7 @@ pub(super) fn judge(
 }
 
 /// Passwords by Connect's own account that stand in `config` as plain text, under names that do not say so.
-fn plain_secrets(validation: &Validation, object: &Value) -> Vec<Diagnostic> {
+pub(super) fn plain_secrets(validation: &Validation, object: &Value) -> Vec<Diagnostic> {
     let config = object.get("config");
     let plain = |key: &str| {
         let value = config.as_ref()?.get(key)?;

@@ -63,6 +63,10 @@ pub fn object(base: &Value, topic: &Topic, entries: &[ConfigEntry], cluster_id: 
     if least != most {
         private["least_replicas"] = least.into();
     }
+    let leaderless: Vec<i32> = topic.partitions.iter().filter(|p| p.leader.is_none()).map(|p| p.id).collect();
+    if !leaderless.is_empty() {
+        private["leaderless"] = leaderless.into();
+    }
     (value, private)
 }
 
@@ -114,9 +118,10 @@ pub async fn read(cx: &Session, requests: Vec<ReadRequest>) -> Vec<Result<Observ
 async fn read_cluster(admin: &Admin, requests: Vec<&ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {
     let names: Vec<String> = requests.iter().map(|r| name_of(&r.prior)).collect();
     match look(admin, &names).await {
-        Ok((metadata, configs)) => requests.iter().map(|r| observe(r, &metadata, &configs)).collect(),
+        Ok((metadata, configs)) => requests.iter().map(|r| observe(admin, r, &metadata, &configs)).collect(),
         Err(e) => {
-            requests.iter().map(|r| Err(e.clone().into_diagnostic(format!("reading the topics of {}", cluster_name(&r.prior))))).collect()
+            let doing = |r: &ReadRequest| format!("reading the topics of {}", cluster_name(&r.prior));
+            requests.iter().map(|r| Err(e.clone().told(doing(r), admin.connection()))).collect()
         }
     }
 }
@@ -137,14 +142,14 @@ async fn look(admin: &Admin, names: &[String]) -> Result<(Arc<Metadata>, Configs
     }
 }
 
-fn observe(request: &ReadRequest, metadata: &Metadata, configs: &Configs) -> Result<Observed, Diagnostic> {
+fn observe(admin: &Admin, request: &ReadRequest, metadata: &Metadata, configs: &Configs) -> Result<Observed, Diagnostic> {
     check_cluster_id(&request.private, &metadata.cluster.cluster_id)?;
     let name = name_of(&request.prior);
     let entries = match configs.get(&name) {
         Some(Ok(entries)) => Arc::clone(entries),
         None | Some(Err(KafkaError::UnknownTopicOrPart)) if !metadata.topics.contains_key(&name) => return Ok(Observed::Absent),
         // What may not be seen is not gone.
-        Some(Err(e)) => return Err(e.clone().into_diagnostic(format!("reading the configuration of topic \"{name}\""))),
+        Some(Err(e)) => return Err(e.clone().told(format!("reading the configuration of topic \"{name}\""), admin.connection())),
         None => return Err(lagging(&name)),
     };
     let Some(topic) = metadata.topics.get(&name) else { return Err(lagging(&name)) };
@@ -206,7 +211,7 @@ pub async fn probe(cx: &Session, requests: Vec<StepRequest>) -> Vec<Diagnostics>
         let steps: Vec<(usize, &StepRequest)> = group.items.iter().map(|i| (*i, &requests[*i])).collect();
         if let Err(e) = probe_cluster(&group.admin, &steps, &mut out).await {
             // One sentence is enough for a failure that concerns the cluster.
-            out[group.items[0]].push(e.into_diagnostic("asking the brokers about the planned topics"));
+            out[group.items[0]].push(e.told("asking the brokers about the planned topics", group.admin.connection()));
         }
     }
     out
@@ -242,7 +247,7 @@ async fn probe_creates(admin: &Admin, creates: &[(usize, &Value)], out: &mut [Di
         if matches!(e, KafkaError::InvalidConfig { .. }) && keys.is_none() {
             keys = Some(known_keys(admin, None).await);
         }
-        out[*i].push(refused(e, planned, keys.as_deref().unwrap_or_default(), "creating"));
+        out[*i].push(refused(admin, e, planned, keys.as_deref().unwrap_or_default(), "creating"));
     }
     Ok(())
 }
@@ -256,7 +261,7 @@ async fn probe_updates(admin: &Admin, updates: &[(usize, &Value, &Value)], out: 
         for ((i, planned, _), result) in changes.iter().zip(results) {
             let Err(e) = result else { continue };
             let keys = known_keys(admin, Some(&name_of(planned))).await;
-            out[*i].push(refused(e, planned, &keys, "changing"));
+            out[*i].push(refused(admin, e, planned, &keys, "changing"));
         }
     }
     let grown: Vec<(usize, &Value, i32)> = updates.iter().filter_map(|(i, a, b)| Some((*i, *b, more_partitions(a, b)?))).collect();
@@ -264,7 +269,7 @@ async fn probe_updates(admin: &Admin, updates: &[(usize, &Value, &Value)], out: 
         let request: Vec<_> = grown.iter().map(|(_, b, n)| (name_of(b), *n)).collect();
         for ((i, planned, _), result) in grown.iter().zip(admin.create_partitions(&request, true).await?) {
             if let Err(e) = result {
-                out[*i].push(refused(e, planned, &[], "adding partitions to"));
+                out[*i].push(refused(admin, e, planned, &[], "adding partitions to"));
             }
         }
     }
@@ -305,7 +310,7 @@ async fn known_keys(admin: &Admin, topic: Option<&str>) -> Vec<String> {
     }
 }
 
-fn refused(e: KafkaError, planned: &Value, keys: &[String], doing: &str) -> Diagnostic {
+fn refused(admin: &Admin, e: KafkaError, planned: &Value, keys: &[String], doing: &str) -> Diagnostic {
     let name = name_of(planned);
     match e {
         KafkaError::TopicAlreadyExists => exists(&name, planned),
@@ -329,7 +334,7 @@ fn refused(e: KafkaError, planned: &Value, keys: &[String], doing: &str) -> Diag
         }
         e @ KafkaError::InvalidPartitions { .. } => attr_error("partitions", e.into_diagnostic(format!("{doing} topic \"{name}\""))),
         e @ KafkaError::TopicException { .. } => attr_error("name", e.into_diagnostic(format!("{doing} topic \"{name}\""))),
-        e => e.into_diagnostic(format!("{doing} topic \"{name}\"")),
+        e => e.told(format!("{doing} topic \"{name}\""), admin.connection()),
     }
 }
 
@@ -412,14 +417,20 @@ async fn create(admin: &Admin, steps: &[&StepRequest]) -> Vec<StepResult> {
         topics.iter().zip(&results).filter(|(_, r)| r.is_ok()).map(|(t, _)| (t.name.as_str(), t.partitions.max(1) as usize)).collect();
     let metadata = until(admin, deadline, |m| wanted.iter().all(|(name, n)| is_ready(m, name, *n))).await;
     let steps = planned.into_iter().zip(topics.iter().zip(results));
-    steps.map(|(planned, (topic, result))| created(planned, topic, result, &metadata)).collect()
+    steps.map(|(planned, (topic, result))| created(admin, planned, topic, result, &metadata)).collect()
 }
 
 fn is_ready(metadata: &Metadata, name: &str, partitions: usize) -> bool {
     metadata.topics.get(name).is_some_and(|t| t.partitions.len() >= partitions && t.partitions.iter().all(|p| p.leader.is_some()))
 }
 
-fn created(planned: &Value, wanted: &NewTopic, result: Result<(), KafkaError>, metadata: &Result<Metadata, KafkaError>) -> StepResult {
+fn created(
+    admin: &Admin,
+    planned: &Value,
+    wanted: &NewTopic,
+    result: Result<(), KafkaError>,
+    metadata: &Result<Metadata, KafkaError>,
+) -> StepResult {
     let live = metadata.as_ref().ok().and_then(|m| Some((m.topics.get(&wanted.name)?, m.cluster.cluster_id.as_str())));
     let as_object = || live.map(|(topic, id)| object_as_written(planned, topic, id));
     match result {
@@ -431,10 +442,10 @@ fn created(planned: &Value, wanted: &NewTopic, result: Result<(), KafkaError>, m
             },
         },
         // An answer that was lost does not mean that nothing was made.
-        Err(e) if e.is_ambiguous() && metadata.is_err() => StepResult::in_doubt(refused(e, planned, &[], "creating")),
+        Err(e) if e.is_ambiguous() && metadata.is_err() => StepResult::in_doubt(refused(admin, e, planned, &[], "creating")),
         Err(e) => {
             let object = if is_refusal(&e) { None } else { as_object() };
-            StepResult::failed(refused(e, planned, &[], "creating"), object)
+            StepResult::failed(refused(admin, e, planned, &[], "creating"), object)
         }
     }
 }
@@ -522,7 +533,7 @@ async fn update_configs(admin: &Admin, pairs: &Pairs<'_>, errors: &mut HashMap<u
     }
     let request: Vec<_> = changed.iter().map(|(i, ops)| (ConfigResource::Topic(name_of(pairs[*i].2)), ops.clone())).collect();
     let results = admin.incremental_alter_configs(&request, false).await;
-    note(changed.iter().map(|(i, _)| *i), results, pairs, "changing", errors);
+    note(admin, changed.iter().map(|(i, _)| *i), results, pairs, "changing", errors);
 }
 
 async fn update_partitions(admin: &Admin, pairs: &Pairs<'_>, errors: &mut HashMap<usize, Diagnostic>) {
@@ -532,10 +543,11 @@ async fn update_partitions(admin: &Admin, pairs: &Pairs<'_>, errors: &mut HashMa
     }
     let request: Vec<_> = grown.iter().map(|(i, n)| (name_of(pairs[*i].2), *n)).collect();
     let results = admin.create_partitions(&request, false).await;
-    note(grown.iter().map(|(i, _)| *i), results, pairs, "adding partitions to", errors);
+    note(admin, grown.iter().map(|(i, _)| *i), results, pairs, "adding partitions to", errors);
 }
 
 fn note(
+    admin: &Admin,
     items: impl Iterator<Item = usize>,
     results: Result<Vec<Result<(), KafkaError>>, KafkaError>,
     pairs: &Pairs<'_>,
@@ -546,7 +558,7 @@ fn note(
     let results = results.unwrap_or_else(|e| items.iter().map(|_| Err(e.clone())).collect());
     for (i, result) in items.into_iter().zip(results) {
         if let Err(e) = result {
-            errors.entry(i).or_insert_with(|| refused(e, pairs[i].2, &[], doing));
+            errors.entry(i).or_insert_with(|| refused(admin, e, pairs[i].2, &[], doing));
         }
     }
 }
@@ -561,7 +573,7 @@ async fn update_replicas(admin: &Admin, cx: &Session, pairs: &Pairs<'_>, deadlin
         }
         let throttle = number(planned, "reassignment_throttle").unwrap_or(DEFAULT_THROTTLE);
         let factor = new.and_then(|n| usize::try_from(n).ok());
-        moves.push((i, Move { addr: &step.addr, topic: name_of(planned), factor, throttle }));
+        moves.push((i, Move { addr: &step.addr, topic: name_of(planned), factor, throttle, resumed: moving }));
     }
     if moves.is_empty() {
         return;
@@ -638,18 +650,19 @@ async fn delete(admin: &Admin, steps: &[&StepRequest]) -> Vec<StepResult> {
             unchanged(step, d.hint("A client with `auto.create.topics.enable` may have made it again; stop it and apply again."))
         }
         Ok(()) | Err(KafkaError::UnknownTopicOrPart) => StepResult::gone(),
-        Err(KafkaError::Other { code: 73, .. }) => unchanged(step, not_deletable()),
-        Err(e) => unchanged(step, e.into_diagnostic(format!("deleting topic \"{name}\""))),
+        Err(KafkaError::TopicDeletionDisabled) => unchanged(step, not_deletable()),
+        Err(e) => unchanged(step, e.told(format!("deleting topic \"{name}\""), admin.connection())),
     };
     steps.iter().zip(names.iter().zip(results)).map(|(s, (n, r))| result(s, n, r)).collect()
 }
 
 /// One topic by name, for import.
 pub async fn import(admin: &Admin, base: &Value, name: &str) -> Result<(Value, Private), Diagnostic> {
-    let (metadata, configs) = look(admin, &[name.to_string()]).await.map_err(|e| e.into_diagnostic(format!("reading topic \"{name}\"")))?;
+    let (metadata, configs) =
+        look(admin, &[name.to_string()]).await.map_err(|e| e.told(format!("reading topic \"{name}\""), admin.connection()))?;
     match (metadata.topics.get(name), configs.get(name)) {
         (Some(topic), Some(Ok(entries))) => Ok(object(base, topic, entries, &metadata.cluster.cluster_id)),
-        (Some(_), Some(Err(e))) => Err(e.clone().into_diagnostic(format!("reading the configuration of topic \"{name}\""))),
+        (Some(_), Some(Err(e))) => Err(e.clone().told(format!("reading the configuration of topic \"{name}\""), admin.connection())),
         _ => {
             let d = Diagnostic::error(codes::TOPIC_MISSING, format!("There is no topic \"{name}\" in {}.", cluster_name(base)));
             let near = did_you_mean(name, metadata.topics.keys().map(String::as_str));
@@ -660,7 +673,7 @@ pub async fn import(admin: &Admin, base: &Value, name: &str) -> Result<(Value, P
 
 /// All topics that are not Kafka's own, as objects.
 pub async fn discover(admin: &Admin, base: &Value) -> Result<Vec<(Value, Private)>, Diagnostic> {
-    let failed = |e: KafkaError| e.into_diagnostic("listing the topics");
+    let failed = |e: KafkaError| e.told("listing the topics", admin.connection());
     let metadata = admin.snapshot_metadata().await.map_err(failed)?;
     let topics: Vec<&Topic> = metadata.topics.values().filter(|t| !t.internal && !t.name.starts_with("__")).collect();
     let names: Vec<String> = topics.iter().map(|t| t.name.clone()).collect();

@@ -134,6 +134,7 @@ fn plan_update(prior: &Value, private: &Private, out: &mut PlanOutput) {
         );
         out.diagnostics.push(d.hint("Find out who did it; applying takes the new topic over."));
     }
+    out.diagnostics.extend(leaderless(prior, private));
     plan_partitions(prior, private, out);
     plan_replication(prior, private, out);
     plan_config(prior, private, out);
@@ -141,6 +142,23 @@ fn plan_update(prior: &Value, private: &Private, out: &mut PlanOutput) {
         out.effects.push("~ finish the move of replicas that is going on, and remove its throttle".into());
     }
     out.planned = with(&out.planned, vec![("moving", false.into())]);
+}
+
+/// Warns of partitions that nobody can read or write now.
+fn leaderless(prior: &Value, private: &Private) -> Option<Diagnostic> {
+    let ids: Vec<String> = private.get("leaderless")?.as_array()?.iter().map(ToString::to_string).collect();
+    let all = prior.get("partitions").and_then(|v| v.as_i64()).unwrap_or_default();
+    let shown = ids.iter().take(10).cloned().collect::<Vec<_>>().join(", ");
+    let more = if ids.len() > 10 { ", …" } else { "" };
+    let d = Diagnostic::warning(
+        codes::TOPIC_LEADERLESS,
+        format!(
+            "{} of {all} partitions of topic \"{}\" have no leader ({shown}{more}): nobody can read or write them, and their replicas cannot be moved.",
+            ids.len(),
+            prior.get_str("name").unwrap_or_default()
+        ),
+    );
+    Some(d.hint("Bring the brokers that hold their replicas back; settings of the topic can be changed meanwhile."))
 }
 
 fn change(prior: &Value, planned: &Value, name: &str) -> Option<(i64, i64)> {

@@ -79,6 +79,8 @@ pub struct Move<'a> {
     pub factor: Option<usize>,
     /// Bytes per second and broker; 0 for no limit.
     pub throttle: i64,
+    /// Whether a move that an earlier run began, and did not see to its end, is taken up.
+    pub resumed: bool,
 }
 
 /// Moves the replicas of topics and waits for the end. A move that goes on already is waited for; the throttle goes whatever happens.
@@ -86,23 +88,19 @@ pub struct Move<'a> {
 /// # Errors
 /// When the cluster refuses the move or does not end it before `deadline`.
 pub async fn run(admin: &Admin, progress: &dyn Progress, moves: &[Move<'_>], deadline: Instant) -> Result<(), Diagnostic> {
-    let metadata = admin.metadata().await.map_err(|e| e.into_diagnostic("reading the topics before moving replicas"))?;
+    let metadata = admin.metadata().await.map_err(|e| e.told("reading the topics before moving replicas", admin.connection()))?;
     let starts = plan_moves(&metadata, moves)?;
     let rate = moves.iter().map(|m| m.throttle).max().unwrap_or_default();
-    let limited = if rate > 0 {
-        throttle(admin, &metadata, moves, rate).await.map_err(|e| e.into_diagnostic("limiting the move of replicas"))?
-    } else {
-        vec![]
-    };
+    let limited = throttle(admin, &metadata, moves, rate).await.map_err(|e| e.told("limiting the move of replicas", admin.connection()))?;
     let moved = async {
         start(admin, &starts).await?;
         wait(admin, progress, moves, deadline).await
     };
     let moved = moved.await;
-    let freed = release(admin, moves, &limited).await.map_err(|e| e.into_diagnostic("removing the throttle of moved replicas"));
+    let freed = release(admin, moves, &limited).await.map_err(|e| e.told("removing the throttle of moved replicas", admin.connection()));
     moved?;
     freed?;
-    elect(admin, &starts).await
+    elect(admin, &metadata, moves).await
 }
 
 fn plan_moves(metadata: &Metadata, moves: &[Move<'_>]) -> Result<Vec<NewReassignment>, Diagnostic> {
@@ -123,19 +121,42 @@ fn plan_moves(metadata: &Metadata, moves: &[Move<'_>]) -> Result<Vec<NewReassign
     Ok(starts)
 }
 
+/// Limits the move; returns the brokers whose limit is ours to remove.
 async fn throttle(admin: &Admin, metadata: &Metadata, moves: &[Move<'_>], rate: i64) -> Result<Vec<i32>, KafkaError> {
+    let resumed = moves.iter().any(|m| m.resumed);
+    if rate <= 0 && !resumed {
+        return Ok(vec![]);
+    }
+    let ours = if resumed && !others_move(admin, moves).await? {
+        metadata.cluster.brokers.iter().map(|b| b.id).collect()
+    } else {
+        unlimited(admin, metadata).await?
+    };
+    if rate <= 0 {
+        release(admin, moves, &ours).await?;
+        return Ok(ours);
+    }
+    let set = |keys: [&str; 2], value: String| keys.map(|k| ConfigOp::Set(k.into(), value.clone())).to_vec();
+    let mut changes: Vec<_> = ours.iter().map(|id| (ConfigResource::Broker(*id), set(RATE_KEYS, rate.to_string()))).collect();
+    changes.extend(moves.iter().map(|m| (ConfigResource::Topic(m.topic.clone()), set(THROTTLE_KEYS, "*".into()))));
+    alter(admin, &changes).await?;
+    Ok(ours)
+}
+
+/// Whether replicas of other topics are being moved. If so, limits on the brokers may be those of whoever moves them; else what an
+/// interrupted run left there is ours.
+async fn others_move(admin: &Admin, moves: &[Move<'_>]) -> Result<bool, KafkaError> {
+    Ok(admin.list_reassignments().await?.iter().any(|r| !moves.iter().any(|m| m.topic == r.topic)))
+}
+
+/// The brokers without a limit. One that somebody else set is theirs: it holds, and stays.
+async fn unlimited(admin: &Admin, metadata: &Metadata) -> Result<Vec<i32>, KafkaError> {
     let brokers: Vec<ConfigResource> = metadata.cluster.brokers.iter().map(|b| ConfigResource::Broker(b.id)).collect();
     let described = admin.describe_configs(&brokers).await?;
     let is_set = |r: &Result<Vec<crate::target::kafka::ConfigEntry>, KafkaError>| {
         r.as_ref().is_ok_and(|e| e.iter().any(|e| RATE_KEYS.contains(&e.name.as_str()) && e.source == ConfigSource::DynamicBroker))
     };
-    // A rate that somebody else set is theirs: it holds, and stays.
-    let free: Vec<i32> = metadata.cluster.brokers.iter().zip(&described).filter(|(_, r)| !is_set(r)).map(|(b, _)| b.id).collect();
-    let set = |keys: [&str; 2], value: String| keys.map(|k| ConfigOp::Set(k.into(), value.clone())).to_vec();
-    let mut changes: Vec<_> = free.iter().map(|id| (ConfigResource::Broker(*id), set(RATE_KEYS, rate.to_string()))).collect();
-    changes.extend(moves.iter().map(|m| (ConfigResource::Topic(m.topic.clone()), set(THROTTLE_KEYS, "*".into()))));
-    alter(admin, &changes).await?;
-    Ok(free)
+    Ok(metadata.cluster.brokers.iter().zip(&described).filter(|(_, r)| !is_set(r)).map(|(b, _)| b.id).collect())
 }
 
 async fn release(admin: &Admin, moves: &[Move<'_>], brokers: &[i32]) -> Result<(), KafkaError> {
@@ -154,13 +175,13 @@ async fn start(admin: &Admin, starts: &[NewReassignment]) -> Result<(), Diagnost
         return Ok(());
     }
     let results = admin.alter_reassignments(starts).await.and_then(|r| r.into_iter().collect::<Result<(), _>>());
-    results.map_err(|e| e.into_diagnostic("moving replicas"))
+    results.map_err(|e| e.told("moving replicas", admin.connection()))
 }
 
 async fn wait(admin: &Admin, progress: &dyn Progress, moves: &[Move<'_>], deadline: Instant) -> Result<(), Diagnostic> {
     let topics: BTreeSet<&str> = moves.iter().map(|m| m.topic.as_str()).collect();
     loop {
-        let all = admin.list_reassignments().await.map_err(|e| e.into_diagnostic("watching the move of replicas"))?;
+        let all = admin.list_reassignments().await.map_err(|e| e.told("watching the move of replicas", admin.connection()))?;
         let left: Vec<_> = all.iter().filter(|r| topics.contains(r.topic.as_str())).collect();
         if left.is_empty() {
             return Ok(());
@@ -182,13 +203,18 @@ async fn wait(admin: &Admin, progress: &dyn Progress, moves: &[Move<'_>], deadli
     }
 }
 
-async fn elect(admin: &Admin, starts: &[NewReassignment]) -> Result<(), Diagnostic> {
-    let partitions: Vec<(String, i32)> = starts.iter().map(|s| (s.topic.clone(), s.partition)).collect();
+/// Lets the preferred replicas lead, also those of a move that an earlier run began.
+async fn elect(admin: &Admin, metadata: &Metadata, moves: &[Move<'_>]) -> Result<(), Diagnostic> {
+    let partitions: Vec<(String, i32)> = moves
+        .iter()
+        .filter_map(|m| metadata.topics.get(&m.topic))
+        .flat_map(|t| t.partitions.iter().map(|p| (t.name.clone(), p.id)))
+        .collect();
     if partitions.is_empty() {
         return Ok(());
     }
     // That a preferred replica cannot lead right now harms nobody: brokers elect it by themselves later.
-    admin.elect_leaders(Some(&partitions)).await.map(|_| ()).map_err(|e| e.into_diagnostic("electing preferred leaders"))
+    admin.elect_leaders(Some(&partitions)).await.map(|_| ()).map_err(|e| e.told("electing preferred leaders", admin.connection()))
 }
 
 #[cfg(test)]

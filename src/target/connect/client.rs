@@ -19,6 +19,8 @@ use super::{ConnectConnection, ConnectError};
 
 /// A worker forwards most requests to the leader, and gives up on that after 90 seconds.
 const REQUEST_LIMIT: Duration = Duration::from_secs(95);
+/// How long a port may take to show that it speaks TLS.
+const PEEK_LIMIT: Duration = Duration::from_secs(3);
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// How often a 5xx is tried again: while a worker leaves, the others answer so for a moment.
 const SERVER_RETRIES: u32 = 4;
@@ -251,7 +253,13 @@ impl ConnectClient {
             request = request.json(body);
         }
         self.requests.fetch_add(1, Ordering::Relaxed);
-        let response = request.send().await.map_err(|e| self.transport(&e))?;
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(e) if !e.is_connect() && !e.is_timeout() && self.port_speaks_tls().await => {
+                return Err(ConnectError::WrongScheme { url: self.base.to_string(), tls: true });
+            }
+            Err(e) => return Err(self.transport(&e)),
+        };
         let status = response.status();
         let bytes = response.bytes().await.map_err(|e| self.transport(&e))?;
         if status.is_success() { Ok(bytes) } else { Err(self.refusal(status, path, &bytes)) }
@@ -273,11 +281,31 @@ impl ConnectClient {
         }
     }
 
+    /// Whether a port that was asked in plain HTTP, and did not answer so, answers in TLS. It closes the connection or answers with an
+    /// alert; only asking tells.
+    async fn port_speaks_tls(&self) -> bool {
+        let mut url = self.base.clone();
+        if url.scheme() != "http" || url.set_scheme("https").is_err() {
+            return false;
+        }
+        // Nothing is sent there but a greeting: whose certificate it is does not matter.
+        let client = reqwest::Client::builder().tls_danger_accept_invalid_certs(true).tls_certs_only([]).no_proxy().build();
+        let Ok(client) = client else { return false };
+        match client.head(url).timeout(PEEK_LIMIT).send().await {
+            Ok(_) => true,
+            // An alert, for example because it demands a certificate.
+            Err(e) => matches!(self.transport(&e), ConnectError::Tls { .. }),
+        }
+    }
+
     fn transport(&self, error: &reqwest::Error) -> ConnectError {
         let url = self.base.to_string();
         let mut last = error.to_string();
         let mut source = std::error::Error::source(error);
         while let Some(e) = source {
+            if let Some(rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType)) = tls_error(e) {
+                return ConnectError::WrongScheme { url, tls: false };
+            }
             if let Some(tls) = tls_error(e) {
                 return ConnectError::Tls { url, why: tls.to_string() };
             }

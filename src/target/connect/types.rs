@@ -331,6 +331,14 @@ pub enum ConnectError {
         /// Why, in the TLS library's words.
         why: String,
     },
+    /// The port speaks TLS and the URL does not, or the other way round.
+    #[error("{url} {}", if *.tls { "speaks TLS, and its URL begins with http://" } else { "speaks no TLS, and its URL begins with https://" })]
+    WrongScheme {
+        /// The URL.
+        url: String,
+        /// Whether the port speaks TLS.
+        tls: bool,
+    },
     /// 401 or 403.
     #[error("{url} answers {status}")]
     Unauthorized {
@@ -417,6 +425,8 @@ impl ConnectError {
             ConnectError::Tls { .. } => {
                 (codes::TLS, "Check ca_file, certificate_file and key_file, and that the URL's host is in the worker's certificate.")
             }
+            ConnectError::WrongScheme { tls: true, .. } => (codes::TLS, "Write https:// in the URL."),
+            ConnectError::WrongScheme { tls: false, .. } => (codes::TLS, "Write http:// in the URL, or the address of an https listener."),
             ConnectError::Unauthorized { .. } => (codes::UNAUTHORIZED, "Check username and password, or the client's certificate."),
             ConnectError::NotFound { .. } => {
                 (codes::NOT_FOUND, "List what is there with the worker's own interface or with streamform's import.")

@@ -14,7 +14,7 @@ use super::ffi::Native;
 use super::raw::{CONNECT_TIMEOUT, Raw, Target};
 use super::requests::Request;
 use super::snapshot::Snapshot;
-use super::{Broker, ClusterInfo, KafkaConnection, KafkaError, Metadata, Partition, RequestCounter, Topic};
+use super::{Broker, ClusterInfo, KafkaConnection, KafkaError, ListenerKind, Metadata, Partition, RequestCounter, Topic};
 
 /// How long one request may take.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -107,7 +107,7 @@ impl Admin {
             match self.raw.send(target, request, REQUEST_TIMEOUT).await {
                 Err(KafkaError::Timeout { .. }) if tries < 2 => {}
                 Err(KafkaError::Interrupted { .. }) if tries < READ_TRIES => sleep(FIRST_PAUSE * tries).await,
-                Err(KafkaError::Interrupted { message, .. }) => return Err(self.unreachable(message)),
+                Err(KafkaError::Interrupted { message, .. }) => return Err(self.unreachable(target, message).await),
                 other => return other,
             }
             tries += 1;
@@ -115,7 +115,10 @@ impl Admin {
     }
 
     /// A connection that breaks on every read is no better than none.
-    fn unreachable(&self, message: String) -> KafkaError {
+    async fn unreachable(&self, target: Target, message: String) -> KafkaError {
+        if let Some(address) = self.raw.demands_login(target).await {
+            return KafkaError::WrongListener { address, kind: ListenerKind::Sasl };
+        }
         let cause = format!("{message}; perhaps the listener does not speak {}", self.connection.protocol.as_str());
         KafkaError::Unreachable { addresses: self.connection.bootstrap_servers.clone(), tried: Duration::ZERO, cause }
     }

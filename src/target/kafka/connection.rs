@@ -179,6 +179,16 @@ impl KafkaConnection {
         Ok(())
     }
 
+    /// Who this is to brokers that do not map names: the user, the certificate's subject, or nobody. Reads the certificate; `None` where it
+    /// cannot be read.
+    pub fn principal(&self) -> Option<String> {
+        match (self.protocol.sasl(), &self.certificate_file) {
+            (true, _) => self.username.as_ref().map(|u| format!("User:{u}")),
+            (false, Some(file)) if self.protocol.tls() => Some(format!("User:{}", super::tls::subject(file)?)),
+            _ => Some("User:ANONYMOUS".into()),
+        }
+    }
+
     /// The settings for librdkafka.
     pub fn client_config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use kafka_protocol::error::ParseResponseErrorCode;
 
+use super::KafkaConnection;
 use crate::diag::codes::kafka as codes;
 use crate::diag::{Code, Diagnostic};
 
@@ -31,6 +32,14 @@ pub enum KafkaError {
     TlsFailed {
         /// Why.
         message: String,
+    },
+    /// The listener is of another kind than the connection takes it for.
+    #[error("the listener at {address} {kind}")]
+    WrongListener {
+        /// The address.
+        address: String,
+        /// What it is.
+        kind: ListenerKind,
     },
     /// The connection's settings make no sense (a file that cannot be read, a mechanism without a user).
     #[error("{message}")]
@@ -148,6 +157,43 @@ pub enum KafkaError {
     },
 }
 
+/// What a listener turned out to be, where the connection expects the contrary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListenerKind {
+    /// It speaks TLS.
+    Tls,
+    /// It speaks no TLS.
+    NoTls,
+    /// It demands a login.
+    Sasl,
+    /// It has no login.
+    NoSasl,
+}
+
+impl ListenerKind {
+    fn hint(self) -> &'static str {
+        match self {
+            Self::Tls => {
+                "Add a block `tls` with the `ca_file` that the brokers' certificates are signed by, or name a listener without TLS."
+            }
+            Self::NoTls => "Remove the block `tls`, or name the address of a listener with TLS (SSL or SASL_SSL).",
+            Self::Sasl => "Add a block `sasl` with mechanism, user and password, or name a listener without.",
+            Self::NoSasl => "Remove the block `sasl`, or name the address of a listener with it (SASL_PLAINTEXT or SASL_SSL).",
+        }
+    }
+}
+
+impl std::fmt::Display for ListenerKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Tls => "speaks TLS, and the connection does not",
+            Self::NoTls => "speaks no TLS, and the connection does",
+            Self::Sasl => "asks for a user and a password, and the connection has none",
+            Self::NoSasl => "asks for no user and password, and the connection has them",
+        })
+    }
+}
+
 impl KafkaError {
     /// The error of a code of the protocol; `what` is the right that is missing should the code say so. `None` for code 0.
     pub fn from_response(code: i16, message: Option<&str>, what: &str) -> Option<Self> {
@@ -197,7 +243,14 @@ impl KafkaError {
 
     /// Whether waiting does not help: whoever polls gives up. (Who cannot be reached was waited for already.)
     pub fn is_lasting(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Connection { .. } | Self::AuthenticationFailed { .. } | Self::TlsFailed { .. })
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::Connection { .. }
+                | Self::AuthenticationFailed { .. }
+                | Self::TlsFailed { .. }
+                | Self::WrongListener { .. }
+        )
     }
 
     /// What is known of a request that got no answer after it was tried again: that the second try did not get through says nothing of
@@ -219,6 +272,21 @@ impl KafkaError {
         }
     }
 
+    /// The same for who connects so: where a right is missing, it says who lacks it.
+    pub fn told(self, context: impl AsRef<str>, connection: &KafkaConnection) -> Diagnostic {
+        let who = match &self {
+            Self::AuthorizationFailed { what } => connection.principal().map(|who| (who, what.clone())),
+            _ => None,
+        };
+        let d = self.into_diagnostic(context);
+        match who {
+            Some((who, what)) => {
+                d.hint(format!("Give `{who}` the right to {what}: that is who streamform is to the brokers, unless they map names."))
+            }
+            None => d,
+        }
+    }
+
     /// Whether it is no matter of the object that was asked for: another object of the cluster meets the same.
     fn is_of_the_cluster(&self) -> bool {
         self.is_lasting() || self.is_ambiguous() || matches!(self, Self::SecurityDisabled)
@@ -230,6 +298,8 @@ impl KafkaError {
             Self::Connection { .. } => codes::CONNECTION,
             Self::AuthenticationFailed { .. } => codes::AUTHENTICATION,
             Self::TlsFailed { .. } => codes::TLS,
+            Self::WrongListener { kind: ListenerKind::Tls | ListenerKind::NoTls, .. } => codes::TLS,
+            Self::WrongListener { .. } => codes::AUTHENTICATION,
             Self::AuthorizationFailed { .. } => codes::UNAUTHORIZED,
             Self::Timeout { .. } | Self::Interrupted { .. } => codes::TIMEOUT,
             Self::SecurityDisabled => codes::NO_AUTHORIZER,
@@ -250,6 +320,7 @@ impl KafkaError {
             Self::TlsFailed { .. } => {
                 "Check `ca_file`, `certificate_file` and `key_file` in the cluster's `admin` object, and that the broker's certificate names its address.".into()
             }
+            Self::WrongListener { kind, .. } => kind.hint().into(),
             Self::AuthorizationFailed { what } => format!("Give the principal that streamform connects as the right to {what}."),
             Self::Timeout { .. } | Self::Interrupted { .. } => "Plan again to see what was carried out.".into(),
             Self::ThrottlingQuotaExceeded => "Wait, or raise the principal's `controller_mutation_rate`.".into(),

@@ -18,12 +18,14 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsConnector;
 
 use super::requests::Request;
-use super::{KafkaConnection, KafkaError, RequestCounter, SaslMechanism, sasl, tls};
+use super::{KafkaConnection, KafkaError, ListenerKind, RequestCounter, SaslMechanism, sasl, tls};
 
 /// How long all attempts to reach a cluster take together.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long one attempt may take, so that a dead address does not use up the time of the others.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a listener may take to show that it speaks without TLS.
+const PEEK_TIMEOUT: Duration = Duration::from_secs(2);
 /// Pause between rounds over all addresses.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(250);
 /// How often a call that takes long looks whether a broker is still there.
@@ -174,8 +176,12 @@ impl Raw {
                 match attempt {
                     Ok(Ok(socket)) => return Ok(socket),
                     Ok(Err(Failure::Final(e))) => return Err(e),
+                    Ok(Err(Failure::Listener(kind))) => return Err(KafkaError::WrongListener { address: address.clone(), kind }),
                     Ok(Err(Failure::Io(e))) if rustls_error(&e).is_some() => {
                         return Err(KafkaError::TlsFailed { message: format!("{address}: {e}") });
+                    }
+                    Ok(Err(Failure::Io(_))) if self.tls.is_some() && speaks_plainly(address).await => {
+                        return Err(KafkaError::WrongListener { address: address.clone(), kind: ListenerKind::NoTls });
                     }
                     Ok(Err(Failure::Io(e))) => cause = self.explain(&e),
                     Err(_) => cause = "the connection is not answered".into(),
@@ -195,6 +201,26 @@ impl Raw {
             }
             _ => e.to_string(),
         }
+    }
+
+    /// The first address whose listener demands a login. A broker closes the connection of whoever asks for anything else there.
+    pub(super) async fn demands_login(&self, target: Target) -> Option<String> {
+        if self.connection.protocol.sasl() {
+            return None;
+        }
+        for address in self.addresses(target) {
+            let ask = async {
+                let mut socket = self.open(&address).await?;
+                let mut handshake = SaslHandshakeRequest::default();
+                handshake.mechanism = StrBytes::from_static_str(SaslMechanism::Plain.as_str());
+                socket.exchange(&handshake, 1, &RequestCounter::default()).await
+            };
+            // UNSUPPORTED_SASL_MECHANISM: others than this one are offered.
+            if matches!(timeout(PEEK_TIMEOUT, ask).await, Ok(Ok(answer)) if matches!(answer.error_code, 0 | 33)) {
+                return Some(address);
+            }
+        }
+        None
     }
 
     async fn open(&self, address: &str) -> Result<Socket, Failure> {
@@ -218,12 +244,29 @@ impl Raw {
     }
 }
 
+/// Whether a listener answers Kafka's first request without TLS. A broker closes the connection of whoever begins TLS there, as it does
+/// when it ends; only asking tells.
+async fn speaks_plainly(address: &str) -> bool {
+    let ask = async {
+        let mut socket = Socket {
+            io: Box::new(TcpStream::connect(address).await?),
+            versions: HashMap::new(),
+            correlation: 0,
+            last_used: Instant::now(),
+        };
+        socket.negotiate(&RequestCounter::default()).await
+    };
+    matches!(timeout(PEEK_TIMEOUT, ask).await, Ok(Ok(())))
+}
+
 /// What can go wrong on a socket.
 enum Failure {
     /// The socket broke: another try may help.
     Io(io::Error),
     /// Another try would fail alike.
     Final(KafkaError),
+    /// The listener is not what the connection takes it for.
+    Listener(ListenerKind),
 }
 
 impl From<io::Error> for Failure {
@@ -242,6 +285,7 @@ impl Failure {
     fn after_sending(self, api: String, address: &str) -> KafkaError {
         match self {
             Failure::Final(e) => e,
+            Failure::Listener(kind) => KafkaError::WrongListener { address: address.to_string(), kind },
             Failure::Io(e) if rustls_error(&e).is_some() => KafkaError::TlsFailed { message: e.to_string() },
             Failure::Io(e) => KafkaError::Interrupted { api, message: format!("{address}: {}", broken(&e)) },
         }
@@ -286,8 +330,7 @@ impl Socket {
         self.io.read_exact(&mut size).await?;
         // A TLS record of the kind alert, where a size should be: nothing that waiting would mend.
         if self.versions.is_empty() && size[..2] == [0x15, 0x03] {
-            let message = "the broker's listener speaks TLS, and the connection does not".into();
-            return Err(KafkaError::TlsFailed { message }.into());
+            return Err(Failure::Listener(ListenerKind::Tls));
         }
         let size = usize::try_from(i32::from_be_bytes(size)).unwrap_or(usize::MAX);
         if size > MAX_ANSWER {
@@ -324,6 +367,10 @@ impl Socket {
         let mut handshake = SaslHandshakeRequest::default();
         handshake.mechanism = StrBytes::from_static_str(mechanism.as_str());
         let answer = self.exchange(&handshake, 1, counter).await?;
+        // ILLEGAL_SASL_STATE: there is nothing to log in to.
+        if answer.error_code == 34 {
+            return Err(Failure::Listener(ListenerKind::NoSasl));
+        }
         if answer.error_code != 0 {
             let offered = answer.mechanisms.iter().map(|m| m.to_string()).collect::<Vec<_>>().join(", ");
             let message = format!("the broker does not offer {}; it offers {offered}", mechanism.as_str());
