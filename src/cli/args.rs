@@ -245,6 +245,27 @@ pub struct TestCommand {
 pub struct ExplainCommand {
     /// A resource type, data source or function.
     pub name: Option<String>,
+    /// JSON on stdout: the schema of the type, or of all of them.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `providers`
+#[derive(Clone, Debug, Args)]
+pub struct ProvidersArgs {
+    #[command(subcommand)]
+    pub command: Option<ProvidersCommand>,
+}
+
+/// What `providers` can show in place of the tree.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ProvidersCommand {
+    /// The schemas of everything that can be written, as JSON.
+    Schema {
+        /// JSON on stdout; there is no other form.
+        #[arg(long, required = true)]
+        json: bool,
+    },
 }
 
 /// `fmt`
@@ -428,6 +449,8 @@ pub enum Command {
     Test(TestCommand),
     /// Describe resource types and functions.
     Explain(ExplainCommand),
+    /// Show which providers each module needs, and in what its objects live.
+    Providers(ProvidersArgs),
     /// Format configuration files.
     Fmt(FmtCommand),
     /// Write the quickstart here; with -a bring it up.
@@ -456,6 +479,8 @@ impl Command {
             Command::Init(a) => a.json,
             Command::Get(a) => a.json,
             Command::Test(a) => a.json,
+            Command::Explain(a) => a.json,
+            Command::Providers(a) => a.command.is_some(),
             Command::State(StateCommand::List { json, .. } | StateCommand::Show { json, .. } | StateCommand::History { json }) => *json,
             _ => false,
         }

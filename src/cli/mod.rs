@@ -19,7 +19,7 @@ use crate::ops::{self, Exit, Result, Terminal};
 use crate::plan::{Options, RunMode};
 use crate::view;
 use crate::view::paint::Paint;
-use args::{Cli, Command, LockCommand, PlanArgs, StateCommand, VarFlags};
+use args::{Cli, Command, LockCommand, PlanArgs, ProvidersCommand, StateCommand, VarFlags};
 
 /// Runs a command line and returns its exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
@@ -218,6 +218,10 @@ async fn run(cli: Cli, vars: Vec<VarArg>, terminal: Terminal) -> Result {
             ops::test::run(&request, &terminal).await
         }
         Command::Explain(a) => ops::explain::run(a.name.as_deref(), &terminal),
+        Command::Providers(a) => match a.command {
+            Some(ProvidersCommand::Schema { .. }) => ops::providers::schema(&terminal),
+            None => ops::providers::run(root, &terminal),
+        },
         Command::Fmt(a) => fmt::run(&a, &terminal),
         Command::Install(a) => {
             let request = ops::install::Request {

@@ -7,11 +7,15 @@ use crate::diag::{Diagnostic, did_you_mean};
 use crate::lang::functions;
 use crate::resource::registry;
 use crate::schema::{AttrType, Attribute, Body, Nesting, Set};
-use crate::view::json;
+use crate::view::{json, schema};
 
 /// `explain [TYPE]`
 pub fn run(name: Option<&str>, terminal: &Terminal) -> Result {
     let Some(name) = name else {
+        if terminal.json {
+            terminal.line(&schema::types(registry::ALL, true).to_string());
+            return Ok(Exit::Success);
+        }
         terminal.line("Resource types and data sources (streamform explain TYPE):\n");
         for (mode, name, r) in registry::ALL {
             let word = if *mode == Mode::Data { "data" } else { "resource" };
@@ -28,6 +32,11 @@ pub fn run(name: Option<&str>, terminal: &Terminal) -> Result {
     if found.is_empty() {
         return function(name, terminal).ok_or_else(|| unknown(name).into());
     }
+    if terminal.json {
+        let found: Vec<registry::Entry> = found.into_iter().copied().collect();
+        terminal.line(&schema::types(&found, false).to_string());
+        return Ok(Exit::Success);
+    }
     for (mode, name, r) in found {
         let word = if *mode == Mode::Data { "data" } else { "resource" };
         terminal.line(&terminal.paint.bold(&format!("{word} \"{name}\"")));
@@ -40,6 +49,10 @@ pub fn run(name: Option<&str>, terminal: &Terminal) -> Result {
 
 fn function(name: &str, terminal: &Terminal) -> Option<Exit> {
     let f = functions::lookup(name.trim_end_matches("()"))?;
+    if terminal.json {
+        terminal.line(&schema::function(name.trim_end_matches("()"), f).to_string());
+        return Some(Exit::Success);
+    }
     terminal.line(&terminal.paint.bold(&format!("function {}", name.trim_end_matches("()"))));
     terminal.line(&wrap(f.doc, 2));
     Some(Exit::Success)

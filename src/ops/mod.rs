@@ -13,6 +13,7 @@ pub mod init;
 pub mod install;
 pub mod live;
 pub mod plan;
+pub mod providers;
 pub mod state;
 pub mod test;
 pub mod validate;

@@ -6,3 +6,4 @@ pub mod json;
 pub mod paint;
 pub mod plan;
 pub mod progress;
+pub mod schema;
