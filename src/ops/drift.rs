@@ -54,21 +54,23 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
     let outcome = walk::walk(&inputs).await;
     let mut diagnostics = ws.warnings.clone();
     diagnostics.append(outcome.diagnostics.clone());
-    let mut strays = Vec::new();
+    let (mut strays, mut down) = (Vec::new(), Vec::new());
     if request.unmanaged && !diagnostics.has_errors() {
-        strays = find_strays(&outcome.plan, &observer.session, &mut diagnostics).await;
+        (strays, down) = find_strays(&outcome.plan, &observer.session, &mut diagnostics).await;
     }
+    let diagnostics = diagnostics.by_cause();
     if diagnostics.has_errors() {
         return Err(ws.failure(diagnostics));
     }
     terminal.diagnostics(&diagnostics, &ws.config.sources);
-    report(&outcome.plan, &strays, terminal);
+    report(&outcome.plan, &strays, &down, terminal);
     let managed = outcome.plan.changes.iter().any(|c| c.action.changes());
     Ok(if managed || !strays.is_empty() { Exit::Changes } else { Exit::Success })
 }
 
-/// Lists every cluster's and Connect cluster's objects and leaves out what the plan knows.
-async fn find_strays(plan: &Plan, session: &crate::resource::Session, diagnostics: &mut Diagnostics) -> Vec<Stray> {
+/// Lists every cluster's and Connect cluster's objects and leaves out what the plan knows. Then the places that nobody answers for, because
+/// nothing of them runs.
+async fn find_strays(plan: &Plan, session: &crate::resource::Session, diagnostics: &mut Diagnostics) -> (Vec<Stray>, Vec<String>) {
     let mut known: BTreeSet<(String, String, String)> = BTreeSet::new();
     let mut parents: BTreeMap<String, Value> = BTreeMap::new();
     for c in &plan.changes {
@@ -88,7 +90,8 @@ async fn find_strays(plan: &Plan, session: &crate::resource::Session, diagnostic
     let kept = |c: &crate::plan::Change| Some(registry::find(Mode::Managed, &c.addr.resource.type_name)?.keeps(c.prior.as_ref()?));
     let own: BTreeSet<(&str, String)> = plan.changes.iter().filter_map(kept).flatten().collect();
     let mut out = Vec::new();
-    for (name, parent) in &parents {
+    let (dead, alive): (Vec<_>, Vec<_>) = parents.iter().partition(|(_, p)| objects::nothing_runs(p));
+    for (name, parent) in alive {
         for (mode, type_name, resource) in registry::ALL.iter().filter(|(m, ..)| *m == Mode::Managed) {
             debug_assert_eq!(*mode, Mode::Managed);
             let lives_in = resource.schema().body.attributes.iter().any(|a| match a.ty {
@@ -118,7 +121,7 @@ async fn find_strays(plan: &Plan, session: &crate::resource::Session, diagnostic
             }
         }
     }
-    out
+    (out, dead.into_iter().map(|(name, _)| name.clone()).collect())
 }
 
 /// The strings of a list attribute.
@@ -140,7 +143,7 @@ fn known_bindings(plan: &Plan) -> BTreeSet<(String, String, String)> {
     out
 }
 
-fn report(plan: &Plan, strays: &[Stray], terminal: &Terminal) {
+fn report(plan: &Plan, strays: &[Stray], down: &[String], terminal: &Terminal) {
     let changed: Vec<_> = plan.changes.iter().filter(|c| c.action.changes()).collect();
     if terminal.json {
         let managed: Vec<_> = changed
@@ -148,7 +151,7 @@ fn report(plan: &Plan, strays: &[Stray], terminal: &Terminal) {
             .map(|c| json!({"address": c.addr.to_string(), "actions": c.action.name(), "effects": c.effects, "missing": c.reasons.contains(&Reason::Missing)}))
             .collect();
         let unmanaged: Vec<_> = strays.iter().map(|s| json!({"type": s.type_name, "in": s.parent, "id": s.id, "label": s.label})).collect();
-        terminal.line(&json!({"format_version": "1.0", "drift": !changed.is_empty() || !strays.is_empty(), "managed": managed, "unmanaged": unmanaged}).to_string());
+        terminal.line(&json!({"format_version": "1.0", "drift": !changed.is_empty() || !strays.is_empty(), "managed": managed, "unmanaged": unmanaged, "not_searched": down}).to_string());
         return;
     }
     if changed.is_empty() && strays.is_empty() {
@@ -166,5 +169,8 @@ fn report(plan: &Plan, strays: &[Stray], terminal: &Terminal) {
         for s in strays {
             terminal.line(&format!("  {} {} in {}", s.type_name, s.label, s.parent));
         }
+    }
+    if !down.is_empty() {
+        terminal.line(&format!("\nNot searched for objects that no block declares, because nothing of it runs: {}.", down.join(", ")));
     }
 }

@@ -110,7 +110,7 @@ pub fn data_loss(plan: &Plan) -> Option<Diagnostic> {
     let first = lost.first()?;
     let alone = plan.changes.iter().find(|c| !c.data_loss.is_empty()).filter(|c| c.reasons.contains(&Reason::NotInConfiguration));
     let more = if lost.len() > 1 { format!(" And {} more.", lost.len() - 1) } else { String::new() };
-    let d = Diagnostic::error(codes::DATA_LOSS, format!("{first}{more}"));
+    let d = Diagnostic::error(codes::DATA_LOSS, format!("{}.{more}", first.trim_end_matches('.')));
     Some(d.hint(match alone {
         Some(c) => format!(
             "Apply with -allow-data-loss if that is meant. To keep it: put its block back, or let streamform forget it: streamform state rm '{}'.",

@@ -56,6 +56,11 @@ pub fn locate(mut d: Diagnostic, block: &ResourceBlock, addr: &InstanceAddr) -> 
     d.at(block.span).on(addr)
 }
 
+/// Whether a place tells which of its processes run, and none does.
+pub fn nothing_runs(place: &Value) -> bool {
+    place.get("running").is_some_and(|r| r.as_slice().is_some_and(<[Value]>::is_empty))
+}
+
 /// What is wrong with the data block of a `check` is a warning.
 pub fn softened(d: Diagnostic, block: &ResourceBlock) -> Diagnostic {
     if block.in_check.is_some() { conditions::as_warning(d) } else { d }

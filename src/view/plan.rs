@@ -9,6 +9,7 @@ use super::paint::Paint;
 use crate::plan::diff::same;
 use crate::plan::{Action, Change, Counts, Drift, OutputChange, Plan, Reason, RunMode};
 use crate::resource::registry;
+use crate::schema::{Body, NestedBlock, Nesting};
 use crate::value::{Repr, Value};
 
 /// How to show.
@@ -95,7 +96,7 @@ fn drift(d: &Drift, style: PlanStyle) -> String {
     let what = if d.found.is_some() { "was changed outside streamform" } else { "is gone" };
     let mut out = format!("  {} {}\n", style.paint.bold(&format!("# {} {what}", d.addr)), "");
     if let Some(found) = &d.found {
-        attributes(&mut out, Some(&d.recorded), Some(found), style, 6);
+        attributes(&mut out, body_of(&d.addr), Some(&d.recorded), Some(found), style, 6);
     }
     out
 }
@@ -149,7 +150,7 @@ fn change(out: &mut String, c: &Change, style: PlanStyle) {
     if deleted && !style.verbose {
         identity(out, c);
     } else {
-        attributes(out, prior, planned, style, 6);
+        attributes(out, body_of(&c.addr), prior, planned, style, 6);
     }
     out.push_str("    }\n");
     if !c.effects.is_empty() {
@@ -168,20 +169,31 @@ fn identity(out: &mut String, c: &Change) {
     }
 }
 
-/// The attributes of an object, old against new, aligned; unchanged ones are counted.
-fn attributes(out: &mut String, prior: Option<&Value>, planned: Option<&Value>, style: PlanStyle, indent: usize) {
+/// What may stand in a block of this type: it tells attributes from nested blocks.
+fn body_of(addr: &crate::addr::InstanceAddr) -> Option<&'static Body> {
+    registry::schema(&addr.resource).map(|s| &s.body)
+}
+
+/// The attributes of an object, old against new, aligned, then its nested blocks; unchanged ones are counted.
+fn attributes(out: &mut String, body: Option<&Body>, prior: Option<&Value>, planned: Option<&Value>, style: PlanStyle, indent: usize) {
     let empty = std::collections::BTreeMap::new();
     let old = prior.and_then(Value::as_map).unwrap_or(&empty);
     let new = planned.and_then(Value::as_map).unwrap_or(&empty);
     let names: BTreeSet<&str> = old.keys().chain(new.keys()).map(|k| &**k).collect();
     let mut hidden = 0;
     let mut rows = Vec::new();
+    let mut nested = Vec::new();
     for name in names {
+        let block = body.and_then(|b| b.blocks.iter().find(|b| b.name == name));
         let (o, n) = (present(old.get(name)), present(new.get(name)));
         match (o, n) {
             (None, None) => {}
+            (Some(a), None) | (None, Some(a)) if block.is_some() && is_empty(a) => {}
             (Some(a), Some(b)) if same(a, b) && !style.verbose => hidden += 1,
-            pair => rows.push((name, pair.0, pair.1)),
+            pair => match block.and_then(|b| paired(b, pair.0, pair.1)) {
+                Some(pairs) => nested.extend(block.map(|b| (b, pairs))),
+                None => rows.push((name, pair.0, pair.1)),
+            },
         }
     }
     let width = rows.iter().map(|(n, ..)| n.chars().count()).max().unwrap_or(0);
@@ -192,10 +204,82 @@ fn attributes(out: &mut String, prior: Option<&Value>, planned: Option<&Value>, 
         let s = if hidden == 1 { "" } else { "s" };
         out.push_str(&format!("{}{}\n", " ".repeat(indent + 2), style.paint.dim(&format!("# ({hidden} unchanged attribute{s} hidden)"))));
     }
+    for (block, pairs) in nested {
+        blocks(out, block, pairs, style, indent);
+    }
+}
+
+/// A nested block before and after, with its label.
+struct Pair<'v> {
+    label: Option<String>,
+    old: Option<&'v Value>,
+    new: Option<&'v Value>,
+}
+
+/// Pairs the nested blocks of one type: by label, the others in their order. `None` when they are no blocks (unknown, sensitive).
+fn paired<'v>(block: &NestedBlock, old: Option<&'v Value>, new: Option<&'v Value>) -> Option<Vec<Pair<'v>>> {
+    let (old, new) = (listed(block, old)?, listed(block, new)?);
+    let mut left: Vec<_> = old.iter().filter(|(l, o)| !new.iter().any(|(m, n)| l == m && same(o, n))).collect();
+    let mut pairs: Vec<Pair<'v>> = Vec::new();
+    for (label, n) in &new {
+        let equal = old.iter().find(|(l, o)| l == label && same(o, n)).map(|(_, o)| *o);
+        let other = || left.iter().position(|(l, _)| l == label).map(|i| left.remove(i).1);
+        pairs.push(Pair { label: label.clone(), old: equal.or_else(other), new: Some(n) });
+    }
+    pairs.extend(left.into_iter().map(|(l, o)| Pair { label: l.clone(), old: Some(o), new: None }));
+    Some(pairs)
+}
+
+fn listed<'v>(block: &NestedBlock, value: Option<&'v Value>) -> Option<Vec<(Option<String>, &'v Value)>> {
+    let Some(value) = value else { return Some(vec![]) };
+    if value.marks().is_sensitive() || !value.is_known() {
+        return None;
+    }
+    let all: Vec<(Option<String>, &Value)> = match block.nesting {
+        Nesting::Single => vec![(None, value)],
+        Nesting::Map => value.as_map()?.iter().map(|(k, v)| (Some(k.to_string()), v)).collect(),
+        Nesting::List { label } => {
+            let name = |v: &Value| label.and_then(|l| v.get(l)?.as_str().map(str::to_string));
+            value.as_slice()?.iter().map(|v| (name(v), v)).collect()
+        }
+    };
+    all.iter().all(|(_, v)| v.as_map().is_some() && !v.marks().is_sensitive()).then_some(all)
+}
+
+fn blocks(out: &mut String, block: &NestedBlock, pairs: Vec<Pair<'_>>, style: PlanStyle, indent: usize) {
+    // The label stands in the head.
+    let without_label = |v: &Value| match (block.nesting, v.as_map()) {
+        (Nesting::List { label: Some(label) }, Some(map)) => {
+            Value::object(map.iter().filter(|(k, _)| &***k != label).map(|(k, v)| (k.clone(), v.clone())).collect())
+        }
+        _ => v.clone(),
+    };
+    let mut hidden = 0;
+    for pair in pairs {
+        let sign = sign_of(pair.old, pair.new);
+        if sign == " " && !style.verbose {
+            hidden += 1;
+            continue;
+        }
+        let label = pair.label.as_deref().map(|l| format!(" {}", crate::addr::quote(l))).unwrap_or_default();
+        out.push_str(&format!("\n{}{} {}{label} {{\n", " ".repeat(indent), style.paint.sign(sign), block.name));
+        let (old, new) = (pair.old.map(without_label), pair.new.map(without_label));
+        attributes(out, Some(&block.body), old.as_ref(), new.as_ref(), style, indent + 4);
+        out.push_str(&format!("{}}}\n", " ".repeat(indent + 2)));
+    }
+    if hidden > 0 {
+        let s = if hidden == 1 { "" } else { "s" };
+        let text = format!("# ({hidden} unchanged {} block{s} hidden)", block.name);
+        out.push_str(&format!("\n{}{}\n", " ".repeat(indent + 2), style.paint.dim(&text)));
+    }
 }
 
 fn present(v: Option<&Value>) -> Option<&Value> {
     v.filter(|v| !v.is_null())
+}
+
+fn is_empty(v: &Value) -> bool {
+    v.as_slice().is_some_and(<[Value]>::is_empty) || v.as_map().is_some_and(std::collections::BTreeMap::is_empty)
 }
 
 fn sign_of(old: Option<&Value>, new: Option<&Value>) -> &'static str {
@@ -209,6 +293,8 @@ fn sign_of(old: Option<&Value>, new: Option<&Value>) -> &'static str {
 
 fn row(out: &mut String, name: &str, eq: &str, old: Option<&Value>, new: Option<&Value>, style: PlanStyle, indent: usize) {
     let sign = sign_of(old, new);
+    // Elements of lists have neither name nor equals sign.
+    let comma = if eq.is_empty() { "," } else { "" };
     let lead = format!("{}{} ", " ".repeat(indent), style.paint.sign(sign));
     let nested = |v: Option<&Value>| v.is_none_or(is_nested);
     if nested(old) && nested(new) && (old.is_some() || new.is_some()) && (sign != " " || style.verbose) {
@@ -220,7 +306,7 @@ fn row(out: &mut String, name: &str, eq: &str, old: Option<&Value>, new: Option<
         } else {
             entries(out, old, new, style, indent + 4)
         }
-        out.push_str(&format!("{}{close}\n", " ".repeat(indent + 2)));
+        out.push_str(&format!("{}{close}{comma}\n", " ".repeat(indent + 2)));
         return;
     }
     let text = match (old, new) {
@@ -229,7 +315,7 @@ fn row(out: &mut String, name: &str, eq: &str, old: Option<&Value>, new: Option<
         (Some(a), None) => a.to_string(),
         (None, None) => String::new(),
     };
-    out.push_str(&format!("{lead}{name}{eq}{text}\n"));
+    out.push_str(&format!("{lead}{name}{eq}{text}{comma}\n"));
 }
 
 fn is_nested(v: &Value) -> bool {
@@ -248,7 +334,7 @@ fn is_nested(v: &Value) -> bool {
 fn entries(out: &mut String, old: Option<&Value>, new: Option<&Value>, style: PlanStyle, indent: usize) {
     let quoted = [old, new].into_iter().flatten().any(|v| matches!(v.repr(), Repr::Map(_)));
     if !quoted {
-        return attributes(out, old, new, style, indent);
+        return attributes(out, None, old, new, style, indent);
     }
     let empty = std::collections::BTreeMap::new();
     let o = old.and_then(Value::as_map).unwrap_or(&empty);
@@ -311,7 +397,7 @@ pub fn object(addr: &crate::addr::InstanceAddr, value: &Value) -> String {
     let masked = mask_schema(addr, value);
     let mut body = String::new();
     let style = PlanStyle { paint: Paint(false), verbose: true };
-    attributes(&mut body, Some(&masked), Some(&masked), style, 2);
+    attributes(&mut body, body_of(addr), Some(&masked), Some(&masked), style, 4);
     for line in body.lines() {
         out.push_str(line.strip_prefix("  ").unwrap_or(line));
         out.push('\n');
@@ -327,4 +413,38 @@ fn mask_schema(addr: &crate::addr::InstanceAddr, value: &Value) -> Value {
         (k.clone(), if sensitive { v.clone().sensitive() } else { v.clone() })
     });
     Value::object(attrs.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::addr::InstanceAddr;
+
+    fn acl(group: &str, topics: &[&str]) -> Value {
+        let text = |s: &str| Value::string(s);
+        let role = |name: &str, topic: &str, group: Option<&str>| {
+            let group = group.map_or(Value::null_dynamic(), text);
+            Value::object([("name", text(name)), ("topic", text(topic)), ("group", group)].map(|(k, v)| (k.into(), v)).into())
+        };
+        let mut roles = vec![role("consumer", "orders", Some(group))];
+        roles.extend(topics.iter().map(|t| role("producer", t, None)));
+        Value::object([("principal".into(), text("User:a")), ("role".into(), Value::tuple(roles))].into())
+    }
+
+    fn shown(old: Option<&Value>, new: Option<&Value>) -> String {
+        let addr: InstanceAddr = "kafka_acl.a".parse().unwrap();
+        let mut out = String::new();
+        attributes(&mut out, body_of(&addr), old, new, PlanStyle::default(), 6);
+        out
+    }
+
+    #[test]
+    fn nested_blocks_stand_as_they_are_written() {
+        insta::assert_snapshot!(shown(None, Some(&acl("g", &["a", "b"]))));
+    }
+
+    #[test]
+    fn changed_blocks_are_paired_by_label_and_equal_ones_counted() {
+        insta::assert_snapshot!(shown(Some(&acl("g", &["a", "b", "c"])), Some(&acl("h", &["b", "d"]))));
+    }
 }

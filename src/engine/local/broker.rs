@@ -13,8 +13,8 @@ use base64::Engine;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    JVM_FLAGS, LOG4J, digest, file_error, jars, java, pki::Pki, ports, private_dir, process, properties, read_optional, remove_dir,
-    write_private,
+    JVM_FLAGS, LOG4J, counted, digest, file_error, jars, java, pki::Pki, ports, private_dir, process, properties, read_optional,
+    remove_dir, write_private,
 };
 use crate::diag::Diagnostic;
 use crate::diag::codes::engine as codes;
@@ -686,7 +686,7 @@ impl Cluster {
     /// When a process or a file stays.
     pub async fn destroy(&self, note: Note<'_>) -> Result<(), Diagnostic> {
         if let Some(layout) = self.layout()? {
-            note(&format!("ending {} processes", layout.nodes.len()));
+            note(&format!("ending {}", counted(layout.nodes.len(), "process", "es")));
             // Brokers before the controllers that they say goodbye to; the data goes anyway, so nobody waits long.
             let (last, first): (Vec<&Node>, Vec<&Node>) = layout.nodes.iter().partition(|n| n.controller);
             for group in [first, last] {

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::broker::{Launch, Note};
 use super::pki::{Issued, Pki};
 use super::{
-    LOG4J, digest, file_error, jars, ports, private_dir, process, properties, random_text, read_optional, remove_dir, write_private,
+    LOG4J, counted, digest, file_error, jars, ports, private_dir, process, properties, random_text, read_optional, remove_dir,
+    write_private,
 };
 use crate::diag::Diagnostic;
 use crate::diag::codes::engine as codes;
@@ -477,7 +478,7 @@ impl ConnectCluster {
     /// When Kafka refuses, or a process or a file stays.
     pub async fn destroy(&self, kafka: Option<&Admin>, authority: Option<Pki>, note: Note<'_>) -> Result<(), Diagnostic> {
         let layout = self.layout()?.unwrap_or_default();
-        note(&format!("ending {} workers", layout.workers.len()));
+        note(&format!("ending {}", counted(layout.workers.len(), "worker", "s")));
         let stops = layout.workers.iter().map(|w| async move { process::stop(&self.identity(w), &w.label(), GRACE).await });
         futures::future::try_join_all(stops).await?;
         if let Some(kafka) = kafka {

@@ -12,7 +12,7 @@ use crate::lang::config::Repetition;
 use crate::lang::eval::{EvalContext, Scope, eval};
 use crate::plan::diff;
 use crate::plan::evaluate::{context, repetition};
-use crate::plan::objects::{hydrate, softened, with_origin};
+use crate::plan::objects::{hydrate, nothing_runs, softened, with_origin};
 use crate::plan::records::Known;
 use crate::plan::world::Expansion;
 use crate::plan::{Action, Change, Drift};
@@ -86,7 +86,7 @@ impl<'a> Walker<'a> {
     pub(super) fn is_down(&self, resource: &dyn ResourceType, object: &Value) -> bool {
         let place = resource.lives_in().and_then(|attr| object.get(attr)?.origin().cloned());
         let Some(Observed::Present(place, _)) = place.and_then(|p| self.observed.get(&p)) else { return false };
-        place.get("running").is_some_and(|r| r.as_slice().is_some_and(<[Value]>::is_empty))
+        nothing_runs(place)
     }
 
     fn observe(&mut self, due: Due, results: Vec<Result<Observed, Diagnostic>>) {

@@ -343,10 +343,8 @@ fn exists(name: &str, planned: &Value) -> Diagnostic {
         codes::TOPIC_EXISTS,
         format!("Topic \"{name}\" exists already in {} and is not in the state.", cluster_name(planned)),
     );
-    let d = d.hint(format!(
-        "To take it over, write: import {{ to = kafka_topic.NAME  id = {} }}. Otherwise choose another name.",
-        crate::addr::quote(name)
-    ));
+    let to = planned.origin().map_or_else(|| "kafka_topic.NAME".to_string(), ToString::to_string);
+    let d = d.hint(format!("To take it over: streamform import '{to}' {name}. Otherwise choose another name."));
     attr_error("name", d)
 }
 
