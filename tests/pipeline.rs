@@ -370,6 +370,10 @@ fn a_broker_killed_during_an_apply_is_named_and_the_next_apply_goes_on() {
     folder.settled();
     let topics = wait(folder.kafka("kafka_cluster.c").metadata()).unwrap().topics;
     assert_eq!(topics.keys().filter(|t| t.starts_with('t')).count(), 100);
+
+    // With the cluster itself goes what lives in it, though nobody can be asked any more.
+    kill(pid(&folder.path().join(".streamform/local/c/run/broker-1.json")));
+    folder.run(&["destroy", YES[0], YES[1]]).is(0).says("goes with kafka_cluster.c").says("Destroy complete! Resources: 201 destroyed");
 }
 
 /// Moments that differ from run to run; `STREAMFORM_TEST_SEED` repeats those of a run that failed.

@@ -360,10 +360,25 @@ impl<'a, 'w> Run<'a, 'w> {
             }
             return;
         }
-        self.spawn(resource, key.1, ready, requests);
+        let steps = ready.into_iter().zip(requests);
+        let (gone, rest): (Vec<_>, Vec<_>) = steps.partition(|(node, _)| key.1 == Some(Verb::Delete) && self.change(*node).goes_with_place);
+        for (steps, with_place) in [(gone, true), (rest, false)] {
+            let (nodes, requests): (Vec<usize>, Vec<StepRequest>) = steps.into_iter().unzip();
+            if !nodes.is_empty() {
+                self.spawn(resource, key.1, nodes, requests, with_place);
+            }
+        }
     }
 
-    fn spawn(&mut self, resource: &'static dyn ResourceType, verb: Option<Verb>, nodes: Vec<usize>, requests: Vec<StepRequest>) {
+    /// Starts a call; of objects that go with their place (`with_place`) it only says so.
+    fn spawn(
+        &mut self,
+        resource: &'static dyn ResourceType,
+        verb: Option<Verb>,
+        nodes: Vec<usize>,
+        requests: Vec<StepRequest>,
+        with_place: bool,
+    ) {
         let session = Arc::clone(&self.cx.session);
         let named = nodes.iter().map(|n| (*n, self.change(*n).addr.clone())).collect();
         let desk = Desk::new(self.office.clone(), named, verb);
@@ -374,6 +389,10 @@ impl<'a, 'w> Run<'a, 'w> {
             let nodes: Vec<_> = nodes.into_iter().zip(priors).collect();
             let call = async {
                 match verb {
+                    Some(_) if with_place => {
+                        desk.begin_together(0..requests.len());
+                        desk.finish(requests.iter().map(|_| StepResult::gone()).enumerate().collect());
+                    }
                     Some(verb) => resource.apply_reporting(&session, verb, requests, &desk).await,
                     None => {
                         desk.begin_together(0..requests.len());

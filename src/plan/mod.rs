@@ -142,6 +142,8 @@ pub struct Change {
     pub record_changes: bool,
     /// An earlier run began to create it and never learned whether it was made, and it could not be looked for now.
     pub begun: bool,
+    /// It is destroyed together with the place that it lives in, of which nothing runs: there is nobody to ask.
+    pub goes_with_place: bool,
 }
 
 impl Change {

@@ -60,11 +60,32 @@ impl<'a> Walker<'a> {
             deposed: None,
             record_changes: false,
             begun: false,
+            goes_with_place: false,
         };
         if action == Action::Delete && record.protected {
             self.diags.push(if block_stays { protected(addr) } else { protected_alone(addr) });
         }
         self.plan.changes.push(change);
+    }
+
+    /// What lives in a place that is destroyed and of which nothing runs goes with it: nobody could be asked to delete it first.
+    pub(super) fn go_with_places(&mut self) {
+        let deleted = |c: &&Change| c.action == Action::Delete && c.deposed.is_none();
+        let places: BTreeSet<InstanceAddr> = self.plan.changes.iter().filter(deleted).map(|c| c.addr.clone()).collect();
+        let place_of = |c: &Change| {
+            let resource = registry::find_in(self.inputs.types, Mode::Managed, &c.addr.resource.type_name)?;
+            let object = c.prior.as_ref()?;
+            let place = object.get(resource.lives_in()?)?.origin()?.clone();
+            (places.contains(&place) && self.is_down(resource, object)).then_some(place)
+        };
+        let found: Vec<Option<Arc<InstanceAddr>>> =
+            self.plan.changes.iter().map(|c| if deleted(&c) { place_of(c) } else { None }).collect();
+        for (c, place) in self.plan.changes.iter_mut().zip(found) {
+            if let Some(place) = place {
+                c.effects = vec![format!("goes with {place}, of which nothing runs")];
+                c.goes_with_place = true;
+            }
+        }
     }
 
     pub(super) fn removed_without_destroy(&self, addr: &InstanceAddr) -> bool {
@@ -124,6 +145,7 @@ impl<'a> Walker<'a> {
                 deposed: Some(Arc::clone(key)),
                 record_changes: false,
                 begun: false,
+                goes_with_place: false,
             });
         }
     }

@@ -96,6 +96,7 @@ impl<'a> Walker<'a> {
             deposed: None,
             record_changes: adopted || imported,
             begun: known.as_ref().is_some_and(|k| k.in_doubt),
+            goes_with_place: false,
         };
         if let Some(d) = collision(&change, p) {
             self.diags.push(d);
@@ -161,6 +162,7 @@ impl<'a> Walker<'a> {
             deposed: None,
             record_changes: false,
             begun: false,
+            goes_with_place: false,
         });
         value
     }

@@ -185,6 +185,7 @@ impl<'a> Walker<'a> {
             self.turn_to_destroy();
         }
         self.deposed();
+        self.go_with_places();
         if self.inputs.options.mode != RunMode::RefreshOnly && !self.diags.has_errors() {
             self.probe().await;
         }

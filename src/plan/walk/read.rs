@@ -202,6 +202,7 @@ impl<'a> Walker<'a> {
             deposed: None,
             record_changes: false,
             begun: false,
+            goes_with_place: false,
         });
         planned
     }
