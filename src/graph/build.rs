@@ -9,7 +9,7 @@ use crate::addr::{Mode, ModulePath};
 use crate::diag::codes::lang as codes;
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::lang::ast::{Body, Expr};
-use crate::lang::config::{Condition, Config, Module, ModuleCall, Repetition, ResourceBlock};
+use crate::lang::config::{Condition, Config, Module, ModuleCall, ProviderRef, Repetition, ResourceBlock};
 use crate::lang::eval::{Reference, references};
 
 pub(super) fn build(config: &Config) -> (Graph, Diagnostics) {
@@ -95,10 +95,14 @@ impl Builder {
             }
         }
         self.look_up_checks(module, path);
+        self.look_up_providers(module, path);
         for (name, c) in &module.calls {
             let id = self.own(path, NodeKind::Call(name.clone()));
             self.need_repetition(id, module, path, &c.repetition);
             self.need_all(id, module, path, &c.depends_on);
+            for (_, meant) in &c.providers {
+                self.need_provider(id, module, path, Some(meant));
+            }
             let child = path.child(name, None);
             self.connect(&c.module, &child, Some((c, module, path)));
         }
@@ -126,6 +130,24 @@ impl Builder {
         self.graph.needs.pop();
     }
 
+    /// A provider block is no node either: no resource type takes its settings.
+    fn look_up_providers(&mut self, module: &Module, path: &ModulePath) {
+        let nobody = NodeId(self.graph.needs.len());
+        self.graph.needs.push(Vec::new());
+        for p in &module.providers {
+            p.for_each.iter().for_each(|e| self.need_expr(nobody, module, path, e));
+            self.need_body(nobody, module, path, &p.body);
+        }
+        self.graph.needs.pop();
+    }
+
+    /// What the key of a provider configuration refers to.
+    fn need_provider(&mut self, id: NodeId, module: &Module, path: &ModulePath, provider: Option<&ProviderRef>) {
+        if let Some(key) = provider.and_then(|p| p.key.as_ref()) {
+            self.need_expr(id, module, path, key);
+        }
+    }
+
     /// Whether the data block of a check is referred to from elsewhere.
     fn is_foreign(&self, module: &Module, kind: &NodeKind) -> bool {
         let NodeKind::Resource(mode, t, n) = kind else { return false };
@@ -140,6 +162,7 @@ impl Builder {
 
     fn need_resource(&mut self, id: NodeId, module: &Module, path: &ModulePath, block: &ResourceBlock) {
         self.need_repetition(id, module, path, &block.repetition);
+        self.need_provider(id, module, path, block.provider.as_ref());
         self.need_body(id, module, path, &block.body);
         self.need_all(id, module, path, &block.depends_on);
         self.need_all(id, module, path, &block.lifecycle.replace_triggered_by);

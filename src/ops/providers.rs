@@ -69,8 +69,9 @@ fn tree(module: &Module) -> Vec<Branch> {
             places.extend(block.body.attr(a.name).and_then(|x| passed(&x.expr)));
         }
     }
-    for p in &module.providers {
-        needed.entry(p.name.name.to_string()).or_default();
+    let named = module.providers.iter().map(|p| &p.name).chain(module.settings.aliases.iter().map(|a| &a.name));
+    for name in named {
+        needed.entry(name.name.to_string()).or_default();
     }
     let own = needed
         .into_iter()

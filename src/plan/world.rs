@@ -132,6 +132,11 @@ impl<'c> World<'c> {
         self.calls.insert((module.clone(), name.clone()), expansion);
     }
 
+    /// The instances of a module call.
+    pub fn call(&self, module: &ModulePath, name: &Arc<str>) -> Option<&Expansion> {
+        self.calls.get(&(module.clone(), name.clone()))
+    }
+
     /// Records a block's instances and their values.
     pub fn set_block(&mut self, block: ResourceAddr, expansion: Expansion, values: &HashMap<Option<InstanceKey>, Value>) {
         let whole = expansion.whole(|k| values.get(k).cloned());

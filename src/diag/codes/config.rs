@@ -61,4 +61,16 @@ codes! {
     VALIDATION_FAILED = "SF2034", "Variable validation failed";
     /// Deprecated syntax or variable.
     DEPRECATED = "SF2035", "Deprecated";
+    /// A provider that does not exist.
+    UNKNOWN_PROVIDER = "SF2040", "Unknown provider";
+    /// A provider configuration that is not declared, or not passed.
+    NO_PROVIDER = "SF2041", "Provider configuration not present";
+    /// A provider configuration where one of another provider is needed.
+    PROVIDER_MISMATCH = "SF2042", "Wrong provider";
+    /// A missing, superfluous or wrong key of a provider configuration.
+    PROVIDER_INSTANCE = "SF2043", "Invalid provider instance";
+    /// Provider blocks in a module that is repeated.
+    PROVIDER_IN_MODULE = "SF2044", "Module has provider blocks";
+    /// Settings of a provider that nothing belongs to.
+    UNUSED_PROVIDER = "SF2045", "Provider without resource types";
 }

@@ -219,7 +219,7 @@ impl Reader<'_> {
             );
             args.diags.push(d.at(version.name.span).hint("Remove it; for git, put ?ref=TAG at the end of the source."));
         }
-        let providers = args.expr("providers").map(|e| provider_map(&e, args.diags)).unwrap_or_default();
+        let providers = args.expr("providers").map(|e| providers::map(&e, args.diags)).unwrap_or_default();
         let repetition = repetition(&mut args);
         let depends_on = depends_on(&mut args);
         let inputs = args.rest_attrs(block.span);
@@ -334,10 +334,10 @@ impl Reader<'_> {
         let id = args.required("id");
         let for_each = args.expr("for_each");
         let within = args.expr("within").and_then(|e| Some((refs::target(&e, "within", args.diags)?, e.span)));
-        args.attr("provider");
+        let provider = provider(&mut args);
         args.finish();
         if let (Some(to), Some(id)) = (to, id) {
-            self.module.imports.push(Import { to, id, for_each, within, span: block.span });
+            self.module.imports.push(Import { to, id, for_each, within, provider, span: block.span });
         }
     }
 
@@ -346,7 +346,11 @@ impl Reader<'_> {
         let mut args = Args::new(block.body, "streamform", block.span, self.diags);
         let required = args.text("required_version");
         let backends = args.labelled("backend");
+        let required_providers = args.block("required_providers");
         args.finish();
+        if let Some(block) = required_providers {
+            self.module.settings.aliases = providers::required(block, self.diags);
+        }
         if let Some((text, span)) = required {
             self.required_version(&text, span);
             self.module.settings.required_version = Some((text, span));
@@ -393,15 +397,6 @@ fn resource_of(target: &Target) -> Option<&ResourceAddr> {
     }
 }
 
-fn provider_map(expr: &Expr, diags: &mut Diagnostics) -> Vec<(Expr, Expr)> {
-    let ExprKind::Object(items) = literal(expr) else {
-        let d = Diagnostic::error(INVALID_ARGUMENT, "The argument \"providers\" must be a map of provider references.");
-        diags.push(d.at(expr.span).hint("Write providers = { kubernetes = kubernetes.prod }."));
-        return vec![];
-    };
-    items.iter().map(|i| (i.key.clone(), i.value.clone())).collect()
-}
-
 /// A resource or data block. `_ { … }` holds arguments whose names are meta-arguments.
 fn resource(block: Block, mode: Mode, diags: &mut Diagnostics) -> Option<ResourceBlock> {
     let [type_name, name] = labels(&block, diags)?;
@@ -410,7 +405,7 @@ fn resource(block: Block, mode: Mode, diags: &mut Diagnostics) -> Option<Resourc
     let body_span = block.body.span;
     let mut args = Args::new(block.body, &block.kind.name, block.span, diags);
     let repetition = repetition(&mut args);
-    let provider = args.expr("provider").and_then(|e| refs::one(&e, "provider", args.diags));
+    let provider = provider(&mut args);
     let depends_on = depends_on(&mut args);
     let lifecycle = args.block("lifecycle").map(|b| lifecycle(b, mode, args.diags)).unwrap_or_default();
     let timeouts = args.block("timeouts").map(|b| timeouts(b, args.diags)).unwrap_or_default();
@@ -438,6 +433,11 @@ fn resource(block: Block, mode: Mode, diags: &mut Diagnostics) -> Option<Resourc
         timeouts,
         body,
     })
+}
+
+fn provider(args: &mut Args<'_>) -> Option<ProviderRef> {
+    let written = args.expr("provider")?;
+    providers::reference(&written, args.diags)
 }
 
 fn timeouts(block: Block, diags: &mut Diagnostics) -> Vec<(Ident, Expr)> {

@@ -10,6 +10,7 @@ pub mod json;
 mod load;
 pub mod lock;
 mod merge;
+mod providers;
 mod refs;
 mod respan;
 pub mod source;
@@ -20,6 +21,7 @@ pub mod version;
 
 pub use files::{DiskFiles, FileSource, MemoryFiles, normalize};
 pub use load::{FoundCall, Loaded, load, load_at, load_calls};
+pub use providers::{ProviderRef, configuration_name};
 pub use types::parse_type;
 
 use std::path::PathBuf;
@@ -77,6 +79,8 @@ pub struct Settings {
     pub required_version: Option<(String, Span)>,
     /// `backend "kind" { … }`.
     pub backend: Option<(Ident, Body)>,
+    /// `configuration_aliases` of `required_providers`: what callers pass.
+    pub aliases: Vec<ProviderRef>,
 }
 
 /// A `variable` block.
@@ -160,7 +164,7 @@ pub struct ResourceBlock {
     /// `count` or `for_each`.
     pub repetition: Repetition,
     /// `provider = alias`.
-    pub provider: Option<Expr>,
+    pub provider: Option<ProviderRef>,
     /// `depends_on`.
     pub depends_on: Vec<Expr>,
     /// `lifecycle`.
@@ -206,7 +210,7 @@ pub struct ModuleCall {
     /// `depends_on`.
     pub depends_on: Vec<Expr>,
     /// `providers = { a = b }`.
-    pub providers: Vec<(Expr, Expr)>,
+    pub providers: Vec<(ProviderRef, ProviderRef)>,
     /// The input variables.
     pub inputs: Body,
     /// What was loaded.
@@ -268,6 +272,8 @@ pub struct Import {
     pub for_each: Option<Expr>,
     /// `within`: the cluster or the like that holds the object, where a resource block is still to be generated.
     pub within: Option<(Target, Span)>,
+    /// `provider`.
+    pub provider: Option<ProviderRef>,
     /// The block.
     pub span: Span,
 }

@@ -6,6 +6,7 @@
 
 mod gone;
 mod instance;
+mod providers;
 mod read;
 pub mod select;
 pub(crate) mod statements;
@@ -147,6 +148,7 @@ struct Pending<'a> {
 
 impl<'a> Walker<'a> {
     async fn run(&mut self) {
+        self.provider_names();
         let graph = self.inputs.graph;
         let needed_by = graph.needed_by();
         let mut missing: Vec<usize> = graph.ids().map(|id| graph.needs(id).len()).collect();
@@ -176,6 +178,7 @@ impl<'a> Walker<'a> {
                 }
             }
         }
+        self.provider_values();
         if !self.diags.has_errors() {
             self.statements();
         }
