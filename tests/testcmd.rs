@@ -518,3 +518,50 @@ fn what_could_not_be_destroyed_is_listed_and_its_state_kept() {
     let kept = std::fs::read_dir(&dir).unwrap().next().unwrap().unwrap().path();
     assert!(stderr.contains(&kept.display().to_string()) && kept.join("state-0").exists(), "{stderr}");
 }
+
+#[test]
+fn a_run_says_which_configuration_of_a_provider_it_takes() {
+    let lab = Lab::new(
+        "provider \"null\" {\n  alias = \"eu\"\n}\nresource \"null_resource\" \"n\" {\n  provider = null.eu\n}\noutput \"id\" {\n  value = null_resource.n.id\n}\n",
+    );
+    let file = |meant: &str| {
+        format!(
+            r#"
+mock_provider "null" {{
+  alias = "fake"
+  mock_resource "null_resource" {{
+    defaults = {{
+      id = "mocked"
+    }}
+  }}
+}}
+run "real" {{
+  assert {{
+    condition     = output.id != "mocked"
+    error_message = "mocked"
+  }}
+}}
+run "mocked" {{
+  state_key = "other"
+  parallel  = true
+  providers = {{
+    null.eu = {meant}
+  }}
+  assert {{
+    condition     = output.id == "mocked"
+    error_message = "not mocked"
+  }}
+}}
+"#
+        )
+    };
+    lab.write("a.sftest.hcl", &file("null.fake"));
+    lab.ok("test").shows(&["2 passed"]);
+    lab.write("a.sftest.hcl", &file("null.fak"));
+    lab.fails("test", &["SF2041", "Did you mean null.fake?"]);
+    lab.write("a.sftest.hcl", &file("kafka"));
+    lab.fails("test", &["SF2042", "another provider than null.eu"]);
+    // The settings of the file's configuration count in place of the module's.
+    lab.write("a.sftest.hcl", &format!("provider \"null\" {{\n  alias = \"bad\"\n  nothing = 1\n}}\n{}", file("null.bad")));
+    lab.fails("test", &["no argument \"nothing\""]);
+}

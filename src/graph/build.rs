@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::names::undeclared;
 use super::{Graph, Node, NodeId, NodeKind};
 use crate::addr::{Mode, ModulePath};
-use crate::diag::codes::lang as codes;
+use crate::diag::codes::{config as config_codes, lang as codes};
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::lang::ast::{Body, Expr};
 use crate::lang::config::{Condition, Config, Module, ModuleCall, ProviderRef, Repetition, ResourceBlock};
@@ -253,6 +253,7 @@ impl Builder {
 
     fn need_module(&mut self, id: NodeId, module: &Module, path: &ModulePath, r: &Reference, call: &Arc<str>, out: Option<Arc<str>>) {
         let Some(c) = module.calls.get(call) else { return self.undeclared(module, r) };
+        self.deprecated(c, r);
         let child = path.child(call, None);
         if let Some(call_id) = self.graph.id(&Node { module: path.clone(), kind: NodeKind::Call(call.clone()) }) {
             self.graph.needs[id.0].push(call_id);
@@ -267,9 +268,21 @@ impl Builder {
         }
     }
 
+    fn deprecated(&mut self, call: &ModuleCall, r: &Reference) {
+        let output = r.second.as_ref().and_then(|name| call.module.outputs.get(&name.name));
+        if let Some((o, text)) = output.and_then(|o| Some((o, o.deprecated.as_ref()?))) {
+            let detail = format!("The output {:?} of the module {:?} is deprecated: {text}", &*o.name.name, &*call.name.name);
+            self.once(Diagnostic::warning(config_codes::DEPRECATED, detail).at(r.span));
+        }
+    }
+
     fn undeclared(&mut self, module: &Module, r: &Reference) {
         let names: Vec<&str> = std::iter::once(&*r.root.name).chain(r.names()).collect();
-        let d = undeclared(module, &names).at(r.span);
+        self.once(undeclared(module, &names).at(r.span));
+    }
+
+    /// A module that is called twice is looked through twice.
+    fn once(&mut self, d: Diagnostic) {
         if !self.diags.iter().any(|o| o.span.map(span_key) == d.span.map(span_key) && o.code == d.code) {
             self.diags.push(d);
         }

@@ -64,6 +64,17 @@ fn depends_on(args: &mut Args<'_>) -> Vec<Expr> {
     args.expr("depends_on").map(|e| refs::list(e, "depends_on", args.diags)).unwrap_or_default()
 }
 
+/// What to use instead, for whoever reads the warning.
+fn deprecated(args: &mut Args<'_>) -> Option<String> {
+    let (text, span) = args.text("deprecated")?;
+    if text.trim().is_empty() {
+        let d = Diagnostic::error(INVALID_ARGUMENT, "The argument \"deprecated\" must say what to use instead.");
+        args.diags.push(d.at(span).hint("Write a sentence, such as \"Use name instead.\"."));
+        return None;
+    }
+    Some(text)
+}
+
 fn conditions(args: &mut Args<'_>, kind: &'static str) -> Vec<Condition> {
     let blocks = args.blocks(kind);
     blocks.into_iter().filter_map(|b| condition(b, args.diags)).collect()
@@ -133,7 +144,7 @@ impl Reader<'_> {
             sensitive: args.flag("sensitive").unwrap_or(false),
             ephemeral: args.flag("ephemeral").unwrap_or(false),
             nullable: args.flag("nullable").unwrap_or(true),
-            deprecated: args.text("deprecated").map(|t| t.0),
+            deprecated: deprecated(&mut args),
             validations: conditions(&mut args, "validation"),
             name: name.clone(),
         };
@@ -175,10 +186,11 @@ impl Reader<'_> {
         let value = args.required("value");
         let description = args.text("description").map(|t| t.0);
         let (sensitive, ephemeral) = (args.flag("sensitive").unwrap_or(false), args.flag("ephemeral").unwrap_or(false));
+        let deprecated = deprecated(&mut args);
         let (depends_on, preconditions) = (depends_on(&mut args), conditions(&mut args, "precondition"));
         args.finish();
         let Some(value) = value else { return };
-        let output = Output { name: name.clone(), value, description, sensitive, ephemeral, depends_on, preconditions };
+        let output = Output { name: name.clone(), value, description, sensitive, ephemeral, deprecated, depends_on, preconditions };
         match self.module.outputs.get(&name.name).map(|o| o.name.span) {
             Some(first) => self.duplicate("output", &name.name, name.span, first),
             None => {

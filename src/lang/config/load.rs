@@ -210,7 +210,11 @@ impl Loader<'_> {
     fn inputs(&mut self, call: &super::ModuleCall, module: &Module) {
         for attr in &call.inputs.attrs {
             let name = &attr.name.name;
-            if module.variables.contains_key(name) {
+            if let Some(variable) = module.variables.get(name) {
+                if let Some(text) = &variable.deprecated {
+                    let detail = format!("The variable {name:?} of the module {:?} is deprecated: {text}", call.name.name);
+                    self.diags.push(Diagnostic::warning(DEPRECATED, detail).at(attr.name.span));
+                }
                 continue;
             }
             let mut d = Diagnostic::error(UNSUPPORTED_ARGUMENT, format!("The module {:?} has no variable named {name:?}.", call.name.name));

@@ -132,6 +132,8 @@ pub struct Output {
     pub sensitive: bool,
     /// `ephemeral`.
     pub ephemeral: bool,
+    /// A deprecation message.
+    pub deprecated: Option<String>,
     /// `depends_on`.
     pub depends_on: Vec<Expr>,
     /// `precondition` blocks.

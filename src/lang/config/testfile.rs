@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::args::{Args, check_name, labels, literal, unique_deep};
 use super::blocks::condition;
+use super::providers::{self, ProviderRef};
 use super::{Condition, FileSource, ProviderBlock, json, refs};
 use crate::addr::{InstanceAddr, Mode, Target};
 use crate::diag::codes::config::*;
@@ -75,6 +76,8 @@ pub struct TestRun {
     pub state_key: Option<String>,
     /// Overrides for this run alone.
     pub overrides: Vec<Override>,
+    /// `providers`: configurations of the module under test, and which of the file's stand for them. Empty: all that have no alias.
+    pub providers: Vec<(ProviderRef, ProviderRef)>,
 }
 
 /// What is overridden.
@@ -108,6 +111,8 @@ pub struct Override {
 pub struct MockProvider {
     /// The provider: the first word of the resource types that it covers.
     pub name: Ident,
+    /// `alias`: such a mock stands only where a run's `providers` names it.
+    pub alias: Option<Ident>,
     /// Whether generated values stand while planning already.
     pub during_plan: bool,
     /// Values by type: `mock_resource` and `mock_data`.
@@ -248,10 +253,10 @@ fn run(block: Block, diags: &mut Diagnostics) -> Option<TestRun> {
         expect_failures: args.expr("expect_failures").map(|e| refs::list(e, "expect_failures", args.diags)).unwrap_or_default(),
         state_key: args.text("state_key").map(|t| t.0),
         overrides: vec![],
+        providers: vec![],
     };
     args.flag("parallel");
-    // Which configuration of a provider a module gets: there is one of each here.
-    args.expr("providers");
+    out.providers = args.expr("providers").map(|e| providers::map(&e, args.diags)).unwrap_or_default();
     if let Some(options) = args.block("plan_options") {
         plan_options(options, &mut out, args.diags);
     }
@@ -350,10 +355,10 @@ fn over(block: Block, diags: &mut Diagnostics) -> Option<Override> {
 fn mock(block: Block, diags: &mut Diagnostics) -> Option<MockProvider> {
     let [name] = labels(&block, diags)?;
     let mut args = Args::new(block.body, "mock_provider", block.span, diags);
-    args.text("alias");
+    let alias = args.text("alias").map(|(text, span)| Ident { name: text.into(), span });
     let during_plan = during(&mut args).unwrap_or(false);
     let source = args.text("source");
-    let mut out = MockProvider { name, during_plan, defaults: vec![], overrides: vec![], source };
+    let mut out = MockProvider { name, alias, during_plan, defaults: vec![], overrides: vec![], source };
     mock_blocks(&mut args, &mut out);
     args.finish();
     Some(out)

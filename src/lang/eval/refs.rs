@@ -13,6 +13,8 @@ pub struct Reference {
     pub root: Ident,
     /// The leading steps that need no evaluation: attributes, and indices by a literal.
     pub steps: Vec<Step>,
+    /// The first attribute after a name, whatever index or splat stands between: the output that `module.a[each.key].out` means.
+    pub second: Option<Ident>,
     /// The whole traversal.
     pub span: Span,
 }
@@ -110,7 +112,9 @@ impl Walk {
                 Step::Index(e) => matches!(&*e.kind, ExprKind::String(_) | ExprKind::Number(_)),
                 Step::AttrSplat(_) | Step::FullSplat(_) => false,
             });
-            self.out.push(Reference { root: root.clone(), steps: constant.cloned().collect(), span });
+            let mut named = steps.iter().filter_map(|s| if let Step::Attr(i) = s { Some(i) } else { None });
+            let second = named.nth(1).cloned();
+            self.out.push(Reference { root: root.clone(), steps: constant.cloned().collect(), second, span });
         }
         self.steps(steps);
     }

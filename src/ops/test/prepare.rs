@@ -13,9 +13,9 @@ use crate::diag::{Diagnostic, Diagnostics, Sources, Span, did_you_mean};
 use crate::graph::Graph;
 use crate::lang::ast::{Attr, Expr, ExprKind, Ident, ObjectItem};
 use crate::lang::config::source::{ModuleSource, parse_source};
-use crate::lang::config::testfile::{Override, OverrideKind, TestFile, TestRun};
+use crate::lang::config::testfile::{MockProvider, Override, OverrideKind, TestFile, TestRun};
 use crate::lang::config::variables::{self, Given, GivenValues, VarArg};
-use crate::lang::config::{self, Config, DiskFiles, FileSource, Module, Output, ProviderBlock};
+use crate::lang::config::{self, Config, DiskFiles, FileSource, Module, Output, ProviderBlock, ProviderRef};
 use crate::lang::eval::{EvalContext, eval};
 use crate::ops::live::DiskHost;
 use crate::ops::workspace::environment;
@@ -117,7 +117,7 @@ impl<'a> Modules<'a> {
         let dir = config.root.dir.clone();
         let mut p = Preparing { request: self.request, host: &host, dir: &dir, runs, diags: &mut diags };
         let (variables, known) = p.variables(&mut config, file, run);
-        p.providers(&mut config, &file.providers);
+        p.providers(&mut config, file, run);
         let rules = p.rules(&mut config, file, run, &known);
         if diags.has_errors() {
             return Err((diags, config.sources));
@@ -129,6 +129,22 @@ impl<'a> Modules<'a> {
         }
         Ok(Prepared { config, graph, variables, known, types: rules.types(), diagnostics: diags })
     }
+}
+
+/// Whether a mock stands in a run: where the run says what is meant by which provider, that; else every mock without an alias.
+fn stands(mock: &MockProvider, run: &TestRun) -> bool {
+    match &run.providers[..] {
+        [] => mock.alias.is_none(),
+        all => all.iter().any(|(_, meant)| meant.to_string() == mock_name(mock)),
+    }
+}
+
+fn mock_name(mock: &MockProvider) -> String {
+    config::configuration_name(&mock.name.name, mock.alias.as_ref().map(|a| &*a.name))
+}
+
+fn block_name(block: &ProviderBlock) -> String {
+    config::configuration_name(&block.name.name, block.alias.as_ref().map(|a| &*a.name))
 }
 
 struct Preparing<'a> {
@@ -200,20 +216,48 @@ impl Preparing<'_> {
         }
     }
 
-    /// The file's provider configurations in place of the module's.
-    fn providers(&mut self, config: &mut Config, providers: &[ProviderBlock]) {
-        if providers.is_empty() {
+    /// The file's provider configurations in place of the module's: those that the run names, else all.
+    fn providers(&mut self, config: &mut Config, file: &TestFile, run: &TestRun) {
+        let mut given: Vec<ProviderBlock> = file.providers.clone();
+        if !run.providers.is_empty() {
+            given = run.providers.iter().filter_map(|(name, meant)| self.stand_in(file, name, meant)).collect();
+        }
+        if given.is_empty() {
             return;
         }
         let root = Arc::make_mut(&mut config.root);
-        let key = |p: &ProviderBlock| (p.name.name.clone(), p.alias.as_ref().map(|a| a.name.clone()));
-        root.providers.retain(|p| !providers.iter().any(|q| key(q) == key(p)));
-        root.providers.extend(providers.iter().cloned());
+        root.providers.retain(|p| !given.iter().any(|q| block_name(q) == block_name(p)));
+        root.providers.extend(given);
+    }
+
+    /// The file's configuration under the name that the module has for it; none where that is a mock or the default.
+    fn stand_in(&mut self, file: &TestFile, name: &ProviderRef, meant: &ProviderRef) -> Option<ProviderBlock> {
+        if name.name.name != meant.name.name {
+            let d =
+                Diagnostic::error(config_codes::PROVIDER_MISMATCH, format!("{meant} is a configuration of another provider than {name}."));
+            self.diags.push(d.at(meant.span).hint(format!("Pass one of {}.", name.name.name)));
+            return None;
+        }
+        let wanted = meant.to_string();
+        if let Some(block) = file.providers.iter().find(|p| block_name(p) == wanted) {
+            return Some(ProviderBlock { alias: name.alias.clone(), ..block.clone() });
+        }
+        let mocks = || file.mocks.iter().map(mock_name);
+        if meant.alias.is_some() && !mocks().any(|m| m == wanted) {
+            let all: Vec<String> = file.providers.iter().map(block_name).chain(mocks()).collect();
+            let d = Diagnostic::error(config_codes::NO_PROVIDER, format!("This test file has no provider configuration {wanted}."));
+            self.diags.push(d.at(meant.span).hint(match did_you_mean(&wanted, all.iter().map(String::as_str)) {
+                Some(near) => format!("Did you mean {near}?"),
+                None => "Declare it with a provider or mock_provider block that has this alias.".to_string(),
+            }));
+        }
+        None
     }
 
     fn rules(&mut self, config: &mut Config, file: &TestFile, run: &TestRun, known: &BTreeMap<Arc<str>, Value>) -> Rules {
         let mut rules = Rules::default();
-        for mock in &file.mocks {
+        let mocks: Vec<&MockProvider> = file.mocks.iter().filter(|m| stands(m, run)).collect();
+        for mock in &mocks {
             rules.providers.push((mock.name.name.clone(), mock.during_plan));
             for d in &mock.defaults {
                 let values = d.values.as_ref().map(|e| self.eval(e, known));
@@ -223,7 +267,7 @@ impl Preparing<'_> {
             }
         }
         // The nearest counts: the run's, then the file's, then those of its mocked providers.
-        let of_mocks = file.mocks.iter().flat_map(|m| m.overrides.iter().map(move |o| (o, m.during_plan)));
+        let of_mocks = mocks.iter().flat_map(|m| m.overrides.iter().map(move |o| (o, m.during_plan)));
         let all = run.overrides.iter().chain(&file.overrides).map(|o| (o, false)).chain(of_mocks);
         let mut modules = Vec::new();
         for (o, during_plan) in all {
