@@ -49,12 +49,25 @@ fn nothing_is_written_where_nothing_is_to_be_generated_or_something_is_wrong() {
         lab.fails("plan -generate-config-out=g.hcl", &[telling]);
         absent(&lab);
     }
+    lab.write("main.hcl", "locals {\n}\nimport {\n  to = kafka_cluster.c\n  id = \"x\"\n}\n");
+    lab.fails("plan -generate-config-out=g.hcl", &["cannot be imported", "on main.hcl line 3, in import"]);
+    absent(&lab);
     lab.write("main.hcl", IMPORT);
     lab.fails("plan -generate-config-out=g.tf", &["SF9005", "ends in .hcl"]);
     for flag in ["-destroy", "-refresh-only"] {
         lab.fails(&format!("plan {flag} -generate-config-out=g.hcl"), &["SF9001", "normal plan"]);
     }
     absent(&lab);
+}
+
+#[test]
+fn a_secret_is_not_written() {
+    let lab = Lab::new("import {\n  to = secret.s\n  id = \"tok\"\n}\n");
+    lab.write(".streamform/secrets/tok/a.txt", "hunter2");
+    let s = lab.ok("plan -generate-config-out=g.hcl");
+    s.shows(&["Warning[SF9008]", "on main.hcl line 1, in import", "data of secret.s is left out of g.hcl", "1 to import"])
+        .hides(&["hunter2"]);
+    assert!(lab.read("g.hcl").ends_with("\nresource \"secret\" \"s\" {\n  name = \"tok\"\n  # data = … is sensitive\n}\n"));
 }
 
 #[test]

@@ -146,6 +146,15 @@ fn a_named_configuration_must_be_there() {
         r#"{"provider": {"null": {"alias": "eu"}}, "resource": {"null_resource": {"n": {"provider": "null.eu"}}}}"#,
     );
     json.ok("validate");
+    let keyed = |key: &str| {
+        let text = r#"{"provider": {"null": {"alias": "eu", "for_each": "${toset([\"a\"])}"}},
+            "resource": {"null_resource": {"n": {"provider": "null.eu[\"KEY\"]"}}}}"#;
+        json.write("main.hcl.json", &text.replace("KEY", key));
+    };
+    keyed("a");
+    json.ok("validate");
+    keyed("b");
+    json.fails("validate", &["SF2043", "null.eu has no instance \"b\"."]);
 }
 
 #[test]

@@ -42,13 +42,18 @@ pub async fn workspace(request: &Request, file: &Path, terminal: &Terminal) -> R
     if diags.has_errors() || Graph::build(&config).1.has_errors() {
         return plain();
     }
-    let wanted = undeclared(&config).map_err(|diagnostics| Failure { diagnostics, sources: config.sources.clone() })?;
+    let mut wanted = undeclared(&config).map_err(|diagnostics| Failure { diagnostics, sources: config.sources.clone() })?;
     if wanted.is_empty() {
         return plain();
     }
     let files = |text: String| Overlay { path: request.root.join(shown_name(&request.root, file)), text };
     let skeleton = wanted.iter().map(Wanted::skeleton).collect();
     let ws = Workspace::load(&request.root, &files(skeleton), &request.vars, terminal)?;
+    for w in &mut wanted {
+        // With one more file in the folder, places are counted anew.
+        let import = ws.config.root.imports.iter().find(|i| block_of(i).is_some_and(|(addr, _)| addr == w.addr));
+        w.span = import.map_or(w.span, |i| i.span);
+    }
     let found = find(&ws, request, &wanted).await?;
     let (text, left_out) = written(&wanted, &found, file);
     save(file, &text).map_err(|d| ws.failure(d))?;

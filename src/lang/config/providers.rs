@@ -5,9 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::args::{Args, literal};
+use super::respan::respan;
 use crate::diag::codes::config::{DUPLICATE, INVALID_ARGUMENT, INVALID_REFERENCE, UNSUPPORTED_ARGUMENT};
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::lang::ast::{Block, Expr, ExprKind, Ident, ObjectItem, Step};
+use crate::lang::syntax;
 
 /// A provider configuration by name.
 #[derive(Clone, Debug)]
@@ -36,19 +38,23 @@ pub fn configuration_name(provider: &str, alias: Option<&str>) -> String {
 
 /// Reads a reference to a provider configuration.
 pub(super) fn reference(expr: &Expr, diags: &mut Diagnostics) -> Option<ProviderRef> {
-    let found = match literal(expr) {
+    let found = named(expr);
+    if found.is_none() {
+        let d = Diagnostic::error(INVALID_REFERENCE, "A provider configuration is named by the provider, or by provider and alias.");
+        diags.push(d.at(expr.span).hint("Write it as in kafka or kafka.eu; with for_each, kafka.by_region[each.key]."));
+    }
+    found
+}
+
+fn named(expr: &Expr) -> Option<ProviderRef> {
+    match literal(expr) {
         ExprKind::String(text) => quoted(text, expr.span),
         ExprKind::Traversal { root, steps } => traversal(root, steps, expr.span),
         // A provider is called null; its name is no keyword here.
         ExprKind::Null => traversal(&null(expr.span), &[], expr.span),
         ExprKind::Access { on, steps } if matches!(&*on.kind, ExprKind::Null) => traversal(&null(on.span), steps, expr.span),
         _ => None,
-    };
-    if found.is_none() {
-        let d = Diagnostic::error(INVALID_REFERENCE, "A provider configuration is named by the provider, or by provider and alias.");
-        diags.push(d.at(expr.span).hint("Write it as in kafka or kafka.eu; with for_each, kafka.by_region[each.key]."));
     }
-    found
 }
 
 fn null(span: Span) -> Ident {
@@ -66,6 +72,15 @@ fn traversal(root: &Ident, steps: &[Step], span: Span) -> Option<ProviderRef> {
 }
 
 fn quoted(text: &str, span: Span) -> Option<ProviderRef> {
+    if text.contains('[') {
+        // Only with a key is it more than names. A parsed string's spans count from the string's start; the whole string is shown instead.
+        let (parsed, _) = syntax::parse_expr(text, span.source);
+        let parsed = respan(&parsed?, &|_| span);
+        return match literal(&parsed) {
+            ExprKind::String(_) => None,
+            _ => named(&parsed),
+        };
+    }
     let ident = |name: &str| super::args::is_identifier(name).then(|| Ident { name: Arc::from(name), span });
     match text.split_once('.') {
         None => Some(ProviderRef { name: ident(text)?, alias: None, key: None, span }),
