@@ -267,8 +267,14 @@ fn topics_grow_are_protected_and_are_found_again() {
     folder.run(&["import", "kafka_topic.o", "other"]).is(0);
     folder.settled();
     folder.run(&["state", "rm", "kafka_topic.o"]).is(0);
-    both.push_str("import {\n  to = kafka_topic.o\n  id = \"other\"\n}\n");
+    let import = "import {\n  to = kafka_topic.o\n  id = \"other\"\n}\n";
+    both.push_str(import);
     folder.write(&both);
+    folder.apply();
+    folder.settled();
+    folder.run(&["state", "rm", "kafka_topic.o"]).is(0);
+    folder.write(&(topic(3, "") + import));
+    folder.run(&["plan", "-generate-config-out=other.hcl"]).is(0).says("1 to import, 0 to add, 0 to change, 0 to destroy");
     folder.apply();
     folder.settled();
 }
