@@ -2,7 +2,7 @@
 
 use super::{Repr, Value};
 
-/// The JSON text of a wholly known value, keys sorted, without blanks. `None` where something is unknown.
+/// The JSON text of a wholly known value, keys sorted, without blanks. `None` where something is unknown, or a number infinite.
 /// Marks are not looked at: who calls this carries them.
 pub fn to_json_text(v: &Value) -> Option<String> {
     let mut out = String::new();
@@ -15,6 +15,7 @@ fn write(v: &Value, out: &mut String) -> Option<()> {
         Repr::Unknown(_) => return None,
         Repr::Null(_) => out.push_str("null"),
         Repr::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
+        Repr::Number(n) if n.is_infinite() => return None,
         Repr::Number(n) => out.push_str(&n.to_string()),
         Repr::String(s) => write_string(s, out),
         Repr::List(_) | Repr::Set(_) | Repr::Tuple(_) => {

@@ -31,6 +31,8 @@ const DOUBLE: u16 = 53;
 enum Inner {
     Int(i64),
     Big(Arc<Float>),
+    /// Above every number, or below.
+    Infinite(Sign),
 }
 
 /// A number. Integers that fit i64 are always kept as such. A number knows how many binary digits it was calculated with, and
@@ -73,6 +75,20 @@ impl Number {
     /// Zero.
     pub const ZERO: Number = Number { inner: Inner::Int(0), precision: COUNTED };
 
+    /// What a number divided by zero is.
+    fn infinite(sign: Sign, precision: u16) -> Number {
+        Number { inner: Inner::Infinite(sign), precision }
+    }
+
+    /// Whether it is beyond all other numbers, as `1 / 0` is.
+    pub fn is_infinite(&self) -> bool {
+        matches!(self.inner, Inner::Infinite(_))
+    }
+
+    fn sign(&self) -> Sign {
+        if self.is_negative() { Sign::Negative } else { Sign::Positive }
+    }
+
     /// Zero with a minus sign: equal to zero, but shown as `-0`, as Terraform does.
     fn negative_zero(precision: u16) -> Number {
         Number { inner: Inner::Big(Arc::new(Float::from_repr_const(Repr::neg_zero()))), precision }
@@ -109,6 +125,8 @@ impl Number {
         match &self.inner {
             Inner::Int(n) => (IBig::from(*n), 0),
             Inner::Big(f) => (f.repr().significand().clone(), if self.is_zero() { 0 } else { f.repr().exponent() }),
+            // Who asks has looked for these before.
+            Inner::Infinite(sign) => (IBig::from_parts(*sign, UBig::ONE), 0),
         }
     }
 
@@ -117,7 +135,7 @@ impl Number {
         self
     }
 
-    /// Parses decimal text: digits, an optional fraction and an optional exponent. `None` where it is not a number, or its
+    /// Parses decimal text: digits, an optional fraction and an optional exponent, or `Inf`. `None` where it is not a number, or its
     /// exponent is absurd.
     pub fn parse(text: &str) -> Option<Number> {
         let (negative, digits) = match text.as_bytes().first()? {
@@ -125,6 +143,9 @@ impl Number {
             b'+' => (false, &text[1..]),
             _ => (false, text),
         };
+        if matches!(digits, "Inf" | "inf") {
+            return Some(Number::infinite(if negative { Sign::Negative } else { Sign::Positive }, PRECISION as u16));
+        }
         let (mantissa, exponent) = match digits.find(['e', 'E']) {
             Some(i) => (&digits[..i], digits[i + 1..].parse::<i64>().ok().filter(|_| exponent_text(&digits[i + 1..]))?),
             None => (digits, 0),
@@ -165,8 +186,11 @@ impl Number {
         Number::rounded(significand, exponent - (shift as isize) - 1, precision)
     }
 
-    /// From a binary float, shown as the shortest decimal that names it; `None` for infinities and not-a-number.
+    /// From a binary float, shown as the shortest decimal that names it; `None` for not-a-number.
     pub fn from_f64(f: f64) -> Option<Number> {
+        if f.is_infinite() {
+            return Some(Number::infinite(if f < 0.0 { Sign::Negative } else { Sign::Positive }, DOUBLE));
+        }
         let float = Float::try_from(f).ok().filter(|f| f.repr().is_finite())?;
         Some(Number::from(float).with_precision(DOUBLE))
     }
@@ -176,6 +200,8 @@ impl Number {
         match &self.inner {
             Inner::Int(n) => *n as f64,
             Inner::Big(f) => f.to_f64().value(),
+            Inner::Infinite(Sign::Negative) => f64::NEG_INFINITY,
+            Inner::Infinite(Sign::Positive) => f64::INFINITY,
         }
     }
 
@@ -183,7 +209,7 @@ impl Number {
     pub fn to_i64(&self) -> Option<i64> {
         match &self.inner {
             Inner::Int(n) => Some(*n),
-            Inner::Big(_) => self.is_zero().then_some(0),
+            Inner::Big(_) | Inner::Infinite(_) => self.is_zero().then_some(0),
         }
     }
 
@@ -192,11 +218,13 @@ impl Number {
         self.to_i64().and_then(|n| usize::try_from(n).ok())
     }
 
-    /// As a float of [`PRECISION`] digits.
+    /// As a float of [`PRECISION`] digits; an infinite number as the infinite float of its sign.
     pub fn to_float(&self) -> Float {
         match &self.inner {
             Inner::Int(n) => Float::from(*n).with_precision(PRECISION).value(),
             Inner::Big(f) => (**f).clone().with_precision(PRECISION).value(),
+            Inner::Infinite(Sign::Negative) => Float::NEG_INFINITY,
+            Inner::Infinite(Sign::Positive) => Float::INFINITY,
         }
     }
 
@@ -205,6 +233,7 @@ impl Number {
         match &self.inner {
             Inner::Int(_) => true,
             Inner::Big(f) => f.repr().is_int() || self.is_zero(),
+            Inner::Infinite(_) => false,
         }
     }
 
@@ -214,6 +243,7 @@ impl Number {
             Inner::Int(n) => Some(IBig::from(*n)),
             Inner::Big(_) if self.is_zero() => Some(IBig::ZERO),
             Inner::Big(f) => f.repr().is_int().then(|| f.to_int().value()),
+            Inner::Infinite(_) => None,
         }
     }
 
@@ -222,6 +252,7 @@ impl Number {
         match &self.inner {
             Inner::Int(n) => *n < 0,
             Inner::Big(f) => f.repr().sign() == Sign::Negative,
+            Inner::Infinite(sign) => *sign == Sign::Negative,
         }
     }
 
@@ -230,6 +261,7 @@ impl Number {
         match &self.inner {
             Inner::Int(n) => *n == 0,
             Inner::Big(f) => f.repr().significand().is_zero(),
+            Inner::Infinite(_) => false,
         }
     }
 
@@ -243,8 +275,11 @@ impl Number {
         (precision, small.map(|n| Number::from(n).with_precision(precision)))
     }
 
-    /// The sum.
+    /// The sum. Of the two infinite numbers (which have none) it is the first.
     pub fn add(&self, other: &Number) -> Number {
+        if self.is_infinite() || other.is_infinite() {
+            return if self.is_infinite() { self.clone() } else { other.clone() };
+        }
         let (precision, small) = self.small(other, i64::checked_add);
         if let Some(n) = small {
             return n;
@@ -264,11 +299,14 @@ impl Number {
         small.unwrap_or_else(|| self.add(&other.neg()))
     }
 
-    /// The product.
+    /// The product. Of zero and an infinite number (which have none) it is zero.
     pub fn mul(&self, other: &Number) -> Number {
         let (precision, small) = self.small(other, i64::checked_mul);
         if self.is_zero() || other.is_zero() {
             return self.signed_zero(other, precision);
+        }
+        if self.is_infinite() || other.is_infinite() {
+            return Number::infinite(self.sign() * other.sign(), precision);
         }
         small.unwrap_or_else(|| {
             let ((a, x), (b, y)) = (self.parts(), other.parts());
@@ -281,13 +319,14 @@ impl Number {
         if self.is_negative() == other.is_negative() { Number::zero(precision) } else { Number::negative_zero(precision) }
     }
 
-    /// The quotient; `None` when dividing by zero.
+    /// The quotient: infinite when dividing by zero; `None` for zero by zero and infinity by infinity, which have none.
     pub fn div(&self, other: &Number) -> Option<Number> {
-        if other.is_zero() {
-            return None;
+        if other.is_zero() || self.is_infinite() {
+            let none = self.is_zero() || other.is_infinite();
+            return (!none).then(|| Number::infinite(self.sign() * other.sign(), self.precision.max(other.precision)));
         }
         let (precision, small) = self.small(other, |a, b| if a.checked_rem(b)? == 0 { a.checked_div(b) } else { None });
-        if self.is_zero() {
+        if self.is_zero() || other.is_infinite() {
             return Some(self.signed_zero(other, precision));
         }
         let ((a, x), (b, y)) = (self.parts(), other.parts());
@@ -300,7 +339,7 @@ impl Number {
         if let (Inner::Int(a), Inner::Int(b)) = (&self.inner, &other.inner) {
             return Number::from(if *b == 0 { *a } else { a.checked_rem(*b).unwrap_or(0) }).with_precision(self.precision);
         }
-        let Some(q) = self.div(other) else { return self.clone() };
+        let Some(q) = self.div(other).filter(|_| !other.is_zero()) else { return self.clone() };
         let ((a, x), (b, y)) = (q.trunc().parts(), other.parts());
         self.sub(&Number::rounded(a * b, x + y, self.precision))
     }
@@ -309,6 +348,9 @@ impl Number {
     pub fn neg(&self) -> Number {
         if self.is_zero() {
             return if self.is_negative() { Number::zero(self.precision) } else { Number::negative_zero(self.precision) };
+        }
+        if self.is_infinite() {
+            return Number::infinite(-self.sign(), self.precision);
         }
         let (n, exponent) = self.parts();
         Number::rounded(-n, exponent, self.precision)
@@ -321,7 +363,7 @@ impl Number {
 
     fn whole(&self, f: fn(&Float) -> Float) -> Number {
         match &self.inner {
-            Inner::Int(_) => self.clone(),
+            Inner::Int(_) | Inner::Infinite(_) => self.clone(),
             Inner::Big(_) if self.is_zero() => Number::zero(self.precision),
             Inner::Big(b) => Number::rounded(f(b).to_int().value(), 0, self.precision),
         }
@@ -355,6 +397,7 @@ impl PartialEq for Number {
         match self.cmp(other) {
             Ordering::Equal => true,
             _ if self.precision == other.precision || self.is_integer() || other.is_integer() => false,
+            _ if self.is_infinite() || other.is_infinite() => false,
             _ => self.to_string() == other.to_string(),
         }
     }
@@ -372,6 +415,21 @@ impl Ord for Number {
     fn cmp(&self, other: &Self) -> Ordering {
         match (&self.inner, &other.inner) {
             (Inner::Int(a), Inner::Int(b)) => a.cmp(b),
+            (Inner::Infinite(a), Inner::Infinite(b)) if a == b => Ordering::Equal,
+            (Inner::Infinite(a), _) => {
+                if *a == Sign::Negative {
+                    Ordering::Less
+                } else {
+                    Ordering::Greater
+                }
+            }
+            (_, Inner::Infinite(b)) => {
+                if *b == Sign::Negative {
+                    Ordering::Greater
+                } else {
+                    Ordering::Less
+                }
+            }
             _ if self.is_zero() && other.is_zero() => Ordering::Equal,
             _ => self.to_float().cmp(&other.to_float()),
         }
@@ -384,6 +442,7 @@ impl fmt::Display for Number {
             Inner::Int(n) if self.precision >= COUNTED || n.unsigned_abs() < 1 << DOUBLE => write!(f, "{n}"),
             Inner::Int(n) => f.write_str(&shortest(&Float::from(*n), self.precision)),
             Inner::Big(b) => f.write_str(&shortest(b, self.precision)),
+            Inner::Infinite(sign) => f.write_str(if *sign == Sign::Negative { "-Inf" } else { "+Inf" }),
         }
     }
 }
@@ -497,7 +556,7 @@ mod tests {
         assert_eq!(n("1e3").to_string(), "1000");
         assert_eq!(n("1e-3").to_string(), "0.001");
         assert_eq!(n("1.50").to_string(), "1.5");
-        for bad in ["", "-", ".", "1_0", "1e", "0x1", "Inf", "1e999999999", "1 "] {
+        for bad in ["", "-", ".", "1_0", "1e", "0x1", "Infinity", "1e999999999", "1 "] {
             assert!(Number::parse(bad).is_none(), "{bad}");
         }
     }
@@ -513,7 +572,11 @@ mod tests {
         assert_eq!(Number::from(i64::MAX).add(&n("1")).to_string(), "9223372036854775808");
         assert_eq!(Number::from(i64::MIN).neg().to_string(), "9223372036854775808");
         assert_eq!(n("0.1").add(&n("0.2")), n("0.3"));
-        assert!(n("1").div(&n("0")).is_none());
+        assert!(n("0").div(&n("0")).is_none());
+        let infinite = n("1").div(&n("-0")).unwrap();
+        assert_eq!((infinite.to_string(), infinite.neg().to_string()), ("-Inf".into(), "+Inf".into()));
+        assert!(infinite < n("-1e300") && infinite == n("-Inf") && infinite.div(&infinite).is_none());
+        assert_eq!((n("3").div(&infinite).unwrap().to_string(), infinite.mul(&n("-2")).to_string()), ("-0".into(), "+Inf".into()));
     }
 
     #[test]

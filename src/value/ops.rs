@@ -43,8 +43,8 @@ pub fn unmark_deep(v: &Value) -> Value {
 /// The order of elements in a set.
 pub fn set_order(a: &Value, b: &Value) -> Ordering {
     let class = |v: &Value| match v.repr() {
-        Repr::Unknown(_) => 2,
-        Repr::Null(_) => 1,
+        Repr::Unknown(_) => 1,
+        Repr::Null(_) => 2,
         _ => 0,
     };
     class(a).cmp(&class(b)).then_with(|| match (a.repr(), b.repr()) {
@@ -145,7 +145,20 @@ fn unknown_against(u: &super::Unknown, known: &Value) -> Option<bool> {
         return Some(false);
     }
     let ty = known.ty();
-    if has_dynamic(&u.ty) || has_dynamic(&ty) || u.ty == ty { None } else { Some(false) }
+    if conforms(&u.ty, &ty) || conforms(&ty, &u.ty) { None } else { Some(false) }
+}
+
+/// Whether a value of the one type could be one of the other, where that has parts of any type.
+fn conforms(given: &Type, wanted: &Type) -> bool {
+    match (given, wanted) {
+        (_, Type::Dynamic) => true,
+        (Type::List(a), Type::List(b)) | (Type::Set(a), Type::Set(b)) | (Type::Map(a), Type::Map(b)) => conforms(a, b),
+        (Type::Tuple(a), Type::Tuple(b)) => a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| conforms(a, b)),
+        (Type::Object(a), Type::Object(b)) => {
+            a.attrs.keys().eq(b.attrs.keys()) && a.attrs.values().zip(b.attrs.values()).all(|(a, b)| conforms(a, b))
+        }
+        (a, b) => a == b,
+    }
 }
 
 fn collections(x: &Elements, y: &Elements, a: &Value, b: &Value) -> Option<bool> {

@@ -162,6 +162,12 @@ fn generated_expressions() {
     run_shown("generated_cases.json", nested);
 }
 
+/// Functions and operators with arguments that are seldom meant: null, unknown, sensitive, empty, huge, of the wrong type.
+#[test]
+fn odd_expressions() {
+    run_shown("odd_cases.json", nested);
+}
+
 #[test]
 fn generated_expressions_of_unknown_values() {
     run_shown("generated_unknown_cases.json", nested);

@@ -95,6 +95,9 @@ impl Eval<'_> {
         if key.is_null() {
             return self.fail(codes::INVALID_INDEX, "A null value cannot be used as an index.", key_expr);
         }
+        if matches!(key.repr(), Repr::Unknown(u) if u.ty == Type::Dynamic) {
+            return nothing().mark(marks);
+        }
         // The type of a tuple or object is as large as the value; where the element is simply there, it is not needed.
         let there = match (key.as_number().and_then(crate::value::Number::to_usize), key.as_str()) {
             (Some(i), _) => v.as_slice().filter(|_| !matches!(v.repr(), Repr::Set(_))).and_then(|items| items.get(i)),
@@ -222,7 +225,12 @@ impl Eval<'_> {
             _ if matches!(v.repr(), Repr::Unknown(u) if u.refinement.not_null && u.ty != Type::Dynamic) => {
                 Value::tuple(vec![self.steps(v.clone().unmark(v.marks()), steps, e)])
             }
-            _ => nothing(),
+            // Whether there will be one or not, what is done to it must be possible.
+            Type::Dynamic => nothing(),
+            ty => {
+                self.type_after(ty, steps, e);
+                nothing()
+            }
         }
     }
 

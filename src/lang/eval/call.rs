@@ -29,7 +29,10 @@ impl Eval<'_> {
         let render = |file: &str, text: &str, vars: &BTreeMap<Arc<str>, Value>| render(cx, file, text, vars);
         let call_cx = CallContext { host: cx.host, module_dir: cx.module_dir, root_dir: cx.root_dir, eval_template: &render };
         match function.call(&call_cx, &values) {
-            Ok(v) => v.mark(marks),
+            Ok(v) => {
+                self.infinite |= (function.name == "yamldecode" || v.as_number().is_some()) && super::is_infinite(&v);
+                v.mark(marks)
+            }
             Err(err) => {
                 let at = err.arg.and_then(|i| args.get(i.min(args.len().saturating_sub(1)))).unwrap_or(e);
                 let stop = if err.message.ends_with(['.', '!', '?']) { "" } else { "." };
@@ -70,7 +73,9 @@ impl Eval<'_> {
                 values.extend(items.iter().cloned());
                 Some((Some(values), last.marks()))
             }
-            None if !last.is_known() => Some((None, last.marks())),
+            None if !last.is_known() && matches!(last.ty(), Type::Dynamic | Type::List(_) | Type::Set(_) | Type::Tuple(_)) => {
+                Some((None, last.marks()))
+            }
             None => {
                 let what = if last.is_null() { "null".to_string() } else { format!("a {}", last.ty()) };
                 self.fail(codes::FUNCTION_CALL, format!("Only a list, set or tuple can be expanded with \"...\", not {what}."), about);

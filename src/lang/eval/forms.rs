@@ -27,7 +27,7 @@ impl Eval<'_> {
         let (yes_value, yes_diags) = self.apart(yes);
         let (no_value, no_diags) = self.apart(no);
         let failed = yes_diags.has_errors() || no_diags.has_errors();
-        let Some(c) = self.condition(&c, cond) else { return nothing() };
+        let Some(c) = self.decision(&c, cond) else { return nothing() };
         match c.as_bool() {
             Some(true) => self.diags.append(yes_diags),
             Some(false) => self.diags.append(no_diags),
@@ -60,6 +60,14 @@ impl Eval<'_> {
                 format!("This result does not have the common type of both, {}: {err}.", kind(&ty)),
                 chosen.1,
             ),
+        }
+    }
+
+    /// A condition that chooses between two results. One that is not known is not looked at, whatever type it has.
+    fn decision(&mut self, v: &Value, about: &Expr) -> Option<Value> {
+        match v.is_known() {
+            true => self.condition(v, about),
+            false => Some(unknown_not_null(Type::Bool).mark(v.marks())),
         }
     }
 
@@ -109,6 +117,10 @@ impl Eval<'_> {
     pub(super) fn for_expr(&mut self, f: &ForExpr, e: &Expr) -> Value {
         let collection = self.expr(&f.collection);
         let mut result = ForResult { marks: collection.marks(), known: true, ..ForResult::default() };
+        let typed_unknown = !collection.is_known() && !collection.ty().is_primitive() && collection.ty() != Type::Dynamic;
+        if typed_unknown && !self.condition_could_be(f) {
+            return nothing().mark(collection.marks());
+        }
         let Some(items) = self.collection(&collection, &f.collection) else { return nothing().mark(collection.marks()) };
         if items.is_empty() && !self.condition_could_be(f) {
             return nothing().mark(collection.marks());
@@ -168,7 +180,7 @@ impl Eval<'_> {
         };
         let key = self.expr(key_expr);
         result.marks = result.marks.union(key.marks());
-        let key_text = self.key(&key, key_expr);
+        let key_text = if key.is_known() { self.key(&key, key_expr) } else { None };
         let value = self.expr(&f.value);
         let Some(key) = key_text else {
             result.known = false;
@@ -212,7 +224,7 @@ impl Eval<'_> {
                 }
                 TemplatePart::If { cond, yes, no } => {
                     let c = self.expr(cond);
-                    let Some(c) = self.condition(&c, cond) else { continue };
+                    let Some(c) = self.decision(&c, cond) else { continue };
                     out.marks = out.marks.union(c.marks());
                     match c.as_bool() {
                         Some(true) => self.parts(yes, out),
@@ -241,6 +253,10 @@ impl Eval<'_> {
         out.marks = out.marks.union(v.deep_marks());
         if v.is_null() {
             self.fail(codes::INVALID_TEMPLATE, "The value is null, and null cannot be part of a text.", about);
+            return;
+        }
+        if !v.is_known() && !v.ty().is_primitive() {
+            out.unknown = true;
             return;
         }
         match convert(v, &Type::String) {
@@ -302,6 +318,8 @@ fn either(ty: &Type, yes: &Value, no: &Value) -> Value {
     let exactly = |v: &Value| if let Repr::List(e) = v.repr() { Some(e.items.len()) } else { None };
     match ty {
         Type::Dynamic => nothing(),
+        // Whichever it is.
+        _ if yes == no && yes.is_wholly_known() && yes.ty() == *ty => yes.clone(),
         // Of lists of one length, the length is known.
         Type::List(elem) if exactly(yes).is_some() && exactly(yes) == exactly(no) => {
             Value::list((**elem).clone(), vec![Value::unknown((**elem).clone()); exactly(yes).unwrap_or(0)])

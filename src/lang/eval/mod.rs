@@ -103,12 +103,26 @@ impl<'a> EvalContext<'a> {
 
 /// Evaluates an expression. Where that fails, diagnostics are pushed and the result is unknown.
 pub fn eval(expr: &Expr, scope: &dyn Scope, cx: &EvalContext<'_>, diags: &mut Diagnostics) -> Value {
-    Eval { scope, cx, diags, locals: Vec::new(), quiet: false }.expr(expr)
+    let mut evaluation = Eval { scope, cx, diags, locals: Vec::new(), quiet: false, infinite: false };
+    let value = evaluation.expr(expr);
+    // Something may be calculated with infinity, but neither JSON nor any argument can hold it.
+    match evaluation.infinite && is_infinite(&value) {
+        true => evaluation.fail(codes::DIVISION_BY_ZERO, "The result is an infinite number, which no value can hold.", expr),
+        false => value,
+    }
+}
+
+/// Whether it is, or contains, an infinite number.
+fn is_infinite(v: &Value) -> bool {
+    let any = |items: &[Value]| items.iter().any(is_infinite);
+    v.as_number().is_some_and(Number::is_infinite)
+        || v.as_slice().is_some_and(any)
+        || v.as_map().is_some_and(|entries| entries.values().any(is_infinite))
 }
 
 /// The references in an expression with their values, masked and short, for a diagnostic about it.
 pub fn values_in(expr: &Expr, scope: &dyn Scope, cx: &EvalContext<'_>) -> Vec<(String, String)> {
-    Eval { scope, cx, diags: &mut Diagnostics::new(), locals: Vec::new(), quiet: true }.values_in(expr)
+    Eval { scope, cx, diags: &mut Diagnostics::new(), locals: Vec::new(), quiet: true, infinite: false }.values_in(expr)
 }
 
 /// One evaluation: the scope, what was found wrong, and the variables of the for-expressions around.
@@ -119,6 +133,8 @@ struct Eval<'a> {
     locals: Vec<(Arc<str>, Value)>,
     /// While values for a diagnostic are collected, no further ones are.
     quiet: bool,
+    /// Whether there was an infinite number on the way.
+    infinite: bool,
 }
 
 /// What stands for a value that could not be computed.
@@ -157,10 +173,11 @@ impl Eval<'_> {
     /// Evaluates apart: the diagnostics are returned instead of recorded.
     fn apart(&mut self, e: &Expr) -> (Value, Diagnostics) {
         let mut diags = Diagnostics::new();
-        let mut inner =
-            Eval { scope: self.scope, cx: self.cx, diags: &mut diags, locals: std::mem::take(&mut self.locals), quiet: self.quiet };
+        let locals = std::mem::take(&mut self.locals);
+        let mut inner = Eval { scope: self.scope, cx: self.cx, diags: &mut diags, locals, quiet: self.quiet, infinite: false };
         let value = inner.expr(e);
         self.locals = std::mem::take(&mut inner.locals);
+        self.infinite |= inner.infinite;
         (value, diags)
     }
 
@@ -301,8 +318,15 @@ impl Eval<'_> {
             return unknown_not_null(if comparison { Type::Bool } else { Type::Number }).mark(marks);
         };
         match arithmetic(op, a, b) {
-            Some(v) => v.mark(marks),
-            None => self.fail(codes::DIVISION_BY_ZERO, "The divisor is zero.", e),
+            Some(v) => {
+                self.infinite |= is_infinite(&v);
+                v.mark(marks)
+            }
+            None => {
+                let what =
+                    if op == BinaryOp::Div { "Zero divided by zero, or infinity by infinity," } else { "This calculation with infinity" };
+                self.fail(codes::DIVISION_BY_ZERO, format!("{what} has no result."), e)
+            }
         }
     }
 
@@ -324,8 +348,18 @@ impl Eval<'_> {
     }
 }
 
-/// The result of an operator on two numbers; `None` for a division by zero.
+/// The result of an operator on two numbers; `None` where there is none, as for zero by zero.
 fn arithmetic(op: BinaryOp, a: &Number, b: &Number) -> Option<Value> {
+    let none = match op {
+        BinaryOp::Add => a.is_infinite() && b.is_infinite() && a != b,
+        BinaryOp::Sub => a.is_infinite() && a == b,
+        BinaryOp::Mul => a.is_infinite() && b.is_zero() || a.is_zero() && b.is_infinite(),
+        BinaryOp::Mod => a.is_infinite() || b.is_infinite(),
+        _ => false,
+    };
+    if none {
+        return None;
+    }
     Some(match op {
         BinaryOp::Add => a.add(b).into(),
         BinaryOp::Sub => a.sub(b).into(),

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::Unknowns::{Body, Top};
-use super::{CallContext, CallError, Function, Kind, Param, Ret, convert, convert_all, equal, items, strings, text, unify, whole};
+use super::{
+    CallContext, CallError, Function, Kind, Param, Ret, convert, convert_all, equal, items, not_null, strings, text, unify, whole,
+};
 use crate::value::{Marks, Number, Repr, Type, Value};
 
 const ANY: Param = Param::new("value", Kind::Any);
@@ -23,14 +25,14 @@ pub(super) static FUNCTIONS: &[Function] = &[
     Function::new(
         "chunklist",
         &[LIST_ANY.unknowns(Top).marked(), Param::new("size", Kind::Num)],
-        Ret::Of(|a| Type::list(a[0].ty())),
+        Ret::Of(|a| Ok(Type::list(a[0].ty()))),
         chunklist,
         "The list cut into lists of a size.",
     ),
     Function::new("coalesce", &[], Ret::Is(Kind::Any), coalesce, "The first argument that is neither null nor an empty string.")
-        .rest(Param::new("vals", Kind::Any).nullable().unknowns(Body).marked()),
+        .rest(Param::new("vals", Kind::Any).nullable().untyped().unknowns(Body)),
     Function::new("coalescelist", &[], Ret::Is(Kind::Any), coalescelist, "The first list that is not empty.")
-        .rest(Param::new("vals", Kind::Any).unknowns(Body).marked()),
+        .rest(Param::new("vals", Kind::Any).nullable().untyped().unknowns(Body)),
     Function::new(
         "compact",
         &[Param::new("list", STRINGS)],
@@ -42,21 +44,21 @@ pub(super) static FUNCTIONS: &[Function] = &[
         .rest(Param::new("seqs", Kind::Any).unknowns(Top).marked()),
     Function::new(
         "contains",
-        &[LIST.unknowns(Top), ANY.nullable()],
+        &[LIST.unknowns(Top), ANY.nullable().untyped().unknowns(Top)],
         Ret::Is(Kind::Bool),
         contains,
         "Whether a list, set or tuple has a value.",
     ),
-    Function::new("distinct", &[LIST_ANY], Ret::Of(|a| a[0].ty()), |_, a| Ok(distinct(&a[0])), "The list without repetitions."),
+    Function::new("distinct", &[LIST_ANY], Ret::Of(|a| Ok(a[0].ty())), |_, a| Ok(distinct(&a[0])), "The list without repetitions."),
     Function::new(
         "element",
         &[LIST.unknowns(Top).marked(), Param::new("index", Kind::Num)],
-        Ret::Of(|a| element_type(&a[0])),
+        Ret::Maybe(element_result),
         element,
         "One element of a list; the index wraps around.",
     ),
     Function::new("flatten", &[LIST.unknowns(Top).marked()], Ret::Is(Kind::Any), flatten, "The elements of nested lists in one list."),
-    Function::new("index", &[LIST, ANY], Ret::Is(Kind::Num), index, "The position of a value in a list."),
+    Function::new("index", &[LIST.unknowns(Top), ANY.unknowns(Top)], Ret::Is(Kind::Num), index, "The position of a value in a list."),
     Function::new(
         "keys",
         &[Param::new("inputMap", Kind::Any).unknowns(Top).marked()],
@@ -66,19 +68,19 @@ pub(super) static FUNCTIONS: &[Function] = &[
     ),
     Function::new(
         "length",
-        &[Param::new("value", Kind::Any).unknowns(Top).marked()],
-        Ret::Is(Kind::Num),
+        &[Param::new("value", Kind::Any).untyped().unknowns(Top).marked()],
+        Ret::Of(length_type),
         length,
         "How many elements, or characters, there are.",
     ),
     Function::new(
         "lookup",
-        &[Param::new("inputMap", Kind::Any).unknowns(Top).marked(), Param::new("key", Kind::Str)],
-        Ret::Of(lookup_type),
+        &[Param::new("inputMap", Kind::Any).unknowns(Top).marked(), Param::new("key", Kind::Str).marked()],
+        Ret::Maybe(lookup_type),
         lookup,
         "The element of a key, or a default.",
     )
-    .rest(Param::new("default", Kind::Any).nullable().unknowns(Body).marked()),
+    .rest(Param::new("default", Kind::Any).nullable().untyped().unknowns(Body).marked()),
     Function::new(
         "matchkeys",
         &[
@@ -86,19 +88,13 @@ pub(super) static FUNCTIONS: &[Function] = &[
             Param::new("keys", Kind::List(&Kind::Any)),
             Param::new("searchset", Kind::List(&Kind::Any)),
         ],
-        Ret::Of(|a| a[0].ty()),
+        Ret::Of(|a| match_type(a).map(|_| a[0].ty())),
         matchkeys,
         "The values whose keys are in a set.",
     ),
     Function::new("merge", &[], Ret::Of(merge_type), merge, "One map of the entries of several; later ones win.")
-        .rest(Param::new("maps", Kind::Any).nullable().unknowns(Top).marked()),
-    Function::new(
-        "one",
-        &[LIST.unknowns(Top).marked()],
-        Ret::Of(|a| element_type(&a[0])),
-        one,
-        "The only element, or null where there is none.",
-    ),
+        .rest(Param::new("maps", Kind::Any).nullable().untyped().unknowns(Top).marked()),
+    Function::new("one", &[LIST.unknowns(Top).marked()], Ret::Maybe(one_type), one, "The only element, or null where there is none."),
     Function::new("range", &[], Ret::Is(Kind::List(&Kind::Num)), range, "A list of numbers from a start to before a limit.")
         .rest(Param::new("params", Kind::Num)),
     Function::new("reverse", &[LIST.unknowns(Top).marked()], Ret::Of(reverse_type), reverse, "The list in reverse order."),
@@ -127,10 +123,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
     Function::new(
         "zipmap",
         &[Param::new("keys", STRINGS), Param::new("values", Kind::Any).unknowns(Top).marked()],
-        Ret::Of(|a| match a[1].ty() {
-            Type::List(e) => Type::Map(e),
-            _ => Type::Dynamic,
-        }),
+        Ret::Of(zipmap_type),
         zipmap,
         "A map of a list of keys and a list of values.",
     ),
@@ -142,6 +135,10 @@ pub(super) fn element_type(v: &Value) -> Type {
         Type::List(e) | Type::Set(e) | Type::Map(e) => (*e).clone(),
         _ => Type::Dynamic,
     }
+}
+
+fn is_list(ty: &Type) -> bool {
+    matches!(ty, Type::List(_) | Type::Tuple(_))
 }
 
 fn is_sequence(ty: &Type) -> bool {
@@ -158,7 +155,7 @@ fn all(items: &[Value], wanted: bool) -> Value {
             false => unknown = true,
         }
     }
-    if unknown { Value::unknown(Type::Bool) } else { wanted.into() }
+    if unknown { not_null(Type::Bool) } else { wanted.into() }
 }
 
 fn chunklist(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
@@ -180,7 +177,7 @@ fn coalesce(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     for (i, arg) in args.iter().enumerate() {
         let value = convert(arg, &ty).map_err(|m| CallError::arg(i, m))?;
         if !value.is_known() {
-            return Ok(Value::unknown(ty).mark(arg.marks()));
+            return Ok(if ty == Type::Dynamic { Value::unknown(ty) } else { not_null(ty) });
         }
         if !value.is_null() && value.as_str() != Some("") {
             return Ok(value);
@@ -190,43 +187,51 @@ fn coalesce(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
 }
 
 fn coalescelist(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
-    for (i, arg) in args.iter().enumerate() {
-        if !arg.is_known() {
-            return Ok(Value::unknown(Type::Dynamic).mark(arg.marks()));
-        }
-        if !matches!(arg.ty(), Type::List(_) | Type::Tuple(_)) {
-            return Err(CallError::arg(i, "coalescelist arguments must be lists or tuples"));
-        }
-        if !items(args, i).is_empty() {
-            return Ok(arg.clone());
-        }
+    let unknown = args.iter().position(|a| !a.is_known()).unwrap_or(args.len());
+    if let Some(i) = args[..unknown].iter().position(|a| !is_list(&a.ty())) {
+        return Err(CallError::arg(i, "coalescelist arguments must be lists or tuples"));
     }
-    Err(CallError::new("no non-null arguments"))
+    let found = args[..unknown].iter().find(|a| a.as_slice().is_some_and(|items| !items.is_empty()));
+    match found {
+        Some(list) => Ok(list.clone()),
+        None if unknown < args.len() => Ok(Value::unknown(Type::Dynamic)),
+        None => Err(CallError::new("no non-null arguments")),
+    }
 }
 
 fn compact(list: &[Value]) -> Value {
     strings(list.iter().filter_map(Value::as_str).filter(|s| !s.is_empty()))
 }
 
-fn concat_type(args: &[Value]) -> Type {
-    let types: Vec<Type> = args.iter().map(Value::ty).collect();
-    if !types.is_empty() && types.iter().all(|t| matches!(t, Type::List(_))) {
-        let list = unify(&types).filter(|t| matches!(t, Type::List(_)));
-        return list.unwrap_or(Type::Dynamic);
-    }
-    Type::Dynamic
-}
-
-fn concat(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
+fn concat_type(args: &[Value]) -> Result<Type, CallError> {
     if args.is_empty() {
         return Err(CallError::new("at least one argument is required"));
     }
-    let marks = args.iter().fold(Default::default(), |m: Marks, a| m.union(a.marks()));
-    if let Some(i) = args.iter().position(|a| !matches!(a.ty(), Type::List(_) | Type::Tuple(_))) {
-        return Err(CallError::arg(i, format!("all arguments must be lists or tuples; got {}", args[i].ty())));
+    let types: Vec<Type> = args.iter().map(Value::ty).collect();
+    if types.iter().all(|t| matches!(t, Type::List(_)))
+        && let Some(list) = unify(&types).filter(|t| matches!(t, Type::List(_)))
+    {
+        return Ok(list);
     }
+    let mut elements = Vec::new();
+    for (i, (arg, ty)) in args.iter().zip(types).enumerate() {
+        match ty {
+            Type::Tuple(types) => elements.extend(types.iter().cloned()),
+            Type::List(elem) => match arg.as_slice() {
+                Some(items) => elements.extend(items.iter().map(|_| (*elem).clone())),
+                None => return Ok(Type::Dynamic),
+            },
+            ty => return Err(CallError::arg(i, format!("all arguments must be lists or tuples; got {ty}"))),
+        }
+    }
+    Ok(Type::Tuple(elements.into()))
+}
+
+fn concat(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
+    let ty = concat_type(args)?;
+    let marks = args.iter().fold(Default::default(), |m: Marks, a| m.union(a.marks()));
     let all: Vec<Value> = (0..args.len()).flat_map(|i| items(args, i)).cloned().collect();
-    Ok(match concat_type(args) {
+    Ok(match ty {
         Type::List(elem) => Value::list((*elem).clone(), convert_all(&all, &elem).map_err(CallError::new)?),
         _ => Value::tuple(all),
     }
@@ -245,7 +250,7 @@ fn contains(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
             None => unknown = true,
         }
     }
-    Ok(if unknown { Value::unknown(Type::Bool) } else { false.into() })
+    Ok(if unknown { not_null(Type::Bool) } else { false.into() })
 }
 
 fn distinct(list: &Value) -> Value {
@@ -262,26 +267,43 @@ fn distinct(list: &Value) -> Value {
     Value::list(element_type(list), kept)
 }
 
-fn element(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
-    if !matches!(args[0].ty(), Type::List(_) | Type::Tuple(_)) {
-        return Err(CallError::new(format!("cannot read elements from {}", args[0].ty())));
+fn element_result(args: &[Value]) -> Result<Type, CallError> {
+    match args[0].ty() {
+        Type::List(e) => Ok((*e).clone()),
+        Type::Tuple(_) if !args[1].is_known() => Ok(Type::Dynamic),
+        Type::Tuple(types) => Ok(types[wrapped(args, types.len())?].clone()),
+        ty => Err(CallError::new(format!("cannot read elements from {ty}"))),
     }
+}
+
+/// Which of `len` elements the index means.
+fn wrapped(args: &[Value], len: usize) -> Result<usize, CallError> {
     let index = whole(args, 1)?;
-    let list = items(args, 0);
-    if list.is_empty() {
-        return Err(CallError::new("cannot use element function with an empty list"));
+    match len {
+        0 => Err(CallError::new("cannot use element function with an empty list")),
+        len => Ok(index.rem_euclid(len as i64) as usize),
     }
-    let at = index.rem_euclid(list.len() as i64) as usize;
-    Ok(list[at].clone().mark(args[0].marks()))
+}
+
+fn element(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
+    element_result(args)?;
+    let list = items(args, 0);
+    Ok(list[wrapped(args, list.len())?].clone().mark(args[0].marks()))
 }
 
 fn flatten(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
-    if !is_sequence(&args[0].ty()) {
-        return Err(CallError::new("can only flatten lists, sets and tuples"));
-    }
+    let list = &args[0];
     let mut flat = Vec::new();
-    let mut marks = args[0].marks();
-    let known = flatten_into(items(args, 0), &mut flat, &mut marks);
+    let mut marks = list.marks();
+    let known = match list.as_slice() {
+        Some(items) => flatten_into(items, &mut flat, &mut marks),
+        // An object is taken for the list of its values only while one of them is unknown.
+        None if !list.is_wholly_known() && list.as_map().is_some() => {
+            let values: Vec<Value> = list.as_map().into_iter().flat_map(|m| m.values().cloned()).collect();
+            flatten_into(&values, &mut flat, &mut marks)
+        }
+        None => return Err(CallError::new("can only flatten lists, sets and tuples")),
+    };
     Ok(if known { Value::tuple(flat) } else { Value::unknown(Type::Dynamic) }.mark(marks))
 }
 
@@ -302,25 +324,31 @@ fn flatten_into(items: &[Value], flat: &mut Vec<Value>, marks: &mut Marks) -> bo
 }
 
 fn index(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
-    if !matches!(args[0].ty(), Type::List(_) | Type::Tuple(_)) {
+    if !is_list(&args[0].ty()) {
         return Err(CallError::new("argument must be a list or tuple"));
     }
     if items(args, 0).is_empty() {
         return Err(CallError::new("cannot search an empty list"));
     }
-    let at = items(args, 0).iter().position(|item| equal(item, &args[1]) == Some(true));
-    at.map(|i| Value::from(i as i64)).ok_or_else(|| CallError::new("item not found"))
+    for (i, item) in items(args, 0).iter().enumerate() {
+        match equal(item, &args[1]) {
+            Some(true) => return Ok(Value::from(i as i64)),
+            Some(false) => {}
+            None => return Ok(not_null(Type::Number)),
+        }
+    }
+    Err(CallError::new("item not found"))
 }
 
 fn entries(args: &[Value], i: usize) -> Option<&BTreeMap<Arc<str>, Value>> {
     args.get(i).and_then(Value::as_map)
 }
 
-fn keys_type(args: &[Value]) -> Type {
+fn keys_type(args: &[Value]) -> Result<Type, CallError> {
     match args[0].ty() {
-        Type::Object(o) => Type::Tuple(vec![Type::String; o.attrs.len()].into()),
-        Type::Map(_) => Type::list(Type::String),
-        _ => Type::Dynamic,
+        Type::Object(o) => Ok(Type::Tuple(vec![Type::String; o.attrs.len()].into())),
+        Type::Map(_) => Ok(Type::list(Type::String)),
+        _ => Err(CallError::arg(0, "must have map or object type")),
     }
 }
 
@@ -334,11 +362,11 @@ fn keys(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     .mark(args[0].marks()))
 }
 
-fn values_type(args: &[Value]) -> Type {
+fn values_type(args: &[Value]) -> Result<Type, CallError> {
     match args[0].ty() {
-        Type::Object(o) => Type::Tuple(o.attrs.values().cloned().collect()),
-        Type::Map(e) => Type::List(e),
-        _ => Type::Dynamic,
+        Type::Object(o) => Ok(Type::Tuple(o.attrs.values().cloned().collect())),
+        Type::Map(e) => Ok(Type::List(e)),
+        _ => Err(CallError::arg(0, "values() requires a map as the first argument")),
     }
 }
 
@@ -352,11 +380,18 @@ fn values(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     .mark(args[0].marks()))
 }
 
+fn length_type(args: &[Value]) -> Result<Type, CallError> {
+    match args[0].ty() {
+        Type::Bool | Type::Number => Err(CallError::new("argument must be a string, a collection type, or a structural type")),
+        _ => Ok(Type::Number),
+    }
+}
+
 fn length(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let v = &args[0];
     let n = match v.repr() {
         Repr::String(s) => s.graphemes(true).count(),
-        Repr::Set(e) if e.items.len() > 1 && !v.is_wholly_known() => return Ok(Value::unknown(Type::Number).mark(v.marks())),
+        Repr::Set(e) if e.items.len() > 1 && !v.is_wholly_known() => return Ok(not_null(Type::Number).mark(v.marks())),
         _ => v
             .as_slice()
             .map(<[Value]>::len)
@@ -366,30 +401,37 @@ fn length(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     Ok(Value::from(n as i64).mark(v.marks()))
 }
 
-fn lookup_type(args: &[Value]) -> Type {
+fn lookup_type(args: &[Value]) -> Result<Type, CallError> {
+    let default = args.get(2);
     match args[0].ty() {
-        Type::Map(e) => (*e).clone(),
-        Type::Object(o) => args.get(1).and_then(Value::as_str).and_then(|k| o.attrs.get(k).cloned()).unwrap_or(Type::Dynamic),
-        _ => Type::Dynamic,
+        _ if args.len() > 3 => Err(CallError::new("lookup() takes two or three arguments")),
+        Type::Object(o) => {
+            let Some(key) = args.get(1).and_then(Value::as_str) else { return Ok(Type::Dynamic) };
+            let found = o.attrs.get(key).cloned().or_else(|| default.map(Value::ty));
+            found.ok_or_else(|| CallError::arg(0, format!("the given object has no attribute {key:?}")))
+        }
+        Type::Map(elem) => {
+            let fits = default.is_none_or(|d| convert(d, &elem).is_ok());
+            fits.then(|| (*elem).clone()).ok_or_else(|| CallError::arg(2, "the default value must have the same type as the map elements"))
+        }
+        _ => Err(CallError::arg(0, "lookup() requires a map as the first argument")),
     }
 }
 
 fn lookup(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
-    if args.len() > 3 {
-        return Err(CallError::new("lookup() takes two or three arguments"));
-    }
-    let map = entries(args, 0).ok_or_else(|| CallError::arg(0, "lookup() requires a map as the first argument"))?;
-    if let Some(found) = map.get(text(args, 1)) {
-        return Ok(found.clone().mark(args[0].marks()));
+    let ty = lookup_type(args)?;
+    let marks = args[0].marks().union(args[1].marks());
+    if let Some(found) = entries(args, 0).and_then(|map| map.get(text(args, 1))) {
+        return Ok(found.clone().mark(marks));
     }
     let default = args.get(2).ok_or_else(|| CallError::new("the given key does not identify an element in this collection value"))?;
-    let value = match args[0].ty() {
-        Type::Map(elem) => {
-            convert(default, &elem).map_err(|_| CallError::arg(2, "the default value must have the same type as the map elements"))?
-        }
-        _ => default.clone(),
-    };
-    Ok(value.mark(args[0].marks()))
+    convert(default, &ty).map(|v| v.mark(marks)).map_err(|m| CallError::arg(2, m))
+}
+
+/// The type that keys and searchset have in common.
+fn match_type(args: &[Value]) -> Result<Type, CallError> {
+    let types = [element_type(&args[1]), element_type(&args[2])];
+    unify(&types).ok_or_else(|| CallError::new("keys and searchset must be of the same type"))
 }
 
 fn matchkeys(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
@@ -397,57 +439,62 @@ fn matchkeys(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     if values.len() != keys.len() {
         return Err(CallError::new("length of keys and values should be equal"));
     }
-    let ty = unify(&[element_type(&args[1]), element_type(&args[2])])
-        .ok_or_else(|| CallError::new("keys and searchset must be of the same type"))?;
+    let ty = match_type(args)?;
     let keys = convert_all(keys, &ty).map_err(|m| CallError::arg(1, m))?;
     let wanted = convert_all(wanted, &ty).map_err(|m| CallError::arg(2, m))?;
     let chosen = keys.iter().zip(values).filter(|(k, _)| wanted.iter().any(|w| equal(w, k) == Some(true)));
     Ok(Value::list(element_type(&args[0]), chosen.map(|(_, v)| v.clone()).collect()))
 }
 
-fn merge_type(args: &[Value]) -> Type {
-    let Some(first) = args.first().map(Value::ty) else { return Type::object::<Arc<str>>([]) };
-    if args.iter().any(|a| a.ty() == Type::Dynamic) {
-        return Type::Dynamic;
-    }
-    if args.iter().all(|a| a.ty() == first) {
-        return first;
-    }
+fn merge_type(args: &[Value]) -> Result<Type, CallError> {
+    let Some(first) = args.first().map(Value::ty) else { return Ok(Type::object::<Arc<str>>([])) };
     let mut attrs = BTreeMap::new();
-    for arg in args.iter().filter(|a| !a.is_null()) {
-        match (arg.ty(), arg.as_map()) {
-            (Type::Object(o), _) => attrs.extend(o.attrs.clone()),
-            (Type::Map(e), Some(map)) => attrs.extend(map.keys().map(|k| (k.clone(), (*e).clone()))),
-            _ => return Type::Dynamic,
+    let (mut matching, mut all_known) = (true, true);
+    for arg in args {
+        let ty = arg.ty();
+        matching &= ty == first;
+        match ty {
+            Type::Dynamic => return Ok(Type::Dynamic),
+            Type::Object(o) if !arg.is_null() => attrs.extend(o.attrs.clone()),
+            Type::Map(e) if arg.is_known() => attrs.extend(arg.as_map().into_iter().flatten().map(|(k, _)| (k.clone(), (*e).clone()))),
+            Type::Map(_) => all_known = false,
+            Type::Object(_) => {}
+            ty => return Err(CallError::new(format!("arguments must be maps or objects, got {ty}"))),
         }
     }
-    Type::object(attrs)
+    Ok(match (matching, all_known) {
+        (true, _) => first,
+        (_, false) => Type::Dynamic,
+        _ => Type::object(attrs),
+    })
 }
 
 fn merge(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
-    let mut merged = BTreeMap::new();
-    let mut marks = Marks::NONE;
-    for arg in args {
-        marks = marks.union(arg.marks());
-        match (arg.ty(), arg.as_map()) {
-            (_, Some(map)) => merged.extend(map.clone()),
-            (Type::Map(_) | Type::Object(_) | Type::Dynamic, None) if arg.is_null() => {}
-            (ty, None) => return Err(CallError::new(format!("arguments must be maps or objects, got {ty}"))),
-        }
+    let ty = merge_type(args)?;
+    if let Some(odd) = args.iter().find(|a| !a.is_null() && a.as_map().is_none()) {
+        return Err(CallError::new(format!("arguments must be maps or objects, got {}", odd.ty())));
     }
-    Ok(match merge_type(args) {
+    let marks = args.iter().fold(Marks::NONE, |m, a| m.union(a.marks()));
+    let merged = args.iter().filter_map(Value::as_map).flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
+    Ok(match ty {
         Type::Map(elem) => Value::map((*elem).clone(), merged),
         _ => Value::object(merged),
     }
     .mark(marks))
 }
 
-fn one(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
-    if !is_sequence(&args[0].ty()) {
-        return Err(CallError::arg(0, "must be a list, set, or tuple value with either zero or one elements"));
+fn one_type(args: &[Value]) -> Result<Type, CallError> {
+    match args[0].ty() {
+        Type::List(e) | Type::Set(e) => Ok((*e).clone()),
+        Type::Tuple(types) if types.len() < 2 => Ok(types.first().cloned().unwrap_or(Type::Dynamic)),
+        _ => Err(CallError::arg(0, "must be a list, set, or tuple value with either zero or one elements")),
     }
+}
+
+fn one(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
+    let ty = one_type(args)?;
     match items(args, 0) {
-        [] => Ok(Value::null(element_type(&args[0])).mark(args[0].marks())),
+        [] => Ok(Value::null(ty).mark(args[0].marks())),
         [only] => Ok(only.clone().mark(args[0].marks())),
         _ => Err(CallError::arg(0, "must be a list, set, or tuple value with either zero or one elements")),
     }
@@ -488,19 +535,16 @@ fn range(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     Ok(Value::list(Type::Number, out))
 }
 
-fn reverse_type(args: &[Value]) -> Type {
+fn reverse_type(args: &[Value]) -> Result<Type, CallError> {
     match args[0].ty() {
-        Type::Tuple(ts) => Type::Tuple(ts.iter().rev().cloned().collect()),
-        Type::Set(e) | Type::List(e) => Type::List(e),
-        _ => Type::Dynamic,
+        Type::Tuple(ts) => Ok(Type::Tuple(ts.iter().rev().cloned().collect())),
+        Type::Set(e) | Type::List(e) => Ok(Type::List(e)),
+        ty => Err(CallError::arg(0, format!("can only reverse list or tuple values, not {ty}"))),
     }
 }
 
 fn reverse(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
-    let ty = args[0].ty();
-    if !is_sequence(&ty) {
-        return Err(CallError::arg(0, format!("can only reverse list or tuple values, not {ty}")));
-    }
+    let ty = reverse_type(args)?;
     let back = items(args, 0).iter().rev().cloned().collect();
     Ok(sequence_like(&ty, back).mark(args[0].marks()))
 }
@@ -513,14 +557,7 @@ fn sequence_like(ty: &Type, items: Vec<Value>) -> Value {
     }
 }
 
-fn slice_type(args: &[Value]) -> Type {
-    match args[0].ty() {
-        list @ Type::List(_) => list,
-        _ => Type::Dynamic,
-    }
-}
-
-fn slice(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
+fn slice_type(args: &[Value]) -> Result<Type, CallError> {
     let ty = args[0].ty();
     if let Type::Set(_) = ty {
         return Err(CallError::arg(
@@ -528,21 +565,30 @@ fn slice(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
             "cannot slice a set, because its elements do not have indices; explicitly convert to a list if the ordering of the result is not important",
         ));
     }
-    if !is_sequence(&ty) {
-        return Err(CallError::arg(0, "must be a list or tuple value"));
+    let len = match &ty {
+        Type::Tuple(types) => types.len() as i64,
+        Type::List(_) => args[0].as_slice().map_or(i64::MAX, |l| l.len() as i64),
+        _ => return Err(CallError::arg(0, "must be a list or tuple value")),
+    };
+    let index = |i: usize, name: &str| match args[i].is_known() {
+        false => Ok(None),
+        true => match whole(args, i)? {
+            n if n < 0 || n > len => Err(CallError::arg(i, format!("{name} index must be between zero and the length of the list"))),
+            n => Ok(Some(n as usize)),
+        },
+    };
+    match (ty, index(1, "start")?, index(2, "end")?) {
+        (_, Some(start), Some(end)) if start > end => Err(CallError::arg(1, "start index must not be greater than end index")),
+        (Type::Tuple(types), Some(start), Some(end)) => Ok(Type::Tuple(types[start..end].into())),
+        (Type::Tuple(_), _, _) => Ok(Type::Dynamic),
+        (list, _, _) => Ok(list),
     }
-    let (start, end) = (whole(args, 1)?, whole(args, 2)?);
-    let len = items(args, 0).len() as i64;
-    if start < 0 || start > len {
-        return Err(CallError::arg(1, "start index must be between zero and the length of the list"));
-    }
-    if end < 0 || end > len {
-        return Err(CallError::arg(2, "end index must be between zero and the length of the list"));
-    }
-    if start > end {
-        return Err(CallError::arg(1, "start index must not be greater than end index"));
-    }
-    Ok(sequence_like(&ty, items(args, 0)[start as usize..end as usize].to_vec()).mark(args[0].marks()))
+}
+
+fn slice(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
+    let ty = slice_type(args)?;
+    let (start, end) = (whole(args, 1)? as usize, whole(args, 2)? as usize);
+    Ok(sequence_like(&ty, items(args, 0)[start..end].to_vec()).mark(args[0].marks()))
 }
 
 fn sort(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
@@ -572,22 +618,35 @@ fn transpose(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     Ok(Value::map(Type::list(Type::String), turned))
 }
 
+fn zipmap_type(args: &[Value]) -> Result<Type, CallError> {
+    let values = match args[1].ty() {
+        Type::List(e) => return Ok(Type::Map(e)),
+        Type::Tuple(types) => types,
+        _ => return Err(CallError::arg(1, "values argument must be a list or tuple value")),
+    };
+    if !args[0].is_wholly_known() {
+        return Ok(Type::Dynamic);
+    }
+    let keys = names(args, values.len())?;
+    Ok(Type::object(keys.into_iter().zip(values.iter().cloned())))
+}
+
+/// The keys, where there are as many as there are values.
+fn names(args: &[Value], values: usize) -> Result<Vec<Arc<str>>, CallError> {
+    let keys = items(args, 0);
+    if keys.len() != values {
+        return Err(CallError::new(format!("number of keys ({}) does not match number of values ({values})", keys.len())));
+    }
+    let name = |(i, key): (usize, &Value)| key.as_str().map(Arc::from).ok_or_else(|| CallError::arg(0, format!("key {i} is null")));
+    keys.iter().enumerate().map(name).collect()
+}
+
 fn zipmap(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
-    let ty = args[1].ty();
-    if !matches!(ty, Type::List(_) | Type::Tuple(_)) {
-        return Err(CallError::arg(1, "values argument must be a list or tuple value"));
-    }
-    let (keys, values) = (items(args, 0), items(args, 1));
-    if keys.len() != values.len() {
-        return Err(CallError::new(format!("number of keys ({}) does not match number of values ({})", keys.len(), values.len())));
-    }
-    let mut map: BTreeMap<Arc<str>, Value> = BTreeMap::new();
-    for (i, (key, value)) in keys.iter().zip(values).enumerate() {
-        let key = key.as_str().ok_or_else(|| CallError::arg(0, format!("key {i} is null")))?;
-        map.insert(key.into(), value.clone());
-    }
+    let ty = zipmap_type(args)?;
+    let values = items(args, 1);
+    let map = names(args, values.len())?.into_iter().zip(values.iter().cloned()).collect();
     Ok(match ty {
-        Type::List(e) => Value::map((*e).clone(), map),
+        Type::Map(e) => Value::map((*e).clone(), map),
         _ => Value::object(map),
     }
     .mark(args[1].marks()))

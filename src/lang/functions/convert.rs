@@ -4,8 +4,8 @@ use super::Unknowns::Body;
 use super::{CallError, Function, Kind, Param, Ret, convert};
 use crate::value::{Marks, Refinement, Repr, Type, Value};
 
-const V: Param = Param::new("v", Kind::Any).nullable().unknowns(Body).marked();
-const VALUE: Param = Param::new("value", Kind::Any).nullable().unknowns(Body).marked();
+const V: Param = Param::new("v", Kind::Any).nullable().untyped().unknowns(Body).marked();
+const VALUE: Param = Param::new("value", Kind::Any).nullable().untyped().unknowns(Body).marked();
 
 pub(super) static FUNCTIONS: &[Function] = &[
     Function::new(

@@ -77,19 +77,30 @@ fn numeral(s: &str, len: usize) -> Option<(i64, &str)> {
     Some((digits.parse().ok()?, &s[len..]))
 }
 
+/// A timestamp for a comparison, where more is accepted: an hour of one digit, a decimal comma, an offset of up to a whole day.
+fn loose(s: &str) -> Option<Moment> {
+    let (year, s) = numeral(s, 4)?;
+    let (month, s) = numeral(s.strip_prefix('-')?, 2)?;
+    let (day, s) = numeral(s.strip_prefix('-')?, 2)?;
+    let s = s.strip_prefix('T')?;
+    let (hour, s) = numeral(s, 2).or_else(|| numeral(s, 1))?;
+    time_of(year, month, day, hour, &s.replacen(',', ".", 1), 24, 60)
+}
+
 fn parse(s: &str) -> Option<Moment> {
     let (year, s) = numeral(s, 4)?;
     let (month, s) = numeral(s.strip_prefix('-')?, 2)?;
     let (day, s) = numeral(s.strip_prefix('-')?, 2)?;
     let (hour, s) = numeral(s.strip_prefix('T')?, 2)?;
-    time_of(year, month, day, hour, s)
+    time_of(year, month, day, hour, s, 23, 59)
 }
 
-fn time_of(year: i64, month: i64, day: i64, hour: i64, s: &str) -> Option<Moment> {
+/// `hours` and `minutes` are the most that an offset may have of them.
+fn time_of(year: i64, month: i64, day: i64, hour: i64, s: &str, hours: i64, minutes: i64) -> Option<Moment> {
     let (minute, s) = numeral(s.strip_prefix(':')?, 2)?;
     let (second, s) = numeral(s.strip_prefix(':')?, 2)?;
     let (nanos, s) = fraction(s)?;
-    let offset = zone(s)?;
+    let offset = zone(s, hours, minutes)?;
     if second > 59 {
         return None;
     }
@@ -112,7 +123,7 @@ fn fraction(s: &str) -> Option<(i64, &str)> {
     if len == 0 { None } else { Some((nanos.parse().ok()?, &rest[len..])) }
 }
 
-fn zone(s: &str) -> Option<i64> {
+fn zone(s: &str, most_hours: i64, most_minutes: i64) -> Option<i64> {
     if s == "Z" {
         return Some(0);
     }
@@ -123,7 +134,7 @@ fn zone(s: &str) -> Option<i64> {
     };
     let (hours, s) = numeral(&s[1..], 2)?;
     let (minutes, s) = numeral(s.strip_prefix(':')?, 2)?;
-    (s.is_empty() && hours <= 24 && minutes < 60).then_some(sign * (hours * 60 + minutes) * 60)
+    (s.is_empty() && hours <= most_hours && minutes <= most_minutes).then_some(sign * (hours * 60 + minutes) * 60)
 }
 
 /// A date, or a timestamp in the looser forms that YAML has.
@@ -132,14 +143,14 @@ pub(super) fn parse_date_or_timestamp(s: &str) -> Option<Moment> {
     let (month, s) = short(s.strip_prefix('-')?)?;
     let (day, s) = short(s.strip_prefix('-')?)?;
     if s.is_empty() {
-        return time_of(year, month, day, 0, ":00:00Z");
+        return time_of(year, month, day, 0, ":00:00Z", 23, 59);
     }
     // With `T` a zone must follow; with a space none may.
     let spaced = s.starts_with(' ');
     let (hour, s) = short(s.strip_prefix(['T', 't', ' '])?)?;
     match spaced {
-        true => time_of(year, month, day, hour, &format!("{s}Z")),
-        false => time_of(year, month, day, hour, s),
+        true => time_of(year, month, day, hour, &format!("{s}Z"), 23, 59),
+        false => time_of(year, month, day, hour, s, 23, 59),
     }
 }
 
@@ -148,7 +159,11 @@ fn short(s: &str) -> Option<(i64, &str)> {
 }
 
 fn argument(args: &[Value], i: usize) -> Result<Moment, CallError> {
-    parse(text(args, i)).ok_or_else(|| CallError::arg(i, format!("not a valid RFC3339 timestamp: \"{}\"", text(args, i))))
+    parse(text(args, i)).ok_or_else(|| invalid(args, i))
+}
+
+fn invalid(args: &[Value], i: usize) -> CallError {
+    CallError::arg(i, format!("not a valid RFC3339 timestamp: \"{}\"", text(args, i)))
 }
 
 fn timeadd(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
@@ -156,12 +171,30 @@ fn timeadd(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let by = parse_duration(text(args, 1))
         .ok_or_else(|| CallError::arg(1, "not a duration: use numbers with the units ns, us, ms, s, m, h, as in \"1h30m\""))?;
     let by = SignedDuration::new((by / 1_000_000_000) as i64, (by % 1_000_000_000) as i32);
-    let local = local.checked_add(by).map_err(|_| CallError::new("the result is out of the range of dates"))?;
-    Ok(Value::string(rfc3339(&Moment { local, offset })))
+    match local.checked_add(by) {
+        Ok(local) if local.year() >= 0 => Ok(Value::string(rfc3339(&Moment { local, offset }))),
+        _ => Ok(Value::string(far(local, by, offset))),
+    }
+}
+
+/// A sum that is before the year 0 or after 9999. As the calendar repeats itself every 400 years, it is calculated that much
+/// nearer to today.
+fn far(local: DateTime, by: SignedDuration, offset: i64) -> String {
+    let cycle = if by.is_negative() { 400 } else { -400 };
+    let near = local.with().year(local.year() + cycle).build().and_then(|d| d.checked_add(by)).unwrap_or(local);
+    let text = rfc3339(&Moment { local: near, offset });
+    let year = i32::from(near.year()) - i32::from(cycle);
+    let sign = if year < 0 { "-" } else { "" };
+    format!("{sign}{:04}{}", year.abs(), text.get(4..).unwrap_or_default())
 }
 
 fn timecmp(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
-    let utc = |i| argument(args, i)?.utc().ok_or_else(|| CallError::arg(i, "the timestamp is out of the range of dates"));
+    let utc = |i| {
+        loose(text(args, i))
+            .ok_or_else(|| invalid(args, i))?
+            .utc()
+            .ok_or_else(|| CallError::arg(i, "the timestamp is out of the range of dates"))
+    };
     Ok(Value::from(utc(0)?.cmp(&utc(1)?) as i64))
 }
 

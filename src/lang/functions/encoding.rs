@@ -10,12 +10,12 @@ use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 
-use super::{CallContext, CallError, Function, Kind, Param, Ret, json, text, yaml_decode, yaml_encode};
+use super::{CallContext, CallError, Function, Kind, Param, Ret, Unknowns, json, text, yaml_decode, yaml_encode};
 use crate::value::{Type, Value};
 
 const STR: Param = Param::new("str", Kind::Str);
 const SRC: Param = Param::new("src", Kind::Str);
-const ANY: Param = Param::new("val", Kind::Any).nullable();
+const ANY: Param = Param::new("val", Kind::Any).nullable().untyped();
 const ENCODING: Param = Param::new("encoding", Kind::Str);
 const STRING: Ret = Ret::Is(Kind::Str);
 /// The most bytes that unpacking may yield.
@@ -36,9 +36,12 @@ pub(super) static FUNCTIONS: &[Function] = &[
     ),
     Function::new(
         "jsonencode",
-        &[ANY],
+        &[ANY.unknowns(Unknowns::Body)],
         STRING,
-        |_, a| json::encode(&a[0]).map(Value::string).map_err(CallError::new),
+        |_, a| match a[0].is_wholly_known() {
+            true => json::encode(&a[0]).map(Value::string).map_err(CallError::new),
+            false => Ok(json::beginning(&a[0])),
+        },
         "The value as JSON.",
     ),
     Function::new(

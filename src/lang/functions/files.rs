@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use globset::GlobBuilder;
 
 use super::Unknowns::Top;
-use super::{CallContext, CallError, Function, Kind, Param, Ret, encoding, text};
+use super::{CallContext, CallError, Function, Kind, Param, Ret, convert, encoding, text};
 use crate::diag::Diagnostics;
 use crate::value::{Type, Value};
 
@@ -37,7 +37,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("templatefile", &[PATH, VARS], Ret::Is(Kind::Any), templatefile, "A file rendered as a template."),
     Function::new(
         "templatestring",
-        &[Param::new("template", Kind::Str), VARS],
+        &[Param::new("template", Kind::Any), VARS],
         Ret::Is(Kind::Str),
         templatestring,
         "A string rendered as a template.",
@@ -143,7 +143,8 @@ fn templatefile(cx: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError
 }
 
 fn templatestring(cx: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
-    render(cx, "<templatestring argument>", text(args, 0), &args[1])
+    let template = convert(&args[0], &Type::String).map_err(|m| CallError::arg(0, m))?;
+    render(cx, "<templatestring argument>", template.as_str().unwrap_or_default(), &args[1])
 }
 
 fn render(cx: &CallContext<'_>, name: &str, source: &str, vars: &Value) -> Result<Value, CallError> {

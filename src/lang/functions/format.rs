@@ -8,11 +8,11 @@ use dashu_int::{IBig, UBig};
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::Unknowns::Body;
-use super::{CallContext, CallError, Function, Kind, Param, Ret, convert, json, strings, text};
-use crate::value::{Marks, Number, Repr, Type, Value};
+use super::{CallContext, CallError, Function, Kind, Param, Ret, convert, json, not_null, text};
+use crate::value::{Number, Refinement, Repr, Type, Value};
 
 const FORMAT: Param = Param::new("format", Kind::Str);
-const ARGS: Param = Param::new("args", Kind::Any).nullable();
+const ARGS: Param = Param::new("args", Kind::Any).nullable().untyped().unknowns(Body);
 const STRINGS: Kind = Kind::List(&Kind::Str);
 
 pub(super) static FUNCTIONS: &[Function] = &[
@@ -20,41 +20,64 @@ pub(super) static FUNCTIONS: &[Function] = &[
         "format",
         &[FORMAT],
         Ret::Is(Kind::Str),
-        |_, a| Ok(Value::string(format(text(a, 0), &a[1..])?)),
+        |_, a| match a[1..].iter().all(Value::is_wholly_known) {
+            true => Ok(Value::string(format(text(a, 0), &a[1..])?)),
+            false => Ok(unfinished(text(a, 0))),
+        },
         "A text with values filled in by verbs such as %s and %d.",
     )
     .rest(ARGS),
     Function::new("formatlist", &[FORMAT], Ret::Is(STRINGS), formatlist, "A list of texts, one for each element of the given lists.")
-        .rest(ARGS.unknowns(Body).marked()),
+        .rest(ARGS),
 ];
 
 fn formatlist(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
-    let marks = args.iter().fold(Marks::NONE, |m, a| m.union(a.deep_marks()));
-    if args.iter().any(|a| !a.is_wholly_known()) {
-        return Ok(Value::unknown(Type::list(Type::String)).mark(marks));
-    }
-    let pattern = text(args, 0);
-    let rest: Vec<Value> = args[1..].iter().map(crate::value::ops::unmark_deep).collect();
+    let (pattern, rest) = (text(args, 0), &args[1..]);
     let mut len = None;
-    for (i, list) in rest.iter().enumerate().filter_map(|(i, v)| Some((i, v.as_slice()?))) {
-        match len {
-            None => len = Some(list.len()),
-            Some(n) if n != list.len() => {
-                let message =
-                    format!("argument {} has length {}, which is inconsistent with an earlier argument of length {n}", i + 1, list.len());
-                return Err(CallError::arg(i + 1, message));
-            }
-            Some(_) => {}
+    let mut unknown = false;
+    for (i, list) in rest.iter().enumerate() {
+        let Some(this) = list.as_slice().map(<[Value]>::len).or_else(|| tuple_len(list)) else {
+            unknown |= !list.is_known() && matches!(list.ty(), Type::List(_) | Type::Set(_));
+            continue;
+        };
+        unknown |= !list.is_known() || matches!(list.ty(), Type::Set(_)) && !list.is_wholly_known();
+        let first = *len.get_or_insert(this);
+        if first != this {
+            let message = format!("argument {} has length {this}, which is inconsistent with an earlier argument of length {first}", i + 1);
+            return Err(CallError::arg(i + 1, message));
         }
     }
+    if unknown {
+        return Ok(not_null(Type::list(Type::String)));
+    }
     let row = |i: usize| rest.iter().map(|v| v.as_slice().map_or_else(|| v.clone(), |l| l[i].clone())).collect::<Vec<_>>();
-    let texts: Result<Vec<String>, CallError> = (0..len.unwrap_or(1))
-        .map(|i| {
-            format(pattern, &row(i))
-                .map_err(|e| if len.is_some() { CallError::new(format!("error on format iteration {i}: {}", e.message)) } else { e })
+    let texts: Result<Vec<Value>, CallError> = (0..len.unwrap_or(1))
+        .map(|i| match row(i) {
+            args if args.iter().all(Value::is_wholly_known) => format(pattern, &args).map(Value::string),
+            _ => Ok(unfinished(pattern)),
+        })
+        .enumerate()
+        .map(|(i, text)| match len {
+            Some(_) => text.map_err(|e| CallError::new(format!("error on format iteration {i}: {}", e.message))),
+            None => text,
         })
         .collect();
-    Ok(strings(texts?).mark(marks))
+    Ok(Value::list(Type::String, texts?))
+}
+
+/// How many elements a tuple that is not known has.
+fn tuple_len(v: &Value) -> Option<usize> {
+    match v.ty() {
+        Type::Tuple(types) if !v.is_null() => Some(types.len()),
+        _ => None,
+    }
+}
+
+/// What is known of a text while a value in it is not: how it begins.
+fn unfinished(pattern: &str) -> Value {
+    let prefix = pattern.split('%').next().unwrap_or_default();
+    let prefix = (!prefix.is_empty()).then(|| prefix.into());
+    Value::unknown_with(Type::String, Refinement { not_null: true, prefix, ..Refinement::default() })
 }
 
 /// One `%…` of a format.
@@ -184,12 +207,15 @@ fn append(verb: &Verb, arg: &Value, out: &mut String) -> Result<(), String> {
 }
 
 fn append_any(verb: &Verb, arg: &Value, out: &mut String) -> Result<(), String> {
-    let number = verb;
     let verb = &Verb { precision: None, ..*verb };
     match arg.repr() {
         _ if verb.sharp => append_string(verb, &json::encode(arg)?, false, out),
         Repr::String(s) => append_string(verb, s, false, out),
-        Repr::Number(n) => append_float(number, 'g', n, out),
+        Repr::Number(n) if n.is_infinite() => append_string(verb, &n.to_string(), false, out),
+        Repr::Number(n) => {
+            let minus = if n.is_negative() { "-" } else { "" };
+            append_string(verb, &format!("{minus}{}", general(n, None)), false, out);
+        }
         Repr::Bool(b) => append_string(verb, if *b { "true" } else { "false" }, false, out),
         _ => append_string(verb, &json::encode(arg)?, false, out),
     }
@@ -198,8 +224,8 @@ fn append_any(verb: &Verb, arg: &Value, out: &mut String) -> Result<(), String> 
 
 fn append_string(verb: &Verb, s: &str, quote: bool, out: &mut String) {
     let cut: String = match verb.precision {
-        Some(n) => s.graphemes(true).take(n).collect(),
-        None => s.to_string(),
+        Some(n) if n > 0 => s.graphemes(true).take(n).collect(),
+        _ => s.to_string(),
     };
     let mut shown = String::new();
     match quote {
@@ -250,6 +276,8 @@ fn append_integer(verb: &Verb, n: &Number, out: &mut String) -> Result<(), Strin
     if let Some(least) = verb.precision {
         digits = "0".repeat(least.saturating_sub(digits.len())) + &digits;
     }
+    // A least number of digits says already how many zeros there are.
+    let verb = &Verb { zero: verb.zero && verb.precision.is_none(), ..*verb };
     append_number(verb, negative, if verb.sharp { prefix } else { "" }, &digits, out);
     Ok(())
 }
@@ -358,6 +386,12 @@ impl Decimal {
 
 fn append_float(verb: &Verb, mode: char, n: &Number, out: &mut String) {
     let precision = verb.precision;
+    if n.is_infinite() {
+        // Always with its sign, and never filled with zeros.
+        let text = n.to_string();
+        let width = verb.width.unwrap_or(0);
+        return out.push_str(&if verb.minus { format!("{text:<width$}") } else { format!("{text:>width$}") });
+    }
     let mut text = match mode {
         'f' => {
             let precision = precision.unwrap_or(6);

@@ -6,17 +6,59 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use crate::value::json::to_json_text;
-use crate::value::{Number, Value};
+use crate::value::{Number, Refinement, Repr, Type, Value};
 
 /// The JSON text of a wholly known value, without white space, with `<`, `>` and `&` escaped.
 pub(super) fn encode(value: &Value) -> Result<String, String> {
-    to_json_text(value).ok_or_else(|| "the value is not known yet".to_string())
+    to_json_text(value).ok_or_else(|| {
+        if value.is_wholly_known() { "an infinite number cannot be written as JSON" } else { "the value is not known yet" }.to_string()
+    })
+}
+
+/// What is known of the JSON text of a value that is not wholly known: how it begins.
+pub(super) fn beginning(value: &Value) -> Value {
+    let may_be_null = matches!(value.repr(), Repr::Unknown(u) if !u.refinement.not_null);
+    let prefix = match value.ty() {
+        _ if may_be_null => None,
+        Type::String => Some("\""),
+        Type::Object(_) | Type::Map(_) => Some("{"),
+        Type::Tuple(_) | Type::List(_) | Type::Set(_) => Some("["),
+        _ => None,
+    };
+    Value::unknown_with(Type::String, Refinement { not_null: true, prefix: prefix.map(Arc::from), ..Refinement::default() })
 }
 
 /// The value that a JSON text writes: objects, tuples and primitives.
 pub(super) fn decode(text: &str) -> Result<Value, String> {
+    let text = &without_lone_surrogates(text);
     let raw: &RawValue = serde_json::from_str(text).map_err(|e| e.to_string())?;
     decode_raw(raw.get())
+}
+
+/// The text with the escape of U+FFFD in place of those that name half of a character only.
+fn without_lone_surrogates(text: &str) -> String {
+    let escape = |at: usize| {
+        let digits = text.get(at..at + 6).filter(|e| e.starts_with("\\u"))?;
+        u32::from_str_radix(&digits[2..], 16).ok()
+    };
+    let mut out = String::with_capacity(text.len());
+    let mut rest = 0;
+    while let Some(at) = text[rest..].find('\\').map(|i| rest + i) {
+        out.push_str(&text[rest..at]);
+        let len = match (escape(at), escape(at + 6)) {
+            (Some(0xD800..0xDC00), Some(0xDC00..0xE000)) => 12,
+            (Some(0xD800..0xE000), _) => {
+                out.push_str("\\uFFFD");
+                rest = at + 6;
+                continue;
+            }
+            // The backslash and what it stands before.
+            _ => 1 + text[at + 1..].chars().next().map_or(0, char::len_utf8),
+        };
+        out.push_str(&text[at..at + len]);
+        rest = at + len;
+    }
+    out + &text[rest..]
 }
 
 fn decode_raw(text: &str) -> Result<Value, String> {

@@ -87,6 +87,8 @@ pub struct Param {
     pub kind: Kind,
     /// Whether null reaches the body.
     pub allow_null: bool,
+    /// Whether an argument of which not even the type is known reaches the body; otherwise the same is true of the result.
+    pub allow_untyped: bool,
     /// How unknown arguments are handled.
     pub unknown: Unknowns,
     /// Whether the body handles marks itself; otherwise they move to the result.
@@ -94,14 +96,20 @@ pub struct Param {
 }
 
 impl Param {
-    /// A parameter that accepts no null, makes the result unknown if any part is, and moves marks to the result.
+    /// A parameter that accepts no null and no value of unknown type, makes the result unknown if any part is, and moves marks to the result.
     pub const fn new(name: &'static str, kind: Kind) -> Param {
-        Param { name, kind, allow_null: false, unknown: Unknowns::Whole, allow_marked: false }
+        Param { name, kind, allow_null: false, allow_untyped: false, unknown: Unknowns::Whole, allow_marked: false }
     }
 
     /// The same, accepting null.
     pub const fn nullable(mut self) -> Param {
         self.allow_null = true;
+        self
+    }
+
+    /// The same, accepting a value of unknown type.
+    pub const fn untyped(mut self) -> Param {
+        self.allow_untyped = true;
         self
     }
 
@@ -128,9 +136,14 @@ impl Param {
 pub enum Ret {
     /// Always this, and never null.
     Is(Kind),
-    /// Depends on the arguments.
-    Of(fn(&[Value]) -> Type),
+    /// Depends on the arguments, which may not fit each other; never null.
+    Of(ReturnType),
+    /// The same, but may be null.
+    Maybe(ReturnType),
 }
+
+/// Finds the type of a result from arguments that need not be known.
+pub type ReturnType = fn(&[Value]) -> Result<Type, CallError>;
 
 /// What a function body looks like.
 pub type Body = fn(&CallContext<'_>, &[Value]) -> Result<Value, CallError>;
@@ -248,30 +261,31 @@ impl Function {
         let mut unknown = false;
         for (i, arg) in args.iter().enumerate() {
             let Some(param) = self.param(i) else { continue };
-            let value = accept(param, arg).map_err(|m| CallError::arg(i, m))?;
-            let value = match param.allow_marked {
-                true => value,
-                false => {
-                    marks = marks.union(value.deep_marks());
-                    unmark_deep(&value)
-                }
-            };
+            let value = convert(arg, &param.kind.ty()).map_err(|m| CallError::arg(i, m))?;
+            if !param.allow_marked {
+                marks = marks.union(value.deep_marks());
+            }
+            converted.push(if param.allow_marked { value } else { unmark_deep(&value) });
+        }
+        for (i, value) in converted.iter().enumerate() {
+            let Some(param) = self.param(i) else { continue };
+            if value.is_null() && !param.allow_null {
+                return Err(CallError::arg(i, "argument must not be null"));
+            }
+            if value.ty() == Type::Dynamic && !param.allow_untyped {
+                return Ok(Value::unknown(Type::Dynamic).mark(all_marks(&converted)).mark(marks));
+            }
             unknown |= match param.unknown {
                 Unknowns::Whole => !value.is_wholly_known(),
                 Unknowns::Top => !value.is_known(),
                 Unknowns::Body => false,
             };
-            converted.push(value);
         }
+        let secret = marks.union(all_marks(&converted)).is_sensitive();
+        let hide = |e: CallError| if secret { CallError { message: SENSITIVE_FAILURE.to_string(), ..e } } else { e };
         match unknown {
-            true => Ok(self.unknown_result(&converted).mark(all_marks(&converted)).mark(marks)),
-            false => match (self.body)(cx, &converted) {
-                Ok(value) => Ok(value.mark(marks)),
-                Err(e) if marks.union(all_marks(&converted)).is_sensitive() => {
-                    Err(CallError { message: SENSITIVE_FAILURE.to_string(), ..e })
-                }
-                Err(e) => Err(e),
-            },
+            true => Ok(self.unknown_result(&converted).map_err(hide)?.mark(all_marks(&converted)).mark(marks)),
+            false => (self.body)(cx, &converted).map(|value| value.mark(marks)).map_err(hide),
         }
     }
 
@@ -291,21 +305,22 @@ impl Function {
         Ok(())
     }
 
-    fn unknown_result(&self, args: &[Value]) -> Value {
-        match self.ret {
-            Ret::Is(Kind::Any) => Value::unknown(Type::Dynamic),
-            Ret::Is(kind) => Value::unknown_with(kind.ty(), Refinement { not_null: true, ..Refinement::default() }),
-            Ret::Of(ty) => Value::unknown(ty(args)),
-        }
+    fn unknown_result(&self, args: &[Value]) -> Result<Value, CallError> {
+        let (ty, never_null) = match self.ret {
+            Ret::Is(kind) => (kind.ty(), true),
+            Ret::Of(ty) => (ty(args)?, true),
+            Ret::Maybe(ty) => (ty(args)?, false),
+        };
+        Ok(match never_null && ty != Type::Dynamic {
+            true => not_null(ty),
+            false => Value::unknown(ty),
+        })
     }
 }
 
-fn accept(param: &Param, arg: &Value) -> Result<Value, String> {
-    let value = convert(arg, &param.kind.ty())?;
-    match value.is_null() && !param.allow_null {
-        true => Err("argument must not be null".to_string()),
-        false => Ok(value),
-    }
+/// An unknown value that will not be null.
+fn not_null(ty: Type) -> Value {
+    Value::unknown_with(ty, Refinement { not_null: true, ..Refinement::default() })
 }
 
 fn convert(value: &Value, ty: &Type) -> Result<Value, String> {

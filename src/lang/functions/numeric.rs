@@ -2,7 +2,7 @@
 
 use dashu_int::IBig;
 
-use super::{CallContext, CallError, Function, Kind, Param, Ret, convert, number, text, whole};
+use super::{CallContext, CallError, Function, Kind, Param, Ret, Unknowns, convert, not_null, number, text, whole};
 use crate::value::{Number, Type, Value};
 
 const NUM: Param = Param::new("num", Kind::Num);
@@ -20,17 +20,20 @@ pub(super) static FUNCTIONS: &[Function] = &[
     Function::new(
         "parseint",
         &[Param::new("number", Kind::Any), Param::new("base", Kind::Num)],
-        NUMBER,
+        Ret::Of(|a| match a[0].ty() {
+            Type::String => Ok(Type::Number),
+            ty => Err(CallError::arg(0, format!("first argument must be a string, not {ty}"))),
+        }),
         parseint,
         "The whole number that a string of digits writes in a base from 2 to 62.",
     ),
     Function::new("pow", &[NUM, Param::new("power", Kind::Num)], NUMBER, power, "A number raised to a power."),
     Function::new("signum", &[NUM], NUMBER, |_, a| Ok(whole(a, 0)?.signum().into()), "-1, 0 or 1: the sign of a whole number."),
-    Function::new("sum", &[Param::new("list", Kind::Any)], NUMBER, sum, "The sum of a list or set of numbers."),
+    Function::new("sum", &[Param::new("list", Kind::Any).unknowns(Unknowns::Top)], NUMBER, sum, "The sum of a list or set of numbers."),
 ];
 
 fn from_f64(f: f64) -> Result<Value, CallError> {
-    Number::from_f64(f).map(Value::from).ok_or_else(|| CallError::new("the result is not a finite number"))
+    Number::from_f64(f).map(Value::from).ok_or_else(|| CallError::new("there is no such number"))
 }
 
 fn log(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
@@ -59,6 +62,25 @@ fn ln(x: f64) -> f64 {
     let even = s4 * (EVEN[0] + s4 * (EVEN[1] + s4 * EVEN[2]));
     let half = 0.5 * f * f;
     k * LN2[0] - ((half - (s * (half + (odd + even)) + k * LN2[1])) - f)
+}
+
+/// e to the power of `x`, to the digit that users know from the established tools: what is left of `x` after whole powers of two is
+/// divided by 16, there a Taylor series gives `e^y - 1`, and four times `e^2y - 1 = (e^y - 1)(e^y - 1 + 2)` leads back.
+fn exp(x: f64) -> f64 {
+    const LN2_HIGH: f64 = 0.693_147_180_559_662_956_511_601_805_686_950_683_593_75;
+    const LN2_LOW: f64 = 0.282_352_905_630_315_771_225_884_481_750_134_360_255_254_120_68e-12;
+    if !(-708.0..=709.0).contains(&x) {
+        return x.exp();
+    }
+    let k = (x * std::f64::consts::LOG2_E).round_ties_even();
+    let y = (-LN2_LOW).mul_add(k, (-LN2_HIGH).mul_add(k, x)) * 0.0625;
+    // 1/8!, 1/7!, … 1/1!
+    let series = [1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0];
+    let mut less_one = y * series.iter().fold(1.0 / 40320.0, |sum, c| f64::mul_add(sum, y, *c));
+    for _ in 0..3 {
+        less_one *= less_one + 2.0;
+    }
+    scale(less_one.mul_add(less_one + 2.0, 1.0), k as i32)
 }
 
 /// `x` as a fraction from ½ to 1, and a power of two.
@@ -103,7 +125,7 @@ fn pow(x: f64, y: f64) -> f64 {
             rest -= 1.0;
             whole += 1.0;
         }
-        result = (rest * ln(x)).exp();
+        result = exp(rest * ln(x));
     }
     let (mut square, mut exponent) = fraction_and_exponent(x);
     let mut bits = whole as u64;
@@ -154,11 +176,6 @@ fn extreme(args: &[Value], better: fn(&Number, &Number) -> bool) -> Result<Value
 }
 
 fn parseint(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
-    let is_string = args.first().is_some_and(|v| v.as_str().is_some());
-    if !is_string {
-        let ty = args.first().map(Value::ty).unwrap_or(Type::Dynamic);
-        return Err(CallError::arg(0, format!("first argument must be a string, not {ty}")));
-    }
     let base = whole(args, 1)?;
     if !(2..=62).contains(&base) {
         return Err(CallError::arg(1, "base must be a whole number between 2 and 62 inclusive"));
@@ -195,15 +212,21 @@ fn parse_digits(s: &str, base: u32) -> Option<IBig> {
 
 fn sum(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let Some(items) = args.first().and_then(Value::as_slice) else {
-        return Err(CallError::arg(0, "cannot sum noniterable"));
+        return Err(not_numbers());
     };
     if items.is_empty() {
         return Err(CallError::arg(0, "cannot sum an empty list"));
+    }
+    if items.iter().any(|v| !v.is_wholly_known()) {
+        return Ok(not_null(Type::Number));
     }
     let mut total = Number::ZERO;
     for item in items {
         let item = convert(item, &Type::Number).map_err(|_| not_numbers())?;
         let n = item.as_number().ok_or_else(not_numbers)?;
+        if total.is_infinite() && n.is_infinite() && total != *n {
+            return Err(CallError::arg(0, "the opposite infinities have no sum"));
+        }
         total = total.add(n);
     }
     Ok(total.into())

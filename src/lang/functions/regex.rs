@@ -16,11 +16,11 @@ pub(super) static FUNCTIONS: &[Function] = &[
     Function::new(
         "regex",
         PARAMS,
-        Ret::Of(result_type),
+        Ret::Of(|a| Ok(result_type(a))),
         regex,
         "The first match of a regular expression: the text, or its capture groups.",
     ),
-    Function::new("regexall", PARAMS, Ret::Of(|a| Type::list(result_type(a))), regexall, "All matches of a regular expression."),
+    Function::new("regexall", PARAMS, Ret::Of(|a| Ok(Type::list(result_type(a)))), regexall, "All matches of a regular expression."),
 ];
 
 /// Replaces all matches; `$1`, `$name` and `${name}` in `by` stand for groups.

@@ -2,7 +2,7 @@
 
 use super::collection::element_type;
 use super::{CallContext, CallError, Function, Kind, Param, Ret, Unknowns, convert_all, equal, items, unify};
-use crate::value::{Type, Value};
+use crate::value::{Marks, Type, Value};
 
 const SET: Kind = Kind::Set(&Kind::Any);
 const FIRST: Param = Param::new("first_set", SET);
@@ -11,7 +11,7 @@ const OTHERS: Param = Param::new("other_sets", SET);
 pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("setintersection", &[FIRST], Ret::Of(set_type), intersection, "The elements that all sets have.").rest(OTHERS),
     Function::new("setproduct", &[], Ret::Of(product_type), product, "All combinations of an element from each set or list.")
-        .rest(Param::new("sets", Kind::Any).unknowns(Unknowns::Top)),
+        .rest(Param::new("sets", Kind::Any).unknowns(Unknowns::Top).marked()),
     Function::new(
         "setsubtract",
         &[Param::new("a", SET), Param::new("b", SET)],
@@ -23,8 +23,12 @@ pub(super) static FUNCTIONS: &[Function] = &[
         .rest(OTHERS.unknowns(Unknowns::Top)),
 ];
 
-fn set_type(args: &[Value]) -> Type {
-    common(args).map_or(Type::Dynamic, Type::set)
+fn set_type(args: &[Value]) -> Result<Type, CallError> {
+    common(args).map(Type::set).ok_or_else(incompatible)
+}
+
+fn incompatible() -> CallError {
+    CallError::new("given sets must all have compatible element types")
 }
 
 /// The element type that all sets convert to; an empty set of unknown element type does not count.
@@ -38,7 +42,7 @@ fn common(args: &[Value]) -> Option<Type> {
 }
 
 fn prepare(args: &[Value]) -> Result<(Type, Vec<Vec<Value>>), CallError> {
-    let elem = common(args).ok_or_else(|| CallError::new("given sets must all have compatible element types"))?;
+    let elem = common(args).ok_or_else(incompatible)?;
     let sets = (0..args.len()).map(|i| convert_all(items(args, i), &elem).map_err(|m| CallError::arg(i, m))).collect::<Result<_, _>>()?;
     Ok((elem, sets))
 }
@@ -86,32 +90,32 @@ fn product(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let elem = Type::Tuple(types.into());
     let tuples = combinations.into_iter().map(Value::tuple).collect();
     let any_set = args.iter().any(|a| matches!(a.ty(), Type::Set(_)));
-    Ok(if any_set { Value::set(elem, tuples) } else { Value::list(elem, tuples) })
+    let marks = args.iter().fold(Marks::NONE, |m, a| m.union(a.marks()));
+    Ok(if any_set { Value::set(elem, tuples) } else { Value::list(elem, tuples) }.mark(marks))
 }
 
 /// The type of a product of which a part is unknown.
-fn product_type(args: &[Value]) -> Type {
-    let mut types = Vec::new();
-    for arg in args {
-        types.push(match arg.ty() {
-            Type::List(e) | Type::Set(e) => (*e).clone(),
-            Type::Tuple(ts) if ts.is_empty() => Type::Dynamic,
-            Type::Tuple(ts) => unify(&ts).unwrap_or(Type::Dynamic),
-            _ => return Type::Dynamic,
-        });
+fn product_type(args: &[Value]) -> Result<Type, CallError> {
+    if args.len() < 2 {
+        return Err(CallError::new("at least two arguments are required"));
     }
-    let elem = Type::Tuple(types.into());
-    if args.iter().any(|a| matches!(a.ty(), Type::Set(_))) { Type::set(elem) } else { Type::list(elem) }
+    let types: Result<Vec<Type>, CallError> = args.iter().enumerate().map(|(i, arg)| choice_type(arg, i)).collect();
+    let elem = Type::Tuple(types?.into());
+    let any_set = args.iter().any(|a| matches!(a.ty(), Type::Set(_)));
+    Ok(if any_set { Type::set(elem) } else { Type::list(elem) })
+}
+
+fn choice_type(arg: &Value, i: usize) -> Result<Type, CallError> {
+    match arg.ty() {
+        Type::List(e) | Type::Set(e) => Ok((*e).clone()),
+        Type::Tuple(ts) if ts.is_empty() => Ok(Type::Dynamic),
+        Type::Tuple(ts) => unify(&ts).ok_or_else(|| CallError::arg(i, "all elements must be of the same type")),
+        _ => Err(CallError::arg(i, "a set or a list is required")),
+    }
 }
 
 fn choices(arg: &Value, i: usize) -> Result<(Type, Vec<Value>), CallError> {
-    let wrong = || CallError::arg(i, "a set or a list is required");
-    let elem = match arg.ty() {
-        Type::List(e) | Type::Set(e) => (*e).clone(),
-        Type::Tuple(ts) if ts.is_empty() => Type::Dynamic,
-        Type::Tuple(ts) => unify(&ts).ok_or_else(|| CallError::arg(i, "all elements must be of the same type"))?,
-        _ => return Err(wrong()),
-    };
-    let all = convert_all(arg.as_slice().ok_or_else(wrong)?, &elem).map_err(|m| CallError::arg(i, m))?;
+    let elem = choice_type(arg, i)?;
+    let all = convert_all(arg.as_slice().unwrap_or_default(), &elem).map_err(|m| CallError::arg(i, m))?;
     Ok((elem, all))
 }

@@ -3,7 +3,7 @@
 use super::{CallContext, CallError, Function, Kind, Param, Ret, Unknowns};
 use crate::value::Value;
 
-const EXPRESSION: Param = Param::new("expression", Kind::Any).nullable().unknowns(Unknowns::Body).marked();
+const EXPRESSION: Param = Param::new("expression", Kind::Any).nullable().untyped().unknowns(Unknowns::Body).marked();
 
 pub(super) static FUNCTIONS: &[Function] = &[
     Function {

@@ -18,25 +18,52 @@ const MAX_NODES: usize = 1_000_000;
 
 /// The value of the only document of a text.
 pub(super) fn decode(text: &str) -> Result<Value, String> {
-    let mut reader = Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), nodes: 0, unended: None };
+    let control =
+        |c: &char| matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}');
+    if text.chars().any(|c| control(&c)) {
+        return Err("control characters are not allowed".to_string());
+    }
+    if text.trim_start_matches(['\n', '\r']).starts_with('\t') {
+        return Err("a tab cannot start a document".to_string());
+    }
+    let mut text = text.to_string();
+    loop {
+        let (why, at) = match document(&text) {
+            Ok(value) => return Ok(value),
+            Err(found) => found,
+        };
+        // The parser takes no tab between a colon and its value.
+        let at = at.and_then(|at| text.char_indices().take(at + 1).filter(|(_, c)| *c == '\t').last());
+        let Some((i, _)) = at.filter(|(i, _)| text[..*i].trim_end_matches([' ', '\t']).ends_with(':')) else { return Err(why) };
+        text.replace_range(i..=i, " ");
+    }
+}
+
+/// The value, or what is wrong and at which character.
+fn document(text: &str) -> Result<Value, (String, Option<usize>)> {
+    let mut reader = Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), nodes: 0, unended: None, failed_at: None };
     let last_line = text.rsplit('\n').next().unwrap_or_default();
     if !last_line.trim().is_empty() {
         reader.unended = Some(text.chars().count());
     }
     loop {
-        match reader.next()? {
-            Event::DocumentStart(_) => break,
-            Event::StreamEnd => return Err("missing start of document".to_string()),
-            _ => {}
+        match reader.next() {
+            Ok(Event::DocumentStart(_)) => break,
+            Ok(Event::StreamEnd) => return Err(("missing start of document".to_string(), None)),
+            Ok(_) => {}
+            Err(why) => return Err((why, reader.failed_at)),
         }
     }
-    let first = reader.next()?;
-    let value = reader.node(first, 0)?.0;
+    let value = reader.next().and_then(|first| reader.node(first, 0));
+    let value = value.map_err(|why| (why, reader.failed_at))?.0;
     loop {
-        match reader.next()? {
-            Event::StreamEnd => return Ok(value),
-            Event::DocumentStart(_) => return Err("unexpected extra content after value: only one document is allowed".to_string()),
-            _ => {}
+        match reader.next() {
+            Ok(Event::StreamEnd) => return Ok(value),
+            Ok(Event::DocumentStart(_)) => {
+                return Err(("unexpected extra content after value: only one document is allowed".to_string(), None));
+            }
+            Ok(_) => {}
+            Err(why) => return Err((why, reader.failed_at)),
         }
     }
 }
@@ -48,6 +75,8 @@ struct Reader<'a> {
     nodes: usize,
     /// The length of a text that does not end in a newline: a block scalar that reaches it has none at its end either.
     unended: Option<usize>,
+    /// The character at which the text could not be parsed.
+    failed_at: Option<usize>,
 }
 
 /// What a node is besides its value: whether it is the plain scalar `<<`.
@@ -62,7 +91,10 @@ impl<'a> Reader<'a> {
                 Ok(Event::Scalar(text, style, anchor, tag))
             }
             Some(Ok((event, _))) => Ok(event),
-            Some(Err(e)) => Err(e.to_string()),
+            Some(Err(e)) => {
+                self.failed_at = Some(e.marker().index());
+                Err(e.to_string())
+            }
             None => Ok(Event::StreamEnd),
         }
     }
@@ -210,11 +242,14 @@ fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// A number, where the text is one. Infinity and not-a-number are errors: the language has neither.
+/// A number, where the text is one. Not-a-number is an error: the language has none.
 fn number(text: &str) -> Result<Option<Number>, String> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if matches!(unsigned, ".inf" | ".Inf" | ".INF") || matches!(text, ".nan" | ".NaN" | ".NAN") {
-        return Err("infinity and not-a-number are not supported".to_string());
+    if matches!(unsigned, ".inf" | ".Inf" | ".INF") {
+        return Ok(Number::from_f64(if text.starts_with('-') { f64::NEG_INFINITY } else { f64::INFINITY }));
+    }
+    if matches!(text, ".nan" | ".NaN" | ".NAN") {
+        return Err("not-a-number is not supported".to_string());
     }
     let radix = |prefix: &str, radix: u32| {
         let digits = text.strip_prefix(prefix)?;
