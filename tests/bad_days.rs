@@ -6,7 +6,7 @@ mod common;
 use common::real::{self, PASSWORD, USER};
 use common::{Lab, Screen};
 use streamform::engine::local::broker::Authentication;
-use streamform::target::kafka::{AclBinding, AclOperation, AclPattern, AclPermission, AclResource};
+use streamform::target::kafka::{AclBinding, AclOperation, AclPattern, AclPermission, AclResource, ConfigResource, ConfigSource};
 
 /// A `data "kafka_cluster"` block.
 fn cluster(name: &str, servers: &str, blocks: &str) -> String {
@@ -245,8 +245,158 @@ fn a_worker_is_reached_with_and_without_client_certificates() {
 }
 
 #[test]
+fn a_worker_behind_a_password_is_reached_with_it_alone() {
+    let url = real::guarded();
+    let block = |login: &str| format!("data \"kafka_connect\" \"c\" {{\n  url = \"{url}\"\n{login}}}\n");
+    let login = |user: &str, password: &str| block(&format!("  username = \"{user}\"\n  password = \"{password}\"\n"));
+    refused(&block(""), &["SF7003", url, "401", "username and password"]);
+    refused(&login(USER, "not-the-password"), &["SF7003", "401"]).hides(&["not-the-password"]);
+    let topic = [("topic", "guarded"), ("file", "/dev/null")];
+    let lab = Lab::new(&(login(USER, PASSWORD) + &connector("guarded", "FileStreamSource", &topic)));
+    lab.apply().hides(&[PASSWORD]);
+    lab.ok("plan -detailed-exitcode").shows(&["No changes"]);
+    // The state keeps no password, and the next run does without.
+    for (path, bytes) in lab.files().into_iter().filter(|(p, _)| !p.ends_with("main.hcl")) {
+        assert!(!bytes.windows(PASSWORD.len()).any(|w| w == PASSWORD.as_bytes()), "{}", path.display());
+    }
+    lab.write("main.hcl", &login(USER, PASSWORD));
+    lab.apply().shows(&["1 destroyed"]);
+}
+
+/// One broker that lets everybody in where there is no ACL, and lets no topic go.
+fn open() -> &'static real::Kafka {
+    static ONE: std::sync::OnceLock<real::Kafka> = std::sync::OnceLock::new();
+    let config = [("delete.topic.enable", "false"), ("allow.everyone.if.no.acl.found", "true")];
+    ONE.get_or_init(|| real::Kafka::start(1, &[("PLAINTEXT", false, Authentication::None)], &config))
+}
+
+#[test]
+fn the_first_acl_of_an_open_cluster_is_warned_of() {
+    let acl = |label: &str, rule: &str| {
+        format!(
+            "resource \"kafka_acl\" \"{label}\" {{\n  cluster   = data.kafka_cluster.c\n  principal = \"User:x\"\n  rule {{\n    {rule}\n  }}\n}}\n"
+        )
+    };
+    let base = cluster("c", &open().address("PLAINTEXT"), "");
+    let first = base.clone() + &acl("a", "operations = [\"READ\"]\n    topic = \"first\"");
+    let lab = Lab::new(&first);
+    lab.ok("plan").shows(&["SF6204", "kafka_acl.a", "topic \"first\"", "allow.everyone.if.no.acl.found"]);
+    lab.apply();
+    lab.write("main.hcl", &(first.clone() + &acl("b", "operations = [\"READ\"]\n    topic = \"second\"")));
+    lab.ok("plan").hides(&["SF6204"]);
+    // One on the cluster itself may shut out streamform.
+    lab.write("main.hcl", &(first + &acl("b", "operations = [\"ALTER\"]\n    cluster = true")));
+    lab.ok("plan").shows(&["SF6204", "the cluster itself", "`User:ANONYMOUS`"]);
+    lab.write("main.hcl", &base);
+    lab.apply();
+}
+
+#[test]
+fn partitions_whose_only_replica_is_away_are_told_and_hinder_nothing() {
+    let kafka = real::Kafka::start(2, &[("PLAINTEXT", false, Authentication::None)], &[]);
+    let config = |retention: &str| {
+        format!(
+            "{}resource \"kafka_topic\" \"t\" {{\n  cluster = data.kafka_cluster.c\n  name = \"halved\"\n  partitions = 2\n  replication_factor = 1\n  deletion_protection = false\n  config = {{\n    \"retention.ms\" = \"{retention}\"\n  }}\n}}\n",
+            cluster("c", &kafka.address("PLAINTEXT"), "")
+        )
+    };
+    let lab = Lab::new(&config("1000000"));
+    lab.apply().hides(&["SF6114"]);
+    kafka.kill(2);
+    let admin = kafka.admin();
+    common::until("the partition has no leader", || {
+        real::wait(admin.metadata()).is_ok_and(|m| m.topics["halved"].partitions.iter().any(|p| p.leader.is_none()))
+    });
+    lab.ok("plan -detailed-exitcode").shows(&["SF6114", "1 of 2 partitions of topic \"halved\" have no leader", "No changes"]);
+    lab.write("main.hcl", &config("2000000"));
+    lab.apply().shows(&["SF6114", "0 added, 1 changed"]);
+    lab.ok("plan -detailed-exitcode").shows(&["No changes"]);
+    lab.ok("destroy -auto-approve -allow-data-loss");
+}
+
+/// A consumer group of one's own: the rights of the sink must name it, and a policy of the worker allows it.
+#[test]
+fn a_sink_needs_the_right_on_the_group_that_it_really_has() {
+    let _alone = real::alone();
+    let lab = Lab::new("");
+    lab.write("in.txt", "one\n");
+    let file = |name: &str| lab.path().join(name).display().to_string();
+    let (input, output, servers) = (file("in.txt"), file("out.txt"), real::lab("scram"));
+    let creation = [("topic.creation.default.partitions", "1"), ("topic.creation.default.replication.factor", "1")];
+    let feed: Vec<_> = [("file", input.as_str()), ("topic", "own-group-topic")].into_iter().chain(creation).collect();
+    let own = [
+        ("file", output.as_str()),
+        ("topics", "own-group-topic"),
+        ("consumer.override.group.id", "own-group"),
+        ("consumer.override.bootstrap.servers", &servers),
+        ("consumer.override.security.protocol", "SASL_PLAINTEXT"),
+        ("consumer.override.sasl.mechanism", "SCRAM-SHA-512"),
+    ];
+    let login = "  sensitive_config = {\n    \"consumer.override.sasl.jaas.config\" = \"org.apache.kafka.common.security.scram.ScramLoginModule required username=\\\"mallory\\\" password=\\\"mallory-secret\\\";\"\n  }\n  restart_policy {\n    on_failure = \"never\"\n  }\n  depends_on = [kafka_acl.sink]\n}\n";
+    let sink = connector("own", "FileStreamSink", &own);
+    let sink = format!("{}{login}", sink.strip_suffix("}\n").unwrap());
+    let config = |role: &str| {
+        let acl = format!(
+            "resource \"kafka_acl\" \"sink\" {{\n  cluster   = data.kafka_cluster.c\n  principal = \"User:mallory\"\n  role \"sink\" {{\n    topic = \"own-group-topic\"\n    {role}\n  }}\n}}\n"
+        );
+        cluster("c", &real::lab("plaintext"), "") + &connect() + &connector("own_feed", "FileStreamSource", &feed) + &acl + &sink
+    };
+    lab.write("main.hcl", &config("connector = \"own\""));
+    lab.fails("apply -auto-approve", &["SF7009", "kafka_connector.own", "own-group"]).hides(&["mallory-secret"]);
+    lab.write("main.hcl", &config("group = \"own-group\""));
+    lab.apply().shows(&["- ALLOW User:mallory READ on group literal connect-own"]).hides(&["mallory-secret"]);
+    common::until("the line arrives", || lab.path().join("out.txt").exists() && lab.read("out.txt").contains("one"));
+    lab.ok("plan -destroy").shows(&["consumer group own-group"]);
+    lab.ok("destroy -auto-approve -allow-data-loss");
+}
+
+/// Writes this many kilobytes to a topic.
+fn fill(servers: &str, topic: &str, kilobytes: usize) {
+    use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+    let producer: BaseProducer = rdkafka::ClientConfig::new().set("bootstrap.servers", servers).create().unwrap();
+    let record: Vec<u8> = (0..1024_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    for i in 0..kilobytes {
+        let partition = (i % 2) as i32;
+        producer.send(BaseRecord::<(), [u8]>::to(topic).partition(partition).payload(&record[..])).map_err(|e| e.0).unwrap();
+    }
+    producer.flush(std::time::Duration::from_secs(30)).unwrap();
+}
+
+#[test]
+fn a_move_of_replicas_goes_on_after_the_run_that_began_it_was_killed() {
+    let servers = real::lab("three");
+    let config = |factor: usize, throttle: usize| {
+        format!(
+            "{}resource \"kafka_topic\" \"t\" {{\n  cluster = data.kafka_cluster.c\n  name = \"interrupted\"\n  partitions = 2\n  replication_factor = {factor}\n  reassignment_throttle = {throttle}\n  deletion_protection = false\n}}\n",
+            cluster("c", &servers, "")
+        )
+    };
+    let lab = Lab::new(&config(1, 100_000));
+    lab.apply();
+    fill(&servers, "interrupted", 8000);
+    lab.write("main.hcl", &config(3, 100_000));
+    let admin = real::trio().admin();
+    let mut run = lab.start("apply -auto-approve");
+    common::until("replicas are being moved", || !real::wait(admin.list_reassignments()).unwrap().is_empty());
+    common::signal(&run, "KILL");
+    run.wait().unwrap();
+    lab.ok("plan").shows(&["~ finish the move of replicas that is going on, and remove its throttle"]);
+    // Without the limit of the run that was killed: nobody waits for more than a minute.
+    lab.write("main.hcl", &config(3, 0));
+    lab.apply();
+    lab.ok("plan -detailed-exitcode").shows(&["No changes"]);
+    let partitions = &real::wait(admin.metadata()).unwrap().topics["interrupted"].partitions;
+    assert!(partitions.iter().all(|p| p.isr.len() == 3 && p.leader == p.replicas.first().copied()), "{partitions:?}");
+    let resources: Vec<_> = (1..=3).map(ConfigResource::Broker).chain([ConfigResource::Topic("interrupted".into())]).collect();
+    let entries = real::wait(admin.describe_configs(&resources)).unwrap().into_iter().flat_map(Result::unwrap);
+    let left: Vec<_> = entries.filter(|e| e.name.contains("replication.throttled") && e.source != ConfigSource::Default).collect();
+    assert!(left.is_empty(), "{left:?}");
+    lab.ok("destroy -auto-approve -allow-data-loss");
+}
+
+#[test]
 fn topics_that_brokers_do_not_let_go_are_refused_in_the_plan() {
-    let kafka = real::Kafka::start(1, &[("PLAINTEXT", false, Authentication::None)], &[("delete.topic.enable", "false")]);
+    let kafka = open();
     let base = cluster("c", &kafka.address("PLAINTEXT"), "");
     let lab = Lab::new(&(base.clone() + &topic("data.kafka_cluster.c", "stays")));
     lab.apply();

@@ -610,3 +610,83 @@ resource "kafka_connector" "k" {{
     admin.delete_topics(std::slice::from_ref(&topic)).await.unwrap();
     admin.delete_acls(&[binding(AclOperation::Read), binding(AclOperation::Describe)]).await.unwrap();
 }
+
+/// Passes requests on to a worker and remembers them.
+struct Wiretap {
+    url: String,
+    heard: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Wiretap {
+    fn before(url: &str) -> Wiretap {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let (tap, worker) = (format!("http://{}", listener.local_addr().unwrap()), url.trim_start_matches("http://").to_string());
+        let heard = Arc::new(Mutex::new(vec![]));
+        let notes = heard.clone();
+        std::thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let upstream = std::net::TcpStream::connect(&worker).unwrap();
+                let (mut answers, mut back) = (upstream.try_clone().unwrap(), client.try_clone().unwrap());
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut answers, &mut back);
+                    let _ = back.shutdown(std::net::Shutdown::Both);
+                });
+                let notes = notes.clone();
+                std::thread::spawn(move || listen(client, upstream, &notes));
+            }
+        });
+        Wiretap { url: tap, heard }
+    }
+
+    /// How many requests began so.
+    fn count(&self, start: &str) -> usize {
+        String::from_utf8_lossy(&self.heard.lock().unwrap()).matches(start).count()
+    }
+}
+
+fn listen(mut client: std::net::TcpStream, mut upstream: std::net::TcpStream, notes: &Mutex<Vec<u8>>) {
+    use std::io::{Read, Write};
+    let mut buffer = [0; 8192];
+    while let Ok(n @ 1..) = client.read(&mut buffer) {
+        notes.lock().unwrap().extend_from_slice(&buffer[..n]);
+        if upstream.write_all(&buffer[..n]).is_err() {
+            break;
+        }
+    }
+    let _ = upstream.shutdown(std::net::Shutdown::Both);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_put_where_nothing_differs() {
+    let mut lab = Lab::new();
+    let tap = Wiretap::before(&lab.url);
+    lab.url = tap.url.clone();
+    let addr = unique("equal");
+    let put = format!("PUT /connectors/{}/config ", addr.trim_start_matches("kafka_connector."));
+    let path = lab.dir.path().join("in.txt").to_string_lossy().into_owned();
+    let with = |topic: &str, state: &str| {
+        let creation = [("topic.creation.default.partitions", "1"), ("topic.creation.default.replication.factor", "1")];
+        let pairs: Vec<_> = [("file", path.as_str()), ("topic", topic)].into_iter().chain(creation).collect();
+        lab.source("in.txt", topic, &[("config", map(&pairs)), ("state", Value::string(state))])
+    };
+    let config = with("equal", "running");
+    let made = lab.create(&addr, &config).await;
+    assert_eq!(tap.count(&put), 1);
+    // The same creation again, as after a kill; and an update that somebody else has carried out meanwhile.
+    lab.create(&addr, &config).await;
+    let mut stale = made.clone();
+    stale.0 = with("older", "running");
+    let result = lab.apply(Verb::Update, &addr, Some(&stale), Some(made.0.clone())).await;
+    assert!(result.error.is_none(), "{:?}", result.error);
+    let paused = plan(&addr, &with("equal", "paused"), Some(&made)).planned;
+    let result = lab.apply(Verb::Update, &addr, Some(&made), Some(paused)).await;
+    assert!(result.error.is_none(), "{:?}", result.error);
+    let now = result.object.unwrap();
+    assert_eq!((tap.count(&put), tap.count("/pause ")), (1, 1));
+    let changed = plan(&addr, &with("newer", "paused"), Some(&now)).planned;
+    let result = lab.apply(Verb::Update, &addr, Some(&now), Some(changed)).await;
+    assert!(result.error.is_none(), "{:?}", result.error);
+    let now = result.object.unwrap();
+    assert_eq!((tap.count(&put), tap.count("/restart")), (2, 0));
+    lab.delete(&addr, &now).await;
+}

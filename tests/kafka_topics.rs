@@ -358,3 +358,30 @@ async fn replicas_move_in_place() {
     assert_eq!(objects[0].0.get("topic_id"), id, "the same topic");
     topics.delete(&objects).await;
 }
+
+/// The plan as people see it: each setting with its old value, and where that came from.
+#[test]
+fn the_plan_says_where_old_values_came_from() {
+    let _alone = real::alone();
+    let (name, servers) = (unique("origins"), servers());
+    let config = |settings: &str| {
+        format!(
+            "data \"kafka_cluster\" \"c\" {{\n  bootstrap_servers = \"{servers}\"\n}}\nresource \"kafka_topic\" \"t\" {{\n  cluster = data.kafka_cluster.c\n  name = \"{name}\"\n  partitions = 1\n  replication_factor = 1\n  deletion_protection = false\n  config = {{\n{settings}  }}\n}}\n"
+        )
+    };
+    let admin = real::kafka().admin();
+    let all = |op: ConfigOp| real::wait(admin.incremental_alter_configs(&[(ConfigResource::AllBrokers, vec![op])], false)).unwrap();
+    assert!(all(ConfigOp::Set("log.segment.bytes".into(), "123456789".into()))[0].is_ok());
+    let lab = common::Lab::new(&config("    \"retention.ms\" = \"1000000\"\n    \"segment.bytes\" = \"2000000\"\n"));
+    lab.apply();
+    lab.write("main.hcl", &config("    \"retention.ms\" = \"2000000\"\n    \"min.insync.replicas\" = \"1\"\n    \"segment.ms\" = \"7\"\n"));
+    let screen = lab.ok("plan");
+    assert!(all(ConfigOp::Delete("log.segment.bytes".into()))[0].is_ok());
+    screen.shows(&[
+        "+ min.insync.replicas: 1 (set for all brokers) -> 1 (set on the topic)",
+        "~ retention.ms: 1000000 (set on the topic) -> 2000000",
+        "- segment.bytes: 2000000 (set on the topic) -> 123456789 (set for all brokers)",
+        "+ segment.ms: 604800000 (Kafka's default) -> 7 (set on the topic)",
+    ]);
+    lab.ok("destroy -auto-approve -allow-data-loss");
+}

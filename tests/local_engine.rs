@@ -537,6 +537,13 @@ async fn two_workers_with_plugins_are_one_group_that_shrinks_and_grows() {
         timeout: Duration::from_secs(30),
         begun: false,
     };
+    // Where the plan could not ask Connect, as when both are made in one run, the apply does, and writes nothing.
+    let fresh = session(dir.path());
+    let refused = KafkaConnector.apply(&fresh, Verb::Create, vec![step.clone()]).await.remove(0);
+    let error = refused.error.unwrap();
+    assert_eq!(error.code, streamform::diag::codes::connect::PLAIN_SECRET);
+    assert!(refused.object.is_none() && !format!("{error:?}").contains("s3cr3t"));
+    assert!(client(&connect).find("m", &patience).await.unwrap().is_none());
     let found = KafkaConnector.probe(&cx, vec![step]).await.remove(0);
     assert!(found.iter().any(|d| d.code == streamform::diag::codes::connect::PLAIN_SECRET), "{found:?}");
     assert!(!format!("{found:?}").contains("s3cr3t"));

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use streamform::engine::local::broker::{self, Authentication, Cluster, Listener};
 use streamform::engine::local::connect::{self, ConnectCluster};
+use streamform::engine::local::jars::{self, Coordinate};
+use streamform::target::connect::{ConnectClient, ConnectConnection, Patience};
 use streamform::target::kafka::{Admin, KafkaConnection, RequestCounter};
 
 const VERSION: &str = "4.3.1";
@@ -99,6 +101,13 @@ impl Kafka {
     /// The addresses of a listener.
     pub fn address(&self, listener: &str) -> String {
         self.layout.addresses(listener)
+    }
+
+    /// Ends a broker without a farewell; it does not come back.
+    pub fn kill(&self, broker: i32) {
+        let identity = std::fs::read(self.cluster.dir().join(format!("run/broker-{broker}.json"))).unwrap();
+        let pid = serde_json::from_slice::<serde_json::Value>(&identity).unwrap()["pid"].as_i64().unwrap();
+        Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
     }
 
     /// The folder with `ca.crt` and the certificates and keys of admin and mallory.
@@ -237,6 +246,50 @@ impl Connect {
     pub fn secret(&self) -> String {
         format!("{}:value", self.dir.join("secrets/creds.properties").display())
     }
+}
+
+/// The URL of a Connect cluster of one worker that asks for [`USER`] and [`PASSWORD`]. Started once, and by hand: Kafka's login module
+/// must be on the class path, which is the engine's own affair.
+pub fn guarded() -> &'static str {
+    static ONE: OnceLock<String> = OnceLock::new();
+    ONE.get_or_init(|| {
+        const MODULE: &str = "org.apache.kafka.connect.rest.basic.auth.extension";
+        let (dir, port) = (watched(), streamform::engine::local::ports::free().unwrap());
+        let launch = wait(broker::Launch::find(VERSION, &|_| {})).unwrap();
+        let jar = Coordinate::parse(&format!("org.apache.kafka:connect-basic-auth-extension:{VERSION}")).unwrap();
+        let jar = wait(jars::plugin(&jar, &|_| {})).unwrap();
+        let file = |name: &str, text: String| {
+            std::fs::write(dir.join(name), text).unwrap();
+            dir.join(name).display().to_string()
+        };
+        let users = file("users.properties", format!("{USER}={PASSWORD}\n"));
+        let login = file("login.conf", format!("KafkaConnect {{ {MODULE}.PropertyFileLoginModule required file=\"{users}\"; }};\n"));
+        let converter = "org.apache.kafka.connect.json.JsonConverter";
+        let topics: String = ["config", "offset", "status"]
+            .map(|kind| format!("{kind}.storage.topic=guarded-{kind}\n{kind}.storage.replication.factor=1\n"))
+            .concat();
+        let settings = format!(
+            "bootstrap.servers={}\ngroup.id=guarded\nlisteners=http://127.0.0.1:{port}\nkey.converter={converter}\nvalue.converter={converter}\n\
+             {topics}plugin.discovery=service_load\nrest.extension.classes={MODULE}.BasicAuthSecurityRestExtension\n",
+            kafka().address("PLAINTEXT")
+        );
+        let settings = file("worker.properties", settings);
+        let mut java = Command::new(&launch.java);
+        java.args(HEAP.split(' ')).arg(format!("-Dstreamform.process={}/guarded", dir.display()));
+        java.arg(format!("-Djava.security.auth.login.config={login}"));
+        java.args(["-cp", &format!("{}/*:{}/*", launch.libs.display(), jar.display()), "org.apache.kafka.connect.cli.ConnectDistributed"]);
+        // Forgotten as the watcher is, which ends it.
+        std::mem::forget(java.arg(settings).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        let mut connection = ConnectConnection::to_url(format!("http://127.0.0.1:{port}"));
+        (connection.username, connection.password) = (Some(USER.into()), Some(PASSWORD.into()));
+        let client = ConnectClient::new(&connection, Default::default()).unwrap();
+        let begin = Instant::now();
+        while wait(client.connectors(&Patience::quiet(Duration::from_secs(1)))).is_err() {
+            assert!(begin.elapsed() < START_LIMIT);
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        connection.url
+    })
 }
 
 /// A second worker of the same group, which comes and goes.
