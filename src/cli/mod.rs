@@ -18,7 +18,7 @@ use crate::ops::workspace::Workspace;
 use crate::ops::{self, Exit, Result, Terminal};
 use crate::plan::{Options, RunMode};
 use crate::view;
-use crate::view::paint::Paint;
+use crate::view::paint::{Paint, is_capable};
 use args::{Cli, Command, LockCommand, PlanArgs, ProvidersCommand, StateCommand, VarFlags};
 
 /// Runs a command line and returns its exit code.
@@ -59,7 +59,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
 }
 
 fn colour(off: bool) -> bool {
-    !off && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()) && std::io::stdout().is_terminal()
+    !off && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()) && is_capable(&std::io::stdout())
 }
 
 /// `-name` and `--name` are the same for names longer than one letter.

@@ -4,8 +4,8 @@
 //! As planning is a pure function of these, applying it makes the plan again, without asking any real system, and carries it out only if it is
 //! the same. So no secret need be in the file; sensitive variables are given again.
 
+use crate::view::paint::is_capable;
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -138,7 +138,7 @@ fn capital(word: &str) -> String {
 }
 
 fn events(terminal: &Terminal) -> Arc<dyn Events> {
-    if terminal.json { Arc::new(JsonLines) } else { Arc::new(Human::new(terminal.paint, std::io::stderr().is_terminal())) }
+    if terminal.json { Arc::new(JsonLines) } else { Arc::new(Human::new(terminal.paint, is_capable(&std::io::stderr()))) }
 }
 
 async fn carry_out<'a>(

@@ -48,3 +48,8 @@ impl Paint {
         }
     }
 }
+
+/// Whether a stream is a terminal that knows colour and a cursor that moves: one that calls itself `dumb` does not.
+pub fn is_capable(stream: &impl std::io::IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("TERM").is_none_or(|t| t != "dumb")
+}

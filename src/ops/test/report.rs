@@ -1,7 +1,7 @@
 //! What `test` says: lines for people as Terraform has them, JSON lines, and JUnit XML.
 
+use crate::view::paint::is_capable;
 use std::fmt::Write as _;
-use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -153,7 +153,7 @@ impl<'a> Report<'a> {
     }
 
     fn busy(&self, what: String) -> Arc<dyn Events> {
-        if self.terminal.json || !std::io::stderr().is_terminal() { Arc::new(Silent) } else { Arc::new(Busy::new(what)) }
+        if self.terminal.json || !is_capable(&std::io::stderr()) { Arc::new(Silent) } else { Arc::new(Busy::new(what)) }
     }
 
     /// A run is left out.
