@@ -26,6 +26,11 @@ pub fn format(text: &str) -> Result<String, Diagnostics> {
 }
 
 fn layout(text: &str) -> String {
+    let unmarked = syntax::without_mark(text);
+    let text = unmarked.as_deref().unwrap_or(text);
+    // Blanks in a last line without anything else stay.
+    let content = text.trim_end_matches([' ', '\t']);
+    let tail = if content.is_empty() || content.ends_with('\n') { text.len() - content.len() } else { 0 };
     let mut tokens = rewrite::rewrite(tokens::tokenize(text));
     layout::lay_out(&mut tokens);
     let mut out = String::with_capacity(text.len() + text.len() / 8);
@@ -33,6 +38,7 @@ fn layout(text: &str) -> String {
         out.extend(std::iter::repeat_n(' ', token.spaces));
         out.push_str(&token.text);
     }
+    out.extend(std::iter::repeat_n(' ', tail));
     out
 }
 
@@ -41,6 +47,16 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use proptest::strategy::ValueTree;
+
+    #[test]
+    fn what_is_no_configuration_is_left_alone() {
+        for text in ["a = [for]\n", "a = {\nfor=1\n}\n", "a = b.*.c.*\n", "a = <<E\nx\nE"] {
+            assert!(format(text).is_err(), "{text}");
+        }
+        for text in ["a = [(for)]\n", "a = [form]\n", "a = b.*[*].c\n", "a = <<E\nx\nE\n"] {
+            assert!(format(text).is_ok(), "{text}");
+        }
+    }
 
     #[test]
     fn golden_pairs() {

@@ -142,6 +142,10 @@ impl<'a> Context<'a> {
             Expression::Bool(b) => ExprKind::Bool(*b.value()),
             Expression::Number(_) => self.number(range),
             Expression::String(s) => string(s.value()),
+            Expression::Array(_) | Expression::Object(_) if self.begins_with_for(range.clone()) => {
+                self.error("A \"for\" at the start begins a for expression: for NAME in COLLECTION : VALUE.".to_string(), range);
+                ExprKind::Null
+            }
             Expression::Array(a) => ExprKind::Tuple(a.iter().map(|e| self.expr(e)).collect()),
             Expression::Object(o) => ExprKind::Object(o.iter().map(|(k, v)| self.item(k, v)).collect()),
             Expression::StringTemplate(t) => {
@@ -185,6 +189,12 @@ impl<'a> Context<'a> {
             Expression::ForExpr(f) => self.for_expr(f),
         };
         Expr { kind: Arc::new(kind), span }
+    }
+
+    /// Whether the first word inside the brackets is `for`.
+    fn begins_with_for(&self, range: Option<Range<usize>>) -> bool {
+        let inside = range.and_then(|r| self.slice(r)).and_then(|s| s.get(1..)).unwrap_or_default().trim_start();
+        inside.strip_prefix("for").is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '-')))
     }
 
     fn number(&mut self, range: Option<Range<usize>>) -> ExprKind {
@@ -255,6 +265,11 @@ impl<'a> Context<'a> {
         if t.operators.windows(2).any(|w| legacy(&w[0]) && legacy(&w[1])) {
             let d = Diagnostic::error(SYNTAX, "Two legacy indices in a row read as a fraction.").at(whole);
             self.diags.push(d.hint("Write [0][1] instead of .0.1."));
+        }
+        let until_full = steps.iter().take_while(|s| !matches!(s, Step::FullSplat(_)));
+        if until_full.filter(|s| matches!(s, Step::AttrSplat(_))).count() > 1 {
+            let d = Diagnostic::error(SYNTAX, "A splat with a dot cannot be inside another one.").at(whole);
+            self.diags.push(d.hint("Use [*] for the inner one."));
         }
         if let Expression::Variable(v) = &t.expr
             && self.part(v.span()).is_none()

@@ -83,6 +83,8 @@ fn parse<T>(
         diags.push(Diagnostic::error(SYNTAX, "The text is larger than 256 MiB."));
         return (None, diags);
     }
+    let marked = (form == Form::Body).then(|| without_mark(text)).flatten();
+    let text = marked.as_deref().unwrap_or(text);
     let hidden = match scan::check(text, source, form) {
         Ok(hidden) => hidden,
         Err(d) => {
@@ -104,6 +106,11 @@ fn parse<T>(
             (None, diags)
         }
     }
+}
+
+/// A text that starts with a byte order mark, with as many blanks in place of it.
+pub(crate) fn without_mark(text: &str) -> Option<String> {
+    text.strip_prefix('\u{feff}').map(|rest| format!("   {rest}"))
 }
 
 /// The parser's complaint in our words.

@@ -527,6 +527,9 @@ impl Scan<'_> {
             if line_start {
                 let at_start = self.at == body_start;
                 if self.at_marker(marker) {
+                    if self.at == self.text.len() && matches!(self.items.first(), Some(Some(_))) {
+                        return Err(self.error(self.at, self.at, "A line break is missing after the end of the heredoc.".to_string()));
+                    }
                     // Without a line between its marks, the parser takes it for one that is still open.
                     if at_start && self.part.is_none() {
                         self.hidden.parts.push((start..self.at, "_".repeat(self.at - start)));
