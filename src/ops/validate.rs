@@ -69,7 +69,9 @@ pub(super) fn judge(mut ws: Workspace) -> (Sources, Diagnostics) {
     // A name that nothing declares has been reported by the graph, more exactly.
     let said: Vec<_> = diagnostics.iter().filter_map(|d| d.span).map(|s| (s.source, s.start)).collect();
     let new = outcome.diagnostics.into_iter().filter(|d| d.span.is_none_or(|s| !said.contains(&(s.source, s.start))));
-    // Variables and objects have no values here, so what depends on them has no instances to check yet: no fault of the configuration.
-    diagnostics.extend(new.filter(|d| d.code != plan_codes::UNKNOWN_REPETITION));
+    // Variables and objects have no values here, so what depends on them has no instances to check yet; and the block of what is imported may
+    // still be generated: no faults of the configuration.
+    let later = [plan_codes::UNKNOWN_REPETITION, plan_codes::IMPORT_WITHOUT_BLOCK];
+    diagnostics.extend(new.filter(|d| !later.contains(&d.code)));
     (ws.config.sources.clone(), diagnostics.distinct())
 }

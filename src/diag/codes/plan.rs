@@ -21,6 +21,8 @@ codes! {
     DATA_ABSENT = "SF3007", "Data source not found";
     /// An `import` block that makes no sense.
     BAD_IMPORT = "SF3008", "Invalid import block";
+    /// An `import` block whose target no block declares. `validate` accepts it: `plan -generate-config-out` writes that block.
+    IMPORT_WITHOUT_BLOCK = "SF3022", "Configuration for import target does not exist";
     /// A plan that destroys what is protected.
     PROTECTED = "SF3009", "Instance cannot be destroyed";
     /// A `timeouts` value that is no duration.

@@ -107,7 +107,7 @@ pub fn eval(expr: &Expr, scope: &dyn Scope, cx: &EvalContext<'_>, diags: &mut Di
     let value = evaluation.expr(expr);
     // Something may be calculated with infinity, but neither JSON nor any argument can hold it.
     match evaluation.infinite && is_infinite(&value) {
-        true => evaluation.fail(codes::DIVISION_BY_ZERO, "The result is an infinite number, which no value can hold.", expr),
+        true => evaluation.fail(codes::DIVISION_BY_ZERO, "Dividing by zero makes the result infinite, which no value can hold.", expr),
         false => value,
     }
 }

@@ -100,8 +100,10 @@ impl Walker<'_> {
         let mut seen: BTreeMap<InstanceAddr, Span> = BTreeMap::new();
         for (to, span) in targets {
             if !self.in_config.contains(&to) {
-                let d =
-                    Diagnostic::error(codes::BAD_IMPORT, format!("Nothing in the configuration declares {to}, which is to be imported."));
+                let d = Diagnostic::error(
+                    codes::IMPORT_WITHOUT_BLOCK,
+                    format!("Nothing in the configuration declares {to}, which is to be imported."),
+                );
                 let can = to.resource.module.is_root() && to.key.is_none();
                 self.diags.push(d.at(span).hint(match can {
                     true => "Write its block, or: streamform plan -generate-config-out=new.hcl",
