@@ -665,12 +665,14 @@ async fn a_worker_that_expects_a_rebalance_makes_nothing_fail() {
     let direct = lab.url.clone();
     let tap = Wiretap::before(&direct);
     lab.url = tap.url.clone();
+    let enough = Arc::<std::sync::atomic::AtomicBool>::default();
     let noise = (0..12).map(|i| {
+        let enough = enough.clone();
         let url = format!("{direct}/connectors/noise{i}");
         tokio::spawn(async move {
             let client = reqwest::Client::builder().no_proxy().build().unwrap();
             let config = serde_json::json!({"connector.class": "FileStreamSource", "topic": "noise", "file": "/dev/null"});
-            loop {
+            while !enough.load(std::sync::atomic::Ordering::Relaxed) {
                 let _ = client.put(format!("{url}/config")).json(&config).send().await;
                 let _ = client.delete(&url).send().await;
             }
@@ -690,12 +692,13 @@ async fn a_worker_that_expects_a_rebalance_makes_nothing_fail() {
         }
         rounds += 1;
     }
-    noise.iter().for_each(|n| n.abort());
+    enough.store(true, std::sync::atomic::Ordering::Relaxed);
+    futures::future::join_all(noise).await;
     eprintln!("409: {}, 500: {}, {rounds} rounds", tap.answers(409), tap.answers(500));
     assert!(tap.answers(409) + tap.answers(500) > 0);
-    let (client, p) = (lab.client(), Patience::quiet(Duration::from_secs(30)));
+    let client = lab.client();
     for i in 0..12 {
-        client.delete(&format!("noise{i}"), &p).await.unwrap();
+        client.delete(&format!("noise{i}"), &Patience::quiet(Duration::from_secs(30))).await.unwrap();
     }
 }
 
