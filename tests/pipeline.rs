@@ -403,6 +403,20 @@ impl Random {
     }
 }
 
+const DEBEZIUM: &str = "io.debezium:debezium-connector-postgres:3.0.0.Final";
+const MORE: &str = r#"
+resource "kafka_topic" "wide" {
+  cluster            = kafka_cluster.events
+  name               = "wide"
+  replication_factor = var.brokers
+}
+resource "kafka_connector" "postgres" {
+  connect = kafka_connect.etl
+  class   = "io.debezium.connector.postgresql.PostgresConnector"
+  config  = { "topic.prefix" = "pg" }
+}
+"#;
+
 #[test]
 fn the_quickstart_carries_records_drifts_heals_and_leaves_nothing() {
     let folder = quickstart();
@@ -448,6 +462,16 @@ fn the_quickstart_carries_records_drifts_heals_and_leaves_nothing() {
     wait(admin.create_acls(std::slice::from_ref(&extra))).unwrap().remove(0).unwrap();
     folder.run(&["drift"]).is(2).says("User:CN=orders-app ALTER on").says("stray");
     assert_eq!(wait(admin.delete_acls(&[extra])).unwrap().remove(0).unwrap(), 1);
+
+    // What a cluster and a worker refuse as they are now is no error where the same plan changes them.
+    let more = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    more("etl_override.hcl", &format!("resource \"kafka_connect\" \"etl\" {{\n  plugins = [\"{DEBEZIUM}\"]\n}}\n"));
+    more("more.hcl", MORE);
+    folder.run(&["plan", "-detailed-exitcode", "-var=brokers=3"]).is(2).says("kafka_topic.wide").says("kafka_connector.postgres");
+    folder.run(&["plan"]).is(0).says("kafka_connector.postgres");
+    for file in ["etl_override.hcl", "more.hcl"] {
+        std::fs::remove_file(folder.path().join(file)).unwrap();
+    }
 
     let pids = folder.pids();
     assert_eq!(pids.len(), 3, "two brokers and a worker");

@@ -643,10 +643,9 @@ impl<'a, 'w> Run<'a, 'w> {
         }
         if let Some(d) = result.error {
             let block = self.block_of(c);
-            let d = d.on(&c.addr).at(block.map(|b| b.span));
             self.done.diagnostics.push(match block {
-                Some(b) => objects::softened(d, b),
-                None => d,
+                Some(b) => objects::softened(objects::locate(d, b, &c.addr), b),
+                None => d.on(&c.addr),
             });
         }
         if ok {

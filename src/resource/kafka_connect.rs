@@ -111,7 +111,7 @@ fn attributes() -> Vec<Attribute> {
         Attribute::optional(
             "plugins",
             Type::list(Type::String),
-            "Connector plugins: Maven's `group:artifact:version`, or a folder of jars.",
+            "Connector plugins: Maven's `group:artifact:version`, a folder of jars, or a folder of such folders.",
         ),
         Attribute::optional("config", text_map(), "Worker settings. A change restarts the workers one at a time."),
         Attribute::optional(

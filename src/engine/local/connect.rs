@@ -305,6 +305,7 @@ impl ConnectCluster {
         private_dir(&self.dir.join("no-secrets"))?;
         write_private(&self.dir.join("log4j2.xml"), LOG4J.as_bytes())?;
         let password = self.stores()?;
+        let plugins = &self.plugin_path(plugins)?;
         for id in 1..=wanted.workers {
             let fixed = wanted.port.map(|p| p.saturating_add((id - 1) as u16));
             match layout.workers.get_mut(id - 1) {
@@ -322,6 +323,30 @@ impl ConnectCluster {
             write_private(&self.settings_file(worker), text.as_bytes())?;
         }
         Ok(())
+    }
+
+    /// The entries of `plugin.path`. Each entry is a folder *of* plugins to Kafka, and a jar that lies in it directly a plugin by itself, of
+    /// which the other jars see nothing: a folder of jars, which is one plugin, gets a place in a folder of links.
+    fn plugin_path(&self, plugins: &[PathBuf]) -> Result<Vec<PathBuf>, Diagnostic> {
+        let links = self.dir.join("plugins");
+        if links.exists() {
+            remove_dir(&links)?;
+        }
+        let holds_jars = |dir: &PathBuf| {
+            let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+            entries.map(|e| e.path()).any(|p| p.extension().is_some_and(|x| x == "jar" || x == "zip"))
+        };
+        let (single, mut path): (Vec<PathBuf>, Vec<PathBuf>) = plugins.iter().cloned().partition(|p| p.is_dir() && holds_jars(p));
+        for (i, plugin) in single.iter().enumerate() {
+            private_dir(&links)?;
+            let name = plugin.file_name().unwrap_or_default().to_string_lossy();
+            let link = links.join(format!("{}-{name}", i + 1));
+            std::os::unix::fs::symlink(plugin, &link).map_err(|e| file_error("link", &link, &e))?;
+        }
+        if !single.is_empty() {
+            path.insert(0, links);
+        }
+        Ok(path)
     }
 
     /// Makes the REST interface's authority, certificates and key stores; returns the stores' password.
@@ -529,7 +554,7 @@ pub async fn plugins(wanted: &[String], note: Note<'_>) -> Result<Vec<PathBuf>, 
         };
         if !dir.exists() {
             return Err(Diagnostic::error(codes::INVALID_ARGUMENT, format!("There is no plugin at \"{}\".", dir.display()))
-                .hint("Name a folder of jars, or Maven's `group:artifact:version`."));
+                .hint("Name a folder of jars, a folder of such folders, or Maven's `group:artifact:version`."));
         }
         dirs.push(dir);
     }

@@ -341,12 +341,17 @@ impl<'a> Walker<'a> {
             Action::Delete => registry::find_in(types, Mode::Managed, &c.addr.resource.type_name).is_some_and(|r| r.probes_deletes()),
             _ => false,
         };
-        // Nobody answers in a place that is down; what it would refuse shows when it is up.
-        let is_down = |c: &Change| {
+        // Nobody answers in a place that is down, and one that changes answers for what it will not be any more: a worker that gets a plugin, a
+        // cluster that gets brokers. What such a place refuses shows in the apply.
+        let changing: HashSet<&InstanceAddr> = self.plan.changes.iter().filter(|c| c.action.changes()).map(|c| &c.addr).collect();
+        let cannot_say = |c: &Change| {
             let resource = registry::find_in(types, Mode::Managed, &c.addr.resource.type_name);
-            resource.zip(c.planned.as_ref().or(c.prior.as_ref())).is_some_and(|(r, object)| self.is_down(r, object))
+            resource.zip(c.planned.as_ref().or(c.prior.as_ref())).is_some_and(|(r, object)| {
+                let place = r.lives_in().and_then(|attr| object.get(attr)?.origin().cloned());
+                self.is_down(r, object) || c.action != Action::Delete && place.is_some_and(|p| changing.contains(&*p))
+            })
         };
-        for c in self.plan.changes.iter().filter(|c| asks(c) && !is_down(c)) {
+        for c in self.plan.changes.iter().filter(|c| asks(c) && !cannot_say(c)) {
             let request = StepRequest {
                 addr: c.addr.clone(),
                 prior: c.prior.clone(),
