@@ -76,6 +76,10 @@ fn output(out: &Output, module: &ModulePath, mode: RunMode, scope: &dyn Scope, c
         let d = error(format!("The output {name:?} has an ephemeral value and is not declared as ephemeral."));
         diags.push(d.hint("Add ephemeral = true to the output of a called module, or use ephemeralasnull()."));
     }
+    if out.ephemeral && !module.is_root() && value.is_wholly_known() && !value.deep_marks().is_ephemeral() {
+        let d = error(format!("The output {name:?} is declared as ephemeral, and its value is not."));
+        diags.push(d.hint("Remove ephemeral = true."));
+    }
     let value = if out.ephemeral { value.mark(Marks::EPHEMERAL) } else { value };
     if out.sensitive {
         return value.sensitive();

@@ -1,6 +1,7 @@
 //! Reads the blocks of one module: which there are, what labels and arguments they take, what excludes what.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::args::{Args, check_name, labels, literal, unique_deep};
@@ -9,6 +10,8 @@ use super::*;
 use crate::diag::codes::config::*;
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
 use crate::lang::ast::{Block, ExprKind, Step};
+use crate::lang::eval::refs::{Reference, references};
+use crate::lang::eval::{EvalContext, types};
 
 /// Names that a module block uses itself.
 const RESERVED_VARIABLES: [&str; 8] = ["source", "version", "providers", "count", "for_each", "lifecycle", "depends_on", "locals"];
@@ -61,7 +64,9 @@ fn repetition(args: &mut Args<'_>) -> Repetition {
 }
 
 fn depends_on(args: &mut Args<'_>) -> Vec<Expr> {
-    args.expr("depends_on").map(|e| refs::list(e, "depends_on", args.diags)).unwrap_or_default()
+    let found = args.expr("depends_on").map(|e| refs::list(e, "depends_on", args.diags)).unwrap_or_default();
+    found.iter().for_each(|e| refs::whole(e, args.diags));
+    found
 }
 
 /// What to use instead, for whoever reads the warning.
@@ -123,6 +128,29 @@ impl Reader<'_> {
         self.diags.push(d.hint("Rename or remove one of them."));
     }
 
+    /// A default must fit whether it is used or not, and so must the defaults inside the type.
+    fn check_default(&mut self, variable: &Variable) {
+        // Where it is no type at all, that has been said.
+        let named = variable.type_expr.as_ref().filter(|t| parse_type(t).is_ok());
+        if let Some(Err(d)) = named.map(types::parse_type) {
+            return self.diags.push(d);
+        }
+        if variable.default.as_ref().is_some_and(|d| variable.nullable || !matches!(literal(d), ExprKind::Null)) {
+            let here = Path::new("");
+            super::variables::value_of(variable, None, None, &EvalContext::new(&types::Nowhere, here, here), self.diags);
+        }
+    }
+
+    fn check_validations(&mut self, variable: &Variable) {
+        let name = &*variable.name.name;
+        let own = |r: &Reference| &*r.root.name == "var" && r.names().first() == Some(&name);
+        for validation in variable.validations.iter().filter(|v| !references(&v.condition).iter().any(own)) {
+            let d = Diagnostic::error(INVALID_REFERENCE, format!("The condition must look at the variable that it validates, var.{name}."));
+            self.diags
+                .push(d.at(validation.condition.span).hint("Put a condition on something else into a check block or a precondition."));
+        }
+    }
+
     fn variable(&mut self, block: Block) {
         let Some([name]) = labels(&block, self.diags) else { return };
         check_name(&name, self.diags);
@@ -149,6 +177,8 @@ impl Reader<'_> {
             name: name.clone(),
         };
         args.finish();
+        self.check_default(&variable);
+        self.check_validations(&variable);
         if let (false, Some(default)) = (variable.nullable, &variable.default)
             && matches!(literal(default), ExprKind::Null)
         {

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::respan::respan;
-use crate::diag::codes::config::INVALID_JSON;
+use crate::diag::codes::config::{DUPLICATE, INVALID_JSON};
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Span};
 use crate::lang::ast::{Attr, Block, Body, Expr, ExprKind, Ident, ObjectItem};
 use crate::lang::syntax;
@@ -102,9 +102,20 @@ pub fn parse_test(text: &str, source: SourceId) -> (Option<Body>, Diagnostics) {
 pub fn parse_values(text: &str, source: SourceId) -> (Option<Body>, Diagnostics) {
     read(text, source, |node, diags| {
         let span = node.span;
+        match &node.kind {
+            NodeKind::Object(items) => twice(items, diags),
+            _ => diags.push(Diagnostic::error(INVALID_JSON, "An object is expected here, with the variables as properties.").at(span)),
+        }
         let attrs = properties(node, diags).into_iter().map(|(name, v)| Attr { name, expr: expression(v, Strings::Literal, diags) });
         Body { attrs: attrs.collect(), blocks: vec![], span }
     })
+}
+
+fn twice(items: &[(Ident, Node)], diags: &mut Diagnostics) {
+    let mut seen = std::collections::HashSet::new();
+    for (name, _) in items.iter().filter(|(k, _)| &*k.name != "//" && !seen.insert(k.name.clone())) {
+        diags.push(Diagnostic::error(DUPLICATE, format!("The variable {:?} is set twice.", name.name)).at(name.span));
+    }
 }
 
 fn read(text: &str, source: SourceId, make: impl FnOnce(Node, &mut Diagnostics) -> Body) -> (Option<Body>, Diagnostics) {

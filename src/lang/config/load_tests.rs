@@ -37,7 +37,7 @@ variable "n" {
   default   = {}
   sensitive = true
   validation {
-    condition     = true
+    condition     = length(var.n) < 5
     error_message = "no"
   }
 }

@@ -1,6 +1,6 @@
 //! Override files: their blocks change what other files declare, argument by argument.
 
-use crate::diag::codes::config::{NOTHING_TO_OVERRIDE, UNSUPPORTED_BLOCK};
+use crate::diag::codes::config::{NOTHING_TO_OVERRIDE, UNSUPPORTED_ARGUMENT, UNSUPPORTED_BLOCK};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::lang::ast::{Attr, Block, Body};
 
@@ -35,6 +35,10 @@ fn nothing(what: &str, span: crate::diag::Span, diags: &mut Diagnostics) {
 }
 
 fn one(base: &mut Body, over: Block, diags: &mut Diagnostics) {
+    if let Some(attr) = over.body.attrs.iter().find(|a| &*a.name.name == "depends_on") {
+        let d = Diagnostic::error(UNSUPPORTED_ARGUMENT, "The argument \"depends_on\" cannot be overridden.").at(attr.name.span);
+        diags.push(d.hint("Change it where the block is declared."));
+    }
     let found = base.blocks.iter_mut().find(|b| same(b, &over));
     match found {
         Some(found) => merge(&mut found.body, over.body),

@@ -34,6 +34,28 @@ pub(super) fn one(expr: &Expr, name: &str, diags: &mut Diagnostics) -> Option<Ex
     }
 }
 
+/// Complains about what cannot be waited for: a part of an object, or what is no object of the module.
+pub(super) fn whole(expr: &Expr, diags: &mut Diagnostics) {
+    let ExprKind::Traversal { root, steps } = literal(expr) else { return };
+    let (names, index) = match &*root.name {
+        "each" | "count" | "self" | "path" | "terraform" | "streamform" => {
+            let detail = format!("{:?} is nothing that can be waited for.", root.name);
+            let d = Diagnostic::error(INVALID_REFERENCE, detail).at(expr.span);
+            return diags.push(d.hint("Name a resource, a data source or a module."));
+        }
+        "module" => return,
+        "data" => (2, true),
+        "var" | "local" => (1, false),
+        _ => (1, true),
+    };
+    let rest = steps.get(names..).unwrap_or_default();
+    let whole = rest.is_empty() || index && matches!(rest, [Step::Index(_)]);
+    if !whole {
+        let d = Diagnostic::error(INVALID_REFERENCE, "The argument \"depends_on\" names whole objects, not attributes of them.");
+        diags.push(d.at(expr.span).hint("End the reference after the name of the object."));
+    }
+}
+
 fn quoted(text: &str, at: &Expr, name: &str, diags: &mut Diagnostics) -> Option<Expr> {
     let (parsed, _) = syntax::parse_expr(text, at.span.source);
     let parsed = parsed.filter(|e| matches!(&*e.kind, ExprKind::Traversal { .. }));

@@ -19,7 +19,12 @@ const NAMES: [&str; 10] = ["string", "number", "bool", "any", "list", "set", "ma
 /// What is wrong, with its place.
 pub fn parse_type(expr: &Expr) -> Result<Type, Diagnostics> {
     let mut diags = Diagnostics::new();
-    let ty = read(expr, &mut diags);
+    // The short forms of old are lists and maps of anything.
+    let ty = match literal(expr) {
+        ExprKind::Traversal { root, steps } if steps.is_empty() && &*root.name == "list" => Type::list(Type::Dynamic),
+        ExprKind::Traversal { root, steps } if steps.is_empty() && &*root.name == "map" => Type::map(Type::Dynamic),
+        _ => read(expr, &mut diags),
+    };
     if diags.is_empty() { Ok(ty) } else { Err(diags) }
 }
 
@@ -50,10 +55,9 @@ fn keyword(expr: &Expr, name: &str, diags: &mut Diagnostics) -> Type {
         "number" => Type::Number,
         "bool" => Type::Bool,
         "any" => Type::Dynamic,
-        // The short forms of old are lists and maps of anything.
-        "list" => Type::list(Type::Dynamic),
-        "map" => Type::map(Type::Dynamic),
-        "set" | "tuple" | "object" => bad(expr, format!("The type {name:?} needs an argument."), Some(format!("Write {name}(…).")), diags),
+        "list" | "map" | "set" | "tuple" | "object" => {
+            bad(expr, format!("The type {name:?} needs an argument."), Some(format!("Write {name}(…).")), diags)
+        }
         _ => {
             let near = did_you_mean(name, NAMES).map(|n| format!("Did you mean {n:?}?"));
             bad(expr, format!("{name:?} is not a type."), near, diags)

@@ -126,7 +126,7 @@ impl Collector<'_> {
     }
 
     fn constant(&mut self, expr: &crate::lang::ast::Expr) -> Value {
-        eval(expr, &NoScope, self.cx, &mut self.diags)
+        eval(expr, &NoScope, &self.cx.constants(), &mut self.diags)
     }
 
     fn set(&mut self, variable: &Variable, value: Value, from: String, span: Option<Span>) {
@@ -245,7 +245,7 @@ pub fn value_of(variable: &Variable, given: Option<&Value>, span: Option<Span>, 
     let given = given.filter(|v| variable.nullable || !v.is_null());
     let (value, span) = match (given, &variable.default) {
         (Some(value), _) => (value.clone(), span),
-        (None, Some(default)) => (eval(default, &NoScope, cx, diags), Some(default.span)),
+        (None, Some(default)) => (eval(default, &NoScope, &cx.constants(), diags), Some(default.span)),
         (None, None) => {
             let name = &variable.name.name;
             let d = Diagnostic::error(INVALID_VALUE, format!("The variable {name:?} cannot be null."));

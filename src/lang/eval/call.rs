@@ -16,6 +16,10 @@ const MAX_TEMPLATE_DEPTH: u32 = 16;
 
 impl Eval<'_> {
     pub(super) fn call(&mut self, name: &Ident, args: &[Expr], expand: bool, e: &Expr) -> Value {
+        if !self.cx.calls {
+            let d = Diagnostic::error(codes::FUNCTION_CALL, "Functions cannot be called here, where only constants are allowed.");
+            return self.fail_with(d.at(name.span).hint("Calculate it in a local value."), e);
+        }
         match name.name.strip_prefix("core::").unwrap_or(&name.name) {
             // With an expanded argument nothing is left to catch.
             "try" if !expand => return self.try_call(args, e),

@@ -92,12 +92,19 @@ pub struct EvalContext<'a> {
     pub root_dir: &'a Path,
     /// How many templates we are inside of.
     template_depth: u32,
+    /// Whether functions may be called.
+    calls: bool,
 }
 
 impl<'a> EvalContext<'a> {
     /// A context.
     pub fn new(host: &'a dyn Host, module_dir: &'a Path, root_dir: &'a Path) -> Self {
-        EvalContext { host, module_dir, root_dir, template_depth: 0 }
+        EvalContext { host, module_dir, root_dir, template_depth: 0, calls: true }
+    }
+
+    /// The same for constants, which call no functions.
+    pub fn constants(&self) -> Self {
+        EvalContext { calls: false, ..*self }
     }
 }
 

@@ -187,7 +187,7 @@ fn optional(args: &[Expr], e: &Expr) -> Result<(Type, Defaults, Option<Value>), 
     let Some(default) = default else { return Ok((ty, inner, None)) };
     let mut diags = Diagnostics::new();
     let here = Path::new("");
-    let value = eval(default, &NoScope, &EvalContext::new(&Nowhere, here, here), &mut diags);
+    let value = eval(default, &NoScope, &EvalContext::new(&Nowhere, here, here).constants(), &mut diags);
     if let Some(d) = diags.into_iter().next() {
         return Err(d);
     }
@@ -196,7 +196,7 @@ fn optional(args: &[Expr], e: &Expr) -> Result<(Type, Defaults, Option<Value>), 
 }
 
 /// A host that has nothing: defaults in types are constants.
-pub(super) struct Nowhere;
+pub(crate) struct Nowhere;
 
 fn nowhere<T>() -> io::Result<T> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "files cannot be used in a type"))
