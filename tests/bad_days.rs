@@ -166,6 +166,100 @@ fn a_missing_right_is_named_at_plan_and_at_apply() {
     assert!(!real::wait(admin.describe_acls()).unwrap().iter().any(|a| a.principal == "User:x"));
 }
 
+#[test]
+fn what_may_not_be_seen_is_not_taken_for_gone() {
+    let lab = Lab::new(&(cluster("c", &real::lab("plaintext"), "") + &topic("data.kafka_cluster.c", "hidden")));
+    lab.apply();
+    let owner = lab.read("main.hcl");
+    lab.write("main.hcl", &(cluster("c", &real::lab("mtls"), &mtls("mallory")) + &topic("data.kafka_cluster.c", "hidden")));
+    lab.fails("plan", &["SF6005", "kafka_topic.t", "DESCRIBE_CONFIGS on topic \"hidden\"", "`User:CN=mallory`"])
+        .hides(&["will be created"]);
+    lab.write("main.hcl", &owner);
+    lab.ok("plan -detailed-exitcode").shows(&["No changes"]);
+    lab.ok("destroy -auto-approve -allow-data-loss");
+}
+
+/// A client of mallory's.
+fn client(settings: &[(&str, &str)]) -> rdkafka::ClientConfig {
+    let mut config = rdkafka::ClientConfig::new();
+    let login = [("sasl.mechanism", "SCRAM-SHA-512"), ("sasl.username", "mallory"), ("sasl.password", "mallory-secret")];
+    for (k, v) in login.iter().chain(settings) {
+        config.set(*k, *v);
+    }
+    config.set("bootstrap.servers", real::lab("scram")).set("security.protocol", "SASL_PLAINTEXT");
+    config
+}
+
+/// Writes a record in a transaction.
+fn writes(id: &str, topic: &str) -> bool {
+    use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+    let wait = std::time::Duration::from_secs(10);
+    let producer: BaseProducer = client(&[("transactional.id", id)]).create().unwrap();
+    let sent = |p: &BaseProducer| p.send(BaseRecord::<(), str>::to(topic).payload("x")).is_ok();
+    let begun = producer.init_transactions(wait).is_ok() && producer.begin_transaction().is_ok();
+    begun && sent(&producer) && producer.commit_transaction(wait).is_ok()
+}
+
+/// Reads a record as a member of a group.
+fn reads(group: &str, topic: &str) -> bool {
+    use rdkafka::consumer::{BaseConsumer, Consumer};
+    let consumer: BaseConsumer = client(&[("group.id", group), ("auto.offset.reset", "earliest")]).create().unwrap();
+    consumer.subscribe(&[topic]).unwrap();
+    let begin = std::time::Instant::now();
+    while begin.elapsed() < std::time::Duration::from_secs(15) {
+        match consumer.poll(std::time::Duration::from_millis(100)) {
+            Some(Ok(_)) => return true,
+            Some(Err(_)) => return false,
+            None => {}
+        }
+    }
+    panic!("neither a record nor a refusal");
+}
+
+#[test]
+fn roles_are_enough_for_real_clients_and_a_denial_wins() {
+    let _alone = real::alone();
+    let base = cluster("c", &real::lab("plaintext"), "") + &topic("data.kafka_cluster.c", "roles");
+    let acl = |rest: &str| {
+        format!(
+            "{base}resource \"kafka_acl\" \"a\" {{\n  cluster   = data.kafka_cluster.c\n  principal = \"User:mallory\"\n  role \"producer\" {{\n    topic = \"roles\"\n    transactional_id = \"roles-tx\"\n  }}\n  role \"consumer\" {{\n    topic = \"roles\"\n    group = \"roles-group\"\n  }}\n{rest}}}\n"
+        )
+    };
+    let lab = Lab::new(&base);
+    lab.apply();
+    assert!(!writes("roles-tx", "roles") && !reads("roles-group", "roles"), "nobody was granted anything");
+    lab.write("main.hcl", &acl(""));
+    lab.apply();
+    assert!(writes("roles-tx", "roles") && reads("roles-group", "roles"));
+    assert!(!writes("other-tx", "roles") && !reads("other-group", "roles"));
+    // The rights of a running client never drop while its block is written anew.
+    let admin = real::kafka().admin();
+    let has =
+        || real::wait(admin.describe_acls()).unwrap().iter().any(|a| a.principal == "User:mallory" && a.operation == AclOperation::Read);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|s| {
+        let watch = s.spawn(|| {
+            let mut looks = 0;
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                assert!(has(), "a moment without the right");
+                looks += 1;
+            }
+            looks
+        });
+        for round in 0..3 {
+            let whole = acl("").replace("topic = \"roles\"", "topic = \"role\"\n    pattern = \"prefixed\"");
+            lab.write("main.hcl", &if round % 2 == 0 { whole } else { acl("") });
+            lab.apply();
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(watch.join().unwrap() > 5);
+    });
+    lab.write("main.hcl", &acl("  rule {\n    operations = [\"READ\"]\n    topic = \"roles\"\n    permission = \"deny\"\n  }\n"));
+    lab.apply();
+    assert!(!reads("roles-group", "roles"), "the denial wins");
+    lab.ok("destroy -auto-approve -allow-data-loss");
+}
+
 fn connect() -> String {
     format!("data \"kafka_connect\" \"c\" {{\n  url = \"{}\"\n}}\n", real::connect().url())
 }

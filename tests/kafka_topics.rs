@@ -385,3 +385,55 @@ fn the_plan_says_where_old_values_came_from() {
     ]);
     lab.ok("destroy -auto-approve -allow-data-loss");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn defaults_are_resolved_once_and_uneven_replicas_are_told() {
+    let cx = session();
+    let cluster = cluster(&cx, &real::lab("three")).await;
+    let topics = World { cx: &cx, kind: &KafkaTopic };
+    let name = unique("defaults");
+    let unknown = |v: &Value| {
+        let mut attrs = v.as_map().unwrap().clone();
+        ["partitions", "replication_factor"].into_iter().for_each(|n| drop(attrs.insert(n.into(), Value::unknown(Type::Number))));
+        Value::object(attrs)
+    };
+    let wanted = unknown(&topic(&cluster, &name, 1, 1, &[]));
+    let made = topics.create(std::slice::from_ref(&wanted)).await;
+    let number = |v: &Value, n: &str| v.get(n).unwrap().as_i64();
+    assert_eq!((number(&made[0].0, "partitions"), number(&made[0].0, "replication_factor")), (Some(1), Some(3)));
+    cx.pool::<KafkaPool>().invalidate();
+    let read = topics.read(&made).await.remove(0).unwrap();
+    let out = topics.plan(Some(&read), &wanted);
+    assert_eq!((out.planned, out.effects), (read.0.clone(), vec![]));
+    topics.delete(&vec![read]).await;
+
+    let admin = admin(&cx, &cluster).await;
+    let uneven = unique("uneven");
+    let assignments = Some(vec![vec![1], vec![2]]);
+    let new =
+        streamform::target::kafka::NewTopic { name: uneven.clone(), partitions: -1, replication: -1, assignments, ..Default::default() };
+    admin.create_topics(&[new], false).await.unwrap().remove(0).unwrap();
+    let more = streamform::target::kafka::NewReassignment { topic: uneven.clone(), partition: 1, replicas: Some(vec![2, 3]) };
+    admin.alter_reassignments(&[more]).await.unwrap().remove(0).unwrap();
+    let moved = async {
+        while admin.metadata().await.unwrap().topics.get(&uneven).is_none_or(|t| t.partitions[1].replicas.len() != 2) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), moved).await.expect("a second replica");
+    cx.pool::<KafkaPool>().invalidate();
+    let block = topic(&cluster, &uneven, 2, 2, &[]);
+    let imported = KafkaTopic.import(&cx, &uneven, Some(&block)).await.unwrap();
+    assert_eq!(number(&imported.0, "replication_factor"), Some(2), "the most, not that of the first partition");
+    let out = topics.plan(Some(&imported), &block);
+    assert!(out.diagnostics.iter().any(|d| d.code.id == "SF6109" && d.detail.contains("from 1 to 2")), "{:?}", out.diagnostics);
+    // The brokers themselves refuse a name whose metrics are those of another topic.
+    let twin = topic(&cluster, &uneven.replace('-', "."), 1, 1, &[]);
+    assert!(topics.probe(None, &twin).await.is_empty(), "a dash is no underscore");
+    let (dotted, lined) = (format!("{uneven}.x"), format!("{uneven}_x"));
+    let first = topics.create(&[topic(&cluster, &dotted, 1, 1, &[])]).await;
+    let refused = topics.probe(None, &topic(&cluster, &lined, 1, 1, &[])).await;
+    assert!(refused.iter().any(|d| d.values.iter().any(|v| v.1 == "name") && d.detail.contains("collides")), "{refused:?}");
+    topics.delete(&first).await;
+    topics.delete(&vec![imported]).await;
+}

@@ -235,6 +235,22 @@ async fn connect_reads_secrets_heals_and_leaves_nothing() {
         let mounts = Value::map(Type::Dynamic, BTreeMap::from([("secrets".into(), mount.clone())]));
         Value::object_from([("cluster", referred(&cluster)), ("mount", mounts), ("config", map(settings))])
     };
+    // Topics that were there already must be fit for workers.
+    let kafka = admin(&cx, &cluster);
+    let odd = |partitions, policy: &str| streamform::target::kafka::NewTopic {
+        name: "_connect-etl-configs".into(),
+        partitions,
+        config: BTreeMap::from([("cleanup.policy".into(), policy.into())]),
+        ..topic("", 1)
+    };
+    for (odd, why) in [(odd(2, "compact"), "it has 2 partitions"), (odd(1, "delete"), "its cleanup.policy is \"delete\"")] {
+        kafka.create_topics(&[odd], false).await.unwrap().remove(0).unwrap();
+        let planned = connect.plan(&config(&[])).await.unwrap().0;
+        let error = connect.step(Verb::Create, Some(planned)).await.error.unwrap();
+        assert!(error.code == codes::CONNECT_TOPIC && error.detail.contains(why), "{error:?}");
+        kafka.delete_topics(&["_connect-etl-configs".to_string()]).await.unwrap().remove(0).unwrap();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
     connect.apply(&config(&[])).await;
     let now = connect.now.as_ref().unwrap().0.clone();
     assert_eq!(text(&now, "principal"), "User:CN=lab-etl-connect");

@@ -33,6 +33,8 @@ codes! {
     PROCESS_STAYS = "SF8015", "Process does not end";
     /// A cluster cannot go back to an older version.
     DOWNGRADE = "SF8017", "Version cannot go back";
+    /// A topic that the workers keep their own records in is not fit for it.
+    CONNECT_TOPIC = "SF8018", "Unusable topic of Kafka Connect";
     /// Partitions stay under-replicated during a rolling restart.
     UNDER_REPLICATED = "SF8016", "Partitions are under-replicated";
 }

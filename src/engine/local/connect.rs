@@ -20,7 +20,8 @@ use crate::diag::Diagnostic;
 use crate::diag::codes::engine as codes;
 use crate::target::connect::{ConnectClient, ConnectConnection, Patience};
 use crate::target::kafka::{
-    AclBinding, AclOperation, AclPattern, AclPermission, AclResource, Admin, KafkaConnection, KafkaError, NewTopic, SecurityProtocol,
+    AclBinding, AclOperation, AclPattern, AclPermission, AclResource, Admin, ConfigResource, KafkaConnection, KafkaError, NewTopic,
+    SecurityProtocol,
 };
 
 const GRACE: Duration = Duration::from_secs(20);
@@ -270,12 +271,15 @@ impl ConnectCluster {
         let names = Names::of(&self.name);
         let doing = || format!("making the topics of the Connect cluster \"{}\"", self.name);
         let made = kafka.create_topics(&names.topics(), false).await.map_err(|e| e.into_diagnostic(doing()))?;
-        for result in made {
+        let mut there = vec![];
+        for (topic, result) in names.topics().into_iter().zip(made) {
             match result {
-                Ok(_) | Err(KafkaError::TopicAlreadyExists) => {}
+                Ok(_) => {}
+                Err(KafkaError::TopicAlreadyExists) => there.push(topic),
                 Err(e) => return Err(e.into_diagnostic(doing())),
             }
         }
+        check_topics(kafka, &there).await?;
         if wanted.common_name.is_none() {
             return Ok(());
         }
@@ -539,6 +543,29 @@ impl ConnectCluster {
         }
         Ok(())
     }
+}
+
+/// Refuses topics that were there already and would lose what workers write: not compacted, or more than one partition of configurations.
+async fn check_topics(kafka: &Admin, topics: &[NewTopic]) -> Result<(), Diagnostic> {
+    if topics.is_empty() {
+        return Ok(());
+    }
+    let failed = |e: KafkaError| e.into_diagnostic("looking at the topics of a Connect cluster");
+    let metadata = kafka.metadata().await.map_err(failed)?;
+    let resources: Vec<ConfigResource> = topics.iter().map(|t| ConfigResource::Topic(t.name.clone())).collect();
+    for (topic, entries) in topics.iter().zip(kafka.describe_configs(&resources).await.map_err(failed)?) {
+        let entries = entries.map_err(failed)?;
+        let policy = entries.iter().find(|e| e.name == "cleanup.policy").and_then(|e| e.value.as_deref()).unwrap_or_default();
+        let partitions = metadata.topics.get(&topic.name).map_or(topic.partitions as usize, |t| t.partitions.len());
+        let why = match (policy == "compact", topic.partitions == 1 && partitions != 1) {
+            (false, _) => format!("its cleanup.policy is \"{policy}\", and must be \"compact\""),
+            (_, true) => format!("it has {partitions} partitions, and must have 1"),
+            _ => continue,
+        };
+        return Err(Diagnostic::error(codes::CONNECT_TOPIC, format!("The workers cannot use the topic \"{}\": {why}.", topic.name))
+            .hint("Correct its setting, or delete it; a topic whose old records were deleted has lost connectors or offsets."));
+    }
+    Ok(())
 }
 
 /// The folders of plugins for `plugin.path`: those of Maven are fetched where they are not there yet.
