@@ -279,6 +279,30 @@ fn modules_templates_for_and_splats_with_values_known_after_apply() {
 }
 
 #[test]
+fn each_value_holds_what_an_apply_has_made() {
+    let lab = Lab::new(
+        "resource \"null_resource\" \"a\" {}\nresource \"null_resource\" \"b\" {\n  for_each = { x = null_resource.a }\n  inputs   = \"b ${each.value.id}\"\n  lifecycle {\n    postcondition {\n      condition     = self.output == \"b ${each.value.id}\"\n      error_message = \"Another one.\"\n    }\n  }\n}\nmodule \"m\" {\n  source   = \"./m\"\n  for_each = { x = null_resource.a }\n  id       = each.value.id\n}\noutput \"all\" {\n  value = [null_resource.a.id, null_resource.b[\"x\"].output, module.m[\"x\"].out]\n}\n",
+    );
+    lab.write("m/main.hcl", "variable \"id\" {}\nresource \"null_resource\" \"c\" {\n  inputs = \"c ${var.id}\"\n}\noutput \"out\" {\n  value = null_resource.c.output\n}\n");
+    lab.ok("apply -auto-approve");
+    let shown: serde_json::Value = serde_json::from_str(&lab.ok("output -json all").stdout).unwrap();
+    let id = shown[0].as_str().unwrap();
+    assert_eq!((shown[1].as_str().unwrap(), shown[2].as_str().unwrap()), (&*format!("b {id}"), &*format!("c {id}")));
+    lab.ok("plan").shows(&["No changes."]);
+}
+
+#[test]
+fn the_iterator_of_a_dynamic_block_is_no_reference() {
+    let lab = Lab::new(
+        "resource \"kafka_cluster\" \"a\" {\n  dynamic \"listener\" {\n    for_each = { in = 9092, out = 9093 }\n    labels   = [listener.key]\n    content {\n      port = listener.value\n    }\n  }\n}\nresource \"kafka_acl\" \"a\" {\n  cluster   = kafka_cluster.a\n  principal = \"User:a\"\n  dynamic \"role\" {\n    for_each = toset([\"x\", \"y\"])\n    labels   = [\"producer\"]\n    iterator = kafka_cluster\n    content {\n      topic = \"t-${kafka_cluster.value}\"\n    }\n  }\n}\n",
+    );
+    lab.ok("validate");
+    lab.ok("plan").shows(&["+ port           = 9092", "+ port           = 9093", "+ topic   = \"t-x\"", "+ topic   = \"t-y\""]);
+    lab.write("main.hcl", "resource \"kafka_cluster\" \"a\" {\n  dynamic \"listener\" {\n    for_each = listener.value\n    labels   = [listeners.key]\n    content {}\n  }\n}\n");
+    lab.fails("validate", &["Nothing declares listener.value", "Nothing declares listeners.key"]);
+}
+
+#[test]
 fn target_exclude_and_replace() {
     let lab = wired();
     lab.ok("plan -target=null_resource.c[0]").shows(&[
@@ -304,6 +328,15 @@ fn target_exclude_and_replace() {
 }
 
 #[test]
+fn what_target_leaves_out_is_not_looked_at() {
+    let lab = Lab::new(
+        "resource \"null_resource\" \"a\" {}\ndata \"kafka_cluster\" \"down\" {\n  bootstrap_servers = \"127.0.0.1:1\"\n}\nresource \"kafka_topic\" \"t\" {\n  cluster = data.kafka_cluster.down\n  name    = \"t\"\n}\noutput \"id\" {\n  value = data.kafka_cluster.down.cluster_id\n}\n",
+    );
+    lab.ok("plan -target=null_resource.a").shows(&["Plan: 1 to add,"]);
+    lab.ok("apply -auto-approve -exclude=data.kafka_cluster.down").shows(&["Resources: 1 added"]);
+}
+
+#[test]
 fn moved_removed_and_import_blocks() {
     let lab = Lab::new("resource \"null_resource\" \"a\" {\n  inputs = 1\n}\nresource \"null_resource\" \"b\" {}\n");
     lab.apply();
@@ -314,7 +347,7 @@ fn moved_removed_and_import_blocks() {
     let s = lab.apply();
     s.shows(&[
         "(moved from null_resource.a)",
-        "null_resource.i will be imported",
+        "null_resource.i will be imported\n  # (imported from \"abc\")\n    resource \"null_resource\" \"i\" {\n        id = \"abc\"\n    }\n",
         "null_resource.b will be forgotten; the object itself stays as it is",
     ]);
     s.shows(&["Plan: 1 to import, 0 to add, 0 to change, 0 to destroy, 1 to forget."]);
@@ -345,6 +378,7 @@ fn where_one_fails_the_independent_go_on() {
     lab.fails(
         "apply -auto-approve",
         &[
+            "null_resource.f: Creation failed after",
             "null_resource.h: Creation complete",
             "Error[SF4004]: Asked to fail",
             "│   with null_resource.f\n│\n│ no luck",
@@ -366,6 +400,21 @@ fn a_saved_plan_is_carried_out_once() {
     lab.fails("apply p.plan", &["Error[SF3013]: Saved plan is stale", "hint: Make a new plan"]);
     lab.write("no.plan", "hello");
     lab.fails("apply no.plan", &["Error[SF3014]: Not a saved plan", "hint: A plan is written by"]);
+}
+
+#[test]
+fn a_saved_plan_holds_the_variables_and_refuses_others() {
+    let lab = Lab::new(
+        "variable \"n\" {\n  type = number\n}\nvariable \"o\" {\n  type = object({ a = string })\n}\nresource \"null_resource\" \"a\" {\n  inputs = [var.n, var.o]\n}\n",
+    );
+    lab.ok("plan -var n=1 -var o={a=\"x\"} -out p.plan");
+    lab.fails(
+        "apply -var n=2 p.plan",
+        &["Error[SF3013]: Saved plan is stale", "The variable \"n\" has another value than when the plan was made."],
+    );
+    let out = lab.command(["apply", "p.plan"]).env("SF_VAR_n", "3").output().unwrap();
+    screen(&out).shows(&["Apply complete! Resources: 1 added", "exit 0"]);
+    lab.ok("state show null_resource.a").shows(&["        1,\n"]).hides(&["        3,\n"]);
 }
 
 #[test]
@@ -457,6 +506,11 @@ fn explain_graph_and_completions() {
     lab.ok("graph").shows(&["digraph {", "\"null_resource.c\" -> \"null_resource.base\";"]);
     lab.ok("graph --format=mermaid").shows(&["flowchart RL", "[\"module.m.null_resource.a\"]", " --> "]);
     lab.ok("completions bash").shows(&["complete -F _streamform"]);
+    // Nobody reads on: no panic.
+    let mut unread = lab.command(["completions", "bash"]).spawn().unwrap();
+    drop(unread.stdout.take());
+    let out = unread.wait_with_output().unwrap();
+    assert!(out.status.success() && out.stderr.is_empty(), "{}", screen(&out).text);
     lab.ok("version").shows(&[concat!("streamform ", env!("CARGO_PKG_VERSION"))]);
     lab.ok("--version").shows(&[concat!("streamform ", env!("CARGO_PKG_VERSION"))]);
 }

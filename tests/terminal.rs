@@ -85,6 +85,10 @@ fn a_missing_variable_is_asked_for_and_the_apply_waits_for_yes() {
     assert!(code == Some(1) && rest.contains("Apply cancelled. Nothing was changed."), "{code:?} {rest}");
     assert_eq!(lab.run("state list").stdout, "");
 
+    let mut t = Terminal::open(&lab, "apply", &[("NO_COLOR", "1")]);
+    t.says("Enter a value: ").types("\x04").says("\r\n╷").says("No value for required variable");
+    assert_eq!(t.ends().0, Some(1));
+
     let mut t = Terminal::open(&lab, "apply", &[]);
     t.says("Enter a value: ").types("many\r");
     let (code, rest) = t.ends();

@@ -30,7 +30,7 @@ use crate::plan::evaluate;
 use crate::plan::objects;
 use crate::plan::steps::{Execution, Work};
 use crate::plan::walk::Inputs;
-use crate::plan::world::World;
+use crate::plan::world::{Expansion, World};
 use crate::plan::{Action, Change, Plan, Reason, RunMode};
 use crate::resource::{Desk as _, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb, registry};
 use crate::state::{Deposing, Intent, Outcome, OutputRecord, Record, StateStore};
@@ -471,12 +471,38 @@ impl<'a, 'w> Run<'a, 'w> {
         })
     }
 
+    /// What `each.value` is for an instance: where something in it was unknown when planned, as it is by now.
+    fn each(&self, c: &Change, block: &ResourceBlock) -> Option<Value> {
+        let r = &c.addr.resource;
+        let planned = self.world.expansion(r).and_then(|e| e.each(&c.addr.key))?;
+        if planned.is_wholly_known() {
+            return Some(planned);
+        }
+        let module = self.world.module(&r.module)?.module;
+        let cx = evaluate::context(self.cx.inputs, &module.dir);
+        // The keys were planned; what is wrong here is found by the step that uses the value.
+        let now = evaluate::repetition(&block.repetition, &self.world.scope(&r.module), &cx, &mut Diagnostics::new());
+        now.and_then(|e| e.each(&c.addr.key)).or(Some(planned))
+    }
+
+    /// The values that a module call's `for_each` gives, as they are by now. Its keys are as planned.
+    fn repeat_again(&mut self, path: &ModulePath, name: &Arc<str>) {
+        let Some(module) = self.world.module(path).map(|m| m.module) else { return };
+        let Some(call) = module.calls.get(name) else { return };
+        let cx = evaluate::context(self.cx.inputs, &module.dir);
+        let now = evaluate::repetition(&call.repetition, &self.world.scope(path), &cx, &mut Diagnostics::new());
+        let keys = |e: &Expansion| e.keys().into_iter().map(|(key, _)| key).collect::<Vec<_>>();
+        if let Some(now) = now.filter(|now| self.world.call(path, name).is_some_and(|planned| keys(planned) == keys(now))) {
+            self.world.set_call(path, name, now);
+        }
+    }
+
     fn evaluate_again(&self, c: &Change, resource: &dyn ResourceType) -> Result<Value, Diagnostics> {
         let missing = || Diagnostics::from(diff::inconsistent(&c.addr, "its block"));
         let r = &c.addr.resource;
         let module = self.world.module(&r.module).ok_or_else(missing)?.module;
         let block = module.resources.get(&(r.mode, r.type_name.clone(), r.name.clone())).ok_or_else(missing)?;
-        let each = self.world.expansion(r).and_then(|e| e.each(&c.addr.key));
+        let each = self.each(c, block);
         let scope = self.world.scope(&r.module).repeated(c.addr.key.clone(), each);
         let cx = evaluate::context(self.cx.inputs, &module.dir);
         let mut diags = Diagnostics::new();
@@ -620,7 +646,7 @@ impl<'a, 'w> Run<'a, 'w> {
         else {
             return true;
         };
-        let each = self.world.expansion(r).and_then(|e| e.each(&c.addr.key));
+        let each = self.each(c, block);
         let this = objects::with_origin(value, &c.addr);
         let scope = self.world.scope(&r.module).repeated(c.addr.key.clone(), each).with_self(this);
         let cx = evaluate::context(self.cx.inputs, &module.dir);
@@ -679,7 +705,7 @@ impl<'a, 'w> Run<'a, 'w> {
         let Some(start) = graph.id(&node) else { return };
         let mut stack = self.needed_by[start.0].clone();
         while let Some(id) = stack.pop() {
-            let resource = matches!(graph.node(id).kind, NodeKind::Resource(..) | NodeKind::Call(_));
+            let resource = matches!(graph.node(id).kind, NodeKind::Resource(..));
             if !resource && self.stale.insert((self.place[id.0], id)) {
                 stack.extend(&self.needed_by[id.0]);
             }
@@ -700,6 +726,10 @@ impl<'a, 'w> Run<'a, 'w> {
         for (_, id) in affected {
             let node = graph.node(id).clone();
             for module in self.world.module_instances(&node.module) {
+                if let NodeKind::Call(name) = &node.kind {
+                    self.repeat_again(&module, name);
+                    continue;
+                }
                 evaluate::evaluate_node(&mut self.world, self.cx.inputs, &node, &module, &mut found);
             }
         }

@@ -236,7 +236,10 @@ async fn run(cli: Cli, vars: Vec<VarArg>, terminal: Terminal) -> Result {
         Command::Lock(LockCommand::List) => ops::state::lock_list(root, &terminal),
         Command::ForceUnlock(a) => ops::state::force_unlock(root, &a.id, &terminal),
         Command::Completions(a) => {
-            clap_complete::generate(a.shell, &mut Cli::command(), "streamform", &mut std::io::stdout());
+            // Through memory: written to a closed pipe, the generator would panic.
+            let mut script = Vec::new();
+            clap_complete::generate(a.shell, &mut Cli::command(), "streamform", &mut script);
+            terminal.print(&String::from_utf8_lossy(&script));
             Ok(Exit::Success)
         }
         Command::Version => {

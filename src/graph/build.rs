@@ -8,7 +8,7 @@ use super::{Graph, Node, NodeId, NodeKind};
 use crate::addr::{Mode, ModulePath};
 use crate::diag::codes::{config as config_codes, lang as codes};
 use crate::diag::{Diagnostic, Diagnostics, Span};
-use crate::lang::ast::{Body, Expr};
+use crate::lang::ast::{Body, Expr, ExprKind};
 use crate::lang::config::{Condition, Config, Module, ModuleCall, ProviderRef, Repetition, ResourceBlock};
 use crate::lang::eval::{Reference, references};
 
@@ -136,7 +136,7 @@ impl Builder {
         self.graph.needs.push(Vec::new());
         for p in &module.providers {
             p.for_each.iter().for_each(|e| self.need_expr(nobody, module, path, e));
-            self.need_body(nobody, module, path, &p.body);
+            self.need_body(nobody, module, path, &p.body, &[]);
         }
         self.graph.needs.pop();
     }
@@ -163,7 +163,7 @@ impl Builder {
     fn need_resource(&mut self, id: NodeId, module: &Module, path: &ModulePath, block: &ResourceBlock) {
         self.need_repetition(id, module, path, &block.repetition);
         self.need_provider(id, module, path, block.provider.as_ref());
-        self.need_body(id, module, path, &block.body);
+        self.need_body(id, module, path, &block.body, &[]);
         self.need_all(id, module, path, &block.depends_on);
         self.need_all(id, module, path, &block.lifecycle.replace_triggered_by);
         for c in block.lifecycle.preconditions.iter().chain(&block.lifecycle.postconditions) {
@@ -174,12 +174,37 @@ impl Builder {
         }
     }
 
-    fn need_body(&mut self, id: NodeId, module: &Module, path: &ModulePath, body: &Body) {
+    /// `bound` are the iterators of the dynamic blocks around: they refer to nothing else, even where a type is called the same.
+    fn need_body(&mut self, id: NodeId, module: &Module, path: &ModulePath, body: &Body, bound: &[Arc<str>]) {
         for a in &body.attrs {
-            self.need_expr(id, module, path, &a.expr);
+            self.need_unbound(id, module, path, &a.expr, bound);
         }
         for b in &body.blocks {
-            self.need_body(id, module, path, &b.body);
+            match (&*b.kind.name, b.labels.first()) {
+                ("dynamic", Some(label)) => self.need_dynamic(id, module, path, &b.body, &label.name, bound),
+                _ => self.need_body(id, module, path, &b.body, bound),
+            }
+        }
+    }
+
+    fn need_dynamic(&mut self, id: NodeId, module: &Module, path: &ModulePath, body: &Body, label: &Arc<str>, bound: &[Arc<str>]) {
+        let iterator = match body.attr("iterator").map(|a| &*a.expr.kind) {
+            Some(ExprKind::Traversal { root, .. }) => root.name.clone(),
+            _ => label.clone(),
+        };
+        let within: Vec<Arc<str>> = bound.iter().cloned().chain([iterator]).collect();
+        for a in body.attrs.iter().filter(|a| &*a.name.name != "iterator") {
+            let names = if &*a.name.name == "for_each" { bound } else { &within };
+            self.need_unbound(id, module, path, &a.expr, names);
+        }
+        for b in &body.blocks {
+            self.need_body(id, module, path, &b.body, &within);
+        }
+    }
+
+    fn need_unbound(&mut self, id: NodeId, module: &Module, path: &ModulePath, expr: &Expr, bound: &[Arc<str>]) {
+        for r in references(expr).iter().filter(|r| !bound.contains(&r.root.name)) {
+            self.need_reference(id, module, path, r);
         }
     }
 

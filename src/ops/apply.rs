@@ -64,7 +64,8 @@ pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied
     if let Some(s) = &saved {
         plan_request.options = s.options()?;
     }
-    let mut ws = Workspace::load(&plan_request.root, &DiskFiles, &plan_request.vars, terminal)?;
+    let held = saved.as_ref().map(SavedPlan::held).unwrap_or_default();
+    let mut ws = Workspace::load_with(&plan_request.root, &DiskFiles, &plan_request.vars, &held, terminal)?;
     if let Some(s) = &saved {
         s.check_files(&ws.config.sources).map_err(|d| ws.failure(d))?;
     }
@@ -78,6 +79,7 @@ pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied
     let live = super::live::Live::new(Arc::clone(&session));
     if let Some(s) = &saved {
         s.check_state(&snapshot).map_err(|d| ws.failure(d))?;
+        s.check_arguments(&plan_request.vars, &ws.variables).map_err(|d| ws.failure(d))?;
         ws.variables = s.variables(&ws.variables, &store).map_err(|d| ws.failure(d))?;
     }
     let recorded = saved.as_ref().map(SavedPlan::observer);

@@ -43,6 +43,7 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
     let wrote = write_quickstart(&request.root)?;
     terminal.line(&match wrote {
         true => format!("Wrote the quickstart to {}.", request.root.join("main.hcl").display()),
+        false if request.root == Path::new(".") => "The quickstart is already in this folder.".to_string(),
         false => format!("The quickstart is already in {}.", request.root.display()),
     });
     if request.no_demo_cluster || !request.apply {
@@ -189,7 +190,7 @@ fn further(root: &Path) -> String {
     let at = if root == Path::new(".") { String::new() } else { format!(" -chdir={}", root.display()) };
     format!(
         "\nTo look further:\n  streamform{at} plan                     nothing to do\n  streamform{at} drift                    what differs from the configuration\n  \
-         streamform{at} state show kafka_topic.lines\n  streamform{at} graph                    the dependency graph\n  streamform explain kafka_topic        what a topic can be told\n  \
+         streamform{at} state show kafka_topic.lines\n  streamform{at} graph                    the dependency graph\n  streamform explain kafka_topic      what a topic can be told\n  \
          streamform{at} install -remove          takes it all down again\n"
     )
 }

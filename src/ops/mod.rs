@@ -125,7 +125,11 @@ impl Terminal {
         drop(std::io::stderr().flush());
         let mut line = String::new();
         match std::io::stdin().lock().read_line(&mut line) {
-            Ok(0) | Err(_) => None,
+            Ok(0) | Err(_) => {
+                // What comes next must not begin behind the question.
+                self.note("");
+                None
+            }
             Ok(_) => Some(line.trim().to_string()),
         }
     }

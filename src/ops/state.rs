@@ -227,7 +227,7 @@ pub fn output(root: &Path, name: Option<&str>, raw: bool, terminal: &Terminal) -
     let (snapshot, _) = read(root)?;
     let Some(name) = name else {
         if terminal.json {
-            terminal.line(&super::apply::show_outputs_json(&snapshot.outputs).to_string());
+            terminal.line(&serde_json::to_string_pretty(&super::apply::show_outputs_json(&snapshot.outputs)).unwrap_or_default());
         } else {
             for (name, o) in &snapshot.outputs {
                 let shown = if o.sensitive { "(sensitive value)".to_string() } else { crate::value::print::console(&o.value) };

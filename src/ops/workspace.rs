@@ -43,6 +43,17 @@ pub struct Workspace {
 impl Workspace {
     /// Loads a folder. All that is wrong with it is reported at once.
     pub fn load(root: &Path, files: &dyn FileSource, vars: &VarArgs, terminal: &Terminal) -> Result<Workspace, Failure> {
+        Self::load_with(root, files, vars, &BTreeMap::new(), terminal)
+    }
+
+    /// [`Workspace::load`], where variables to which nothing else gives a value have that in `held`.
+    pub fn load_with(
+        root: &Path,
+        files: &dyn FileSource,
+        vars: &VarArgs,
+        held: &BTreeMap<Arc<str>, Value>,
+        terminal: &Terminal,
+    ) -> Result<Workspace, Failure> {
         let (config, mut diagnostics) = config::load(root, files);
         let Some(mut config) = config else { return Err(Failure { diagnostics, sources: Sources::default() }) };
         let (graph, found) = Graph::build(&config);
@@ -53,7 +64,7 @@ impl Workspace {
             let (sources, diagnostics) = super::validate::judge(loaded);
             return Err(Failure { diagnostics, sources });
         }
-        let (variables, found) = collect(root, &mut config, vars, &DiskFiles, terminal);
+        let (variables, found) = collect(root, &mut config, vars, held, &DiskFiles, terminal);
         diagnostics.append(found);
         if diagnostics.has_errors() {
             return Err(Failure { diagnostics, sources: config.sources });
@@ -218,6 +229,7 @@ fn collect(
     root: &Path,
     config: &mut Config,
     vars: &VarArgs,
+    held: &BTreeMap<Arc<str>, Value>,
     files: &dyn FileSource,
     terminal: &Terminal,
 ) -> (BTreeMap<Arc<str>, Value>, Diagnostics) {
@@ -226,7 +238,7 @@ fn collect(
     let module = Arc::clone(&config.root);
     let (mut given, mut diags) = variables::collect(root, files, vars, environment(), &module, &mut config.sources, &cx);
     let mut asked = vars.clone();
-    for variable in variables::missing(&module, &given) {
+    for variable in variables::missing(&module, &given).into_iter().filter(|v| !held.contains_key(&v.name.name)) {
         let about = variable.description.as_deref().map(|d| format!("  {d}\n")).unwrap_or_default();
         let question = format!("var.{}\n{about}\n  Enter a value: ", variable.name.name);
         let answer = if variable.sensitive { terminal.ask_hidden(&question) } else { terminal.ask(&question) };
@@ -236,6 +248,9 @@ fn collect(
     }
     if asked.len() > vars.len() {
         (given, diags) = variables::collect(root, files, &asked, environment(), &module, &mut config.sources, &cx);
+    }
+    for (name, value) in held {
+        given.entry(name.clone()).or_insert_with(|| variables::Given { value: value.clone(), from: "the saved plan".into(), span: None });
     }
     let (values, found) = variables::finish(&module, &given, &cx);
     diags.append(found);

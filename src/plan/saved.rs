@@ -20,6 +20,7 @@ use crate::addr::{InstanceAddr, Mode};
 use crate::diag::codes::plan as codes;
 use crate::diag::{Diagnostic, Diagnostics, Sources};
 use crate::lang::config::Config;
+use crate::lang::config::variables::VarArg;
 use crate::resource::{Observed, Private, ReadRequest, StepRequest, registry};
 use crate::state::{Record, Snapshot, StateStore, codec};
 use crate::value::{Type, Value};
@@ -143,6 +144,27 @@ impl SavedPlan {
             Some(name) => Err(stale(format!("The file {name} has changed since the plan was made."))),
             None => Ok(()),
         }
+    }
+
+    /// The variables whose values the file holds: all but sensitive ones.
+    pub fn held(&self) -> BTreeMap<Arc<str>, Value> {
+        let decoded = self.0["variables"].as_object().into_iter().flatten().map(|(n, json)| (n, codec::decode(json, &Type::Dynamic)));
+        decoded.filter(|(_, v)| v.is_wholly_known()).map(|(n, v)| (Arc::from(n.as_str()), v)).collect()
+    }
+
+    /// Refuses arguments that give a variable another value than the one that the file holds, as they would have no effect.
+    pub fn check_arguments(&self, args: &[VarArg], given: &BTreeMap<Arc<str>, Value>) -> Result<(), Diagnostics> {
+        let held = self.held();
+        let mut diags = Diagnostics::new();
+        for arg in args {
+            let VarArg::Assign { name, .. } = arg else { continue };
+            if let (Some(was), Some(now)) = (held.get(name.as_str()), given.get(name.as_str()))
+                && was != now
+            {
+                diags.push(stale(format!("The variable {name:?} has another value than when the plan was made.")));
+            }
+        }
+        if diags.has_errors() { Err(diags) } else { Ok(()) }
     }
 
     /// The variables as they were: sensitive ones are taken from `given`, and must be the same.

@@ -34,7 +34,7 @@ pub fn render(plan: &Plan, style: PlanStyle) -> String {
         let n = plan.drift.len();
         out.push_str(&match n {
             0 => format!("{}\n", style.paint.bold("No changes. The state matches the real systems.")),
-            n => format!("{}\n", style.paint.bold(&format!("Plan: {n} to refresh in the state. Nothing on a real system is touched."))),
+            n => format!("\n{}\n", style.paint.bold(&format!("Plan: {n} to refresh in the state. Nothing on a real system is touched."))),
         });
         return out;
     }
@@ -94,7 +94,7 @@ fn skipped(out: &mut String, plan: &Plan, style: PlanStyle) {
 
 fn drift(d: &Drift, style: PlanStyle) -> String {
     let what = if d.found.is_some() { "was changed outside streamform" } else { "is gone" };
-    let mut out = format!("  {} {}\n", style.paint.bold(&format!("# {} {what}", d.addr)), "");
+    let mut out = format!("\n  {}\n", style.paint.bold(&format!("# {} {what}", d.addr)));
     if let Some(found) = &d.found {
         attributes(&mut out, body_of(&d.addr), Some(&d.recorded), Some(found), style, 6);
     }
@@ -150,7 +150,9 @@ fn change(out: &mut String, c: &Change, style: PlanStyle) {
     if deleted && !style.verbose {
         identity(out, c);
     } else {
-        attributes(out, body_of(&c.addr), prior, planned, style, 6);
+        // What is taken over is shown whole: nobody has seen it yet.
+        let imported = c.reasons.iter().any(|r| matches!(r, Reason::Imported(_)));
+        attributes(out, body_of(&c.addr), prior, planned, PlanStyle { verbose: style.verbose || imported, ..style }, 6);
     }
     out.push_str("    }\n");
     if !c.effects.is_empty() {

@@ -19,12 +19,13 @@ const LINES: usize = 12;
 /// Above how many finished steps of one kind only the bar tells.
 const QUIET_ABOVE: usize = 200;
 
+/// What a step does, and what it then was.
 fn doing(verb: Option<Verb>) -> (&'static str, &'static str) {
     match verb {
-        Some(Verb::Create) => ("Creating", "Creation complete"),
-        Some(Verb::Update) => ("Updating", "Update complete"),
-        Some(Verb::Delete) => ("Destroying", "Destruction complete"),
-        None => ("Reading", "Read complete"),
+        Some(Verb::Create) => ("Creating", "Creation"),
+        Some(Verb::Update) => ("Updating", "Update"),
+        Some(Verb::Delete) => ("Destroying", "Destruction"),
+        None => ("Reading", "Read"),
     }
 }
 
@@ -96,11 +97,11 @@ impl Human {
         if let Some(total) = &inner.total {
             total.inc(1);
         }
-        let (word, done) = doing(verb);
+        let (_, what) = doing(verb);
         if !ok {
-            self.line(&format!("{}: {} after {}", self.paint.bold(name), self.paint.red(&format!("{word} failed")), elapsed(took)));
+            self.line(&format!("{}: {} after {}", self.paint.bold(name), self.paint.red(&format!("{what} failed")), elapsed(took)));
         } else if inner.steps <= QUIET_ABOVE {
-            self.line(&format!("{}: {done} after {}", self.paint.bold(name), elapsed(took)));
+            self.line(&format!("{}: {what} complete after {}", self.paint.bold(name), elapsed(took)));
         }
     }
 }
@@ -130,9 +131,15 @@ impl Events for Human {
                 _ => {}
             },
             Event::Finished { addr, verb, ok, took } => self.finished(&mut inner, &addr.to_string(), *verb, *ok, *took),
-            Event::Stopping => self
-                .line(&self.paint.yellow("Interrupted: nothing new is started, running steps end first. Interrupt again to stop at once.")),
+            Event::Stopping => {
+                self.line(&self.paint.yellow("Interrupted: no new steps begin, running ones end first."));
+                self.line(&self.paint.yellow("Interrupt again to stop at once."));
+            }
             Event::End => {
+                // Steps that were given up have lines still.
+                for (_, (bar, _)) in inner.running.drain() {
+                    bar.iter().for_each(ProgressBar::finish_and_clear);
+                }
                 if let Some(total) = inner.total.take() {
                     total.finish_and_clear();
                 }

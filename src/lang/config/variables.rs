@@ -231,7 +231,16 @@ pub fn finish(module: &Module, given: &GivenValues, cx: &EvalContext<'_>) -> (BT
         if let (Some(text), Some(given)) = (&variable.deprecated, given) {
             diags.push(Diagnostic::warning(DEPRECATED, format!("The variable {name:?} is deprecated: {text}")).at(given.span));
         }
-        (name.clone(), value_of(variable, given.map(|g| &g.value), given.and_then(|g| g.span), cx, &mut diags))
+        let mut found = Diagnostics::new();
+        let value = value_of(variable, given.map(|g| &g.value), given.and_then(|g| g.span), cx, &mut found);
+        diags.extend(found.into_iter().map(|d| match given {
+            // No line of a file shows where the value comes from.
+            Some(g) if g.span.is_none() && d.code == INVALID_VALUE => {
+                d.hint(format!("It is given by {}. A value of type {} is needed.", g.from, variable.ty))
+            }
+            _ => d,
+        }));
+        (name.clone(), value)
     });
     let values = values.collect();
     (values, diags)

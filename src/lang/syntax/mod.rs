@@ -131,17 +131,33 @@ fn syntax_error(e: &hcl_edit::parser::Error, text: &str, source: SourceId) -> Di
     }
 }
 
+/// The rule that is broken by most who write a block on one line.
+const ONE_LINE: &str =
+    "A block on one line holds one argument and no further block: put each on a line of its own, and the closing brace too.";
+
+/// Whether a line so far is a block whose brace it has opened and not closed.
+fn in_one_line_block(before: &str) -> bool {
+    let header = before.split('{').next().unwrap_or("");
+    before.contains('{') && !header.contains('=') && before.matches('{').count() > before.matches('}').count()
+}
+
 /// What people mean who write this in a place where it cannot stand.
 fn advice(text: &str, at: usize) -> Option<&'static str> {
     let line = text[..at].rfind('\n').map_or(0, |i| i + 1);
     let before = text[line..at].trim();
     let rest = text[at..].lines().next().unwrap_or("");
-    match rest.chars().next()? {
+    let Some(first) = rest.chars().next() else { return in_one_line_block(before).then_some(ONE_LINE) };
+    match first {
         '\'' => Some("Text is written in double quotes."),
         ':' if before.chars().all(|c| c.is_alphanumeric() || c == '_') => Some("An argument is written with an equals sign: name = value."),
         '"' if before.is_empty() && rest.contains('=') => Some(
             "The name of an argument is written without quotes. If this is a map, an equals sign stands before its brace: name = { … }.",
         ),
+        '“' | '”' | '„' | '‘' | '’' | '«' => Some("Text is written in straight double quotes."),
+        '}' if !before.is_empty() && !before.contains('{') => {
+            Some("A block that does not stand on one line has its closing brace on a line of its own.")
+        }
+        '{' | '"' if in_one_line_block(before) => Some(ONE_LINE),
         ';' => Some("Arguments stand on lines of their own."),
         _ => None,
     }
@@ -169,6 +185,20 @@ mod tests {
         for bad in ["\"a\nb\"", "(1", "[1", "<<EOT\nabc\n", "1_000", ".5", "{a = 1 b = 2}", "\"${a\"", "\"%{if true}x%{endfor}\""] {
             let (e, d) = parse_expr(bad, SourceId(0));
             assert!(e.is_none() && d.has_errors(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_people_write_instead_gets_advice() {
+        for (text, word) in [
+            ("a {\n  b = 1 }\n", "closing brace on a line of its own"),
+            ("a { b { } }\n", "one argument and no further block"),
+            ("a { b \"c\" { } }\n", "one argument and no further block"),
+            ("a { b = 1\n}\n", "one argument and no further block"),
+            ("a = “x”\n", "straight double quotes"),
+        ] {
+            let hint = parse_body(text, SourceId(0)).1.iter().find_map(|d| d.hint.clone()).unwrap_or_default();
+            assert!(hint.contains(word), "{text}: {hint}");
         }
     }
 

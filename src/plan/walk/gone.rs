@@ -117,9 +117,7 @@ impl<'a> Walker<'a> {
             let Some(resource) = registry::find_in(self.inputs.types, Mode::Managed, &recorded.resource.type_name) else { continue };
             let moved = self.known.values().find(|k| k.moved_from.as_ref() == Some(recorded)).map(|k| k.record.addr.clone());
             let addr = moved.unwrap_or_else(|| recorded.clone());
-            let node = self.node_of(&addr.resource);
-            let block_in = self.selected.as_ref().is_none_or(|s| node.is_none_or(|id| s.contains(&id)));
-            if !block_in || !self.selects(&addr, node.is_some()) {
+            if self.is_left_out(&addr) {
                 self.plan.skipped.push(deposed_label(&addr, key));
                 continue;
             }

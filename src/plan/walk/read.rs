@@ -4,7 +4,7 @@ use super::{Pending, Walker};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::addr::{InstanceAddr, Mode, ModulePath};
+use crate::addr::{InstanceAddr, Mode, ModulePath, ResourceAddr};
 use crate::diag::codes::plan as codes;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::lang::ast::{Expr, ExprKind, Step};
@@ -62,9 +62,9 @@ impl<'a> Walker<'a> {
         if !self.refreshed.insert(type_name.clone()) {
             return None;
         }
-        let wanted = |a: &InstanceAddr, k: &Known| {
-            a.resource.type_name == type_name && !self.observed.contains_key(a) && (self.inputs.options.refresh || k.in_doubt)
-        };
+        let asked = |a: &InstanceAddr| self.inputs.options.refresh && !self.is_left_out(a);
+        let wanted =
+            |a: &InstanceAddr, k: &Known| a.resource.type_name == type_name && !self.observed.contains_key(a) && (k.in_doubt || asked(a));
         let mut due = Due { type_name: type_name.clone(), resource, records: Vec::new(), requests: Vec::new() };
         let mut unseen = Vec::new();
         for (addr, k) in self.known.iter().filter(|(a, k)| wanted(a, k)) {
@@ -145,8 +145,14 @@ impl<'a> Walker<'a> {
         let mut out = Vec::new();
         let mut by_type: BTreeMap<Arc<str>, Vec<Pending<'a>>> = BTreeMap::new();
         for p in pending {
-            let waits = p.dependencies.iter().any(|d| d.mode == Mode::Managed && self.changed.contains(d))
-                && (!p.block.depends_on.is_empty() || p.block.in_check.is_some());
+            if !p.selected {
+                // Left out by -target or -exclude, it is not looked at either: what it reads may be down.
+                out.push((p.addr.clone(), Value::unknown(Type::Dynamic)));
+                continue;
+            }
+            let after = !p.block.depends_on.is_empty() || p.block.in_check.is_some();
+            let waits =
+                p.dependencies.iter().any(|d| d.mode == Mode::Managed && self.changed.contains(d) && (after || self.is_to_start(d)));
             if p.config_known() && !waits && !self.diags.has_errors() {
                 by_type.entry(p.addr.resource.type_name.clone()).or_default().push(p);
             } else {
@@ -161,6 +167,12 @@ impl<'a> Walker<'a> {
             }
         }
         out
+    }
+
+    /// Whether nothing of a block's processes runs: what is read through it can be read once it has been started.
+    fn is_to_start(&self, block: &ResourceAddr) -> bool {
+        let down = |o: &Observed| matches!(o, Observed::Present(v, _) if nothing_runs(v));
+        self.observed.iter().any(|(a, o)| a.resource == *block && down(o))
     }
 
     pub(super) fn data_read(&mut self, p: &Pending<'a>, result: Result<Observed, Diagnostic>) -> Value {

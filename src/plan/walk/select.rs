@@ -28,6 +28,13 @@ impl<'a> Walker<'a> {
         !another_is_named && declared
     }
 
+    /// Whether `-target` or `-exclude` leave an instance out: it stays as recorded and is not read, as it may live in what is down.
+    pub(super) fn is_left_out(&self, addr: &InstanceAddr) -> bool {
+        let Some(selected) = &self.selected else { return false };
+        let node = self.node_of(&addr.resource);
+        node.is_some_and(|id| !selected.contains(&id)) || !self.selects(addr, node.is_some())
+    }
+
     /// The nodes that `-target` and `-exclude` leave in.
     pub(super) fn select(&self) -> Option<HashSet<NodeId>> {
         let o = self.inputs.options;

@@ -310,15 +310,14 @@ fn show(value: &Value) -> String {
 pub fn plan_delete(prior: &Value) -> (Vec<String>, Vec<String>) {
     let name = prior.get_str("name").unwrap_or_default();
     let partitions = prior.get("partitions").and_then(|v| v.as_i64()).unwrap_or_default();
+    let word = if partitions == 1 { "partition" } else { "partitions" };
     let effects =
-        vec![format!("- topic \"{name}\" with the records of its {partitions} partitions; ACLs and committed offsets that name it stay")];
+        vec![format!("- topic \"{name}\" with the records of its {partitions} {word}; ACLs and committed offsets that name it stay")];
     let free = prior.get("deletion_protection").and_then(|v| v.as_bool()) == Some(false);
     let loss = if free {
         vec![]
     } else {
-        vec![format!(
-            "All records of topic \"{name}\" ({partitions} partitions) would be lost; `deletion_protection = false` frees the topic."
-        )]
+        vec![format!("All records of topic \"{name}\" ({partitions} {word}) would be lost; `deletion_protection = false` frees the topic.")]
     };
     (effects, loss)
 }

@@ -118,6 +118,26 @@ pub struct AclBinding {
 impl fmt::Display for AclBinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { resource, name, pattern, principal, host, operation, permission } = self;
+        let (resource, pattern) = (resource.as_str().to_lowercase(), pattern.as_str().to_lowercase());
         write!(f, "{permission} {principal} {operation} on {resource} {pattern} {name} from {host}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_binding_reads_as_in_the_plan_of_an_acl() {
+        let b = AclBinding {
+            resource: AclResource::Topic,
+            name: "t".into(),
+            pattern: AclPattern::Prefixed,
+            principal: "User:CN=x".into(),
+            host: "*".into(),
+            operation: AclOperation::Read,
+            permission: AclPermission::Allow,
+        };
+        assert_eq!(b.to_string(), "ALLOW User:CN=x READ on topic prefixed t from *");
     }
 }
