@@ -148,6 +148,9 @@ fn a_missing_right_is_named_at_plan_and_at_apply() {
     let config = mallory.clone() + &topic("data.kafka_cluster.m", "denied");
     refused(&config, &["SF6005", "kafka_topic.t", "CREATE on topic \"denied\"", "`User:CN=mallory`"]);
 
+    // Who may not list ACLs still learns of the drift of what is declared.
+    Lab::new(&mallory).ok("drift").shows(&["Warning[SF6005]: ", "DESCRIBE on the cluster", "No drift."]);
+
     let acl = format!(
         "{mallory}resource \"kafka_acl\" \"a\" {{\n  cluster   = data.kafka_cluster.m\n  principal = \"User:x\"\n  role \"consumer\" {{\n    topic = \"x\"\n    group = \"x\"\n  }}\n}}\n"
     );

@@ -277,7 +277,12 @@ impl Builder {
     }
 
     fn need_module(&mut self, id: NodeId, module: &Module, path: &ModulePath, r: &Reference, call: &Arc<str>, out: Option<Arc<str>>) {
-        let Some(c) = module.calls.get(call) else { return self.undeclared(module, r) };
+        let Some(c) = module.calls.get(call) else {
+            if !module.unread.contains(call) {
+                self.undeclared(module, r);
+            }
+            return;
+        };
         self.deprecated(c, r);
         let child = path.child(call, None);
         if let Some(call_id) = self.graph.id(&Node { module: path.clone(), kind: NodeKind::Call(call.clone()) }) {

@@ -12,7 +12,9 @@ use super::{Exit, Result, Terminal};
 use crate::addr::Mode;
 use crate::apply::Silent;
 use crate::diag::Diagnostics;
+use crate::diag::codes::kafka as kafka_codes;
 use crate::lang::config::DiskFiles;
+use crate::plan::conditions::as_warning;
 use crate::plan::objects;
 use crate::plan::walk;
 use crate::plan::{Action, Options, Plan, Reason};
@@ -117,6 +119,8 @@ async fn find_strays(plan: &Plan, session: &crate::resource::Session, diagnostic
                         out.extend(extra.map(stray));
                     }
                 }
+                // Who may not list what is there can still learn what became of the declared.
+                Err(d) if d.code == kafka_codes::UNAUTHORIZED => diagnostics.push(as_warning(d)),
                 Err(d) => diagnostics.push(d),
             }
         }

@@ -258,7 +258,10 @@ impl<'w, 'c> ModuleScope<'w, 'c> {
     }
 
     fn module_value(&self, call: &Arc<str>) -> Option<Value> {
-        let expansion = self.world.calls.get(&(self.module.clone(), call.clone()))?;
+        let Some(expansion) = self.world.calls.get(&(self.module.clone(), call.clone())) else {
+            let unread = self.world.module(&self.module)?.module.unread.contains(call);
+            return unread.then(|| Value::unknown(Type::Dynamic));
+        };
         Some(expansion.whole(|key| self.world.outputs(&self.module.child(call, key.clone()))))
     }
 

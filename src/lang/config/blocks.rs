@@ -265,7 +265,10 @@ impl Reader<'_> {
         let repetition = repetition(&mut args);
         let depends_on = depends_on(&mut args);
         let inputs = args.rest_attrs(block.span);
-        let Some((source, source_span)) = source else { return };
+        let Some((source, source_span)) = source else {
+            self.module.unread.insert(name.name);
+            return;
+        };
         if let Some(first) = self.calls.iter().find(|c| c.call.name.name == name.name).map(|c| c.call.name.span) {
             return self.duplicate("module call", &name.name, name.span, first);
         }

@@ -127,7 +127,11 @@ impl Loader<'_> {
         module.dir = if dir.as_os_str().is_empty() { PathBuf::from(".") } else { dir.to_path_buf() };
         self.stack.push(dir.to_path_buf());
         for call in calls {
+            let name = call.call.name.name.clone();
             self.call(dir, call, &mut module);
+            if !module.calls.contains_key(&name) {
+                module.unread.insert(name);
+            }
         }
         self.stack.pop();
         Some(module)

@@ -24,6 +24,7 @@ pub use load::{FoundCall, Loaded, load, load_at, load_calls};
 pub use providers::{ProviderRef, configuration_name};
 pub use types::parse_type;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -58,6 +59,8 @@ pub struct Module {
     pub resources: IndexMap<(Mode, Arc<str>, Arc<str>), ResourceBlock>,
     /// `module` blocks.
     pub calls: IndexMap<Arc<str>, ModuleCall>,
+    /// The names of `module` blocks whose module could not be loaded, which has been said: what refers to them is not at fault.
+    pub unread: BTreeSet<Arc<str>>,
     /// `provider` blocks.
     pub providers: Vec<ProviderBlock>,
     /// `check` blocks.
