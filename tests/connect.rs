@@ -16,7 +16,7 @@ use streamform::resource::{
     Observed, PlanInput, PlanOutput, Private, Progress, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb,
 };
 use streamform::schema::Set;
-use streamform::target::connect::{ConnectClient, ConnectConnection, ConnectError, ConnectPool, Patience};
+use streamform::target::connect::{ConnectClient, ConnectConnection, ConnectError, ConnectPool, Patience, RunState};
 use streamform::target::kafka::{AclBinding, AclOperation, AclPattern, AclPermission, AclResource, NewTopic};
 use streamform::value::ops::unmark_deep;
 use streamform::value::{Type, Value};
@@ -734,5 +734,8 @@ async fn nothing_is_put_where_nothing_differs() {
     assert!(result.error.is_none(), "{:?}", result.error);
     let now = result.object.unwrap();
     assert_eq!((tap.count(&put), tap.count("/restart")), (2, 0));
+    let name = now.0.get_str("name").unwrap();
+    let status = lab.client().status(&name, &Patience::quiet(Duration::from_secs(9))).await.unwrap();
+    assert_eq!(status.connector.state, RunState::Paused, "it rests with its new configuration");
     lab.delete(&addr, &now).await;
 }

@@ -374,6 +374,25 @@ async fn partitions_users_and_quotas() {
 }
 
 #[tokio::test]
+async fn what_a_quota_holds_back_is_asked_for_again() {
+    let lab = Lab::get();
+    let (kafka, _) = admin(lab.plaintext());
+    let entity: QuotaEntity = BTreeMap::from([("user".to_string(), Some(real::USER.to_string()))]);
+    let quota = |v| (entity.clone(), BTreeMap::from([("controller_mutation_rate".to_string(), v)]));
+    assert_eq!(kafka.alter_quotas(&[quota(Some(3.0))], false).await.unwrap(), [Ok(())]);
+    eventually(async || kafka.describe_quotas().await.unwrap().remove(&entity)).await;
+    let (slow, counter) = admin(lab.scram(real::USER, real::PASSWORD));
+    let name = unique("quota");
+    let topics: Vec<_> = (0..60).map(|i| topic(format!("{name}-{i}"))).collect();
+    let made = slow.create_topics(&topics, false).await.unwrap();
+    assert_eq!(kafka.alter_quotas(&[quota(None)], false).await.unwrap(), [Ok(())]);
+    assert!(made.iter().all(Result::is_ok), "{:?}", made.iter().find(|r| r.is_err()));
+    assert!(counter.requests()["CreateTopics"] > 1, "the quota held nothing back");
+    let names: Vec<String> = topics.into_iter().map(|t| t.name).collect();
+    assert!(kafka.delete_topics(&names).await.unwrap().iter().all(Result::is_ok));
+}
+
+#[tokio::test]
 async fn no_authorizer_is_not_an_empty_list() {
     let (kafka, _) = admin(Lab::get().three());
     assert_eq!(kafka.describe_acls().await.unwrap_err(), KafkaError::SecurityDisabled);

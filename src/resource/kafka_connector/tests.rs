@@ -158,6 +158,27 @@ fn a_failed_task_is_restarted_unless_the_policy_says_never() {
 }
 
 #[test]
+fn a_placeholder_without_a_mount_is_refused() {
+    let mounts = map(&[("/etc/secrets", "/real")]);
+    let c = config(&[
+        ("connect", Value::object_from([("mount_paths", mounts)])),
+        ("class", Value::string("X")),
+        ("config", map(&[("a", "${file:/etc/secrets/f:k}"), ("b", "${file:/etc/other/f:k}")])),
+    ]);
+    let found: Vec<_> = planned(&c, None, &Private::Null).diagnostics.into_iter().collect();
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].code, found[0].values[0].1.as_str()), (codes::PLACEHOLDER, "config[\"b\"]"));
+}
+
+#[test]
+fn a_deletion_names_the_group_that_stays() {
+    let sink = |config: Value| Value::object_from([("name", Value::string("s")), ("type", Value::string("sink")), ("config", config)]);
+    let lines = |v: &Value| KafkaConnector.plan_delete(v).0.join("");
+    assert!(lines(&sink(map(&[]))).contains("group connect-s and"));
+    assert!(lines(&sink(map(&[("consumer.override.group.id", "own")]))).contains("group own and"));
+}
+
+#[test]
 fn null_entries_are_as_good_as_none() {
     let with_null = Value::map(
         Type::String,

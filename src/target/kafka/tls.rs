@@ -128,3 +128,23 @@ impl ServerCertVerifier for TakeAny {
         self.0.signature_verification_algorithms.supported_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_is_written_as_brokers_write_it() {
+        use rcgen::{CertificateParams, DnType, KeyPair};
+        let mut params = CertificateParams::new(vec![]).unwrap();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        for (kind, value) in [(DnType::CountryName, "PL"), (DnType::OrganizationalUnitName, "etl, Ost"), (DnType::CommonName, "alice")] {
+            params.distinguished_name.push(kind, value);
+        }
+        let pem = params.self_signed(&KeyPair::generate().unwrap()).unwrap().pem();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), pem).unwrap();
+        assert_eq!(subject(file.path()).as_deref(), Some("CN=alice,OU=etl\\, Ost,C=PL"));
+        assert_eq!(subject(Path::new("/nowhere")), None);
+    }
+}
