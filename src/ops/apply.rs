@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use super::live::DiskHost;
-use super::plan::{Request as PlanRequest, check_instances, check_targets, data_loss, show};
+use super::plan::{Request as PlanRequest, check_instances, check_targets, data_loss, notices, show};
 use super::workspace::Workspace;
 use super::{Exit, Failure, Result, Terminal};
 use crate::apply::executor::{self, Apply, Done};
@@ -97,6 +97,9 @@ pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied
     let mut diagnostics = ws.warnings.clone();
     diagnostics.append(outcome.diagnostics.clone());
     diagnostics.append(check_instances(&outcome.plan, &plan_request.options));
+    if saved.is_none() {
+        diagnostics.append(notices(&outcome.plan, &ws.config, &plan_request.options));
+    }
     if diagnostics.has_errors() {
         return Err(ws.failure(diagnostics));
     }

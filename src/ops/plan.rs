@@ -10,11 +10,11 @@ use crate::addr::Target;
 use crate::apply::Silent;
 use crate::diag::codes::plan as codes;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::lang::config::DiskFiles;
+use crate::lang::config::{Config, DiskFiles};
 use crate::lang::host::Host;
 use crate::plan::saved::{Made, SavedPlan};
 use crate::plan::walk;
-use crate::plan::{Options, Plan, Reason, RunMode};
+use crate::plan::{Action, Options, Plan, Reason, RunMode, blocked_moves};
 use crate::state::local::Access;
 use crate::state::{LocalStore, Snapshot, StateStore};
 use crate::view;
@@ -61,6 +61,7 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
     let mut diagnostics = ws.warnings.clone();
     diagnostics.append(outcome.diagnostics.clone());
     diagnostics.append(check_instances(&outcome.plan, &request.options));
+    diagnostics.append(notices(&outcome.plan, &ws.config, &request.options));
     if diagnostics.has_errors() {
         return Err(ws.failure(diagnostics));
     }
@@ -138,6 +139,28 @@ pub fn check_targets(ws: &Workspace, snapshot: &Snapshot, options: &Options) -> 
         }
     }
     if diags.is_empty() { Ok(()) } else { Err(ws.failure(diags)) }
+}
+
+/// What is worth knowing about a plan beside its changes.
+pub fn notices(plan: &Plan, config: &Config, options: &Options) -> Diagnostics {
+    let mut diags = Diagnostics::new();
+    if !options.targets.is_empty() || !options.excludes.is_empty() {
+        let detail = "With -target or -exclude the plan is of a part of the configuration, and the result may not be what all of it says.";
+        let d = Diagnostic::warning(codes::TARGETED, detail);
+        diags.push(d.hint("This is meant for mending mistakes. Plan without it afterwards, to see what is left to do."));
+    }
+    let forgotten: Vec<String> = plan.changes.iter().filter(|c| c.action == Action::Forget).map(|c| c.addr.to_string()).collect();
+    if !forgotten.is_empty() {
+        let detail = format!("These objects stay as they are, and streamform knows them no longer: {}.", forgotten.join(", "));
+        diags.push(Diagnostic::warning(codes::FORGOTTEN, detail).hint("They can be taken in again by import blocks."));
+    }
+    let blocked = if options.mode == RunMode::Normal { blocked_moves(config, plan) } else { vec![] };
+    for (from, to) in blocked {
+        let detail = format!("{from} cannot move to {to}, where there is an object already; so it is destroyed.");
+        let d = Diagnostic::warning(codes::MOVE_BLOCKED, detail);
+        diags.push(d.hint(format!("To keep this one instead, let streamform forget the other first: streamform state rm '{to}'.")));
+    }
+    diags
 }
 
 /// The same for single instances, which are known once the plan is made: a key that is none of the block's is a typo.

@@ -15,6 +15,8 @@ pub mod steps;
 pub mod walk;
 pub mod world;
 
+pub use records::blocked_moves;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

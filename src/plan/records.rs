@@ -87,6 +87,14 @@ fn follow(value: &Value, new: &dyn Fn(&InstanceAddr) -> Option<InstanceAddr>) ->
     }
 }
 
+/// The objects that a `moved` block would have moved, if there were none at the new address; with that address.
+pub fn blocked_moves(config: &Config, plan: &super::Plan) -> Vec<(InstanceAddr, InstanceAddr)> {
+    let mut moves = vec![];
+    collect_moves(&config.root, ModulePath::root(), &mut moves);
+    let gone = plan.changes.iter().filter(|c| c.action == super::Action::Delete);
+    gone.filter_map(|c| moved(&c.addr, &moves).map(|to| (c.addr.clone(), to))).collect()
+}
+
 fn collect_moves<'c>(module: &'c Module, path: ModulePath, out: &mut Vec<(ModulePath, &'c Moved)>) {
     out.extend(module.moved.iter().map(|m| (path.clone(), m)));
     for (name, call) in &module.calls {

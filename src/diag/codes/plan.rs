@@ -43,4 +43,10 @@ codes! {
     STATEMENT = "SF3020", "Invalid moved or removed block";
     /// An ephemeral value where it would be kept.
     EPHEMERAL = "SF3021", "Ephemeral value not allowed";
+    /// `-target` or `-exclude` leaves parts of the configuration out.
+    TARGETED = "SF3031", "Not everything is planned";
+    /// Objects that stay but are managed no longer.
+    FORGOTTEN = "SF3032", "Objects will no longer be managed";
+    /// A move to an address that has an object already.
+    MOVE_BLOCKED = "SF3033", "Move to an address that is taken";
 }

@@ -88,6 +88,15 @@ fn is_reference(parent: &str, name: &str) -> bool {
     }
 }
 
+/// Arguments that are read before anything is evaluated, so that their strings are no templates.
+fn is_constant(parent: &str, name: &str) -> bool {
+    match name {
+        "default" => parent == "variable",
+        "description" => matches!(parent, "variable" | "output"),
+        _ => false,
+    }
+}
+
 /// Parses a `.hcl.json` file.
 pub fn parse(text: &str, source: SourceId) -> (Option<Body>, Diagnostics) {
     read(text, source, |node, diags| body(node, "", diags))
@@ -175,7 +184,11 @@ fn body(node: Node, parent: &str, diags: &mut Diagnostics) -> Body {
         match nested(parent).iter().find(|(kind, _)| *kind == &*name.name) {
             Some((_, labels)) => blocks(&name, value, *labels, vec![], &mut out.blocks, diags),
             None => {
-                let strings = if is_reference(parent, &name.name) { Strings::Expression } else { Strings::Template };
+                let strings = match () {
+                    _ if is_reference(parent, &name.name) => Strings::Expression,
+                    _ if is_constant(parent, &name.name) => Strings::Literal,
+                    _ => Strings::Template,
+                };
                 out.attrs.push(Attr { expr: expression(value, strings, diags), name });
             }
         }
@@ -185,6 +198,10 @@ fn body(node: Node, parent: &str, diags: &mut Diagnostics) -> Body {
 
 fn blocks(kind: &Ident, node: Node, missing: usize, labels: Vec<Ident>, out: &mut Vec<Block>, diags: &mut Diagnostics) {
     if missing > 0 {
+        if matches!(&node.kind, NodeKind::Null) || matches!(&node.kind, NodeKind::Object(items) if items.is_empty()) {
+            let d = Diagnostic::error(INVALID_JSON, format!("A {:?} block needs a label: a property with its name.", kind.name));
+            return diags.push(d.at(node.span));
+        }
         for (label, inner) in properties(node, diags) {
             let labels = labels.iter().cloned().chain([label]).collect();
             blocks(kind, inner, missing - 1, labels, out, diags);
