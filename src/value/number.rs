@@ -471,7 +471,8 @@ fn shortest(f: &Float, precision: u16) -> String {
     let text = |n: &UBig| (n * &scale).to_string();
     let (lower, middle, upper) = (text(&(&significand - UBig::ONE)), text(&significand), text(&(&significand + UBig::ONE)));
     let width = upper.len();
-    let pad = |s: &str| format!("{s:0>width$}").into_bytes();
+    // Not by a format's width, which ends at 65,535.
+    let pad = |s: &str| ["0".repeat(width.saturating_sub(s.len())).as_str(), s].concat().into_bytes();
     let digits = round_between(&pad(&lower), &pad(&middle), &pad(&upper), inclusive);
     place_point(sign, &digits, width as isize - point as isize)
 }

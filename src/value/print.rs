@@ -107,6 +107,12 @@ fn string(s: &str, indent: usize, out: &mut String) {
     out.push_str(&marker);
 }
 
+/// Text filled up with blanks on the right, to so many characters. (The width of a format ends at 65,535: a longer one panics.)
+pub fn padded(text: &str, width: usize) -> String {
+    let missing = width.saturating_sub(text.chars().count());
+    [text, &" ".repeat(missing)].concat()
+}
+
 /// Quotes with the escapes that Terraform prints: templates are not escaped, invisible characters are.
 pub fn quote(s: &str) -> String {
     let mut out = String::with_capacity(s.len() + 2);

@@ -10,6 +10,7 @@ use crate::plan::diff::same;
 use crate::plan::{Action, Change, Counts, Drift, OutputChange, Plan, Reason, RunMode};
 use crate::resource::registry;
 use crate::schema::{Body, NestedBlock, Nesting};
+use crate::value::print::padded;
 use crate::value::{Repr, Value};
 
 /// How to show.
@@ -200,7 +201,7 @@ fn attributes(out: &mut String, body: Option<&Body>, prior: Option<&Value>, plan
     }
     let width = rows.iter().map(|(n, ..)| n.chars().count()).max().unwrap_or(0);
     for (name, o, n) in rows {
-        row(out, &format!("{name:width$}"), " = ", o, n, style, indent);
+        row(out, &padded(name, width), " = ", o, n, style, indent);
     }
     if hidden > 0 {
         let s = if hidden == 1 { "" } else { "s" };
@@ -350,7 +351,7 @@ fn entries(out: &mut String, old: Option<&Value>, new: Option<&Value>, style: Pl
             hidden += 1;
             continue;
         }
-        row(out, &format!("{:width$}", crate::addr::quote(name)), " = ", a, b, style, indent);
+        row(out, &padded(&crate::addr::quote(name), width), " = ", a, b, style, indent);
     }
     if hidden > 0 {
         out.push_str(&format!("{}{}\n", " ".repeat(indent + 2), style.paint.dim(&format!("# ({hidden} unchanged hidden)"))));
@@ -385,9 +386,9 @@ fn outputs(out: &mut String, plan: &Plan, style: PlanStyle) {
         let (a, b) = (hide(&o.prior), hide(&o.planned));
         let sign = sign_of(o.prior.as_ref(), o.planned.as_ref());
         if o.sensitive {
-            out.push_str(&format!("  {} {name:width$} = (sensitive value)\n", style.paint.sign(sign)));
+            out.push_str(&format!("  {} {} = (sensitive value)\n", style.paint.sign(sign), padded(name, width)));
         } else {
-            row(out, &format!("{name:width$}"), " = ", a.as_ref(), b.as_ref(), style, 2);
+            row(out, &padded(name, width), " = ", a.as_ref(), b.as_ref(), style, 2);
         }
     }
 }

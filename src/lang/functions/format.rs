@@ -390,7 +390,8 @@ fn append_float(verb: &Verb, mode: char, n: &Number, out: &mut String) {
         // Always with its sign, and never filled with zeros.
         let text = n.to_string();
         let width = verb.width.unwrap_or(0);
-        return out.push_str(&if verb.minus { format!("{text:<width$}") } else { format!("{text:>width$}") });
+        let blanks = " ".repeat(width.saturating_sub(text.chars().count()));
+        return out.push_str(&if verb.minus { text + &blanks } else { blanks + &text });
     }
     let mut text = match mode {
         'f' => {

@@ -115,7 +115,9 @@ pub(crate) fn without_mark(text: &str) -> Option<String> {
 
 /// The parser's complaint in our words.
 fn syntax_error(e: &hcl_edit::parser::Error, text: &str, source: SourceId) -> Diagnostic {
-    let start = e.location().offset().min(text.len());
+    // The parser may stop in the middle of a character.
+    let offset = e.location().offset().min(text.len());
+    let start = (0..=offset).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
     let rest = text.get(start..).unwrap_or("");
     let len = rest.chars().next().map_or(0, char::len_utf8);
     let span = Span { source, start: start as u32, end: (start + len) as u32 };

@@ -49,6 +49,6 @@ fn write_rows(out: &mut String, depth: usize, rows: &[(String, String)]) {
     let width = rows.iter().map(|(k, _)| k.chars().count()).max().unwrap_or(0);
     for (key, value) in rows {
         // Writing to a string cannot fail.
-        let _ = writeln!(out, "{}{key:width$} = {value}", "  ".repeat(depth));
+        let _ = writeln!(out, "{}{} = {value}", "  ".repeat(depth), crate::value::print::padded(key, width));
     }
 }
