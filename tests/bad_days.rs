@@ -564,3 +564,19 @@ fn a_changed_password_is_known_to_scram_and_plain_and_to_no_file_of_the_state() 
         assert!(!shown || own, "{}", path.display());
     }
 }
+
+#[test]
+fn a_topic_is_read_though_its_data_source_is_read_after_other_topics() {
+    let _alone = real::alone();
+    let servers = real::lab("mtls");
+    let late = cluster("via", "X", &mtls("admin")).replace("\"X\"", "null_resource.where.output");
+    let lab = Lab::new(&format!(
+        "resource \"null_resource\" \"where\" {{\n  inputs = \"{servers}\"\n}}\n{}{late}{}{}",
+        cluster("direct", &servers, &mtls("admin")),
+        topic("data.kafka_cluster.direct", "read-early"),
+        topic("data.kafka_cluster.via", "read-late").replace("\"t\" {", "\"u\" {"),
+    ));
+    lab.apply();
+    lab.ok("plan -detailed-exitcode").shows(&["No changes."]);
+    lab.ok("destroy -auto-approve -allow-data-loss").shows(&["Resources: 3 destroyed."]);
+}

@@ -511,6 +511,9 @@ fn explain_graph_and_completions() {
     drop(unread.stdout.take());
     let out = unread.wait_with_output().unwrap();
     assert!(out.status.success() && out.stderr.is_empty(), "{}", screen(&out).text);
+    lab.ok("version -json").shows(&["{\"streamform_version\":"]);
+    lab.fails("taint null_resource.c", &["hint: streamform apply -replace=ADDR"]);
+    lab.fails("state pull", &["hint: streamform state export"]);
     lab.ok("version").shows(&[concat!("streamform ", env!("CARGO_PKG_VERSION"))]);
     lab.ok("--version").shows(&[concat!("streamform ", env!("CARGO_PKG_VERSION"))]);
 }

@@ -343,6 +343,17 @@ pub struct InstallCommand {
 pub struct UnlockCommand {
     /// The lock's id, as `lock list` shows it.
     pub id: String,
+    /// Taken for Terraform's sake: nobody is asked.
+    #[arg(long, hide = true)]
+    pub force: bool,
+}
+
+/// `version`
+#[derive(Clone, Debug, Args)]
+pub struct VersionCommand {
+    /// JSON on stdout.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `completions`
@@ -463,7 +474,7 @@ pub enum Command {
     /// Print a completion script.
     Completions(CompletionsCommand),
     /// Print the version.
-    Version,
+    Version(VersionCommand),
 }
 
 impl Command {

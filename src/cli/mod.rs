@@ -4,7 +4,7 @@ mod args;
 mod fmt;
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, Parser};
@@ -29,6 +29,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(cli) => cli,
         Err(e) => {
             drop(e.print());
+            if let Some(hint) = instead(&e) {
+                drop(writeln!(std::io::stderr(), "hint: {hint}"));
+            }
             return u8::from(e.use_stderr());
         }
     };
@@ -56,6 +59,22 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
     // A call that an interrupt left behind must not keep the process.
     runtime.shutdown_background();
     code
+}
+
+/// What does the work of a command that Terraform has by another name.
+fn instead(e: &clap::Error) -> Option<&'static str> {
+    use clap::error::{ContextKind, ContextValue};
+    let Some(ContextValue::String(name)) = e.get(ContextKind::InvalidSubcommand) else { return None };
+    Some(match name.as_str() {
+        "refresh" => "streamform apply -refresh-only brings the state up to date.",
+        "taint" => "streamform apply -replace=ADDR makes an object anew.",
+        "pull" => "streamform state export writes the state.",
+        "push" => "streamform state restore FILE replaces the state.",
+        "workspace" => {
+            "A configuration has one state. Several of them are several folders that call one module, or several values of path in backend \"local\"."
+        }
+        _ => return None,
+    })
 }
 
 fn colour(off: bool) -> bool {
@@ -242,8 +261,12 @@ async fn run(cli: Cli, vars: Vec<VarArg>, terminal: Terminal) -> Result {
             terminal.print(&String::from_utf8_lossy(&script));
             Ok(Exit::Success)
         }
-        Command::Version => {
-            terminal.line(&format!("streamform {}", env!("CARGO_PKG_VERSION")));
+        Command::Version(a) => {
+            let version = env!("CARGO_PKG_VERSION");
+            terminal.line(&match a.json {
+                true => serde_json::json!({"streamform_version": version}).to_string(),
+                false => format!("streamform {version}"),
+            });
             Ok(Exit::Success)
         }
     }

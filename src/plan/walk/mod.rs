@@ -90,6 +90,7 @@ pub async fn walk<'a>(inputs: &'a Inputs<'a>) -> Outcome<'a> {
         known: records::gather(inputs.config, inputs.snapshot),
         observed: BTreeMap::new(),
         refreshed: HashSet::new(),
+        put_off: HashSet::new(),
         plan: Plan { mode: inputs.options.mode, ..Plan::default() },
         diags: Diagnostics::new(),
         selected: None,
@@ -114,6 +115,8 @@ struct Walker<'a> {
     observed: BTreeMap<InstanceAddr, Observed>,
     /// Types whose recorded objects were all read.
     refreshed: HashSet<Arc<str>>,
+    /// Recorded objects that live in what a data source finds, and that had not been read when their type was.
+    put_off: HashSet<InstanceAddr>,
     plan: Plan,
     diags: Diagnostics,
     /// The blocks that `-target` and `-exclude` leave in; `None` = all.

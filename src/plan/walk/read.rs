@@ -59,16 +59,21 @@ impl<'a> Walker<'a> {
 
     /// What is recorded of a type and was not read yet.
     fn due(&mut self, type_name: Arc<str>, resource: &'static dyn ResourceType) -> Option<Due> {
-        if !self.refreshed.insert(type_name.clone()) {
+        let first = self.refreshed.insert(type_name.clone());
+        if !first && self.put_off.is_empty() {
             return None;
         }
         let asked = |a: &InstanceAddr| self.inputs.options.refresh && !self.is_left_out(a);
-        let wanted =
-            |a: &InstanceAddr, k: &Known| a.resource.type_name == type_name && !self.observed.contains_key(a) && (k.in_doubt || asked(a));
+        let open = |a: &InstanceAddr| !self.observed.contains_key(a) && (first || self.put_off.contains(a));
+        let wanted = |a: &InstanceAddr, k: &Known| a.resource.type_name == type_name && open(a) && (k.in_doubt || asked(a));
         let mut due = Due { type_name: type_name.clone(), resource, records: Vec::new(), requests: Vec::new() };
-        let mut unseen = Vec::new();
+        let (mut unseen, mut later) = (Vec::new(), Vec::new());
         for (addr, k) in self.known.iter().filter(|(a, k)| wanted(a, k)) {
             let (prior, private) = (self.hydrate(&k.record.attributes, resource), k.record.private.clone());
+            if self.is_to_be_read(resource, &prior) {
+                later.push(addr.clone());
+                continue;
+            }
             // Of what lives in a place that is down the record stands; what is in doubt is not taken for made.
             if self.is_down(resource, &prior) {
                 let seen = if k.in_doubt { Observed::Absent } else { Observed::Present(prior, private) };
@@ -79,14 +84,27 @@ impl<'a> Walker<'a> {
             due.records.push(Arc::clone(&k.record));
         }
         self.observed.extend(unseen);
+        self.put_off.retain(|a| a.resource.type_name != type_name);
+        self.put_off.extend(later);
         (!due.requests.is_empty()).then_some(due)
     }
 
     /// Whether the place that an object lives in (see [`ResourceType::lives_in`]) tells which of its processes run, and none does.
     pub(super) fn is_down(&self, resource: &dyn ResourceType, object: &Value) -> bool {
         let place = resource.lives_in().and_then(|attr| object.get(attr)?.origin().cloned());
-        let Some(Observed::Present(place, _)) = place.and_then(|p| self.observed.get(&p)) else { return false };
-        nothing_runs(place)
+        let Some(addr) = place else { return false };
+        if addr.resource.mode == Mode::Data {
+            // Read only during apply, it cannot be looked into now.
+            return self.world.instance(&addr).is_some_and(|v| v.get("admin").is_some_and(|a| !a.is_known()));
+        }
+        matches!(self.observed.get(&addr), Some(Observed::Present(place, _)) if nothing_runs(place))
+    }
+
+    /// Whether an object lives in what a data source finds, and that is read later in this walk.
+    fn is_to_be_read(&self, resource: &dyn ResourceType, object: &Value) -> bool {
+        let place = resource.lives_in().and_then(|attr| object.get(attr)?.origin().cloned());
+        let declared = |r: &ResourceAddr| self.node_of(r).is_some() && self.world.block(r).is_none();
+        place.is_some_and(|p| p.resource.mode == Mode::Data && declared(&p.resource))
     }
 
     fn observe(&mut self, due: Due, results: Vec<Result<Observed, Diagnostic>>) {
