@@ -12,6 +12,10 @@ const ROOTS: [&str; 9] = ["var", "local", "module", "data", "path", "each", "cou
 /// The diagnostic for a reference by these names (`["var", "x"]`) that leads nowhere in a module.
 pub fn undeclared(module: &Module, names: &[&str]) -> Diagnostic {
     let (detail, hint) = match names {
+        ["each", name, ..] if !matches!(*name, "key" | "value") => {
+            (format!("There is no each.{name}."), Some(one_of("each", name, &["key", "value"])))
+        }
+        ["count", name, ..] if *name != "index" => (format!("There is no count.{name}."), Some(one_of("count", name, &["index"]))),
         ["each", ..] => ("\"each\" can be used only in a block with \"for_each\".".into(), None),
         ["count", ..] => ("\"count\" can be used only in a block with \"count\".".into(), None),
         ["self", ..] => ("\"self\" can be used only in conditions of a resource.".into(), None),

@@ -97,7 +97,7 @@ pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied
     let mut diagnostics = ws.warnings.clone();
     diagnostics.append(outcome.diagnostics.clone());
     diagnostics.append(check_instances(&outcome.plan, &plan_request.options));
-    if saved.is_none() {
+    if saved.is_none() && !diagnostics.has_errors() {
         diagnostics.append(notices(&outcome.plan, &ws.config, &plan_request.options));
     }
     if diagnostics.has_errors() {

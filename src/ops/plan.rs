@@ -61,10 +61,10 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
     let mut diagnostics = ws.warnings.clone();
     diagnostics.append(outcome.diagnostics.clone());
     diagnostics.append(check_instances(&outcome.plan, &request.options));
-    diagnostics.append(notices(&outcome.plan, &ws.config, &request.options));
     if diagnostics.has_errors() {
         return Err(ws.failure(diagnostics));
     }
+    diagnostics.append(notices(&outcome.plan, &ws.config, &request.options));
     terminal.diagnostics(&diagnostics, &ws.config.sources);
     show(&outcome.plan, request.verbose, terminal);
     if let (Some(file), 1.., false) = (&request.generate, generated, terminal.json) {

@@ -76,6 +76,14 @@ impl Eval<'_> {
     }
 
     fn no_attribute(&mut self, v: &Value, name: &Ident, names: Vec<&str>, e: &Expr) -> Value {
+        // The instances of a block with for_each are an object of objects.
+        let instance = v.as_map().and_then(|m| m.iter().find(|(_, i)| i.origin().is_some()));
+        if let (None, Some((key, _))) = (v.origin(), instance) {
+            let detail = format!("This block has several instances, by keys; none of them is {:?}.", name.name);
+            let hint =
+                format!("Choose one, as in [{}], or take the attribute of all with values(…)[*].{}.", crate::addr::quote(key), name.name);
+            return self.fail_with(Diagnostic::error(codes::UNSUPPORTED_ATTRIBUTE, detail).at(name.span).hint(hint), e);
+        }
         let what = v.origin().map_or("This object".to_string(), |o| o.to_string());
         let mut d = Diagnostic::error(codes::UNSUPPORTED_ATTRIBUTE, format!("{what} does not have an attribute named {:?}.", name.name))
             .at(name.span);
