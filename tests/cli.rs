@@ -175,6 +175,7 @@ fn bad_command_lines() {
     lab.fails("plan -var name", &["Error[SF9001]", "-var \"name\" has no value.", "hint: Write -var 'name=value'."]);
     lab.fails("plan -target=null_resource", &["Error[SF9001]", "no address"]);
     lab.fails("plan -traget=null_resource.a", &["--traget", "--target"]);
+    lab.fails("plan -parallelism=0", &["a whole number from 1 on is expected"]);
     lab.fails("apply", &["Error[SF9003]: No terminal to ask on", "hint: Give -auto-approve"]);
     lab.fails("apply nothing.plan", &["nothing.plan"]);
     lab.fails("-chdir=/nowhere plan", &["The folder /nowhere cannot be used"]);
@@ -399,6 +400,7 @@ fn a_saved_plan_is_carried_out_once() {
     lab.ok("apply p.plan").shows(&["Apply complete! Resources: 9 added"]);
     lab.fails("apply p.plan", &["Error[SF3013]: Saved plan is stale", "hint: Make a new plan"]);
     lab.write("no.plan", "hello");
+    lab.fails("plan -out no/such/folder", &["Error[SF9005]", "The plan cannot be written to no/such/folder"]);
     lab.fails("apply no.plan", &["Error[SF3014]: Not a saved plan", "hint: A plan is written by"]);
 }
 
@@ -469,6 +471,11 @@ fn state_list_show_mv_and_rm() {
     lab.ok("state list").shows(&["module.m[7].null_resource.a"]).hides(&["module.m[1]"]);
     lab.ok("state rm module.m[7]").shows(&["Removed module.m[7].null_resource.a. The object itself stays as it is."]);
     lab.fails("state rm module.m[7]", &["Error[SF5009]"]);
+    lab.fails(
+        "state mv null_resource.base kafka_topic.base",
+        &["Error[SF9001]", "an object keeps its type", "hint: Write the type null_resource"],
+    );
+    lab.fails("state mv null_resource.base null_resource.base", &["Error[SF9001]", "is where the object is already"]);
     lab.fails("state mv null_resource.base null_resource.c[0]", &["Error[SF5010]: Address is taken"]);
     lab.ok("plan").shows(&["Plan: 1 to add, 0 to change, 0 to destroy."]);
 }
@@ -556,7 +563,7 @@ fn the_lock_of_a_living_process_and_of_a_dead_one() {
     let pid = format!("process {}", holder.id());
     lab.fails(
         "apply -auto-approve",
-        &["Error[SF5001]: State is locked", "The state is locked: apply by", &pid, "hint: Wait for it with -lock-timeout"],
+        &["Error[SF5001]: State is locked", "The state is locked: apply by uid-", &pid, "hint: Wait for it with -lock-timeout"],
     );
     lab.fails("state rm null_resource.r -lock-timeout=1s", &["still locked after waiting 1 s"]);
     lab.ok("plan").shows(&["Plan: 1 to add"]);

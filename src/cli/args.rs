@@ -74,7 +74,7 @@ pub struct PlanArgs {
     #[arg(long)]
     pub json: bool,
     /// How many calls run at one time, and how many objects that are made one by one.
-    #[arg(long, default_value_t = 10, value_name = "N")]
+    #[arg(long, default_value_t = 10, value_name = "N", value_parser = at_least_one)]
     pub parallelism: usize,
     /// How long to wait for the state's lock.
     #[arg(long, default_value = "0s", value_parser = duration, value_name = "DURATION")]
@@ -236,7 +236,7 @@ pub struct TestCommand {
     #[arg(long, value_name = "FILE")]
     pub junit_xml: Option<PathBuf>,
     /// How many calls run at one time, and how many objects that are made one by one.
-    #[arg(long, default_value_t = 10, value_name = "N")]
+    #[arg(long, default_value_t = 10, value_name = "N", value_parser = at_least_one)]
     pub parallelism: usize,
 }
 
@@ -496,4 +496,8 @@ impl Command {
             _ => false,
         }
     }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "a whole number from 1 on is expected".to_string())
 }

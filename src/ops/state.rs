@@ -134,11 +134,30 @@ pub fn mv(root: &Path, from: &str, to: &str, timeout: Duration, terminal: &Termi
         if moves.is_empty() {
             return Err(no_record(&snapshot, from).into());
         }
+        if let Some(d) = moves.iter().find_map(|(a, b)| unfit_move(a, b)) {
+            return Err(d.into());
+        }
         store.mv(&moves)?;
         Ok(moves.len())
     })?;
     terminal.line(&format!("Moved {count} object{} from {from} to {to}.", if count == 1 { "" } else { "s" }));
     Ok(Exit::Success)
+}
+
+/// Why an object cannot have another address, whatever the state holds there.
+fn unfit_move(from: &InstanceAddr, to: &InstanceAddr) -> Option<Diagnostic> {
+    if from == to {
+        let d = Diagnostic::error(codes::USAGE, format!("{from} is where the object is already."));
+        return Some(d.hint("Give the new address last."));
+    }
+    let kind = |a: &InstanceAddr| (a.resource.mode, a.resource.type_name.clone());
+    if kind(from) != kind(to) {
+        let detail = format!("{from} cannot become {to}: an object keeps its type.");
+        return Some(
+            Diagnostic::error(codes::USAGE, detail).hint(format!("Write the type {} in the new address too.", from.resource.type_name)),
+        );
+    }
+    None
 }
 
 fn renamed(addr: &InstanceAddr, from: &Target, to: &Target) -> Option<InstanceAddr> {

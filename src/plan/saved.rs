@@ -17,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 use super::walk::{Observer, Outcome};
 use super::{Options, Plan, RunMode};
 use crate::addr::{InstanceAddr, Mode};
+use crate::diag::codes::cli as cli_codes;
 use crate::diag::codes::plan as codes;
 use crate::diag::{Diagnostic, Diagnostics, Sources};
 use crate::lang::config::Config;
@@ -92,8 +93,7 @@ impl SavedPlan {
 
     /// Writes the file, for this user only.
     pub fn write(&self, path: &Path) -> Result<(), Diagnostic> {
-        let io =
-            |e: std::io::Error| Diagnostic::error(codes::NOT_A_PLAN, format!("The plan cannot be written to {}: {e}.", path.display()));
+        let io = |e: std::io::Error| Diagnostic::error(cli_codes::FILE, format!("The plan cannot be written to {}: {e}.", path.display()));
         let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).map_err(io)?;
         file.write_all(self.0.to_string().as_bytes()).and_then(|()| file.sync_all()).map_err(io)
     }

@@ -43,7 +43,10 @@ impl LockInfo {
             pid: std::process::id(),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             boot,
-            who: std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "unknown".into()),
+            // In a container there is often no name.
+            who: std::env::var("USER")
+                .or_else(|_| std::env::var("LOGNAME"))
+                .unwrap_or_else(|_| format!("uid-{}", rustix::process::getuid().as_raw())),
             operation: operation.to_string(),
             created: jiff::Timestamp::now().to_string(),
         }

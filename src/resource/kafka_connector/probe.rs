@@ -101,6 +101,7 @@ fn failed(error: &ConnectError, redactor: &Redactor) -> Diagnostic {
     if matches!(error, ConnectError::Refused { .. } | ConnectError::Server { .. }) {
         // The message of a validation that broke off may hold anything.
         d.detail = "Kafka Connect could not validate this configuration.".into();
+        d = d.hint("Check that the files and keys that its placeholders name are there; the worker's log says more.");
     }
     d
 }
