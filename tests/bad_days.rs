@@ -580,3 +580,15 @@ fn a_topic_is_read_though_its_data_source_is_read_after_other_topics() {
     lab.ok("plan -detailed-exitcode").shows(&["No changes."]);
     lab.ok("destroy -auto-approve -allow-data-loss").shows(&["Resources: 3 destroyed."]);
 }
+
+#[test]
+fn a_right_that_the_same_apply_gives_first_is_not_missed_in_the_plan() {
+    let _alone = real::alone();
+    let servers = real::lab("mtls");
+    let right = "resource \"kafka_acl\" \"g\" {\n  cluster   = data.kafka_cluster.a\n  principal = \"User:CN=mallory\"\n  role \"admin\" {\n    topic = \"hoped\"\n  }\n}\n";
+    let wanted =
+        topic("data.kafka_cluster.m", "hoped").replace("deletion_protection", "depends_on          = [kafka_acl.g]\n  deletion_protection");
+    let lab = Lab::new(&(cluster("a", &servers, &mtls("admin")) + &cluster("m", &servers, &mtls("mallory")) + right + &wanted));
+    lab.apply().shows(&["Resources: 2 added"]);
+    lab.ok("destroy -auto-approve -allow-data-loss").shows(&["Resources: 2 destroyed."]);
+}

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::addr::{InstanceAddr, InstanceKey, Mode, ModulePath, ResourceAddr};
+use crate::diag::codes::kafka as kafka_codes;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::graph::{Graph, Node, NodeId, NodeKind};
 use crate::lang::ast::ExprKind;
@@ -365,12 +366,17 @@ impl<'a> Walker<'a> {
             };
             by_type.entry(c.addr.resource.type_name.clone()).or_default().push((c.addr.clone(), request));
         }
+        // A right that is lacking now may be what this run gives first.
+        let blocks: HashSet<&ResourceAddr> = changing.iter().map(|a| &a.resource).collect();
+        let after_changes = |c: &&Change| c.dependencies.iter().any(|d| blocks.contains(d));
+        let hopeful: HashSet<InstanceAddr> = self.plan.changes.iter().filter(after_changes).map(|c| c.addr.clone()).collect();
         for (t, requests) in by_type {
             let (addrs, requests): (Vec<_>, Vec<_>) = requests.into_iter().unzip();
             let results = self.inputs.observer.probe(&t, requests).await;
             for (addr, found) in addrs.iter().zip(results) {
                 let block = self.block(addr);
-                self.diags.extend(found.into_iter().map(|d| match block {
+                let premature = |d: &Diagnostic| d.code == kafka_codes::UNAUTHORIZED && hopeful.contains(addr);
+                self.diags.extend(found.into_iter().filter(|d| !premature(d)).map(|d| match block {
                     Some(b) => locate(d, b, addr),
                     None => d.on(addr),
                 }));
