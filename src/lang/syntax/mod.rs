@@ -113,6 +113,20 @@ pub(crate) fn without_mark(text: &str) -> Option<String> {
     text.strip_prefix('\u{feff}').map(|rest| format!("   {rest}"))
 }
 
+/// What stands before an expression, longer ones first.
+const OPERATORS: [&str; 15] = ["==", "!=", "<=", ">=", "&&", "||", "+", "-", "*", "/", "%", "<", ">", "!", "="];
+
+/// The operator that lacks its right side, for an error at `start`: the parser stops behind it, or goes back to where it stands.
+fn operator_at(text: &str, start: usize) -> Option<&'static str> {
+    // Not in the middle of one of two characters.
+    let middle = text[..start].ends_with(['=', '!', '<', '>']) && text[start..].starts_with('=');
+    let start = if middle { start + 1 } else { start };
+    let (before, rest) = (text[..start].trim_end(), text[start..].trim_start_matches([' ', '\t']));
+    let behind = || OPERATORS.into_iter().find(|o| before.ends_with(o)).filter(|_| !before.ends_with("=>"));
+    let ahead = || OPERATORS.into_iter().find(|o| rest.starts_with(o)).filter(|o| *o != "=" && *o != "!" && !rest.starts_with("<<"));
+    behind().or_else(ahead)
+}
+
 /// The parser's complaint in our words.
 fn syntax_error(e: &hcl_edit::parser::Error, text: &str, source: SourceId) -> Diagnostic {
     // The parser may stop in the middle of a character.
@@ -126,7 +140,11 @@ fn syntax_error(e: &hcl_edit::parser::Error, text: &str, source: SourceId) -> Di
         Some('\n' | '\r') => "the end of the line".to_string(),
         Some(_) => format!("{:?}", rest.split_whitespace().next().unwrap_or("").chars().take(20).collect::<String>()),
     };
-    let d = Diagnostic::error(SYNTAX, format!("At {found}: {}.", e.message().replace("; ", ", "))).at(span);
+    let detail = match operator_at(text, start) {
+        Some(operator) => format!("Behind {operator:?} an expression is expected."),
+        None => format!("At {found}: {}.", e.message().replace("; ", ", ")),
+    };
+    let d = Diagnostic::error(SYNTAX, detail).at(span);
     match advice(text, start) {
         Some(hint) => d.hint(hint),
         None => d,
