@@ -122,8 +122,10 @@ fn operator_at(text: &str, start: usize) -> Option<&'static str> {
     let middle = text[..start].ends_with(['=', '!', '<', '>']) && text[start..].starts_with('=');
     let start = if middle { start + 1 } else { start };
     let (before, rest) = (text[..start].trim_end(), text[start..].trim_start_matches([' ', '\t']));
-    let behind = || OPERATORS.into_iter().find(|o| before.ends_with(o)).filter(|_| !before.ends_with("=>"));
-    let ahead = || OPERATORS.into_iter().find(|o| rest.starts_with(o)).filter(|o| *o != "=" && *o != "!" && !rest.starts_with("<<"));
+    // An operand that is there is not what is missing.
+    let lacks = |rest: &str| !rest.trim_start_matches([' ', '\t']).starts_with(|c: char| c.is_alphanumeric() || "\"_([{-!<".contains(c));
+    let behind = || OPERATORS.into_iter().find(|o| before.ends_with(o)).filter(|_| !before.ends_with("=>") && lacks(rest));
+    let ahead = || OPERATORS.into_iter().find(|o| rest.starts_with(o)).filter(|o| *o != "=" && *o != "!" && lacks(&rest[o.len()..]));
     behind().or_else(ahead)
 }
 
