@@ -255,10 +255,9 @@ pub fn outputs_text(outputs: &BTreeMap<Arc<str>, OutputRecord>) -> String {
         return String::new();
     }
     let mut out = String::from("\nOutputs:\n\n");
-    let width = outputs.keys().map(|k| k.chars().count()).max().unwrap_or(0);
     for (name, o) in outputs {
         let shown = if o.sensitive { "(sensitive value)".to_string() } else { crate::value::print::console(&o.value) };
-        out.push_str(&format!("{} = {shown}\n", crate::value::print::padded(name, width)));
+        out.push_str(&format!("{name} = {shown}\n"));
     }
     out
 }

@@ -268,7 +268,7 @@ pub fn output(root: &Path, name: Option<&str>, raw: bool, terminal: &Terminal) -
     if !o.value.is_wholly_known() {
         let d =
             Diagnostic::error(codes::NO_OUTPUT, format!("The output {name:?} is sensitive, and the state does not keep sensitive values."));
-        return Err(d.hint("streamform console evaluates it: echo output.… or the expression itself.").into());
+        return Err(d.hint("streamform console shows what its expression gives: echo 'nonsensitive(…)' | streamform console.").into());
     }
     let text = match (raw, terminal.json) {
         (true, _) => match (o.value.as_str(), o.value.as_bool(), o.value.as_number()) {

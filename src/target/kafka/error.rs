@@ -311,7 +311,7 @@ impl KafkaError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Unreachable { .. } => {
-                "Check that the cluster runs and that `bootstrap_servers` of the cluster's `admin` object names addresses that this machine can reach.".into()
+                "Check that the cluster runs, and that its `bootstrap_servers` are addresses that this machine can reach.".into()
             }
             Self::Connection { .. } => "Correct the connection settings in the cluster's `admin` object.".into(),
             Self::AuthenticationFailed { .. } => {
