@@ -778,7 +778,9 @@ impl<'a, 'w> Run<'a, 'w> {
         let root = ModulePath::root();
         for (name, out) in &self.cx.plan.outputs {
             let Some(_) = out.planned else { continue };
-            let Some(value) = self.world.get(&root, &NodeKind::Output(name.clone())).filter(|v| v.is_wholly_known()).cloned() else {
+            let Some(value) =
+                self.world.get(&root, &NodeKind::Output(name.clone())).filter(|v| v.is_wholly_known() && !v.is_null()).cloned()
+            else {
                 continue;
             };
             self.done.outputs.insert(name.clone(), OutputRecord { value, sensitive: out.sensitive });

@@ -8,7 +8,7 @@ use super::{Graph, Node, NodeId, NodeKind};
 use crate::addr::{Mode, ModulePath};
 use crate::diag::codes::{config as config_codes, lang as codes};
 use crate::diag::{Diagnostic, Diagnostics, Span};
-use crate::lang::ast::{Body, Expr, ExprKind};
+use crate::lang::ast::{Body, Expr, ExprKind, Step};
 use crate::lang::config::{Condition, Config, Module, ModuleCall, ProviderRef, Repetition, ResourceBlock};
 use crate::lang::eval::{Reference, references};
 
@@ -77,7 +77,7 @@ impl Builder {
         for (name, out) in &module.outputs {
             let id = self.own(path, NodeKind::Output(name.clone()));
             self.need_expr(id, module, path, &out.value);
-            self.need_all(id, module, path, &out.depends_on);
+            self.need_depends_on(id, module, path, &out.depends_on);
             for c in &out.preconditions {
                 self.need_condition(id, module, path, c);
             }
@@ -99,7 +99,7 @@ impl Builder {
         for (name, c) in &module.calls {
             let id = self.own(path, NodeKind::Call(name.clone()));
             self.need_repetition(id, module, path, &c.repetition);
-            self.need_all(id, module, path, &c.depends_on);
+            self.need_depends_on(id, module, path, &c.depends_on);
             for (_, meant) in &c.providers {
                 self.need_provider(id, module, path, Some(meant));
             }
@@ -164,7 +164,7 @@ impl Builder {
         self.need_repetition(id, module, path, &block.repetition);
         self.need_provider(id, module, path, block.provider.as_ref());
         self.need_body(id, module, path, &block.body, &[]);
-        self.need_all(id, module, path, &block.depends_on);
+        self.need_depends_on(id, module, path, &block.depends_on);
         self.need_all(id, module, path, &block.lifecycle.replace_triggered_by);
         for c in block.lifecycle.preconditions.iter().chain(&block.lifecycle.postconditions) {
             self.need_condition(id, module, path, c);
@@ -217,6 +217,30 @@ impl Builder {
         match r {
             Repetition::One => {}
             Repetition::Count(e) | Repetition::ForEach(e) => self.need_expr(id, module, path, e),
+        }
+    }
+
+    /// A block that is to wait for itself waits for nothing.
+    fn need_depends_on(&mut self, id: NodeId, module: &Module, path: &ModulePath, exprs: &[Expr]) {
+        exprs.iter().for_each(|e| self.check_key(module, e));
+        let before = self.graph.needs[id.0].len();
+        self.need_all(id, module, path, exprs);
+        let found = self.graph.needs[id.0].split_off(before);
+        self.graph.needs[id.0].extend(found.into_iter().filter(|n| *n != id));
+    }
+
+    /// An instance key behind the name of a block that has no instances.
+    fn check_key(&mut self, module: &Module, expr: &Expr) {
+        let ExprKind::Traversal { root, steps } = &*expr.kind else { return };
+        let (mode, type_name, name) = match (&*root.name, &steps[..]) {
+            ("data", [Step::Attr(t), Step::Attr(n), Step::Index(_)]) => (Mode::Data, t, n),
+            (_, [Step::Attr(n), Step::Index(_)]) => (Mode::Managed, root, n),
+            _ => return,
+        };
+        let block = module.resources.get(&(mode, type_name.name.clone(), name.name.clone()));
+        if block.is_some_and(|b| matches!(b.repetition, Repetition::One)) {
+            let detail = format!("{}.{} has neither count nor for_each, so there is no instance to wait for.", type_name.name, name.name);
+            self.once(Diagnostic::error(config_codes::INVALID_REFERENCE, detail).at(expr.span).hint("Remove the key in brackets."));
         }
     }
 

@@ -45,6 +45,8 @@ codes! {
     EPHEMERAL = "SF3021", "Ephemeral value not allowed";
     /// `-target` or `-exclude` leaves parts of the configuration out.
     TARGETED = "SF3031", "Not everything is planned";
+    /// `ignore_changes` names what no configuration can set.
+    REDUNDANT = "SF3034", "Redundant ignore_changes element";
     /// Objects that stay but are managed no longer.
     FORGOTTEN = "SF3032", "Objects will no longer be managed";
     /// A move to an address that has an object already.

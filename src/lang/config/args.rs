@@ -1,11 +1,15 @@
 //! Takes the arguments and nested blocks of one block apart, and complains about what is left.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::diag::codes::config::*;
 use crate::diag::{Diagnostic, Diagnostics, Span, did_you_mean};
 use crate::lang::ast::{Attr, Block, Body, Expr, ExprKind, Ident};
+use crate::lang::eval::{EvalContext, NoScope, eval, types};
+use crate::value::convert::convert;
+use crate::value::{Type, Value};
 
 /// The content of one block while it is read.
 pub(super) struct Args<'d> {
@@ -47,39 +51,38 @@ impl<'d> Args<'d> {
         found
     }
 
-    /// A literal true or false.
+    /// A constant true or false.
     pub(super) fn flag(&mut self, name: &'static str) -> Option<bool> {
         let expr = self.expr(name)?;
-        match literal(&expr) {
-            ExprKind::Bool(b) => Some(*b),
-            ExprKind::String(s) if matches!(&**s, "true" | "false") => Some(&**s == "true"),
-            _ => {
-                self.invalid(name, "a literal true or false: it is read before any expression is evaluated", expr.span);
-                None
-            }
+        let value = constant(&expr, &Type::Bool).and_then(|v| v.as_bool());
+        if value.is_none() {
+            self.invalid(name, "a literal true or false: it is read before any expression is evaluated", expr.span);
         }
+        value
     }
 
-    /// A literal string.
+    /// A constant string.
     pub(super) fn text(&mut self, name: &'static str) -> Option<(String, Span)> {
         let expr = self.expr(name)?;
-        self.literal_text(name, expr)
+        let found = constant(&expr, &Type::String).and_then(|v| v.as_str().map(String::from));
+        self.literal_text(name, expr.span, found)
     }
 
     /// A literal string that must be set.
     pub(super) fn required_text(&mut self, name: &'static str) -> Option<(String, Span)> {
         let expr = self.required(name)?;
-        self.literal_text(name, expr)
+        let found = match literal(&expr) {
+            ExprKind::String(s) => Some(s.to_string()),
+            _ => None,
+        };
+        self.literal_text(name, expr.span, found)
     }
 
-    fn literal_text(&mut self, name: &str, expr: Expr) -> Option<(String, Span)> {
-        match literal(&expr) {
-            ExprKind::String(s) => Some((s.to_string(), expr.span)),
-            _ => {
-                self.invalid(name, "a literal string: it is read before any expression is evaluated", expr.span);
-                None
-            }
+    fn literal_text(&mut self, name: &str, span: Span, found: Option<String>) -> Option<(String, Span)> {
+        if found.is_none() {
+            self.invalid(name, "a literal string: it is read before any expression is evaluated", span);
         }
+        found.map(|text| (text, span))
     }
 
     pub(super) fn invalid(&mut self, name: &str, want: &str, span: Span) {
@@ -169,6 +172,14 @@ impl<'d> Args<'d> {
             self.diags.push(d.at(block.kind.span));
         }
     }
+}
+
+/// The value of an expression without names and function calls, as a type; none for null and where it is no such expression.
+fn constant(expr: &Expr, ty: &Type) -> Option<Value> {
+    let here = Path::new("");
+    let mut diags = Diagnostics::new();
+    let value = eval(expr, &NoScope, &EvalContext::new(&types::Nowhere, here, here).constants(), &mut diags);
+    convert(&value, ty).ok().filter(|v| !diags.has_errors() && !v.is_null())
 }
 
 /// The expression without parentheses.

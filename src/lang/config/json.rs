@@ -112,7 +112,7 @@ pub fn parse_values(text: &str, source: SourceId) -> (Option<Body>, Diagnostics)
     read(text, source, |node, diags| {
         let span = node.span;
         match &node.kind {
-            NodeKind::Object(items) => twice(items, diags),
+            NodeKind::Object(items) => twice("variable", items, diags),
             _ => diags.push(Diagnostic::error(INVALID_JSON, "An object is expected here, with the variables as properties.").at(span)),
         }
         let attrs = properties(node, diags).into_iter().map(|(name, v)| Attr { name, expr: expression(v, Strings::Literal, diags) });
@@ -120,10 +120,10 @@ pub fn parse_values(text: &str, source: SourceId) -> (Option<Body>, Diagnostics)
     })
 }
 
-fn twice(items: &[(Ident, Node)], diags: &mut Diagnostics) {
+fn twice(what: &str, items: &[(Ident, Node)], diags: &mut Diagnostics) {
     let mut seen = std::collections::HashSet::new();
     for (name, _) in items.iter().filter(|(k, _)| &*k.name != "//" && !seen.insert(k.name.clone())) {
-        diags.push(Diagnostic::error(DUPLICATE, format!("The variable {:?} is set twice.", name.name)).at(name.span));
+        diags.push(Diagnostic::error(DUPLICATE, format!("The {what} {:?} is set twice.", name.name)).at(name.span));
     }
 }
 
@@ -228,6 +228,7 @@ fn expression(node: Node, strings: Strings, diags: &mut Diagnostics) -> Expr {
         NodeKind::String(text, places) => return string(&text, &places, span, strings, diags),
         NodeKind::Array(items) => ExprKind::Tuple(items.into_iter().map(|n| expression(n, strings, diags)).collect()),
         NodeKind::Object(items) => {
+            twice("attribute", &items, diags);
             let item = |(key, value): (Ident, Node)| {
                 let places: Vec<u32> = (0..=key.name.len() as u32).map(|i| key.span.start + 1 + i).collect();
                 let key = string(&key.name, &places, key.span, strings, diags);

@@ -160,6 +160,10 @@ fn object(arg: &Expr) -> Result<(Type, Defaults), Diagnostic> {
         let ExprKind::String(name) = &*item.key.kind else {
             return Err(wrong("The attribute names of an object type must be constant.", &item.key));
         };
+        // The quotes are within the span of a quoted name.
+        if (item.key.span.end - item.key.span.start) as usize > name.len() {
+            return Err(wrong("The attribute names of an object type are written without quotes.", &item.key));
+        }
         let (attr, inner) = match &*item.value.kind {
             ExprKind::Call { name: f, args, .. } if &*f.name == "optional" => {
                 ty.optional.insert(name.clone());

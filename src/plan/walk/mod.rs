@@ -18,7 +18,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::addr::{InstanceAddr, InstanceKey, Mode, ModulePath, ResourceAddr};
-use crate::diag::codes::kafka as kafka_codes;
+use crate::diag::codes::{kafka as kafka_codes, plan as codes};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::graph::{Graph, Node, NodeId, NodeKind};
 use crate::lang::ast::ExprKind;
@@ -33,6 +33,7 @@ use crate::plan::records::{self, Known};
 use crate::plan::world::{Expansion, World};
 use crate::plan::{Action, Change, Options, OutputChange, Plan, RunMode};
 use crate::resource::{Observed, Private, ReadRequest, ResourceType, StepRequest, registry};
+use crate::schema::{Schema, Set};
 use crate::state::Snapshot;
 use crate::value::Value;
 
@@ -270,6 +271,7 @@ impl<'a> Walker<'a> {
         for e in &block.lifecycle.ignore_changes {
             let ExprKind::Traversal { root, .. } = &*e.kind else { continue };
             diags.extend(registry::unknown_attribute(resource.schema(), &root.name).map(|d| d.at(e.span).on(addr)));
+            diags.extend(redundant(resource.schema(), &root.name).map(|d| d.at(e.span).on(addr)));
         }
         let dependencies = self.dependencies(id, addr);
         let selected = self.selected.as_ref().is_none_or(|s| s.contains(&id));
@@ -320,13 +322,16 @@ impl<'a> Walker<'a> {
     fn outputs(&mut self) {
         let root = &self.inputs.config.root;
         for (name, out) in &root.outputs {
-            let planned = self.world.get(&ModulePath::root(), &NodeKind::Output(name.clone())).cloned();
+            // An output that is null is none.
+            let planned = self.world.get(&ModulePath::root(), &NodeKind::Output(name.clone())).filter(|v| !v.is_null()).cloned();
             let recorded = self.inputs.snapshot.outputs.get(name).map(|o| o.value.clone());
             let prior = match (&recorded, &planned) {
                 (Some(r), Some(p)) => Some(diff::rehydrate(r, p, self.inputs.digest)),
                 _ => recorded,
             };
-            self.plan.outputs.insert(name.clone(), OutputChange { prior, planned, sensitive: out.sensitive });
+            if prior.is_some() || planned.is_some() {
+                self.plan.outputs.insert(name.clone(), OutputChange { prior, planned, sensitive: out.sensitive });
+            }
         }
         for (name, old) in &self.inputs.snapshot.outputs {
             let gone = OutputChange { prior: Some(old.value.clone()), planned: None, sensitive: old.sensitive };
@@ -395,6 +400,13 @@ impl Pending<'_> {
     fn config_known(&self) -> bool {
         self.config.is_wholly_known()
     }
+}
+
+/// A warning for what `ignore_changes` names in vain.
+fn redundant(schema: &Schema, name: &str) -> Option<Diagnostic> {
+    schema.body.attribute(name).filter(|a| a.set == Set::Computed)?;
+    let detail = format!("No configuration sets {name:?}, so there is no change to ignore.");
+    Some(Diagnostic::warning(codes::REDUNDANT, detail).hint("Remove it from ignore_changes."))
 }
 
 /// What is ephemeral is gone after the run, and an argument of a resource is kept in the state.
