@@ -103,6 +103,35 @@ fn missing_variable() {
 }
 
 #[test]
+fn a_variable_that_has_a_value_for_terraform_only() {
+    let lab = Lab::new("variable \"name\" { }\nvariable \"size\" { }\n");
+    let plan = |env: &[(&str, &str)]| {
+        let out = lab.command(&["plan".to_string()]).envs(env.iter().copied()).output().unwrap();
+        String::from_utf8_lossy(&out.stderr).into_owned()
+    };
+    let text = plan(&[("TF_VAR_name", "a")]);
+    assert!(text.contains("TF_VAR_name is set, and sets nothing here: rename it to SF_VAR_name."), "{text}");
+    assert!(text.contains("as SF_VAR_size") && !text.contains("TF_VAR_size"), "{text}");
+    let text = plan(&[("TF_VAR_name", "a"), ("SF_VAR_name", "a"), ("SF_VAR_size", "1")]);
+    assert!(!text.contains("TF_VAR"), "{text}");
+}
+
+#[test]
+fn compact_warnings() {
+    let text = "resource \"null_resource\" \"a\" {\n  lifecycle { ignore_changes = [id] }\n}\n";
+    let lab = Lab::new(text);
+    let listed = "Warnings:\n\n- Redundant ignore_changes element [SF3034]\n  on main.hcl line 2\n";
+    for command in ["plan -compact-warnings", "apply -auto-approve -compact-warnings", "destroy -auto-approve -compact-warnings"] {
+        lab.ok(command).shows(&["without -compact-warnings"]).hides(&["no change to ignore"]);
+    }
+    lab.ok("plan -compact-warnings").shows(&[listed]);
+    lab.ok("plan").shows(&["no change to ignore"]).hides(&["Warnings:"]);
+    // An error is shown in full, and so are the warnings beside it.
+    lab.write("more.hcl", "output \"o\" {\n  value = 1 + \"x\"\n}\n");
+    lab.fails("plan -compact-warnings", &["no change to ignore", "more.hcl line 2"]);
+}
+
+#[test]
 fn a_cycle_is_shown_whole() {
     let lab = Lab::new(
         "resource \"null_resource\" \"a\" {\n  inputs = null_resource.b.id\n}\nresource \"null_resource\" \"b\" {\n  inputs = local.c\n}\nlocals {\n  c = null_resource.a.id\n}\n",

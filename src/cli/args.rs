@@ -70,6 +70,9 @@ pub struct PlanArgs {
     /// Exit with 2 when there are changes.
     #[arg(long)]
     pub detailed_exitcode: bool,
+    /// Warnings as a list, without their explanations, where there are no errors.
+    #[arg(long)]
+    pub compact_warnings: bool,
     /// JSON on stdout.
     #[arg(long)]
     pub json: bool,
@@ -478,6 +481,16 @@ pub enum Command {
 }
 
 impl Command {
+    /// Whether warnings are to be listed only.
+    pub fn compact(&self) -> bool {
+        match self {
+            Command::Plan(a) => a.plan.compact_warnings,
+            Command::Apply(a) => a.plan.compact_warnings,
+            Command::Destroy(a) => a.plan.compact_warnings,
+            _ => false,
+        }
+    }
+
     /// Whether machine-readable output was asked for.
     pub fn json(&self) -> bool {
         match self {

@@ -35,8 +35,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
             return u8::from(e.use_stderr());
         }
     };
-    let terminal =
-        Terminal { paint: Paint(colour(cli.no_color)), json: cli.command.json(), input: cli.input && std::io::stdin().is_terminal() };
+    let terminal = Terminal {
+        paint: Paint(colour(cli.no_color)),
+        json: cli.command.json(),
+        input: cli.input && std::io::stdin().is_terminal(),
+        compact: cli.command.compact(),
+    };
     let failed = |failure: ops::Failure| {
         terminal.diagnostics(&failure.diagnostics, &failure.sources);
         Exit::Failure.code()

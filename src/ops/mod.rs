@@ -83,6 +83,8 @@ pub struct Terminal {
     pub json: bool,
     /// Questions may be asked.
     pub input: bool,
+    /// Warnings are listed where there are no errors, and not explained.
+    pub compact: bool,
 }
 
 impl Terminal {
@@ -108,6 +110,8 @@ impl Terminal {
         }
         if self.json {
             self.line(&serde_json::json!({"type": "diagnostics", "diagnostics": shown::to_json(diagnostics, sources)}).to_string());
+        } else if self.compact && !diagnostics.has_errors() {
+            self.note(shown::compact(diagnostics, sources).trim_end());
         } else {
             let color = self.paint.0 && std::io::stderr().is_terminal();
             let width = ::console::Term::stderr().size_checked().map_or(100, |(_, w)| usize::from(w).clamp(60, 140));

@@ -253,7 +253,7 @@ fn collect(
         given.entry(name.clone()).or_insert_with(|| variables::Given { value: value.clone(), from: "the saved plan".into(), span: None });
     }
     let (values, found) = variables::finish(&module, &given, &cx);
-    diags.append(found);
+    diags.append(variables::hint_at_terraform(found, &module, &given, &environment()));
     (values, diags)
 }
 
@@ -284,7 +284,7 @@ mod tests {
             "resource \"null_resource\" \"a\" {\n  inputs = var.none\n}\nresource \"null_resource\" \"b\" {\n  delay_ms = \"x\"\n}\n";
         std::fs::write(dir.path().join("main.hcl"), text).unwrap();
         let files = Counting(AtomicUsize::new(0));
-        let terminal = Terminal { paint: crate::view::paint::Paint(false), json: false, input: false };
+        let terminal = Terminal { paint: crate::view::paint::Paint(false), json: false, input: false, compact: false };
         let failure = Workspace::load(dir.path(), &files, &vec![], &terminal).err().unwrap();
         assert_eq!((failure.diagnostics.iter().count(), files.0.load(Ordering::SeqCst)), (2, 1), "{:?}", failure.diagnostics);
     }

@@ -36,6 +36,19 @@ pub fn render(diagnostics: &Diagnostics, sources: &Sources, style: Style) -> Str
     out
 }
 
+/// Warnings as a list of their summaries and places.
+pub fn compact(diagnostics: &Diagnostics, sources: &Sources) -> String {
+    let mut out = String::from("Warnings:\n\n");
+    for d in diagnostics.iter() {
+        let _ = writeln!(out, "- {} [{}]", d.code.summary, d.code.id);
+        if let Some((span, source)) = d.span.and_then(|s| Some((s, sources.get(s.source)?))) {
+            let _ = writeln!(out, "  on {} line {}", source.name, line_of(&source.text, clamp(&source.text, span).start));
+        }
+    }
+    out.push_str("\nTo see the warnings in full, run this without -compact-warnings.\n");
+    out
+}
+
 /// One diagnostic as a box that ends with a newline.
 pub fn render_one(d: &Diagnostic, sources: &Sources, style: Style) -> String {
     let paint = Paint(style.color);

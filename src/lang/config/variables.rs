@@ -23,6 +23,9 @@ use crate::value::{Marks, Type, Value};
 /// The start of the names of environment variables that set a variable.
 pub const ENV_PREFIX: &str = "SF_VAR_";
 
+/// What Terraform has in its place, which sets nothing here.
+const TERRAFORM_PREFIX: &str = "TF_VAR_";
+
 /// One `-var` or `-var-file` of the command line.
 #[derive(Clone, Debug)]
 pub enum VarArg {
@@ -214,6 +217,22 @@ pub fn from_text(variable: &Variable, text: &str, sources: &mut Sources, cx: &Ev
 /// The variables that need a value and have none, for a prompt.
 pub fn missing<'m>(module: &'m Module, given: &GivenValues) -> Vec<&'m Variable> {
     module.variables.values().filter(|v| v.default.is_none() && !given.contains_key(&v.name.name)).collect()
+}
+
+/// Says where a variable that has no value has one for Terraform: `TF_VAR_name` sets nothing here.
+pub fn hint_at_terraform(diags: Diagnostics, module: &Module, given: &GivenValues, env: &[(String, String)]) -> Diagnostics {
+    let without: Vec<&Variable> = missing(module, given);
+    let set = |d: &Diagnostic| {
+        let variable = without.iter().find(|v| d.code == NO_VALUE && d.span == Some(v.name.span))?;
+        let name = format!("{TERRAFORM_PREFIX}{}", variable.name.name);
+        env.iter().any(|(k, _)| *k == name).then(|| (name, variable.name.name.clone()))
+    };
+    let mut out = Diagnostics::new();
+    out.extend(diags.into_iter().map(|d| match set(&d) {
+        Some((name, variable)) => d.hint(format!("{name} is set, and sets nothing here: rename it to {ENV_PREFIX}{variable}.")),
+        None => d,
+    }));
+    out
 }
 
 /// The value of every variable of the root module: given or default, converted and marked. What is wrong is unknown and complained about.
