@@ -238,7 +238,10 @@ impl Eval<'_> {
         let mut attrs = std::collections::BTreeMap::new();
         let (mut known, mut marks) = (true, Marks::NONE);
         for item in items {
-            let key = self.expr(&item.key);
+            let key = match &*item.key.kind {
+                ExprKind::Traversal { root, steps } if !steps.is_empty() => self.ambiguous_key(root, &item.key),
+                _ => self.expr(&item.key),
+            };
             let value = self.expr(&item.value);
             marks = marks.union(key.marks());
             match self.key(&key, &item.key) {
@@ -247,6 +250,11 @@ impl Eval<'_> {
             }
         }
         if known { Value::object(attrs).mark(marks) } else { nothing().mark(marks) }
+    }
+
+    fn ambiguous_key(&mut self, root: &Ident, key: &Expr) -> Value {
+        let detail = "If this is to be a reference, put it in parentheses; if it is to be text, in quotes";
+        self.fail(codes::INVALID_KEY, format!("The key is ambiguous. {detail}: {:?}.", root.name), key)
     }
 
     /// An object key as text; `None` (with a diagnostic where it is an error) if it is unknown.

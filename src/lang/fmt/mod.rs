@@ -50,6 +50,9 @@ mod tests {
 
     #[test]
     fn what_is_no_configuration_is_left_alone() {
+        for text in ["a = 1\r", "a = 1\n\rb = 2\n", "a = \"x\ry\"\n", "a = <<E\nx\ry\nE\n", "a = \"${\r1}\"\n", "a = [\r1]\n"] {
+            assert!(format(text).is_err(), "{text:?}");
+        }
         for text in ["a = [for]\n", "a = {\nfor=1\n}\n", "a = b.*.c.*\n", "a = <<E\nx\nE"] {
             assert!(format(text).is_err(), "{text}");
         }

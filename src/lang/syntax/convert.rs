@@ -222,12 +222,6 @@ impl<'a> Context<'a> {
             }
             ObjectKey::Expression(e) => self.expr(e),
         };
-        if let ExprKind::Traversal { root, steps } = &*key.kind
-            && !steps.is_empty()
-        {
-            let detail = format!("If this is to be a reference, put it in parentheses; if it is to be text, in quotes: {:?}.", root.name);
-            self.diags.push(Diagnostic::error(SYNTAX, format!("The key is ambiguous. {detail}")).at(key.span));
-        }
         ObjectItem { key, value: self.expr(v.expr()) }
     }
 

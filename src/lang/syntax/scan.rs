@@ -47,7 +47,7 @@ impl Hidden {
         let mut places: Vec<(Range<usize>, String)> = self.parts.clone();
         let inside = |z: &Range<usize>| self.parts.iter().any(|(p, _)| p.start <= z.start && z.end <= p.end);
         places.extend(self.zeros.iter().filter(|z| self.parts.is_empty() || !inside(z)).map(|z| (z.clone(), "0".repeat(z.len()))));
-        places.extend(self.comments.iter().map(|c| (c.clone(), " ".repeat(c.len()))));
+        places.extend(self.comments.iter().filter(|c| self.parts.is_empty() || !inside(c)).map(|c| (c.clone(), " ".repeat(c.len()))));
         places.sort_by_key(|(p, _)| p.start);
         let mut out = String::with_capacity(text.len());
         let mut at = 0;
@@ -122,7 +122,8 @@ pub fn check(text: &str, source: SourceId, form: Form) -> Result<Hidden, Diagnos
     scan.all()?;
     let mut hidden = scan.end()?;
     if form != Form::Expr {
-        hidden.comments.clear();
+        // The parser takes no lone carriage return, even in a comment.
+        hidden.comments.retain(|c| has_bare_return(text.as_bytes(), c.clone()));
     }
     Ok(hidden)
 }
@@ -207,6 +208,11 @@ impl Scan<'_> {
         }
         self.error(start, end, "A quoted string must end on the line where it starts.")
             .hint("Close it with a quote, write \\n for a line break, or use a heredoc.")
+    }
+
+    fn bare_return(&self, at: usize) -> Diagnostic {
+        self.error(at, at + 1, "A carriage return can stand only before a line feed, and in comments.")
+            .hint("Save the file with line feeds; inside of a string, write \\r.")
     }
 
     fn starts(&self, s: &str) -> bool {
@@ -323,6 +329,7 @@ impl Scan<'_> {
             b'.' if self.dangling_dot() => {
                 return Err(self.error(start, start + 1, "A name or an index must follow the dot on the same line."));
             }
+            b'\r' if is_bare_return(self.bytes, start) => return Err(self.bare_return(start)),
             b'"' => {
                 self.at += 1;
                 self.push(Mode::Quoted(start));
@@ -359,7 +366,7 @@ impl Scan<'_> {
     }
 
     fn note_comment(&mut self, start: usize) {
-        if self.stack.len() == 1 {
+        if self.stack.len() == 1 || has_bare_return(self.bytes, start..self.at) {
             self.hidden.comments.push(start..self.at);
         }
     }
@@ -471,6 +478,7 @@ impl Scan<'_> {
         }
         match self.bytes[self.at] {
             b'\n' => return Err(self.unterminated_string(start)),
+            b'\r' if is_bare_return(self.bytes, self.at) => return Err(self.bare_return(self.at)),
             b'"' => {
                 self.pop();
                 self.at += 1;
@@ -537,6 +545,9 @@ impl Scan<'_> {
                     return Ok(());
                 }
             }
+            if is_bare_return(self.bytes, self.at) {
+                return Err(self.bare_return(self.at));
+            }
             line_start = self.bytes[self.at] == b'\n';
             self.literal();
         }
@@ -562,6 +573,16 @@ impl Scan<'_> {
         }
         closes
     }
+}
+
+/// Whether a carriage return that ends no line stands in this range.
+fn has_bare_return(bytes: &[u8], range: Range<usize>) -> bool {
+    range.into_iter().any(|i| is_bare_return(bytes, i))
+}
+
+/// A carriage return without a line feed after it.
+fn is_bare_return(bytes: &[u8], at: usize) -> bool {
+    bytes.get(at) == Some(&b'\r') && bytes.get(at + 1) != Some(&b'\n')
 }
 
 /// The text of a key without comments. (What only looks like one, inside quotes, makes no difference here: hiding is harmless.)
