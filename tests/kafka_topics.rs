@@ -284,7 +284,7 @@ async fn brokers_are_asked_before_anything_changes() {
         format!("{} {} {} {}", d.code.id, d.values.first().map_or("", |v| &v.1), d.detail, d.hint.unwrap_or_default())
     };
     let exists = text(topics.probe(None, &fine).await);
-    assert!(exists.contains("SF6105 name") && exists.contains(&format!("id = \"{name}\"")), "{exists}");
+    assert!(exists.contains("SF6105 name") && exists.contains(&format!("streamform import 'kafka_topic.NAME' {name}")), "{exists}");
     let typo = text(topics.probe(None, &topic(&cluster, &format!("{name}x"), 1, 1, &[("retension.ms", "1")])).await);
     assert!(typo.contains("config[\"retension.ms\"]") && typo.contains("Did you mean \"retention.ms\"?"), "{typo}");
     let value = text(topics.probe(Some(&made[0]), &topic(&cluster, &name, 1, 1, &[("retention.ms", "soon")])).await);
