@@ -21,7 +21,8 @@ struct Terminal {
 
 impl Terminal {
     fn open(lab: &Lab, args: &str, env: &[(&str, &str)]) -> Terminal {
-        let command = format!("{} {args}", env!("CARGO_BIN_EXE_streamform"));
+        // A run in the background hands on that interrupts are ignored.
+        let command = format!("env --default-signal=INT {} {args}", env!("CARGO_BIN_EXE_streamform"));
         let mut child = Command::new("script")
             .args(["-qfec", &command, "/dev/null"])
             .current_dir(lab.path())
@@ -67,7 +68,17 @@ impl Terminal {
 
     /// Waits for the end; the exit code and the rest of the screen.
     fn ends(mut self) -> (Option<i32>, String) {
-        let code = self.child.wait().unwrap().code();
+        let end = Instant::now() + Duration::from_secs(30);
+        let code = loop {
+            match self.child.try_wait().unwrap() {
+                Some(status) => break status.code(),
+                None if Instant::now() < end => std::thread::sleep(Duration::from_millis(20)),
+                None => {
+                    self.child.kill().unwrap();
+                    panic!("it does not end:\n{}", self.seen);
+                }
+            }
+        };
         let mut rest = std::mem::take(&mut self.seen);
         while let Ok(bytes) = self.screen.recv_timeout(Duration::from_secs(5)) {
             rest.push_str(&String::from_utf8_lossy(&bytes));
