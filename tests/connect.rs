@@ -79,6 +79,17 @@ impl Lab {
         self.config(&args)
     }
 
+    /// Makes connectors and deletes them again; each step must end well.
+    async fn make_and_delete(&self, addrs: &[String], config: &Value) {
+        let steps = addrs.iter().map(|a| self.step(a, None, Some(plan(a, config, None).planned))).collect();
+        let results = KafkaConnector.apply(&self.cx, Verb::Create, steps).await;
+        let made: Vec<(Value, Private)> = results.into_iter().map(|r| (r.error.map(|e| panic!("{e:?}")), r.object.unwrap()).1).collect();
+        let steps = addrs.iter().zip(&made).map(|(a, m)| self.step(a, Some(m), None)).collect();
+        for result in KafkaConnector.apply(&self.cx, Verb::Delete, steps).await {
+            assert!(result.error.is_none(), "{:?}", result.error);
+        }
+    }
+
     fn step(&self, addr: &str, prior: Option<&(Value, Private)>, planned: Option<Value>) -> StepRequest {
         StepRequest {
             addr: addr.parse().unwrap(),
@@ -451,13 +462,7 @@ async fn rebalances_are_waited_out() {
     let config = lab.source("in.txt", "churn", &[]);
     let mut rounds = 0;
     while !churn.is_finished() || rounds < 2 {
-        let steps = addrs.iter().map(|a| lab.step(a, None, Some(plan(a, &config, None).planned))).collect();
-        let results = KafkaConnector.apply(&lab.cx, Verb::Create, steps).await;
-        let made: Vec<(Value, Private)> = results.into_iter().map(|r| (r.error.map(|e| panic!("{e:?}")), r.object.unwrap()).1).collect();
-        let steps = addrs.iter().zip(&made).map(|(a, m)| lab.step(a, Some(m), None)).collect();
-        for result in KafkaConnector.apply(&lab.cx, Verb::Delete, steps).await {
-            assert!(result.error.is_none(), "{:?}", result.error);
-        }
+        lab.make_and_delete(&addrs, &config).await;
         rounds += 1;
     }
     churn.join().unwrap();
@@ -683,13 +688,7 @@ async fn a_worker_that_expects_a_rebalance_makes_nothing_fail() {
     let config = lab.source("in.txt", "busy", &[("state", Value::string("stopped"))]);
     let mut rounds = 0;
     while rounds < 3 || tap.answers(409) + tap.answers(500) == 0 && rounds < 20 {
-        let steps = addrs.iter().map(|a| lab.step(a, None, Some(plan(a, &config, None).planned))).collect();
-        let results = KafkaConnector.apply(&lab.cx, Verb::Create, steps).await;
-        let made: Vec<(Value, Private)> = results.into_iter().map(|r| (r.error.map(|e| panic!("{e:?}")), r.object.unwrap()).1).collect();
-        let steps = addrs.iter().zip(&made).map(|(a, m)| lab.step(a, Some(m), None)).collect();
-        for result in KafkaConnector.apply(&lab.cx, Verb::Delete, steps).await {
-            assert!(result.error.is_none(), "{:?}", result.error);
-        }
+        lab.make_and_delete(&addrs, &config).await;
         rounds += 1;
     }
     enough.store(true, std::sync::atomic::Ordering::Relaxed);

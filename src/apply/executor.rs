@@ -511,12 +511,7 @@ impl<'a, 'w> Run<'a, 'w> {
         }
         let config = body::decode(&block.body, &resource.schema().body, &scope, &cx, &mut diags);
         resource.validate(&config, &mut diags);
-        let located = |diags: Diagnostics| {
-            diags.into_iter().map(|d| objects::locate(d, block, &c.addr)).fold(Diagnostics::new(), |mut all, d| {
-                all.push(d);
-                all
-            })
-        };
+        let located = |diags: Diagnostics| diags.into_iter().map(|d| objects::locate(d, block, &c.addr)).collect();
         if diags.has_errors() {
             return Err(located(diags));
         }

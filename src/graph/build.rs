@@ -118,26 +118,32 @@ impl Builder {
 
     /// A check is no node, as nothing needs it: what it refers to must be there, and that is all.
     fn look_up_checks(&mut self, module: &Module, path: &ModulePath) {
-        let nobody = NodeId(self.graph.needs.len());
-        self.graph.needs.push(Vec::new());
-        for check in module.checks.values() {
-            self.check = Some(check.name.name.clone());
-            for c in &check.asserts {
-                self.need_condition(nobody, module, path, c);
+        self.look_up(|b, nobody| {
+            for check in module.checks.values() {
+                b.check = Some(check.name.name.clone());
+                for c in &check.asserts {
+                    b.need_condition(nobody, module, path, c);
+                }
             }
-        }
-        self.check = None;
-        self.graph.needs.pop();
+            b.check = None;
+        });
     }
 
     /// A provider block is no node either: no resource type takes its settings.
     fn look_up_providers(&mut self, module: &Module, path: &ModulePath) {
+        self.look_up(|b, nobody| {
+            for p in &module.providers {
+                p.for_each.iter().for_each(|e| b.need_expr(nobody, module, path, e));
+                b.need_body(nobody, module, path, &p.body, &[]);
+            }
+        });
+    }
+
+    /// Notes what is needed for a node that is there only meanwhile: what is undeclared is said, and nothing else comes of it.
+    fn look_up(&mut self, needs: impl FnOnce(&mut Self, NodeId)) {
         let nobody = NodeId(self.graph.needs.len());
         self.graph.needs.push(Vec::new());
-        for p in &module.providers {
-            p.for_each.iter().for_each(|e| self.need_expr(nobody, module, path, e));
-            self.need_body(nobody, module, path, &p.body, &[]);
-        }
+        needs(self, nobody);
         self.graph.needs.pop();
     }
 

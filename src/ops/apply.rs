@@ -4,7 +4,6 @@
 //! As planning is a pure function of these, applying it makes the plan again, without asking any real system, and carries it out only if it is
 //! the same. So no secret need be in the file; sensitive variables are given again.
 
-use crate::view::paint::is_capable;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,8 +16,8 @@ use super::workspace::Workspace;
 use super::{Exit, Failure, Result, Terminal};
 use crate::apply::executor::{self, Apply, Done};
 use crate::apply::{Events, Silent};
+use crate::diag::Diagnostic;
 use crate::diag::codes::{apply as codes, plan as plan_codes};
-use crate::diag::{Diagnostic, Diagnostics};
 use crate::lang::config::DiskFiles;
 use crate::plan::RunMode;
 use crate::plan::saved::SavedPlan;
@@ -26,6 +25,7 @@ use crate::plan::walk::{self, Inputs, Observer, Outcome};
 use crate::state::local::Access;
 use crate::state::{OutputRecord, StateStore};
 use crate::view;
+use crate::view::paint::is_capable;
 use crate::view::progress::{Human, JsonLines};
 
 /// What `apply` is asked.
@@ -106,10 +106,7 @@ pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied
     if outcome.plan.has_steps() && (saved.is_some() || request.auto_approve) {
         // Nobody is asked in between, and the checks are judged again at the end.
         let check = |d: &Diagnostic| d.code == plan_codes::CHECK_FAILED || d.code == plan_codes::CHECK_UNKNOWN;
-        diagnostics = diagnostics.into_iter().filter(|d| !check(d)).fold(Diagnostics::new(), |mut all, d| {
-            all.push(d);
-            all
-        });
+        diagnostics = diagnostics.into_iter().filter(|d| !check(d)).collect();
     }
     terminal.diagnostics(&diagnostics, &ws.config.sources);
     if let Some(s) = &saved {
@@ -254,12 +251,13 @@ pub fn outputs_text(outputs: &BTreeMap<Arc<str>, OutputRecord>) -> String {
     if outputs.is_empty() {
         return String::new();
     }
-    let mut out = String::from("\nOutputs:\n\n");
-    for (name, o) in outputs {
-        let shown = if o.sensitive { "(sensitive value)".to_string() } else { crate::value::print::console(&o.value) };
-        out.push_str(&format!("{name} = {shown}\n"));
-    }
-    out
+    format!("\nOutputs:\n\n{}", output_lines(outputs))
+}
+
+/// `name = value`, a line or more for each output.
+pub fn output_lines(outputs: &BTreeMap<Arc<str>, OutputRecord>) -> String {
+    let shown = |o: &OutputRecord| if o.sensitive { "(sensitive value)".to_string() } else { crate::value::print::console(&o.value) };
+    outputs.iter().map(|(name, o)| format!("{name} = {}\n", shown(o))).collect()
 }
 
 /// Shows a saved plan's or the state's content.

@@ -208,10 +208,7 @@ async fn find(ws: &Workspace, request: &Request, wanted: &[Wanted]) -> Result<BT
     // The blocks say only where their objects live: what else they lack is no fault.
     let ours = |d: &Diagnostic| wanted.iter().any(|w| d.address.as_deref() == Some(w.addr.to_string().as_str()));
     let errors = outcome.diagnostics.into_iter().filter(|d| d.severity == Severity::Error && !ours(d));
-    let mut diags: Diagnostics = errors.fold(Diagnostics::new(), |mut all, d| {
-        all.push(d);
-        all
-    });
+    let mut diags: Diagnostics = errors.collect();
     let mut objects = BTreeMap::new();
     for w in wanted {
         match found.remove(&w.addr.instance(None)) {

@@ -248,10 +248,7 @@ pub fn output(root: &Path, name: Option<&str>, raw: bool, terminal: &Terminal) -
         if terminal.json {
             terminal.line(&serde_json::to_string_pretty(&super::apply::show_outputs_json(&snapshot.outputs)).unwrap_or_default());
         } else {
-            for (name, o) in &snapshot.outputs {
-                let shown = if o.sensitive { "(sensitive value)".to_string() } else { crate::value::print::console(&o.value) };
-                terminal.line(&format!("{name} = {shown}"));
-            }
+            terminal.print(&super::apply::output_lines(&snapshot.outputs));
         }
         return Ok(Exit::Success);
     };

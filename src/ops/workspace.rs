@@ -146,10 +146,7 @@ impl Workspace {
     /// Takes the lock of the store.
     pub fn lock(&self, operation: &str, timeout: Duration, terminal: &Terminal) -> Result<LockGuard, Failure> {
         let guard = lock::acquire(&self.state_dir()?, operation, timeout).map_err(|d| self.failure(d))?;
-        let notes = guard.notes.iter().cloned().fold(Diagnostics::new(), |mut all, d| {
-            all.push(d);
-            all
-        });
+        let notes: Diagnostics = guard.notes.iter().cloned().collect();
         terminal.diagnostics(&notes, &self.config.sources);
         Ok(guard)
     }

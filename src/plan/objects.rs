@@ -56,6 +56,11 @@ pub fn locate(mut d: Diagnostic, block: &ResourceBlock, addr: &InstanceAddr) -> 
     d.at(block.span).on(addr)
 }
 
+/// The place that an object lives in: see [`ResourceType::lives_in`].
+pub fn place_of(resource: &dyn ResourceType, object: &Value) -> Option<Arc<InstanceAddr>> {
+    object.get(resource.lives_in()?)?.origin().cloned()
+}
+
 /// Whether a place tells which of its processes run, and none does.
 pub fn nothing_runs(place: &Value) -> bool {
     place.get("running").is_some_and(|r| r.as_slice().is_some_and(<[Value]>::is_empty))

@@ -297,7 +297,7 @@ fn plain(v: &Value, ty: &Type, digest: Digest<'_>) -> Json {
 }
 
 /// A type as cty writes it in JSON: `"string"`, `["list", "string"]`, `["object", {"a": "number"}]`.
-fn encode_type(ty: &Type) -> Json {
+pub fn encode_type(ty: &Type) -> Json {
     match ty {
         Type::Dynamic => "dynamic".into(),
         Type::Bool => "bool".into(),

@@ -232,6 +232,20 @@ impl Value {
         Value::unknown_with(ty, Refinement::default())
     }
 
+    /// Unknown, but never null.
+    pub fn unknown_not_null(ty: Type) -> Value {
+        Value::unknown_with(ty, Refinement { not_null: true, ..Refinement::default() })
+    }
+
+    /// Whether not even the type is known; cheaper than asking for the type, which is as large as the value.
+    pub fn is_untyped(&self) -> bool {
+        match self.repr() {
+            Repr::Unknown(u) => u.ty == Type::Dynamic,
+            Repr::Null(ty) => *ty == Type::Dynamic,
+            _ => false,
+        }
+    }
+
     /// Unknown with what is known of it.
     pub fn unknown_with(ty: Type, refinement: Refinement) -> Value {
         Repr::Unknown(Arc::new(Unknown { ty, refinement })).into()

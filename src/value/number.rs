@@ -85,6 +85,15 @@ impl Number {
         matches!(self.inner, Inner::Infinite(_))
     }
 
+    /// On which side of all numbers it is: -1 below, 1 above; 0 for a number.
+    fn beyond(&self) -> i8 {
+        match &self.inner {
+            Inner::Infinite(Sign::Negative) => -1,
+            Inner::Infinite(Sign::Positive) => 1,
+            _ => 0,
+        }
+    }
+
     fn sign(&self) -> Sign {
         if self.is_negative() { Sign::Negative } else { Sign::Positive }
     }
@@ -415,21 +424,7 @@ impl Ord for Number {
     fn cmp(&self, other: &Self) -> Ordering {
         match (&self.inner, &other.inner) {
             (Inner::Int(a), Inner::Int(b)) => a.cmp(b),
-            (Inner::Infinite(a), Inner::Infinite(b)) if a == b => Ordering::Equal,
-            (Inner::Infinite(a), _) => {
-                if *a == Sign::Negative {
-                    Ordering::Less
-                } else {
-                    Ordering::Greater
-                }
-            }
-            (_, Inner::Infinite(b)) => {
-                if *b == Sign::Negative {
-                    Ordering::Greater
-                } else {
-                    Ordering::Less
-                }
-            }
+            (Inner::Infinite(_), _) | (_, Inner::Infinite(_)) => self.beyond().cmp(&other.beyond()),
             _ if self.is_zero() && other.is_zero() => Ordering::Equal,
             _ => self.to_float().cmp(&other.to_float()),
         }

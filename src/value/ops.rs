@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use super::{Elements, Marks, Number, Refinement, Repr, Type, Value};
+use super::{Elements, Marks, Number, Repr, Type, Value};
 
 impl Value {
     /// A set of distinct elements in cty's order (strings and numbers ascending, everything else in a stable order).
@@ -97,7 +97,7 @@ pub fn equals(a: &Value, b: &Value) -> Value {
     let marks = a.deep_marks().union(b.deep_marks());
     let result = match compare(a, b) {
         Some(eq) => Value::from(eq),
-        None => Value::unknown_with(Type::Bool, Refinement { not_null: true, ..Refinement::default() }),
+        None => Value::unknown_not_null(Type::Bool),
     };
     result.mark(marks)
 }
@@ -223,6 +223,7 @@ fn indexed(items: &[Value]) -> Vec<(Value, Value)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::Refinement;
 
     #[test]
     fn sets_are_distinct_and_ordered() {

@@ -9,7 +9,7 @@ use crate::lang::functions::Function;
 use crate::resource::providers::{self, Provider};
 use crate::resource::registry::Entry;
 use crate::schema::{AttrType, Attribute, Body, NestedBlock, Nesting, Schema, Set};
-use crate::value::Type;
+use crate::state::codec::encode_type;
 
 /// These types, by provider; with the settings of all providers where `settings` says so.
 pub fn types(entries: &[Entry], settings: bool) -> Json {
@@ -59,7 +59,7 @@ fn body(b: &Body) -> Json {
 fn attribute(a: &Attribute) -> Json {
     let mut out = json!({ "description": a.doc, "description_kind": "plain" });
     match &a.ty {
-        AttrType::Value(t) => out["type"] = ty(t),
+        AttrType::Value(t) => out["type"] = encode_type(t),
         AttrType::Ref(types) => {
             out["type"] = "dynamic".into();
             out["references"] = json!(types);
@@ -99,25 +99,4 @@ fn nested(n: &NestedBlock) -> Json {
         _ => {}
     }
     out
-}
-
-/// A type in cty's JSON form: `"string"`, `["list", "string"]`, `["object", {"a": "number"}]`.
-fn ty(t: &Type) -> Json {
-    match t {
-        Type::Dynamic => "dynamic".into(),
-        Type::Bool => "bool".into(),
-        Type::Number => "number".into(),
-        Type::String => "string".into(),
-        Type::List(e) => json!(["list", ty(e)]),
-        Type::Set(e) => json!(["set", ty(e)]),
-        Type::Map(e) => json!(["map", ty(e)]),
-        Type::Tuple(all) => json!(["tuple", all.iter().map(ty).collect::<Vec<_>>()]),
-        Type::Object(o) => {
-            let attrs: Map<String, Json> = o.attrs.iter().map(|(k, t)| (k.to_string(), ty(t))).collect();
-            match o.optional.is_empty() {
-                true => json!(["object", attrs]),
-                false => json!(["object", attrs, o.optional.iter().map(ToString::to_string).collect::<Vec<_>>()]),
-            }
-        }
-    }
 }

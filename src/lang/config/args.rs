@@ -1,13 +1,12 @@
 //! Takes the arguments and nested blocks of one block apart, and complains about what is left.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::diag::codes::config::*;
 use crate::diag::{Diagnostic, Diagnostics, Span, did_you_mean};
 use crate::lang::ast::{Attr, Block, Body, Expr, ExprKind, Ident};
-use crate::lang::eval::{EvalContext, NoScope, eval, types};
+use crate::lang::eval::{NoScope, eval, types};
 use crate::value::convert::convert;
 use crate::value::{Type, Value};
 
@@ -176,9 +175,8 @@ impl<'d> Args<'d> {
 
 /// The value of an expression without names and function calls, as a type; none for null and where it is no such expression.
 fn constant(expr: &Expr, ty: &Type) -> Option<Value> {
-    let here = Path::new("");
     let mut diags = Diagnostics::new();
-    let value = eval(expr, &NoScope, &EvalContext::new(&types::Nowhere, here, here).constants(), &mut diags);
+    let value = eval(expr, &NoScope, &types::constants(), &mut diags);
     convert(&value, ty).ok().filter(|v| !diags.has_errors() && !v.is_null())
 }
 

@@ -1,7 +1,6 @@
 //! Reads the blocks of one module: which there are, what labels and arguments they take, what excludes what.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use super::args::{Args, check_name, labels, literal, unique_deep};
@@ -11,7 +10,7 @@ use crate::diag::codes::config::*;
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
 use crate::lang::ast::{Block, ExprKind, Step};
 use crate::lang::eval::refs::{Reference, references};
-use crate::lang::eval::{EvalContext, types};
+use crate::lang::eval::types;
 
 /// Names that a module block uses itself.
 const RESERVED_VARIABLES: [&str; 8] = ["source", "version", "providers", "count", "for_each", "lifecycle", "depends_on", "locals"];
@@ -136,8 +135,7 @@ impl Reader<'_> {
             return self.diags.push(d);
         }
         if variable.default.as_ref().is_some_and(|d| variable.nullable || !matches!(literal(d), ExprKind::Null)) {
-            let here = Path::new("");
-            super::variables::value_of(variable, None, None, &EvalContext::new(&types::Nowhere, here, here), self.diags);
+            super::variables::value_of(variable, None, None, &types::constants(), self.diags);
         }
     }
 

@@ -184,10 +184,12 @@ fn body(node: Node, parent: &str, diags: &mut Diagnostics) -> Body {
         match nested(parent).iter().find(|(kind, _)| *kind == &*name.name) {
             Some((_, labels)) => blocks(&name, value, *labels, vec![], &mut out.blocks, diags),
             None => {
-                let strings = match () {
-                    _ if is_reference(parent, &name.name) => Strings::Expression,
-                    _ if is_constant(parent, &name.name) => Strings::Literal,
-                    _ => Strings::Template,
+                let strings = if is_reference(parent, &name.name) {
+                    Strings::Expression
+                } else if is_constant(parent, &name.name) {
+                    Strings::Literal
+                } else {
+                    Strings::Template
                 };
                 out.attrs.push(Attr { expr: expression(value, strings, diags), name });
             }

@@ -21,7 +21,7 @@ pub mod version;
 
 pub use files::{DiskFiles, FileSource, MemoryFiles, normalize};
 pub use load::{FoundCall, Loaded, load, load_at, load_calls};
-pub use providers::{ProviderRef, configuration_name};
+pub use providers::ProviderRef;
 pub use types::parse_type;
 
 use std::collections::BTreeSet;
@@ -233,6 +233,13 @@ pub struct ProviderBlock {
     pub for_each: Option<Expr>,
     /// The settings.
     pub body: Body,
+}
+
+impl ProviderBlock {
+    /// What the configuration is called: `kafka` or `kafka.eu`.
+    pub fn configuration(&self) -> String {
+        providers::configuration_name(&self.name, self.alias.as_ref())
+    }
 }
 
 /// A `check` block.

@@ -27,13 +27,13 @@ pub struct ProviderRef {
 impl fmt::Display for ProviderRef {
     /// Without the key, as it is an expression.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&configuration_name(&self.name.name, self.alias.as_ref().map(|a| &*a.name)))
+        f.write_str(&configuration_name(&self.name, self.alias.as_ref()))
     }
 }
 
 /// The name of a configuration: `kafka` or `kafka.eu`.
-pub fn configuration_name(provider: &str, alias: Option<&str>) -> String {
-    alias.map_or_else(|| provider.to_string(), |a| format!("{provider}.{a}"))
+pub(super) fn configuration_name(provider: &Ident, alias: Option<&Ident>) -> String {
+    alias.map_or_else(|| provider.name.to_string(), |a| format!("{}.{}", provider.name, a.name))
 }
 
 /// Reads a reference to a provider configuration.

@@ -123,6 +123,13 @@ pub struct MockProvider {
     pub source: Option<(String, Span)>,
 }
 
+impl MockProvider {
+    /// What the configuration is called: `kafka` or `kafka.eu`.
+    pub fn configuration(&self) -> String {
+        providers::configuration_name(&self.name, self.alias.as_ref())
+    }
+}
+
 /// A `mock_resource` or `mock_data` block.
 #[derive(Clone, Debug)]
 pub struct MockDefault {

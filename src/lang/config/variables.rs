@@ -227,12 +227,11 @@ pub fn hint_at_terraform(diags: Diagnostics, module: &Module, given: &GivenValue
         let name = format!("{TERRAFORM_PREFIX}{}", variable.name.name);
         env.iter().any(|(k, _)| *k == name).then(|| (name, variable.name.name.clone()))
     };
-    let mut out = Diagnostics::new();
-    out.extend(diags.into_iter().map(|d| match set(&d) {
+    let hinted = |d: Diagnostic| match set(&d) {
         Some((name, variable)) => d.hint(format!("{name} is set, and sets nothing here: rename it to {ENV_PREFIX}{variable}.")),
         None => d,
-    }));
-    out
+    };
+    diags.into_iter().map(hinted).collect()
 }
 
 /// The value of every variable of the root module: given or default, converted and marked. What is wrong is unknown and complained about.

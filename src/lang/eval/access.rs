@@ -1,6 +1,6 @@
 //! Attributes, indices and splats.
 
-use super::{Eval, nothing, unknown_not_null};
+use super::{Eval, nothing};
 use crate::diag::codes::lang as codes;
 use crate::diag::{Diagnostic, did_you_mean};
 use crate::lang::ast::{Expr, Ident, Step};
@@ -103,7 +103,7 @@ impl Eval<'_> {
         if key.is_null() {
             return self.fail(codes::INVALID_INDEX, "A null value cannot be used as an index.", key_expr);
         }
-        if matches!(key.repr(), Repr::Unknown(u) if u.ty == Type::Dynamic) {
+        if key.is_untyped() {
             return nothing().mark(marks);
         }
         // The type of a tuple or object is as large as the value; where the element is simply there, it is not needed.
@@ -227,7 +227,7 @@ impl Eval<'_> {
 
     fn splat_unknown(&mut self, v: &Value, ty: &Type, steps: &[Step], e: &Expr) -> Value {
         match ty {
-            Type::List(t) | Type::Set(t) => unknown_not_null(Type::list(self.type_after(t, steps, e))),
+            Type::List(t) | Type::Set(t) => Value::unknown_not_null(Type::list(self.type_after(t, steps, e))),
             Type::Tuple(ts) => Value::tuple(ts.iter().map(|t| Value::unknown(self.type_after(t, steps, e))).collect()),
             // It may turn out to be null, and then the result has no element.
             _ if matches!(v.repr(), Repr::Unknown(u) if u.refinement.not_null && u.ty != Type::Dynamic) => {

@@ -10,7 +10,7 @@ use crate::lang::ast::{Attr, Block, Body, Expr, ExprKind};
 use crate::lang::config::json;
 use crate::schema::{AttrType, Attribute, Body as Schema, NestedBlock, Nesting, Set};
 use crate::value::convert::{convert, kind};
-use crate::value::{Refinement, Repr, Type, Value, ops};
+use crate::value::{Repr, Type, Value, ops};
 
 /// Decodes a body to an object with one attribute for each attribute and block of the schema: null where nothing is set and no
 /// default stands in, converted to its type, sensitive where the schema says so. What is wrong is pushed to `diags`.
@@ -182,7 +182,7 @@ impl Decoder<'_> {
     fn blocks(&mut self, schema: &NestedBlock, body: &Body, scope: &dyn Scope, header: Option<Span>) -> Value {
         let expanded = self.expand(schema, body, scope);
         if !expanded.known {
-            return Value::unknown_with(schema.ty(), Refinement { not_null: true, ..Refinement::default() });
+            return Value::unknown_not_null(schema.ty());
         }
         let count = expanded.instances.len();
         if count < schema.min {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Eval, EvalContext, Names, NoScope, eval, nothing, unknown_not_null};
+use super::{Eval, EvalContext, Names, NoScope, eval, nothing};
 use crate::diag::codes::lang as codes;
 use crate::diag::{Diagnostic, Diagnostics, SourceId, did_you_mean};
 use crate::lang::ast::{Expr, Ident};
@@ -132,7 +132,7 @@ impl Eval<'_> {
         if diags.has_errors() {
             return Value::from(false);
         }
-        if value.is_wholly_known() { Value::from(true) } else { unknown_not_null(Type::Bool) }
+        if value.is_wholly_known() { Value::from(true) } else { Value::unknown_not_null(Type::Bool) }
     }
 }
 
@@ -155,10 +155,7 @@ fn render(cx: &EvalContext<'_>, file: &str, text: &str, vars: &BTreeMap<Arc<str>
     let value = expr.map(|e| eval(&e, &scope, &inner, &mut diags));
     match value {
         Some(v) if !diags.has_errors() => Ok(v),
-        _ => Err(diags.into_iter().map(|d| place(d, file, text)).fold(Diagnostics::new(), |mut all, d| {
-            all.push(d);
-            all
-        })),
+        _ => Err(diags.into_iter().map(|d| place(d, file, text)).collect()),
     }
 }
 

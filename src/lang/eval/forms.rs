@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Eval, nothing, unknown_not_null};
+use super::{Eval, nothing};
 use crate::diag::codes::lang as codes;
 use crate::lang::ast::{Expr, ForExpr, Ident, TemplatePart};
 use crate::value::convert::{convert, kind, unify};
@@ -67,7 +67,7 @@ impl Eval<'_> {
     fn decision(&mut self, v: &Value, about: &Expr) -> Option<Value> {
         match v.is_known() {
             true => self.condition(v, about),
-            false => Some(unknown_not_null(Type::Bool).mark(v.marks())),
+            false => Some(Value::unknown_not_null(Type::Bool).mark(v.marks())),
         }
     }
 
@@ -202,7 +202,7 @@ impl Eval<'_> {
         let mut text = Text::default();
         self.parts(parts, &mut text);
         if self.diags.iter().skip(before).any(|d| d.severity == crate::diag::Severity::Error) {
-            return unknown_not_null(Type::String).mark(text.marks);
+            return Value::unknown_not_null(Type::String).mark(text.marks);
         }
         if text.unknown {
             let mut prefix = text.known;
@@ -324,7 +324,7 @@ fn either(ty: &Type, yes: &Value, no: &Value) -> Value {
         Type::List(elem) if exactly(yes).is_some() && exactly(yes) == exactly(no) => {
             Value::list((**elem).clone(), vec![Value::unknown((**elem).clone()); exactly(yes).unwrap_or(0)])
         }
-        t if not_null(yes) && not_null(no) => unknown_not_null(t.clone()),
+        t if not_null(yes) && not_null(no) => Value::unknown_not_null(t.clone()),
         t => Value::unknown(t.clone()),
     }
 }

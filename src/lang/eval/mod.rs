@@ -22,7 +22,7 @@ use crate::diag::{Code, Diagnostic, Diagnostics};
 use crate::lang::ast::{BinaryOp, Expr, ExprKind, Ident, ObjectItem, Step, UnaryOp};
 use crate::lang::host::Host;
 use crate::value::convert::convert;
-use crate::value::{Marks, Number, Refinement, Repr, Type, Value, ops};
+use crate::value::{Marks, Number, Repr, Type, Value, ops};
 
 /// What a scope found for a reference.
 #[derive(Clone, Debug)]
@@ -147,10 +147,6 @@ struct Eval<'a> {
 /// What stands for a value that could not be computed.
 fn nothing() -> Value {
     Value::unknown(Type::Dynamic)
-}
-
-fn unknown_not_null(ty: Type) -> Value {
-    Value::unknown_with(ty, Refinement { not_null: true, ..Refinement::default() })
 }
 
 impl Eval<'_> {
@@ -282,7 +278,7 @@ impl Eval<'_> {
         let result = match v.repr() {
             Repr::Number(n) => Value::from(n.neg()),
             Repr::Bool(b) => Value::from(!b),
-            _ => unknown_not_null(ty),
+            _ => Value::unknown_not_null(ty),
         };
         result.mark(v.marks())
     }
@@ -330,7 +326,7 @@ impl Eval<'_> {
         let marks = x.marks().union(y.marks());
         let comparison = matches!(op, BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge);
         let (Some(a), Some(b)) = (x.as_number(), y.as_number()) else {
-            return unknown_not_null(if comparison { Type::Bool } else { Type::Number }).mark(marks);
+            return Value::unknown_not_null(if comparison { Type::Bool } else { Type::Number }).mark(marks);
         };
         match arithmetic(op, a, b) {
             Some(v) => {
@@ -358,7 +354,7 @@ impl Eval<'_> {
         match (x.as_bool(), y.as_bool()) {
             (_, Some(y)) if y == decides => Value::from(decides).mark(marks),
             (Some(_), Some(y)) => Value::from(y).mark(marks),
-            _ => unknown_not_null(Type::Bool).mark(marks),
+            _ => Value::unknown_not_null(Type::Bool).mark(marks),
         }
     }
 }

@@ -190,8 +190,7 @@ fn optional(args: &[Expr], e: &Expr) -> Result<(Type, Defaults, Option<Value>), 
     let (ty, inner) = parse_type(first)?;
     let Some(default) = default else { return Ok((ty, inner, None)) };
     let mut diags = Diagnostics::new();
-    let here = Path::new("");
-    let value = eval(default, &NoScope, &EvalContext::new(&Nowhere, here, here).constants(), &mut diags);
+    let value = eval(default, &NoScope, &constants(), &mut diags);
     if let Some(d) = diags.into_iter().next() {
         return Err(d);
     }
@@ -199,8 +198,14 @@ fn optional(args: &[Expr], e: &Expr) -> Result<(Type, Defaults, Option<Value>), 
     Ok((ty, inner, Some(value)))
 }
 
+/// What constants are evaluated in: no files, no clock, no functions.
+pub(crate) fn constants() -> EvalContext<'static> {
+    let here = Path::new("");
+    EvalContext::new(&Nowhere, here, here).constants()
+}
+
 /// A host that has nothing: defaults in types are constants.
-pub(crate) struct Nowhere;
+pub(super) struct Nowhere;
 
 fn nowhere<T>() -> io::Result<T> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "files cannot be used in a type"))

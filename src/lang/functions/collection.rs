@@ -6,9 +6,7 @@ use std::sync::Arc;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::Unknowns::{Body, Top};
-use super::{
-    CallContext, CallError, Function, Kind, Param, Ret, convert, convert_all, equal, items, not_null, strings, text, unify, whole,
-};
+use super::{CallContext, CallError, Function, Kind, Param, Ret, convert, convert_all, equal, items, strings, text, unify, whole};
 use crate::value::{Marks, Number, Repr, Type, Value};
 
 const ANY: Param = Param::new("value", Kind::Any);
@@ -155,7 +153,7 @@ fn all(items: &[Value], wanted: bool) -> Value {
             false => unknown = true,
         }
     }
-    if unknown { not_null(Type::Bool) } else { wanted.into() }
+    if unknown { Value::unknown_not_null(Type::Bool) } else { wanted.into() }
 }
 
 fn chunklist(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
@@ -177,7 +175,7 @@ fn coalesce(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     for (i, arg) in args.iter().enumerate() {
         let value = convert(arg, &ty).map_err(|m| CallError::arg(i, m))?;
         if !value.is_known() {
-            return Ok(if ty == Type::Dynamic { Value::unknown(ty) } else { not_null(ty) });
+            return Ok(if ty == Type::Dynamic { Value::unknown(ty) } else { Value::unknown_not_null(ty) });
         }
         if !value.is_null() && value.as_str() != Some("") {
             return Ok(value);
@@ -250,7 +248,7 @@ fn contains(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
             None => unknown = true,
         }
     }
-    Ok(if unknown { not_null(Type::Bool) } else { false.into() })
+    Ok(if unknown { Value::unknown_not_null(Type::Bool) } else { false.into() })
 }
 
 fn distinct(list: &Value) -> Value {
@@ -334,7 +332,7 @@ fn index(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
         match equal(item, &args[1]) {
             Some(true) => return Ok(Value::from(i as i64)),
             Some(false) => {}
-            None => return Ok(not_null(Type::Number)),
+            None => return Ok(Value::unknown_not_null(Type::Number)),
         }
     }
     Err(CallError::new("item not found"))
@@ -391,7 +389,7 @@ fn length(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let v = &args[0];
     let n = match v.repr() {
         Repr::String(s) => s.graphemes(true).count(),
-        Repr::Set(e) if e.items.len() > 1 && !v.is_wholly_known() => return Ok(not_null(Type::Number).mark(v.marks())),
+        Repr::Set(e) if e.items.len() > 1 && !v.is_wholly_known() => return Ok(Value::unknown_not_null(Type::Number).mark(v.marks())),
         _ => v
             .as_slice()
             .map(<[Value]>::len)

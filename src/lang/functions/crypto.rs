@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::encoding::{base64, decode64};
 use super::files::read;
 use super::{CallContext, CallError, Function, Kind, Param, Ret, text, whole};
-use crate::value::{Refinement, Type, Value};
+use crate::value::{Type, Value};
 
 const STR: Param = Param::new("str", Kind::Str);
 const PATH: Param = Param::new("path", Kind::Str);
@@ -82,7 +82,7 @@ fn hex(bytes: &[u8]) -> Value {
 }
 
 fn later() -> Value {
-    Value::unknown_with(Type::String, Refinement { not_null: true, ..Refinement::default() })
+    Value::unknown_not_null(Type::String)
 }
 
 fn bcrypt(cx: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {

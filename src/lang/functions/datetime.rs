@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{CallContext, CallError, Function, Kind, Param, Ret, text};
-use crate::value::{Refinement, Type, Value};
+use crate::value::{Type, Value};
 
 const STRING: Ret = Ret::Is(Kind::Str);
 const TIMESTAMP: Param = Param::new("timestamp", Kind::Str);
@@ -68,7 +68,7 @@ fn moment((seconds, nanos): (i64, u32)) -> Result<Value, CallError> {
 fn timestamp(cx: &CallContext<'_>, _: &[Value]) -> Result<Value, CallError> {
     match cx.host.now() {
         Some(now) => moment(now),
-        None => Ok(Value::unknown_with(Type::String, Refinement { not_null: true, ..Refinement::default() })),
+        None => Ok(Value::unknown_not_null(Type::String)),
     }
 }
 

@@ -8,7 +8,7 @@ use dashu_int::{IBig, UBig};
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::Unknowns::Body;
-use super::{CallContext, CallError, Function, Kind, Param, Ret, convert, json, not_null, text};
+use super::{CallContext, CallError, Function, Kind, Param, Ret, convert, json, text};
 use crate::value::{Number, Refinement, Repr, Type, Value};
 
 const FORMAT: Param = Param::new("format", Kind::Str);
@@ -48,7 +48,7 @@ fn formatlist(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
         }
     }
     if unknown {
-        return Ok(not_null(Type::list(Type::String)));
+        return Ok(Value::unknown_not_null(Type::list(Type::String)));
     }
     let row = |i: usize| rest.iter().map(|v| v.as_slice().map_or_else(|| v.clone(), |l| l[i].clone())).collect::<Vec<_>>();
     let texts: Result<Vec<Value>, CallError> = (0..len.unwrap_or(1))
@@ -388,10 +388,7 @@ fn append_float(verb: &Verb, mode: char, n: &Number, out: &mut String) {
     let precision = verb.precision;
     if n.is_infinite() {
         // Always with its sign, and never filled with zeros.
-        let text = n.to_string();
-        let width = verb.width.unwrap_or(0);
-        let blanks = " ".repeat(width.saturating_sub(text.chars().count()));
-        return out.push_str(&if verb.minus { text + &blanks } else { blanks + &text });
+        return append_string(&Verb { precision: None, zero: false, ..*verb }, &n.to_string(), false, out);
     }
     let mut text = match mode {
         'f' => {

@@ -31,7 +31,7 @@ use crate::diag::Diagnostics;
 use crate::lang::host::Host;
 use crate::value::convert::unify;
 use crate::value::ops::unmark_deep;
-use crate::value::{Marks, Number, Refinement, Type, Value};
+use crate::value::{Marks, Number, Type, Value};
 
 /// A type that can be written in a constant; see [`Kind::ty`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -272,7 +272,7 @@ impl Function {
             if value.is_null() && !param.allow_null {
                 return Err(CallError::arg(i, "argument must not be null"));
             }
-            if value.ty() == Type::Dynamic && !param.allow_untyped {
+            if !param.allow_untyped && value.is_untyped() {
                 return Ok(Value::unknown(Type::Dynamic).mark(all_marks(&converted)).mark(marks));
             }
             unknown |= match param.unknown {
@@ -312,15 +312,10 @@ impl Function {
             Ret::Maybe(ty) => (ty(args)?, false),
         };
         Ok(match never_null && ty != Type::Dynamic {
-            true => not_null(ty),
+            true => Value::unknown_not_null(ty),
             false => Value::unknown(ty),
         })
     }
-}
-
-/// An unknown value that will not be null.
-fn not_null(ty: Type) -> Value {
-    Value::unknown_with(ty, Refinement { not_null: true, ..Refinement::default() })
 }
 
 fn convert(value: &Value, ty: &Type) -> Result<Value, String> {

@@ -2,7 +2,7 @@
 
 use dashu_int::IBig;
 
-use super::{CallContext, CallError, Function, Kind, Param, Ret, Unknowns, convert, not_null, number, text, whole};
+use super::{CallContext, CallError, Function, Kind, Param, Ret, Unknowns, convert, number, text, whole};
 use crate::value::{Number, Type, Value};
 
 const NUM: Param = Param::new("num", Kind::Num);
@@ -218,7 +218,7 @@ fn sum(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
         return Err(CallError::arg(0, "cannot sum an empty list"));
     }
     if items.iter().any(|v| !v.is_wholly_known()) {
-        return Ok(not_null(Type::Number));
+        return Ok(Value::unknown_not_null(Type::Number));
     }
     let mut total = Number::ZERO;
     for item in items {

@@ -4,7 +4,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use super::regex::replace_all;
 use super::{CallContext, CallError, Function, Kind, Param, Ret, Unknowns, items, strings, text, whole};
-use crate::value::{Refinement, Repr, Type, Value};
+use crate::value::{Repr, Type, Value};
 
 const STR: Param = Param::new("str", Kind::Str);
 const STRING: Ret = Ret::Is(Kind::Str);
@@ -121,7 +121,7 @@ fn startswith(s: &Value, prefix: &str) -> Value {
     match (known.starts_with(prefix), prefix.starts_with(known)) {
         (true, _) => true.into(),
         (_, false) => false.into(),
-        _ => Value::unknown_with(Type::Bool, Refinement { not_null: true, ..Refinement::default() }),
+        _ => Value::unknown_not_null(Type::Bool),
     }
 }
 

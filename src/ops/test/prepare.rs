@@ -135,16 +135,8 @@ impl<'a> Modules<'a> {
 fn stands(mock: &MockProvider, run: &TestRun) -> bool {
     match &run.providers[..] {
         [] => mock.alias.is_none(),
-        all => all.iter().any(|(_, meant)| meant.to_string() == mock_name(mock)),
+        all => all.iter().any(|(_, meant)| meant.to_string() == mock.configuration()),
     }
-}
-
-fn mock_name(mock: &MockProvider) -> String {
-    config::configuration_name(&mock.name.name, mock.alias.as_ref().map(|a| &*a.name))
-}
-
-fn block_name(block: &ProviderBlock) -> String {
-    config::configuration_name(&block.name.name, block.alias.as_ref().map(|a| &*a.name))
 }
 
 struct Preparing<'a> {
@@ -226,7 +218,7 @@ impl Preparing<'_> {
             return;
         }
         let root = Arc::make_mut(&mut config.root);
-        root.providers.retain(|p| !given.iter().any(|q| block_name(q) == block_name(p)));
+        root.providers.retain(|p| !given.iter().any(|q| q.configuration() == p.configuration()));
         root.providers.extend(given);
     }
 
@@ -239,12 +231,12 @@ impl Preparing<'_> {
             return None;
         }
         let wanted = meant.to_string();
-        if let Some(block) = file.providers.iter().find(|p| block_name(p) == wanted) {
+        if let Some(block) = file.providers.iter().find(|p| p.configuration() == wanted) {
             return Some(ProviderBlock { alias: name.alias.clone(), ..block.clone() });
         }
-        let mocks = || file.mocks.iter().map(mock_name);
+        let mocks = || file.mocks.iter().map(MockProvider::configuration);
         if meant.alias.is_some() && !mocks().any(|m| m == wanted) {
-            let all: Vec<String> = file.providers.iter().map(block_name).chain(mocks()).collect();
+            let all: Vec<String> = file.providers.iter().map(ProviderBlock::configuration).chain(mocks()).collect();
             let d = Diagnostic::error(config_codes::NO_PROVIDER, format!("This test file has no provider configuration {wanted}."));
             self.diags.push(d.at(meant.span).hint(match did_you_mean(&wanted, all.iter().map(String::as_str)) {
                 Some(near) => format!("Did you mean {near}?"),

@@ -1,6 +1,5 @@
 //! What `test` says: lines for people as Terraform has them, JSON lines, and JUnit XML.
 
-use crate::view::paint::is_capable;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use crate::diag::{Diagnostic, Diagnostics, Severity, Sources};
 use crate::lang::config::testfile::{TestFile, TestRun};
 use crate::ops::Terminal;
 use crate::view::diagnostics as shown;
+use crate::view::paint::is_capable;
 
 /// What became of a run, a file or all of it; the worse is the greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::addr::{InstanceAddr, Mode, ModulePath, Target};
 use crate::diag::Diagnostic;
 use crate::diag::codes::plan as codes;
-use crate::plan::objects::hydrate;
+use crate::plan::objects::{hydrate, place_of};
 use crate::plan::{Action, Change, Reason, RunMode, deposed_label};
 use crate::resource::registry;
 use crate::value::Value;
@@ -75,7 +75,7 @@ impl<'a> Walker<'a> {
         let place_of = |c: &Change| {
             let resource = registry::find_in(self.inputs.types, Mode::Managed, &c.addr.resource.type_name)?;
             let object = c.prior.as_ref()?;
-            let place = object.get(resource.lives_in()?)?.origin()?.clone();
+            let place = place_of(resource, object)?;
             (places.contains(&place) && self.is_down(resource, object)).then_some(place)
         };
         let found: Vec<Option<Arc<InstanceAddr>>> =

@@ -28,7 +28,7 @@ use crate::lang::host::Host;
 use crate::plan::conditions;
 use crate::plan::diff;
 use crate::plan::evaluate::{context, evaluate_node, repetition};
-use crate::plan::objects::{locate, softened};
+use crate::plan::objects::{locate, place_of, softened};
 use crate::plan::records::{self, Known};
 use crate::plan::world::{Expansion, World};
 use crate::plan::{Action, Change, Options, OutputChange, Plan, RunMode};
@@ -356,8 +356,7 @@ impl<'a> Walker<'a> {
         let cannot_say = |c: &Change| {
             let resource = registry::find_in(types, Mode::Managed, &c.addr.resource.type_name);
             resource.zip(c.planned.as_ref().or(c.prior.as_ref())).is_some_and(|(r, object)| {
-                let place = r.lives_in().and_then(|attr| object.get(attr)?.origin().cloned());
-                self.is_down(r, object) || c.action != Action::Delete && place.is_some_and(|p| changing.contains(&*p))
+                self.is_down(r, object) || c.action != Action::Delete && place_of(r, object).is_some_and(|p| changing.contains(&*p))
             })
         };
         for c in self.plan.changes.iter().filter(|c| asks(c) && !cannot_say(c)) {

@@ -10,7 +10,7 @@ use super::statements::modules;
 use crate::addr::{ModulePath, ResourceAddr};
 use crate::diag::codes::config as codes;
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
-use crate::lang::config::{Module, ModuleCall, ProviderBlock, ProviderRef, Repetition, configuration_name};
+use crate::lang::config::{Module, ModuleCall, ProviderBlock, ProviderRef, Repetition};
 use crate::lang::eval::{Scope, body, eval};
 use crate::plan::evaluate::{context, repetition};
 use crate::plan::world::Expansion;
@@ -67,7 +67,7 @@ impl<'a> Walker<'a> {
                     Expansion::Each(m) => m.into_keys().collect(),
                     Expansion::One | Expansion::Count(_) => BTreeSet::new(),
                 });
-                out.insert(name_of(block), keys);
+                out.insert(block.configuration(), keys);
             }
         }
         out
@@ -124,10 +124,6 @@ impl<'a> Walker<'a> {
     }
 }
 
-fn name_of(block: &ProviderBlock) -> String {
-    configuration_name(&block.name.name, block.alias.as_ref().map(|a| &*a.name))
-}
-
 /// Checks the names of one module.
 fn names(module: &Module, diags: &mut Diagnostics) {
     let known = configurations(module);
@@ -169,7 +165,7 @@ fn names(module: &Module, diags: &mut Diagnostics) {
 fn configurations(module: &Module) -> Configurations {
     let default = providers::all().iter().map(|p| (p.name.to_string(), false));
     let given = module.settings.aliases.iter().map(|a| (a.to_string(), false));
-    let own = module.providers.iter().map(|p| (name_of(p), p.for_each.is_some()));
+    let own = module.providers.iter().map(|p| (p.configuration(), p.for_each.is_some()));
     default.chain(given).chain(own).collect()
 }
 

@@ -1,7 +1,7 @@
 //! What the walk reads: recorded objects (one batch per type), data sources, and the targets of import blocks.
 
 use super::{Pending, Walker};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use crate::addr::{InstanceAddr, Mode, ModulePath, ResourceAddr};
@@ -12,7 +12,7 @@ use crate::lang::config::Repetition;
 use crate::lang::eval::{EvalContext, Scope, eval};
 use crate::plan::diff;
 use crate::plan::evaluate::{context, repetition};
-use crate::plan::objects::{hydrate, nothing_runs, softened, with_origin};
+use crate::plan::objects::{hydrate, nothing_runs, place_of, softened, with_origin};
 use crate::plan::records::Known;
 use crate::plan::world::Expansion;
 use crate::plan::{Action, Change, Drift};
@@ -91,8 +91,7 @@ impl<'a> Walker<'a> {
 
     /// Whether the place that an object lives in (see [`ResourceType::lives_in`]) tells which of its processes run, and none does.
     pub(super) fn is_down(&self, resource: &dyn ResourceType, object: &Value) -> bool {
-        let place = resource.lives_in().and_then(|attr| object.get(attr)?.origin().cloned());
-        let Some(addr) = place else { return false };
+        let Some(addr) = place_of(resource, object) else { return false };
         if addr.resource.mode == Mode::Data {
             // Read only during apply, it cannot be looked into now.
             return self.world.instance(&addr).is_some_and(|v| v.get("admin").is_some_and(|a| !a.is_known()));
@@ -102,9 +101,8 @@ impl<'a> Walker<'a> {
 
     /// Whether an object lives in what a data source finds, and that is read later in this walk.
     fn is_to_be_read(&self, resource: &dyn ResourceType, object: &Value) -> bool {
-        let place = resource.lives_in().and_then(|attr| object.get(attr)?.origin().cloned());
         let declared = |r: &ResourceAddr| self.node_of(r).is_some() && self.world.block(r).is_none();
-        place.is_some_and(|p| p.resource.mode == Mode::Data && declared(&p.resource))
+        place_of(resource, object).is_some_and(|p| p.resource.mode == Mode::Data && declared(&p.resource))
     }
 
     fn observe(&mut self, due: Due, results: Vec<Result<Observed, Diagnostic>>) {
@@ -190,7 +188,8 @@ impl<'a> Walker<'a> {
     /// Whether nothing of a block's processes runs: what is read through it can be read once it has been started.
     fn is_to_start(&self, block: &ResourceAddr) -> bool {
         let down = |o: &Observed| matches!(o, Observed::Present(v, _) if nothing_runs(v));
-        self.observed.iter().any(|(a, o)| a.resource == *block && down(o))
+        let instances = self.observed.range(block.instance(None)..).take_while(|(a, _)| a.resource == *block);
+        instances.map(|(_, o)| o).any(down)
     }
 
     pub(super) fn data_read(&mut self, p: &Pending<'a>, result: Result<Observed, Diagnostic>) -> Value {
@@ -300,17 +299,6 @@ fn instance_of(to: &Expr, scope: &dyn Scope, cx: &EvalContext<'_>, diags: &mut D
 
 /// Keeps one of several equal diagnostics: a cluster that does not answer is said once, not once a topic.
 fn once_each(diags: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    let mut seen: HashMap<(&'static str, String), usize> = HashMap::new();
-    let mut out: Vec<Diagnostic> = Vec::new();
-    for d in diags {
-        let key = (d.code.id, d.detail.clone());
-        match seen.get(&key) {
-            Some(_) => {}
-            None => {
-                seen.insert(key, out.len());
-                out.push(d);
-            }
-        }
-    }
-    out
+    let mut seen = HashSet::new();
+    diags.into_iter().filter(|d| seen.insert((d.code.id, d.detail.clone()))).collect()
 }

@@ -51,16 +51,9 @@ pub fn supported(resource: Res) -> &'static [Op] {
     }
 }
 
-/// A binding as plans show it: `ALLOW User:x READ on topic literal orders from *`.
-pub fn show(b: &AclBinding) -> String {
-    let word = |s: &str| s.to_lowercase();
-    let (resource, pattern) = (word(b.resource.as_str()), word(b.pattern.as_str()));
-    format!("{} {} {} on {resource} {pattern} {} from {}", b.permission, b.principal, b.operation, b.name, b.host)
-}
-
 /// The bindings as the attribute `bindings`.
 pub fn as_value(bindings: &BTreeSet<AclBinding>) -> Value {
-    Value::list(Type::String, bindings.iter().map(|b| Value::from(show(b))).collect())
+    Value::list(Type::String, bindings.iter().map(|b| Value::from(b.to_string())).collect())
 }
 
 /// What of a block could be expanded.
@@ -289,7 +282,7 @@ pub fn lockout(bindings: &BTreeSet<AclBinding>) -> Option<Diagnostic> {
     let b = bindings.iter().find(risky)?;
     let d = Diagnostic::warning(
         codes::ACL_LOCKOUT,
-        format!("`{}` wins over every ALLOW and may lock out the brokers' users and streamform itself.", show(b)),
+        format!("`{b}` wins over every ALLOW and may lock out the brokers' users and streamform itself."),
     );
     Some(d.hint("Only super users are exempt; deny single operations to single principals instead."))
 }

@@ -143,7 +143,7 @@ fn present(object: &Value) -> BTreeSet<AclBinding> {
     let listed: Option<BTreeSet<&str>> = listed.as_ref().and_then(|v| v.as_slice()).map(|l| l.iter().filter_map(|v| v.as_str()).collect());
     let all = expand::expand(object).bindings;
     match listed {
-        Some(listed) => all.into_iter().filter(|b| listed.contains(expand::show(b).as_str())).collect(),
+        Some(listed) => all.into_iter().filter(|b| listed.contains(b.to_string().as_str())).collect(),
         None => all,
     }
 }
@@ -173,7 +173,7 @@ impl ResourceType for KafkaAcl {
         if expansion.unknown || expansion.bindings.is_empty() {
             return None;
         }
-        let text: Vec<String> = expansion.bindings.iter().map(expand::show).collect();
+        let text: Vec<String> = expansion.bindings.iter().map(ToString::to_string).collect();
         Some(format!("acl of {}: {}", origin(planned, "cluster")?, text.join("; ")))
     }
 
@@ -182,7 +182,7 @@ impl ResourceType for KafkaAcl {
     }
 
     fn plan_delete(&self, prior: &Value) -> (Vec<String>, Vec<String>) {
-        (present(prior).iter().map(|b| format!("- {}", expand::show(b))).collect(), vec![])
+        (present(prior).iter().map(|b| format!("- {b}")).collect(), vec![])
     }
 
     async fn read(&self, cx: &Session, requests: Vec<ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {
@@ -209,8 +209,8 @@ impl ResourceType for KafkaAcl {
             match group.admin.snapshot_acls(&[]).await {
                 Ok(live) => {
                     let firsts = first::uncovered(&live, group.items.iter().map(|i| (*i, objects[*i])));
-                    for (i, resources) in first::warned(&group.admin, objects[group.items[0]], firsts).await {
-                        out[i].push(resources);
+                    for (i, warning) in first::warned(&group.admin, objects[group.items[0]], firsts).await {
+                        out[i].push(warning);
                     }
                 }
                 Err(e) => {
@@ -273,11 +273,11 @@ fn plan(input: PlanInput<'_>) -> PlanOutput {
     let expansion = expand::expand(&input.proposed);
     let bindings = if expansion.unknown { Value::unknown(Type::list(Type::String)) } else { expand::as_value(&expansion.bindings) };
     let old = input.prior.map(present).unwrap_or_default();
-    let mut effects: Vec<String> = expansion.bindings.difference(&old).map(|b| format!("+ {}", expand::show(b))).collect();
+    let mut effects: Vec<String> = expansion.bindings.difference(&old).map(|b| format!("+ {b}")).collect();
     if expansion.unknown {
         effects.push("+ further bindings (known after apply)".into());
     } else {
-        effects.extend(old.difference(&expansion.bindings).map(|b| format!("- {}", expand::show(b))));
+        effects.extend(old.difference(&expansion.bindings).map(|b| format!("- {b}")));
     }
     let mut diagnostics = expansion.diags;
     diagnostics.extend(expand::lockout(&expansion.bindings));
@@ -385,7 +385,7 @@ fn outcome(
         };
     };
     let mut diagnostic = explain(e.clone());
-    diagnostic.detail = format!("{} The binding is `{}`.", diagnostic.detail, expand::show(binding));
+    diagnostic.detail = format!("{} The binding is `{binding}`.", diagnostic.detail);
     if e.is_ambiguous() && w.step.prior.is_none() {
         return StepResult::in_doubt(diagnostic);
     }

@@ -30,7 +30,7 @@ fn rule(operations: &[&str], pairs: &[(&'static str, Value)]) -> Value {
 fn lines(block: &Value) -> Vec<String> {
     let expansion = expand::expand(block);
     assert!(!expansion.diags.has_errors(), "{:?}", expansion.diags);
-    expansion.bindings.iter().map(expand::show).collect()
+    expansion.bindings.iter().map(ToString::to_string).collect()
 }
 
 fn error_of(block: &Value) -> String {

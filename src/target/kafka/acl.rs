@@ -115,6 +115,7 @@ pub struct AclBinding {
     pub permission: AclPermission,
 }
 
+/// As plans show it: `ALLOW User:x READ on topic literal orders from *`.
 impl fmt::Display for AclBinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { resource, name, pattern, principal, host, operation, permission } = self;

@@ -1,6 +1,7 @@
 //! ACLs: describe, create, delete. Through librdkafka, or through the protocol for what librdkafka has no words for.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use kafka_protocol::messages::create_acls_request::AclCreation;
 use kafka_protocol::messages::delete_acls_request::DeleteAclsFilter;
@@ -82,14 +83,8 @@ impl Admin {
         if !acls.iter().all(has_words_for) {
             return self.create_acls_raw(acls).await;
         }
-        let call = async || {
-            let acls = acls.to_vec();
-            self.native("CreateAcls", move |n| n.create_acls(&acls, REQUEST_TIMEOUT)).await
-        };
-        match call().await {
-            Err(lost) if lost.is_ambiguous() => lost.in_doubt_after(call().await),
-            other => other,
-        }
+        let acls: Arc<[AclBinding]> = acls.into();
+        self.native_again("CreateAcls", move |n| n.create_acls(&acls, REQUEST_TIMEOUT)).await
     }
 
     async fn create_acls_raw(&self, acls: &[AclBinding]) -> Results<()> {
@@ -121,14 +116,8 @@ impl Admin {
         if !acls.iter().all(has_words_for) {
             return self.delete_acls_raw(acls).await;
         }
-        let call = async || {
-            let acls = acls.to_vec();
-            self.native("DeleteAcls", move |n| n.delete_acls(&acls, REQUEST_TIMEOUT)).await
-        };
-        match call().await {
-            Err(lost) if lost.is_ambiguous() => lost.in_doubt_after(call().await),
-            other => other,
-        }
+        let acls: Arc<[AclBinding]> = acls.into();
+        self.native_again("DeleteAcls", move |n| n.delete_acls(&acls, REQUEST_TIMEOUT)).await
     }
 
     async fn delete_acls_raw(&self, acls: &[AclBinding]) -> Results<usize> {

@@ -2,7 +2,7 @@
 //!
 //! The calls themselves are in one file per kind of object: `topics`, `acls`, `partitions`, `users`; `snapshot` keeps what was read.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine;
@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use super::ffi::Native;
 use super::raw::{CONNECT_TIMEOUT, Raw, Target};
 use super::requests::Request;
-use super::snapshot::Snapshot;
+use super::snapshot::{Snapshot, lock};
 use super::{Broker, ClusterInfo, KafkaConnection, KafkaError, ListenerKind, Metadata, Partition, RequestCounter, Topic};
 
 /// How long one request may take.
@@ -125,14 +125,14 @@ impl Admin {
 
     /// Sends a request that changes something, once.
     pub(super) async fn write<R: Request>(&self, request: &R) -> Result<R::Response, KafkaError> {
-        let target = *self.writes_to.lock().unwrap_or_else(PoisonError::into_inner);
+        let target = *lock(&self.writes_to);
         self.raw.send(target, request, REQUEST_TIMEOUT).await
     }
 
     /// Sends further writes to the controller itself: older clusters' brokers do not pass them on.
     async fn follow_controller(&self) -> Result<(), KafkaError> {
         if let Some(id) = self.describe_cluster().await?.controller {
-            *self.writes_to.lock().unwrap_or_else(PoisonError::into_inner) = Target::Broker(id);
+            *lock(&self.writes_to) = Target::Broker(id);
         }
         Ok(())
     }
@@ -187,6 +187,18 @@ impl Admin {
         result
     }
 
+    /// [`Admin::native`] for what may be repeated: asked once more when the answer was lost.
+    pub(super) async fn native_again<T: Send + 'static>(
+        &self,
+        api: &str,
+        call: impl Fn(&Native) -> Result<T, KafkaError> + Clone + Send + 'static,
+    ) -> Result<T, KafkaError> {
+        match self.native(api, call.clone()).await {
+            Err(lost) if lost.is_ambiguous() => lost.in_doubt_after(self.native(api, call).await),
+            other => other,
+        }
+    }
+
     async fn native_client(&self) -> Result<Arc<Native>, KafkaError> {
         if let Some(native) = lock(&self.native).clone() {
             return Ok(native);
@@ -198,10 +210,6 @@ impl Admin {
             None => Ok(Arc::clone(place.insert(Arc::new(Native::new(&self.connection)?)))),
         }
     }
-}
-
-fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
-    m.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// [`Admin::retry_items`] without a client.

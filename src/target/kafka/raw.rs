@@ -235,7 +235,7 @@ impl Raw {
                 Box::new(TlsConnector::from(Arc::clone(config)).connect(name, tcp).await?)
             }
         };
-        let mut socket = Socket { io, versions: HashMap::new(), correlation: 0, last_used: Instant::now() };
+        let mut socket = Socket::over(io);
         socket.negotiate(&self.counter).await?;
         if self.connection.protocol.sasl() {
             socket.login(&self.connection, &self.counter).await?;
@@ -248,12 +248,7 @@ impl Raw {
 /// when it ends; only asking tells.
 async fn speaks_plainly(address: &str) -> bool {
     let ask = async {
-        let mut socket = Socket {
-            io: Box::new(TcpStream::connect(address).await?),
-            versions: HashMap::new(),
-            correlation: 0,
-            last_used: Instant::now(),
-        };
+        let mut socket = Socket::over(Box::new(TcpStream::connect(address).await?));
         socket.negotiate(&RequestCounter::default()).await
     };
     matches!(timeout(PEEK_TIMEOUT, ask).await, Ok(Ok(())))
@@ -305,6 +300,11 @@ fn api_name<R: Request>() -> String {
 }
 
 impl Socket {
+    /// Nothing is sent yet.
+    fn over(io: Box<dyn Io>) -> Self {
+        Socket { io, versions: HashMap::new(), correlation: 0, last_used: Instant::now() }
+    }
+
     async fn call<R: Request>(&mut self, request: &R, counter: &RequestCounter) -> Result<R::Response, Failure> {
         let (min, max) = self.versions.get(&(R::KEY as i16)).copied().ok_or_else(|| KafkaError::Unsupported { api: api_name::<R>() })?;
         let version = R::VERSIONS.max.min(max);

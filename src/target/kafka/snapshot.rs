@@ -34,7 +34,8 @@ pub(super) struct Snapshot {
     configs: Mutex<Configs>,
 }
 
-fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
+/// The content of a lock; a panic while it was held does not spoil it.
+pub(super) fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
     m.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

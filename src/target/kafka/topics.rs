@@ -1,6 +1,7 @@
 //! Topics and configurations: create, delete, grow, describe, alter.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
@@ -18,6 +19,7 @@ use kafka_protocol::protocol::StrBytes;
 use tokio::time::sleep;
 
 use super::admin::{REQUEST_TIMEOUT, chunks, topic_id};
+use super::ffi::Native;
 use super::raw::Target;
 use super::{
     Admin, ConfigEntry, ConfigOp, ConfigResource, ConfigSource, ConfigSynonym, ConfigType, CreatedTopic, KafkaError, Metadata, NewTopic,
@@ -248,14 +250,9 @@ impl Admin {
 
     /// One request for many topics. Set, delete, append and subtract may all be repeated: after a lost answer it is asked again.
     async fn alter_native(&self, changes: &[Change], validate_only: bool) -> Results<()> {
-        let call = async || {
-            let changes = changes.to_vec();
-            self.native("IncrementalAlterConfigs", move |n| n.incremental_alter_configs(&changes, validate_only, REQUEST_TIMEOUT)).await
-        };
-        match call().await {
-            Err(lost) if lost.is_ambiguous() => lost.in_doubt_after(call().await),
-            other => other,
-        }
+        let changes: Arc<[Change]> = changes.into();
+        let call = move |n: &Native| n.incremental_alter_configs(&changes, validate_only, REQUEST_TIMEOUT);
+        self.native_again("IncrementalAlterConfigs", call).await
     }
 
     /// One broker through librdkafka; what it has no words for (all brokers, groups) through the protocol.
