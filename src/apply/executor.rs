@@ -22,7 +22,7 @@ use crate::addr::{InstanceAddr, InstanceKey, Mode, ModulePath, ResourceAddr};
 use crate::diag::codes::{apply as codes, config as config_codes, plan as plan_codes};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::graph::{Graph, Node, NodeId, NodeKind};
-use crate::lang::config::ResourceBlock;
+use crate::lang::config::{Module, Repetition, ResourceBlock};
 use crate::lang::eval::body;
 use crate::plan::conditions;
 use crate::plan::diff::{self, decide};
@@ -471,30 +471,42 @@ impl<'a, 'w> Run<'a, 'w> {
         })
     }
 
-    /// What `each.value` is for an instance: where something in it was unknown when planned, as it is by now.
-    fn each(&self, c: &Change, block: &ResourceBlock) -> Option<Value> {
-        let r = &c.addr.resource;
-        let planned = self.world.expansion(r).and_then(|e| e.each(&c.addr.key))?;
-        if planned.is_wholly_known() {
-            return Some(planned);
-        }
-        let module = self.world.module(&r.module)?.module;
-        let cx = evaluate::context(self.cx.inputs, &module.dir);
-        // The keys were planned; what is wrong here is found by the step that uses the value.
-        let now = evaluate::repetition(&block.repetition, &self.world.scope(&r.module), &cx, &mut Diagnostics::new());
-        now.and_then(|e| e.each(&c.addr.key)).or(Some(planned))
+    /// What `each.value` is for an instance, as of the last time that all was settled.
+    fn each(&self, c: &Change) -> Option<Value> {
+        self.world.expansion(&c.addr.resource).and_then(|e| e.each(&c.addr.key))
     }
 
-    /// The values that a module call's `for_each` gives, as they are by now. Its keys are as planned.
-    fn repeat_again(&mut self, path: &ModulePath, name: &Arc<str>) {
+    /// The values that the `for_each` of a module call or a resource block gives, as they are by now.
+    fn repeat_again(&mut self, path: &ModulePath, kind: &NodeKind) {
         let Some(module) = self.world.module(path).map(|m| m.module) else { return };
-        let Some(call) = module.calls.get(name) else { return };
-        let cx = evaluate::context(self.cx.inputs, &module.dir);
-        let now = evaluate::repetition(&call.repetition, &self.world.scope(path), &cx, &mut Diagnostics::new());
-        let keys = |e: &Expansion| e.keys().into_iter().map(|(key, _)| key).collect::<Vec<_>>();
-        if let Some(now) = now.filter(|now| self.world.call(path, name).is_some_and(|planned| keys(planned) == keys(now))) {
-            self.world.set_call(path, name, now);
+        match kind {
+            NodeKind::Call(name) => {
+                let found = module.calls.get(name).zip(self.world.call(path, name));
+                if let Some(now) = found.and_then(|(call, planned)| self.repeated(path, module, &call.repetition, planned)) {
+                    self.world.set_call(path, name, now);
+                }
+            }
+            NodeKind::Resource(mode, t, n) => {
+                let block = ResourceAddr { module: path.clone(), mode: *mode, type_name: t.clone(), name: n.clone() };
+                let found = module.resources.get(&(*mode, t.clone(), n.clone())).zip(self.world.expansion(&block));
+                if let Some(now) = found.and_then(|(b, planned)| self.repeated(path, module, &b.repetition, planned)) {
+                    self.world.set_expansion(&block, now);
+                }
+            }
+            _ => {}
         }
+    }
+
+    /// What a repetition gives by now, where that was not known when planned; its keys are as planned. What is wrong with it is found by the
+    /// steps that use the values.
+    fn repeated(&self, path: &ModulePath, module: &Module, repetition: &Repetition, planned: &Expansion) -> Option<Expansion> {
+        if planned.is_known() {
+            return None;
+        }
+        let cx = evaluate::context(self.cx.inputs, &module.dir);
+        let now = evaluate::repetition(repetition, &self.world.scope(path), &cx, &mut Diagnostics::new())?;
+        let keys = |e: &Expansion| e.keys().into_iter().map(|(key, _)| key).collect::<Vec<_>>();
+        (keys(planned) == keys(&now)).then_some(now)
     }
 
     fn evaluate_again(&self, c: &Change, resource: &dyn ResourceType) -> Result<Value, Diagnostics> {
@@ -502,7 +514,7 @@ impl<'a, 'w> Run<'a, 'w> {
         let r = &c.addr.resource;
         let module = self.world.module(&r.module).ok_or_else(missing)?.module;
         let block = module.resources.get(&(r.mode, r.type_name.clone(), r.name.clone())).ok_or_else(missing)?;
-        let each = self.each(c, block);
+        let each = self.each(c);
         let scope = self.world.scope(&r.module).repeated(c.addr.key.clone(), each);
         let cx = evaluate::context(self.cx.inputs, &module.dir);
         let mut diags = Diagnostics::new();
@@ -641,7 +653,10 @@ impl<'a, 'w> Run<'a, 'w> {
         else {
             return true;
         };
-        let each = self.each(c, block);
+        if self.each(c).is_some_and(|v| !v.is_wholly_known()) {
+            self.settle();
+        }
+        let each = self.each(c);
         let this = objects::with_origin(value, &c.addr);
         let scope = self.world.scope(&r.module).repeated(c.addr.key.clone(), each).with_self(this);
         let cx = evaluate::context(self.cx.inputs, &module.dir);
@@ -700,8 +715,9 @@ impl<'a, 'w> Run<'a, 'w> {
         let Some(start) = graph.id(&node) else { return };
         let mut stack = self.needed_by[start.0].clone();
         while let Some(id) = stack.pop() {
+            // Of another block only the repetition changes: what refers to it waits until it has ended itself.
             let resource = matches!(graph.node(id).kind, NodeKind::Resource(..));
-            if !resource && self.stale.insert((self.place[id.0], id)) {
+            if self.stale.insert((self.place[id.0], id)) && !resource {
                 stack.extend(&self.needed_by[id.0]);
             }
         }
@@ -721,11 +737,10 @@ impl<'a, 'w> Run<'a, 'w> {
         for (_, id) in affected {
             let node = graph.node(id).clone();
             for module in self.world.module_instances(&node.module) {
-                if let NodeKind::Call(name) = &node.kind {
-                    self.repeat_again(&module, name);
-                    continue;
+                match &node.kind {
+                    kind @ (NodeKind::Call(_) | NodeKind::Resource(..)) => self.repeat_again(&module, kind),
+                    _ => evaluate::evaluate_node(&mut self.world, self.cx.inputs, &node, &module, &mut found),
                 }
-                evaluate::evaluate_node(&mut self.world, self.cx.inputs, &node, &module, &mut found);
             }
         }
         let condition = |d: &Diagnostic| d.code == plan_codes::CONDITION || d.code == config_codes::VALIDATION_FAILED;

@@ -27,6 +27,11 @@ pub enum Expansion {
 }
 
 impl Expansion {
+    /// Whether every `each.value` is known.
+    pub fn is_known(&self) -> bool {
+        !matches!(self, Expansion::Each(m) if !m.values().all(Value::is_wholly_known))
+    }
+
     /// Every key with what `each.value` is for it.
     pub fn keys(&self) -> Vec<(Option<InstanceKey>, Option<Value>)> {
         match self {
@@ -141,6 +146,13 @@ impl<'c> World<'c> {
     pub fn set_block(&mut self, block: ResourceAddr, expansion: Expansion, values: &HashMap<Option<InstanceKey>, Value>) {
         let whole = expansion.whole(|k| values.get(k).cloned());
         self.blocks.insert(block, BlockValue { expansion, whole });
+    }
+
+    /// Records what the instances of a block are given, which are the same instances as before.
+    pub fn set_expansion(&mut self, block: &ResourceAddr, expansion: Expansion) {
+        if let Some(b) = self.blocks.get_mut(block) {
+            b.expansion = expansion;
+        }
     }
 
     /// The value that a reference to a whole block sees.
