@@ -14,6 +14,10 @@ use common::{Run, measure_if_asked, median, rounds, streamform};
 use streamform::diag::SourceId;
 use streamform::lang::syntax::parse_body;
 
+/// As in the binary, so that both columns have the same one.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const MODULES: usize = 50;
 
 fn main() {

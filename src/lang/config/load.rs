@@ -1,18 +1,17 @@
 //! Reads the files of a module and of the modules that it calls.
 
 use std::collections::{BTreeSet, HashMap};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::blocks::{self, Call};
 use super::lock::ModuleLock;
+use super::parse::{self, Job, Parsed};
 use super::source::{GitSource, MODULES_DIR, ModuleSource, parse_source, redact, repository_of};
-use super::{Config, FileSource, Module, json, merge, normalize};
+use super::{Config, FileSource, Module, merge, normalize};
 use crate::diag::codes::config::*;
-use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, Span};
+use crate::diag::{Diagnostic, Diagnostics, Sources, Span};
 use crate::lang::ast::Body;
-use crate::lang::{fmt, syntax};
 
 /// Reads the configuration of a folder and of every module that it calls. All that is wrong is collected; the configuration is given
 /// also beside errors, with what could be read, unless the folder itself could not be.
@@ -76,6 +75,7 @@ fn load_from(
         calls: vec![],
         loaded: HashMap::new(),
         lock: None,
+        ahead: HashMap::new(),
     };
     let module = loader.module(normalize(dir), from);
     let config = module.map(|root| Config { sources: loader.sources, root });
@@ -96,6 +96,8 @@ struct Loader<'a> {
     /// A folder that is called twice is read once.
     loaded: HashMap<PathBuf, Option<Arc<Module>>>,
     lock: Option<ModuleLock>,
+    /// Files that were parsed before their turn, by their paths.
+    ahead: HashMap<PathBuf, Parsed>,
 }
 
 impl Loader<'_> {
@@ -111,6 +113,7 @@ impl Loader<'_> {
 
     fn read_module(&mut self, dir: &Path, from: Option<Span>) -> Option<Module> {
         let names = self.config_files(dir, from)?;
+        self.parse_ahead(names.iter().map(|name| dir.join(name)).collect());
         let mut merged: Option<Body> = None;
         for name in &names {
             let Some(body) = self.parse(dir, name) else { continue };
@@ -126,6 +129,7 @@ impl Loader<'_> {
         let (mut module, calls) = merged.map(|b| blocks::read(b, &mut self.diags)).unwrap_or_default();
         module.dir = if dir.as_os_str().is_empty() { PathBuf::from(".") } else { dir.to_path_buf() };
         self.stack.push(dir.to_path_buf());
+        self.parse_calls_ahead(dir, &calls);
         for call in calls {
             let name = call.call.name.name.clone();
             self.call(dir, call, &mut module);
@@ -160,6 +164,10 @@ impl Loader<'_> {
 
     fn parse(&mut self, dir: &Path, name: &str) -> Option<Body> {
         let path = dir.join(name);
+        if let Some(parsed) = self.ahead.remove(&path) {
+            self.diags.append(parsed.diagnostics);
+            return parsed.body;
+        }
         let bytes = match self.files.read(&self.root.join(&path)) {
             Ok(bytes) => bytes,
             Err(e) => {
@@ -178,9 +186,45 @@ impl Loader<'_> {
             }
         };
         let id = self.sources.add(path.display().to_string(), text.as_str());
-        let (body, diags) = parse_file(name, &text, id);
-        self.diags.append(diags);
-        body
+        let parsed = parse::file(&Job { path, text, id });
+        self.diags.append(parsed.diagnostics);
+        parsed.body
+    }
+
+    /// Parses the files of the modules that are called from here, all at once: a module with many calls uses all processors. What cannot be
+    /// read, or is not a folder beside this one, is left to its own turn, which says what is wrong with it.
+    fn parse_calls_ahead(&mut self, dir: &Path, calls: &[Call]) {
+        let mut seen = BTreeSet::new();
+        let mut paths = vec![];
+        for call in calls {
+            let Ok(ModuleSource::Local(path)) = parse_source(&call.call.source) else { continue };
+            let target = normalize(&dir.join(path));
+            if self.loaded.contains_key(&target) || self.stack.contains(&target) || !seen.insert(target.clone()) {
+                continue;
+            }
+            let names = self.files.read_dir(&self.root.join(&target)).unwrap_or_default();
+            let mut names: Vec<String> = names.into_iter().filter(|n| is_config(n)).collect();
+            names.sort();
+            paths.extend(names.iter().map(|name| target.join(name)));
+        }
+        self.parse_ahead(paths);
+    }
+
+    fn parse_ahead(&mut self, paths: Vec<PathBuf>) {
+        if paths.len() < 2 {
+            return;
+        }
+        let jobs: Vec<Job> = paths
+            .into_iter()
+            .filter(|p| !self.ahead.contains_key(p))
+            .filter_map(|path| {
+                let text = String::from_utf8(self.files.read(&self.root.join(&path)).ok()?).ok()?;
+                let id = self.sources.add(path.display().to_string(), text.as_str());
+                Some(Job { path, text, id })
+            })
+            .collect();
+        let parsed = parse::files(&jobs);
+        self.ahead.extend(jobs.into_iter().map(|job| job.path).zip(parsed));
     }
 
     fn call(&mut self, dir: &Path, call: Call, module: &mut Module) {
@@ -301,39 +345,6 @@ impl Loader<'_> {
         }
         self.lock.get_or_insert_default()
     }
-}
-
-/// Parses a file by its name's ending.
-fn parse_file(name: &str, text: &str, id: SourceId) -> (Option<Body>, Diagnostics) {
-    if name.ends_with(".json") {
-        return json::parse(text, id);
-    }
-    let (body, diags) = syntax::parse_body(text, id);
-    if body.is_some() {
-        return (body, diags);
-    }
-    match fmt::duplicates(text) {
-        found if found.is_empty() => (None, diags),
-        found => without_duplicates(text, id, &found),
-    }
-}
-
-/// Complains about arguments that are set again, and reads the text without them, to find what else is wrong.
-fn without_duplicates(text: &str, id: SourceId, found: &[fmt::Duplicate]) -> (Option<Body>, Diagnostics) {
-    let span = |r: &Range<usize>| Span { source: id, start: r.start as u32, end: r.end as u32 };
-    let mut diags = Diagnostics::new();
-    let mut rest = text.to_string();
-    for d in found {
-        let detail = format!("The argument {:?} is set twice; each argument may be set once.", d.name);
-        diags.push(
-            Diagnostic::error(DUPLICATE, detail).at(span(&d.again)).also(span(&d.first), "first set here").hint("Remove one of them."),
-        );
-        // Blanks keep the places of all that follows.
-        rest.replace_range(d.whole.clone(), &" ".repeat(d.whole.len()));
-    }
-    let (body, more) = syntax::parse_body(&rest, id);
-    diags.append(more);
-    (body, diags)
 }
 
 /// Whether a file is part of the configuration: not hidden, no editor's backup, no test.

@@ -10,6 +10,7 @@ pub mod json;
 mod load;
 pub mod lock;
 mod merge;
+mod parse;
 mod providers;
 mod refs;
 mod respan;
