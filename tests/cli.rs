@@ -534,6 +534,33 @@ fn fmt_check_says_3_and_changes_nothing() {
 }
 
 #[test]
+fn fmt_refuses_what_it_does_not_format() {
+    let lab = Lab::new("a = 1\n");
+    lab.write("notes.txt", "a=1\n");
+    for (file, why) in
+        [("notes.txt", "is no configuration or variable file"), ("gone.hcl", "gone.hcl cannot be used: no such file or directory.")]
+    {
+        let run = lab.run(&format!("fmt {file}"));
+        assert!(run.code == 2 && run.text.contains(why), "{}", run.text);
+    }
+    assert_eq!(std::fs::read_to_string(lab.path().join("notes.txt")).unwrap(), "a=1\n");
+}
+
+#[test]
+fn switches_take_true_and_false_as_in_terraform() {
+    let lab = Lab::new("locals {\na=1\n}\n");
+    assert!(lab.run("fmt -check=true").code == 3);
+    assert_eq!(lab.run("fmt -check=false -write=F -list=0").text, "exit 0\n");
+    assert!(lab.run("fmt -check -list -write").code == 3);
+    lab.ok("fmt -check=0 -write=1");
+    assert_eq!(lab.run("fmt -check").text, "exit 0\n");
+    lab.write("main.hcl", "resource \"null_resource\" \"a\" {}\n");
+    assert!(lab.run("plan -detailed-exitcode=TRUE -input=0").code == 2);
+    assert!(lab.run("plan -detailed-exitcode=false").code == 0);
+    assert!(lab.run("plan -detailed-exitcode=maybe").code == 1);
+}
+
+#[test]
 fn explain_graph_and_completions() {
     let lab = wired();
     lab.ok("explain").shows(&["resource kafka_topic ", "data     kafka_cluster "]);

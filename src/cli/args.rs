@@ -21,7 +21,7 @@ pub struct Cli {
     #[arg(long, global = true)]
     pub no_color: bool,
     /// Whether questions may be asked.
-    #[arg(long, global = true, default_value_t = true, action = ArgAction::Set, value_name = "BOOL", hide = true)]
+    #[arg(long, global = true, default_value_t = true, action = ArgAction::Set, value_name = "BOOL", hide = true, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     pub input: bool,
     #[command(subcommand)]
     pub command: Command,
@@ -153,7 +153,7 @@ pub struct DriftCommand {
     #[command(flatten)]
     pub vars: VarFlags,
     /// Whether to look for objects that no block declares.
-    #[arg(long, default_value_t = true, action = ArgAction::Set, value_name = "BOOL")]
+    #[arg(long, default_value_t = true, action = ArgAction::Set, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     pub unmanaged: bool,
     /// JSON on stdout.
     #[arg(long)]
@@ -286,10 +286,10 @@ pub struct FmtCommand {
     #[arg(long)]
     pub recursive: bool,
     /// Whether to write the files.
-    #[arg(long, default_value_t = true, action = ArgAction::Set, value_name = "BOOL")]
+    #[arg(long, default_value_t = true, action = ArgAction::Set, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     pub write: bool,
     /// Whether to list the files.
-    #[arg(long, default_value_t = true, action = ArgAction::Set, value_name = "BOOL")]
+    #[arg(long, default_value_t = true, action = ArgAction::Set, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     pub list: bool,
 }
 

@@ -7,7 +7,7 @@ use similar::TextDiff;
 
 use super::args::FmtCommand;
 use crate::diag::codes::cli as codes;
-use crate::diag::{Diagnostic, Diagnostics, Sources};
+use crate::diag::{Diagnostic, Diagnostics, Sources, io_words};
 use crate::lang::fmt::format;
 use crate::ops::{Exit, Result, Terminal};
 
@@ -19,7 +19,10 @@ pub fn run(a: &FmtCommand, terminal: &Terminal) -> Result {
     let roots = if a.paths.is_empty() { vec![PathBuf::from(".")] } else { a.paths.clone() };
     let mut files = Vec::new();
     for root in &roots {
-        collect(root, a.recursive, true, &mut files)?;
+        if let Err(failure) = collect(root, a.recursive, true, &mut files) {
+            terminal.diagnostics(&failure.diagnostics, &failure.sources);
+            return Ok(Exit::Changes);
+        }
     }
     files.sort();
     let mut changed = false;
@@ -81,18 +84,25 @@ fn report(diagnostics: &Diagnostics, name: &str, text: &str, terminal: &Terminal
 }
 
 fn file_error(path: &Path, e: &std::io::Error) -> Diagnostic {
-    Diagnostic::error(codes::FILE, format!("{} cannot be used: {e}.", path.display()))
+    Diagnostic::error(codes::FILE, format!("{} cannot be used: {}.", path.display(), io_words(e)))
 }
 
 fn formats(path: &Path) -> bool {
     path.extension().is_some_and(|x| matches!(x.to_str(), Some("hcl" | "tf" | "tfvars")))
 }
 
+fn not_formatted(path: &Path) -> Diagnostic {
+    let d = Diagnostic::error(codes::FILE, format!("{} is no configuration or variable file.", path.display()));
+    d.hint("fmt formats files whose names end with .hcl, .tf or .tfvars.")
+}
+
 fn collect(path: &Path, recursive: bool, top: bool, out: &mut Vec<PathBuf>) -> Result<()> {
     let meta = std::fs::metadata(path).map_err(|e| file_error(path, &e))?;
     if meta.is_file() {
-        if top || formats(path) {
-            out.push(path.to_path_buf());
+        match (formats(path), top) {
+            (true, _) => out.push(path.to_path_buf()),
+            (false, true) => return Err(not_formatted(path).into()),
+            (false, false) => {}
         }
         return Ok(());
     }

@@ -3,14 +3,15 @@
 mod args;
 mod fmt;
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use clap::{CommandFactory, Parser};
+use clap::{ArgAction, CommandFactory, Parser};
 
 use crate::diag::codes::cli as codes;
-use crate::diag::{Diagnostic, Diagnostics};
+use crate::diag::{Diagnostic, Diagnostics, io_words};
 use crate::graph::text;
 use crate::lang::config::DiskFiles;
 use crate::lang::config::variables::VarArg;
@@ -25,7 +26,7 @@ use args::{Cli, Command, LockCommand, PlanArgs, ProvidersCommand, StateCommand, 
 pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
     let args: Vec<OsString> = args.into_iter().collect();
     let vars = variables_in_order(&args);
-    let cli = match Cli::try_parse_from(args.iter().map(dashes)) {
+    let cli = match Cli::try_parse_from(switches(args.iter().map(dashes), &Cli::command())) {
         Ok(cli) => cli,
         Err(e) => {
             drop(e.print());
@@ -48,13 +49,13 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
     if let Some(dir) = &cli.chdir
         && let Err(e) = std::env::set_current_dir(dir)
     {
-        return failed(Diagnostic::error(codes::FILE, format!("The folder {} cannot be used: {e}.", dir.display())).into());
+        return failed(Diagnostic::error(codes::FILE, format!("The folder {} cannot be used: {}.", dir.display(), io_words(&e))).into());
     }
     // The provider is one for the whole process; a second installation is refused, which is as good.
     drop(rustls::crypto::ring::default_provider().install_default());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(8 << 20).build() {
         Ok(r) => r,
-        Err(e) => return failed(Diagnostic::error(codes::FILE, format!("The system gives no threads: {e}.")).into()),
+        Err(e) => return failed(Diagnostic::error(codes::FILE, format!("The system gives no threads: {}.", io_words(&e))).into()),
     };
     let code = match runtime.block_on(run(cli, vars, terminal)) {
         Ok(exit) => exit.code(),
@@ -93,6 +94,30 @@ fn dashes(arg: &OsString) -> OsString {
         }
         _ => arg.clone(),
     }
+}
+
+/// What may be written behind a switch: `-json=true` is `-json`, and `-json=false` as if it were not there.
+fn switches(args: impl Iterator<Item = OsString>, command: &clap::Command) -> Vec<OsString> {
+    let mut known = HashMap::new();
+    let mut commands = vec![command];
+    while let Some(c) = commands.pop() {
+        commands.extend(c.get_subcommands());
+        known.extend(c.get_arguments().filter_map(|a| Some((a.get_long()?, a))));
+    }
+    let written = |arg: OsString| {
+        let Some((name, value)) = arg.to_str().and_then(|a| a.strip_prefix("--")).and_then(|a| a.split_once('=')) else { return Some(arg) };
+        let value = match value {
+            "1" | "t" | "T" | "true" | "TRUE" | "True" => true,
+            "0" | "f" | "F" | "false" | "FALSE" | "False" => false,
+            _ => return Some(arg),
+        };
+        match known.get(name) {
+            Some(a) if matches!(a.get_action(), ArgAction::SetTrue) => value.then(|| format!("--{name}").into()),
+            Some(a) if a.get_possible_values().iter().any(|v| v.get_name() == "true") => Some(format!("--{name}={value}").into()),
+            _ => Some(arg),
+        }
+    };
+    args.filter_map(written).collect()
 }
 
 /// `-var` and `-var-file` in the order written: later ones win, of whichever kind.

@@ -7,7 +7,17 @@
 pub mod codes;
 
 use std::borrow::Cow;
+use std::io;
 use std::sync::Arc;
+
+/// What the system says is wrong, in words alone: without the number that it has for it.
+pub fn io_words(e: &io::Error) -> String {
+    let text = e.to_string();
+    let number = e.raw_os_error().map(|n| format!(" (os error {n})"));
+    let Some(words) = number.and_then(|n| text.strip_suffix(&n)) else { return text };
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
 
 /// A stable diagnostic code with its fixed summary. Every code is listed in `docs/codes.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use super::workspace::{VarArgs, Workspace, environment};
 use super::{Exit, Result, Terminal};
 use crate::addr::ModulePath;
 use crate::apply::Silent;
-use crate::diag::codes::plan as plan_codes;
-use crate::diag::{Diagnostics, Sources};
+use crate::diag::codes::{lang as lang_codes, plan as plan_codes};
+use crate::diag::{Diagnostic, Diagnostics, Sources};
 use crate::lang::ast::ExprKind;
 use crate::lang::config::DiskFiles;
 use crate::lang::eval::eval;
@@ -117,7 +117,14 @@ impl Evaluation<'_> {
         let cx = evaluate::context(self.inputs, &self.inputs.config.root.dir);
         let value = eval(inner.unwrap_or(&expr), &self.world.scope(&ModulePath::root()), &cx, &mut diags);
         if diags.has_errors() {
-            return Answer::Wrong(diags, sources);
+            let alone = |d: Diagnostic| match d.span {
+                Some(s) if d.code == lang_codes::UNKNOWN_FUNCTION && sources.slice(s) == "type" => {
+                    d.hint("A type is no value, so type(…) can only be the whole of what is typed.")
+                }
+                _ => d,
+            };
+            let told = diags.into_iter().map(alone).collect();
+            return Answer::Wrong(told, sources);
         }
         Answer::Text(match inner {
             Some(_) => print::type_text(&value.ty()),

@@ -17,7 +17,7 @@ use super::{Failure, Result, Terminal};
 use crate::addr::{InstanceAddr, Mode, ResourceAddr, Target};
 use crate::apply::Silent;
 use crate::diag::codes::{cli as codes, plan as plan_codes};
-use crate::diag::{Diagnostic, Diagnostics, Severity, Span};
+use crate::diag::{Diagnostic, Diagnostics, Severity, Span, io_words};
 use crate::graph::Graph;
 use crate::lang::ast::{ExprKind, Step};
 use crate::lang::config::{self, Config, DiskFiles, FileSource, Import, Module, Repetition};
@@ -95,7 +95,7 @@ fn shown_name(root: &Path, file: &Path) -> PathBuf {
 
 fn save(file: &Path, text: &str) -> std::result::Result<(), Diagnostic> {
     let made = std::fs::OpenOptions::new().write(true).create_new(true).open(file).and_then(|mut f| f.write_all(text.as_bytes()));
-    made.map_err(|e| Diagnostic::error(codes::FILE, format!("The file {} cannot be written: {e}.", file.display())))
+    made.map_err(|e| Diagnostic::error(codes::FILE, format!("The file {} cannot be written: {}.", file.display(), io_words(&e))))
 }
 
 /// An object to be imported for which a block is to be written.

@@ -10,7 +10,7 @@ use std::process::{Output, Stdio};
 use tokio::process::Command;
 
 use crate::diag::codes::config as codes;
-use crate::diag::{Diagnostic, did_you_mean};
+use crate::diag::{Diagnostic, did_you_mean, io_words};
 use crate::lang::config::lock::is_commit;
 use crate::lang::config::normalize;
 use crate::lang::config::source::GitSource;
@@ -141,7 +141,7 @@ impl<'a> Git<'a> {
     fn no_git(&self, e: &io::Error) -> Diagnostic {
         let detail = match e.kind() {
             io::ErrorKind::NotFound => format!("The module {} is fetched with git, and there is no git on the PATH.", self.source.shown()),
-            _ => format!("Git cannot be started: {e}."),
+            _ => format!("Git cannot be started: {}.", io_words(e)),
         };
         Diagnostic::error(codes::FETCH_FAILED, detail).hint("Install git, or use a module in a folder.")
     }
@@ -179,7 +179,8 @@ fn ceiling(dir: &Path) -> PathBuf {
 
 /// An error about a file or folder of the cache.
 pub fn file_error(path: &Path, e: &io::Error) -> Diagnostic {
-    Diagnostic::error(codes::FETCH_FAILED, format!("{} cannot be used: {e}.", path.display())).hint("Check the permissions of the folder.")
+    Diagnostic::error(codes::FETCH_FAILED, format!("{} cannot be used: {}.", path.display(), io_words(e)))
+        .hint("Check the permissions of the folder.")
 }
 
 /// Removes git's own data, and refuses links that lead out: what is fetched must not read what the machine holds elsewhere.

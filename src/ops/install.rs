@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use super::apply;
 use super::plan::Request as PlanRequest;
 use super::{Exit, Result, Terminal};
-use crate::diag::Diagnostic;
 use crate::diag::codes::cli as codes;
+use crate::diag::{Diagnostic, io_words};
 
 const MAIN: &str = include_str!("../../examples/quickstart/main.hcl");
 const INPUT: &str = include_str!("../../examples/quickstart/data/in.txt");
@@ -124,7 +124,8 @@ async fn remove(request: &Request, terminal: &Terminal) -> Result {
         return Ok(applied.exit);
     }
     let made = std::fs::read_to_string(made_files(&request.root)).unwrap_or_default();
-    let failed = |path: &Path, e: std::io::Error| Diagnostic::error(codes::FILE, format!("{} cannot be removed: {e}.", path.display()));
+    let failed =
+        |path: &Path, e: std::io::Error| Diagnostic::error(codes::FILE, format!("{} cannot be removed: {}.", path.display(), io_words(&e)));
     let (records, data) = (request.root.join("data/out.txt"), request.root.join(".streamform"));
     for (path, result) in [(&records, std::fs::remove_file(&records)), (&data, std::fs::remove_dir_all(&data))] {
         match result {
@@ -154,7 +155,8 @@ fn write_quickstart(root: &Path) -> Result<bool> {
             made.push_str(&format!("{name}\n"));
             // The list first: what is made is on it, whenever this ends.
             for (path, text) in [(&list, made.as_str()), (&path, text)] {
-                write(path, text).map_err(|e| Diagnostic::error(codes::FILE, format!("{} cannot be written: {e}.", path.display())))?;
+                write(path, text)
+                    .map_err(|e| Diagnostic::error(codes::FILE, format!("{} cannot be written: {}.", path.display(), io_words(&e))))?;
             }
         }
     }

@@ -9,7 +9,7 @@ use super::workspace::{VarArgs, Workspace, open_store};
 use super::{Exit, Result, Terminal};
 use crate::addr::{InstanceAddr, Target};
 use crate::diag::codes::{cli as codes, state as state_codes};
-use crate::diag::{Diagnostic, did_you_mean};
+use crate::diag::{Diagnostic, did_you_mean, io_words};
 use crate::lang::config::{self, DiskFiles};
 use crate::plan::deposed_label;
 use crate::plan::saved::SavedPlan;
@@ -235,7 +235,7 @@ pub fn export(root: &Path) -> Result {
 /// `state restore FILE`
 pub fn restore(root: &Path, file: &Path, timeout: Duration, terminal: &Terminal) -> Result {
     let opened = std::fs::File::open(file);
-    let input = opened.map_err(|e| Diagnostic::error(codes::FILE, format!("{} cannot be read: {e}.", file.display())))?;
+    let input = opened.map_err(|e| Diagnostic::error(codes::FILE, format!("{} cannot be read: {}.", file.display(), io_words(&e))))?;
     locked(root, "state restore", timeout, |store| Ok(store.import(&mut std::io::BufReader::new(input))?))?;
     terminal.line(&format!("Restored the state from {}.", file.display()));
     Ok(Exit::Success)

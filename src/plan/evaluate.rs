@@ -157,12 +157,10 @@ fn count(v: &Value) -> Result<Expansion, &'static str> {
     if v.deep_marks().is_ephemeral() {
         return Err("is ephemeral, and the instances outlive the run");
     }
-    if v.contains_sensitive() {
-        return Err("is sensitive, and the number of instances would show it");
-    }
     if !v.is_known() {
         return Err("is known only after apply, so the number of instances cannot be planned");
     }
+    // How many there are may be seen, as in Terraform, even where the number comes from something sensitive.
     let n = convert(v, &Type::Number).map_err(|_| "must be a whole number")?;
     if n.is_null() {
         return Err("is null; a whole number is expected");

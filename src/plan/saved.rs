@@ -19,7 +19,7 @@ use super::{Options, Plan, RunMode};
 use crate::addr::{InstanceAddr, Mode};
 use crate::diag::codes::cli as cli_codes;
 use crate::diag::codes::plan as codes;
-use crate::diag::{Diagnostic, Diagnostics, Sources};
+use crate::diag::{Diagnostic, Diagnostics, Sources, io_words};
 use crate::lang::config::Config;
 use crate::lang::config::variables::VarArg;
 use crate::resource::{Observed, Private, ReadRequest, StepRequest, registry};
@@ -93,14 +93,16 @@ impl SavedPlan {
 
     /// Writes the file, for this user only.
     pub fn write(&self, path: &Path) -> Result<(), Diagnostic> {
-        let io = |e: std::io::Error| Diagnostic::error(cli_codes::FILE, format!("The plan cannot be written to {}: {e}.", path.display()));
+        let io = |e: std::io::Error| {
+            Diagnostic::error(cli_codes::FILE, format!("The plan cannot be written to {}: {}.", path.display(), io_words(&e)))
+        };
         let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).map_err(io)?;
         file.write_all(self.0.to_string().as_bytes()).and_then(|()| file.sync_all()).map_err(io)
     }
 
     /// Reads a file.
     pub fn read(path: &Path) -> Result<SavedPlan, Diagnostic> {
-        let text = std::fs::read(path).map_err(|e| not_a_plan(path, &e.to_string()))?;
+        let text = std::fs::read(path).map_err(|e| not_a_plan(path, &io_words(&e)))?;
         let json: Json = serde_json::from_slice(&text).map_err(|_| not_a_plan(path, "it is not JSON"))?;
         match json.get("streamform_plan").and_then(Json::as_u64) {
             Some(FORMAT) => Ok(SavedPlan(json)),

@@ -14,8 +14,8 @@ use sled::Db;
 use tempfile::TempDir;
 
 use super::codec;
-use crate::diag::Diagnostic;
 use crate::diag::codes::state as codes;
+use crate::diag::{Diagnostic, io_words};
 
 /// How long reader and writer wait for each other. A copy or a batch takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -33,7 +33,7 @@ pub(super) fn prepare_dir(dir: &Path) -> Result<(), Diagnostic> {
 }
 
 fn not_writable(path: &Path, e: &std::io::Error) -> Diagnostic {
-    Diagnostic::error(codes::NOT_WRITABLE, format!("{} cannot be written: {e}.", path.display()))
+    Diagnostic::error(codes::NOT_WRITABLE, format!("{} cannot be written: {}.", path.display(), io_words(e)))
         .hint("Give this user the right to write there, or choose another folder: streamform { backend \"local\" { path = \"…\" } }.")
 }
 
@@ -44,7 +44,9 @@ pub(super) fn io_error(path: &Path, e: &std::io::Error) -> Diagnostic {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Diagnostic::error(codes::DISK_FULL, format!("There is no room for {shown}."))
             .hint("Free some space and run the command again: what had begun is then read again from the real systems."),
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => not_writable(path, e),
-        _ => Diagnostic::error(codes::NOT_READABLE, format!("{shown} cannot be used: {e}.")).hint("Check the path and the disk."),
+        _ => {
+            Diagnostic::error(codes::NOT_READABLE, format!("{shown} cannot be used: {}.", io_words(e))).hint("Check the path and the disk.")
+        }
     }
 }
 

@@ -6,7 +6,7 @@ output "address" {
 }
 check "fresh" {
   assert {
-    condition     = true
+    condition     = var.region > 0
     error_message = "no"
   }
 }

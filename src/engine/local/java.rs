@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::diag::Diagnostic;
 use crate::diag::codes::engine as codes;
+use crate::diag::{Diagnostic, io_words};
 
 /// The oldest Java that Kafka 4 runs on.
 pub const OLDEST: u32 = 17;
@@ -28,8 +28,9 @@ async fn find_in(home: Option<&Path>, path: Option<&std::ffi::OsStr>) -> Result<
         format!("Install a Java runtime, version {OLDEST} or newer (Debian: `apt-get install openjdk-17-jre-headless`), or set JAVA_HOME.");
     let java = java.ok_or_else(|| Diagnostic::error(codes::JAVA_MISSING, format!("{origin}.")).hint(&hint))?;
     let output = tokio::process::Command::new(&java).arg("-version").output().await;
-    let output =
-        output.map_err(|e| Diagnostic::error(codes::JAVA_MISSING, format!("\"{}\" cannot be run: {e}.", java.display())).hint(&hint))?;
+    let output = output.map_err(|e| {
+        Diagnostic::error(codes::JAVA_MISSING, format!("\"{}\" cannot be run: {}.", java.display(), io_words(&e))).hint(&hint)
+    })?;
     let text = String::from_utf8_lossy(&output.stderr);
     match major(&text) {
         Some(version) if version >= OLDEST => Ok(java),

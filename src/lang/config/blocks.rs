@@ -88,7 +88,13 @@ pub(super) fn condition(block: Block, diags: &mut Diagnostics) -> Option<Conditi
     let mut args = Args::new(block.body, &block.kind.name, block.span, diags);
     let (condition, message) = (args.required("condition"), args.required("error_message"));
     args.finish();
-    Some(Condition { condition: condition?, error_message: message?, span: block.span })
+    let condition = condition?;
+    // A rule of a variable is asked for more: that it looks at the variable.
+    if &*block.kind.name != "validation" && references(&condition).is_empty() {
+        let d = Diagnostic::error(INVALID_REFERENCE, "The condition refers to nothing, so it checks nothing.");
+        diags.push(d.at(condition.span).hint("Let it look at an object, a variable or a local value."));
+    }
+    Some(Condition { condition, error_message: message?, span: block.span })
 }
 
 impl Reader<'_> {

@@ -10,7 +10,7 @@ use super::parse::{self, Job, Parsed};
 use super::source::{GitSource, MODULES_DIR, ModuleSource, parse_source, redact, repository_of};
 use super::{Config, FileSource, Module, merge, normalize};
 use crate::diag::codes::config::*;
-use crate::diag::{Diagnostic, Diagnostics, Sources, Span};
+use crate::diag::{Diagnostic, Diagnostics, Sources, Span, io_words};
 use crate::lang::ast::Body;
 
 /// Reads the configuration of a folder and of every module that it calls. All that is wrong is collected; the configuration is given
@@ -147,7 +147,7 @@ impl Loader<'_> {
         let names = match self.files.read_dir(&self.root.join(dir)) {
             Ok(names) => names,
             Err(e) => {
-                let d = Diagnostic::error(UNREADABLE, format!("The folder {shown} cannot be read: {e}."));
+                let d = Diagnostic::error(UNREADABLE, format!("The folder {shown} cannot be read: {}.", io_words(&e)));
                 self.diags.push(d.at(from));
                 return None;
             }
@@ -171,7 +171,7 @@ impl Loader<'_> {
         let bytes = match self.files.read(&self.root.join(&path)) {
             Ok(bytes) => bytes,
             Err(e) => {
-                self.diags.push(Diagnostic::error(UNREADABLE, format!("The file {} cannot be read: {e}.", path.display())));
+                self.diags.push(Diagnostic::error(UNREADABLE, format!("The file {} cannot be read: {}.", path.display(), io_words(&e))));
                 return None;
             }
         };

@@ -73,7 +73,7 @@ import {
 }
 check "c" {
   assert {
-    condition     = true
+    condition     = var.n != null
     error_message = "no"
   }
 }

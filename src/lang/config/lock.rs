@@ -11,7 +11,7 @@ use super::FileSource;
 use super::args::literal;
 use crate::addr::quote;
 use crate::diag::codes::config::UNREADABLE;
-use crate::diag::{Diagnostic, Diagnostics, Sources};
+use crate::diag::{Diagnostic, Diagnostics, Sources, io_words};
 use crate::lang::ast::{Block, ExprKind};
 use crate::lang::syntax;
 
@@ -36,7 +36,7 @@ impl ModuleLock {
         let bytes = match files.read(&root.join(LOCK_FILE)) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(ModuleLock::default()),
-            Err(e) => return Err(unreadable(&format!("cannot be read: {e}"))),
+            Err(e) => return Err(unreadable(&format!("cannot be read: {}", io_words(&e)))),
         };
         let text = String::from_utf8(bytes).map_err(|_| unreadable("is not UTF-8"))?;
         let (body, diags): (_, Diagnostics) = syntax::parse_body(&text, Sources::default().add(LOCK_FILE, text.as_str()));

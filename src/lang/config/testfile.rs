@@ -12,7 +12,7 @@ use super::providers::{self, ProviderRef};
 use super::{Condition, FileSource, ProviderBlock, json, refs};
 use crate::addr::{InstanceAddr, Mode, Target};
 use crate::diag::codes::config::*;
-use crate::diag::{Diagnostic, Diagnostics, Sources, Span, did_you_mean};
+use crate::diag::{Diagnostic, Diagnostics, Sources, Span, did_you_mean, io_words};
 use crate::lang::ast::{Attr, Block, Body, Expr, ExprKind, Ident, Step};
 use crate::lang::syntax;
 
@@ -167,7 +167,7 @@ pub fn load_test(root: &Path, name: &str, files: &dyn FileSource, sources: &mut 
                     args.finish();
                 }
             }
-            Err(e) => diags.push(Diagnostic::error(UNREADABLE, format!("The folder {folder} cannot be read: {e}.")).at(span)),
+            Err(e) => diags.push(Diagnostic::error(UNREADABLE, format!("The folder {folder} cannot be read: {}.", io_words(&e))).at(span)),
         }
     }
     (file, diags)
@@ -177,7 +177,7 @@ fn parse(root: &Path, name: &str, files: &dyn FileSource, sources: &mut Sources)
     let text = files.read(&root.join(name)).and_then(|b| String::from_utf8(b).map_err(|_| std::io::Error::other("it is not UTF-8")));
     let text = match text {
         Ok(text) => text,
-        Err(e) => return (None, Diagnostic::error(UNREADABLE, format!("The file {name} cannot be read: {e}.")).into()),
+        Err(e) => return (None, Diagnostic::error(UNREADABLE, format!("The file {name} cannot be read: {}.", io_words(&e))).into()),
     };
     let id = sources.add(name, text.as_str());
     if name.ends_with(".json") { json::parse_test(&text, id) } else { syntax::parse_body(&text, id) }

@@ -13,7 +13,7 @@ use indexmap::IndexMap;
 
 use super::{FileSource, Module, Variable, json};
 use crate::diag::codes::config::*;
-use crate::diag::{Diagnostic, Diagnostics, Sources, Span, did_you_mean};
+use crate::diag::{Diagnostic, Diagnostics, Sources, Span, did_you_mean, io_words};
 use crate::lang::ast::Body;
 use crate::lang::eval::{EvalContext, NoScope, eval, types};
 use crate::lang::syntax;
@@ -157,7 +157,7 @@ impl Collector<'_> {
         let text = match text {
             Ok(text) => text,
             Err(e) => {
-                let d = Diagnostic::error(INVALID_VARIABLE_FILE, format!("The variable file {shown} cannot be read: {e}."));
+                let d = Diagnostic::error(INVALID_VARIABLE_FILE, format!("The variable file {shown} cannot be read: {}.", io_words(&e)));
                 return self.diags.push(d.hint("Check the path; it is relative to the working folder."));
             }
         };

@@ -6,7 +6,7 @@ use globset::GlobBuilder;
 
 use super::Unknowns::Top;
 use super::{CallContext, CallError, Function, Kind, Param, Ret, convert, encoding, text};
-use crate::diag::Diagnostics;
+use crate::diag::{Diagnostics, io_words};
 use crate::value::{Type, Value};
 
 const PATH: Param = Param::new("path", Kind::Str);
@@ -65,7 +65,7 @@ pub(super) fn read(cx: &CallContext<'_>, path: &str) -> Result<Vec<u8>, CallErro
             0,
             format!("no file exists at \"{path}\"; this function works only with files that are part of the configuration, not with files that resources create"),
         ),
-        _ => CallError::arg(0, format!("failed to read \"{path}\": {e}")),
+        _ => CallError::arg(0, format!("failed to read \"{path}\": {}", io_words(&e))),
     })
 }
 
@@ -84,7 +84,7 @@ fn read_text(cx: &CallContext<'_>, path: &str) -> Result<String, CallError> {
 fn fileexists(cx: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let path = text(args, 0);
     let exists = cx.host.file_exists(&locate(cx, path)?);
-    exists.map(Value::from).map_err(|e| CallError::arg(0, format!("\"{path}\" is not a regular file: {e}")))
+    exists.map(Value::from).map_err(|e| CallError::arg(0, format!("\"{path}\" is not a regular file: {}", io_words(&e))))
 }
 
 /// A path without `.`, `..` and doubled separators.
@@ -131,7 +131,7 @@ fn fileset(cx: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let names = match cx.host.walk(&dir) {
         Ok(names) => names,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        Err(e) => return Err(CallError::arg(0, format!("failed to read the folder: {e}"))),
+        Err(e) => return Err(CallError::arg(0, format!("failed to read the folder: {}", io_words(&e)))),
     };
     let found = names.iter().filter(|n| matcher.is_match(n)).map(Value::string).collect();
     Ok(Value::set(Type::String, found))

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use super::workspace::VarArgs;
 use super::{Exit, Failure, Result, Terminal};
 use crate::diag::codes::cli as codes;
-use crate::diag::{Diagnostic, Diagnostics, Sources};
+use crate::diag::{Diagnostic, Diagnostics, Sources, io_words};
 use crate::lang::config::testfile::{self, TestFile};
 use crate::lang::config::{DiskFiles, FileSource, normalize};
 use report::{Report, Status};
@@ -102,7 +102,7 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
     let status = report.summary();
     if let Some(path) = &request.junit {
         let written = std::fs::write(path, report.junit());
-        written.map_err(|e| Diagnostic::error(codes::FILE, format!("{} cannot be written: {e}.", path.display())))?;
+        written.map_err(|e| Diagnostic::error(codes::FILE, format!("{} cannot be written: {}.", path.display(), io_words(&e))))?;
     }
     Ok(if status == Status::Pass { Exit::Success } else { Exit::Failure })
 }
@@ -144,6 +144,7 @@ fn load(request: &Request, sources: &mut Sources) -> Result<(Vec<TestFile>, Diag
 fn find(root: &Path, folder: &Path) -> Result<Vec<String>> {
     let path = root.join(folder);
     let names = DiskFiles.read_dir(&path);
-    let names = names.map_err(|e| Diagnostic::error(codes::FILE, format!("The folder {} cannot be read: {e}.", path.display())))?;
+    let names =
+        names.map_err(|e| Diagnostic::error(codes::FILE, format!("The folder {} cannot be read: {}.", path.display(), io_words(&e))))?;
     Ok(names.into_iter().filter(|n| testfile::is_test(n)).map(|n| folder.join(n).display().to_string()).collect())
 }

@@ -15,7 +15,7 @@ use crate::addr::{InstanceAddr, Mode, ModulePath};
 use crate::apply::Events;
 use crate::apply::executor::{self, Apply, Done};
 use crate::diag::codes::{apply as apply_codes, cli as codes, config as config_codes, plan as plan_codes};
-use crate::diag::{Diagnostic, Diagnostics, Sources};
+use crate::diag::{Diagnostic, Diagnostics, Sources, io_words};
 use crate::graph::NodeKind;
 use crate::lang::config::testfile::{TestCommand, TestFile, TestRun};
 use crate::ops::Failure;
@@ -72,7 +72,7 @@ pub async fn run_file(
     report: &mut Report<'_>,
 ) -> Result<(), Failure> {
     let folder = tempfile::Builder::new().prefix("streamform-test-").tempdir();
-    let folder = folder.map_err(|e| Diagnostic::error(codes::FILE, format!("No temporary folder can be made: {e}.")))?;
+    let folder = folder.map_err(|e| Diagnostic::error(codes::FILE, format!("No temporary folder can be made: {}.", io_words(&e))))?;
     let mut f = FileRun { file, modules, request, interrupts, folder, states: BTreeMap::new(), runs: Runs::new() };
     report.file_begins(&file.name);
     let mut status = Status::Pass;
