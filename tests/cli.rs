@@ -519,6 +519,7 @@ fn console_reads_from_a_pipe() {
     let s = lab.feed("console", "uper(1)\n");
     assert_eq!(s.code, 1);
     s.shows(&["Error[SF1021]", "on <console> line 1", "hint: Did you mean \"upper\"?"]);
+    lab.feed("console", "[type(1)]\n").shows(&["Error[SF1021]", "type(…) can only be the whole of what is typed."]);
 }
 
 #[test]
@@ -565,6 +566,7 @@ fn explain_graph_and_completions() {
     let lab = wired();
     lab.ok("explain").shows(&["resource kafka_topic ", "data     kafka_cluster "]);
     lab.ok("explain kafka_topic").shows(&["partitions  (number;"]);
+    assert!(lab.ok("explain kafka_cluster").text.lines().all(|l| l.chars().count() <= 100));
     lab.fails("explain kafka_topik", &["Error[SF9006]", "hint: Did you mean"]);
     lab.ok("graph").shows(&["digraph {", "\"null_resource.c\" -> \"null_resource.base\";"]);
     lab.ok("graph --format=mermaid").shows(&["flowchart RL", "[\"module.m.null_resource.a\"]", " --> "]);

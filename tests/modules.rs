@@ -98,6 +98,28 @@ fn a_module_is_fetched_once_and_pinned() {
 }
 
 #[test]
+fn a_lock_file_that_must_not_be_changed() {
+    let repo = Repo::new(&[("main.hcl", &says("one"))]);
+    let lab = repo.caller("");
+    lab.fails(
+        "init -lockfile=readonly",
+        &["Error[SF2028]", "has no commit for git::file://", "with module.m", "without -lockfile=readonly"],
+    );
+    assert!(fetched(&lab).is_empty() && !lab.path().join(".streamform.lock.hcl").exists());
+    lab.ok("init");
+    let lock = lab.read(".streamform.lock.hcl");
+    repo.commit(&[("main.hcl", &says("two"))]);
+    std::fs::remove_dir_all(lab.path().join(".streamform")).unwrap();
+    lab.ok("init -lockfile=readonly");
+    assert_eq!((value(&lab).as_str(), lab.read(".streamform.lock.hcl")), ("one", lock.clone()));
+    lab.fails("init -upgrade -lockfile=readonly", &["cannot be used with"]);
+    // What is no longer used stays in it, too.
+    lab.write("main.hcl", "locals {}\n");
+    lab.ok("init -lockfile=readonly");
+    assert_eq!(lab.read(".streamform.lock.hcl"), lock);
+}
+
+#[test]
 fn branches_tags_and_commits() {
     let repo = Repo::new(&[("main.hcl", &says("first"))]);
     let first = repo.git(&["rev-parse", "HEAD"]);

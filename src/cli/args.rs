@@ -299,6 +299,9 @@ pub struct InitCommand {
     /// Take what branches and tags stand for now, whatever the lock file says.
     #[arg(long)]
     pub upgrade: bool,
+    /// readonly: take only the commits that the lock file holds, and leave it as it is.
+    #[arg(long, value_name = "MODE", value_parser = ["readonly"], conflicts_with = "upgrade")]
+    pub lockfile: Option<String>,
     /// Whether to look at the backend.
     #[arg(long, default_value_t = true, action = ArgAction::Set, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     pub backend: bool,

@@ -196,6 +196,7 @@ async fn run(cli: Cli, vars: Vec<VarArg>, terminal: Terminal) -> Result {
             let request = ops::init::Request {
                 root: root.into(),
                 upgrade: a.upgrade,
+                readonly: a.lockfile.is_some(),
                 backend: a.backend,
                 from_module: a.from_module,
                 modules_only: false,

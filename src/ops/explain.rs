@@ -69,7 +69,10 @@ fn unknown(name: &str) -> Diagnostic {
 
 fn body(b: &Body, indent: usize, terminal: &Terminal) {
     for a in &b.attributes {
-        terminal.line(&format!("\n{}{}  {}", " ".repeat(indent), terminal.paint.bold(a.name), facts(a)));
+        let (pad, facts) = (" ".repeat(indent), facts(a));
+        let fits = indent + a.name.len() + facts.len() < 98;
+        let facts = if fits { format!("  {facts}") } else { format!("\n{}", wrap(&facts, indent + 4)) };
+        terminal.line(&format!("\n{pad}{}{facts}", terminal.paint.bold(a.name)));
         terminal.line(&wrap(a.doc, indent + 4));
     }
     for n in &b.blocks {

@@ -23,6 +23,8 @@ pub struct Request {
     pub root: PathBuf,
     /// Take what branches and tags stand for now, whatever the lock file says.
     pub upgrade: bool,
+    /// Take only what the lock file pins, and leave it as it is.
+    pub readonly: bool,
     /// Look at the backend too.
     pub backend: bool,
     /// Start from a copy of this module.
@@ -41,7 +43,7 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
         say(terminal, "There is no configuration in this folder yet. Write a main.hcl, then run streamform init again.");
         return Ok(Exit::Success);
     }
-    let loaded = install(root, request.upgrade, terminal).await?;
+    let loaded = install(root, request, terminal).await?;
     let sources = || loaded.config.as_ref().map(|c| c.sources.clone()).unwrap_or_default();
     if loaded.diagnostics.has_errors() {
         return Err(Failure { sources: sources(), diagnostics: loaded.diagnostics });
@@ -68,8 +70,8 @@ fn is_empty(root: &Path) -> Result<bool> {
 }
 
 /// Fetches until nothing is missing, as a fetched module may call further ones.
-async fn install(root: &Path, upgrade: bool, terminal: &Terminal) -> Result<Loaded> {
-    let mut fresh = upgrade.then(BTreeSet::new);
+async fn install(root: &Path, request: &Request, terminal: &Terminal) -> Result<Loaded> {
+    let mut fresh = request.upgrade.then(BTreeSet::new);
     let mut shown = BTreeSet::new();
     let mut guard = None;
     loop {
@@ -82,13 +84,19 @@ async fn install(root: &Path, upgrade: bool, terminal: &Terminal) -> Result<Load
         let missing: BTreeMap<String, &FoundCall> =
             loaded.calls.iter().filter(|c| c.dir.is_none()).filter_map(|c| Some((c.git.as_ref()?.key(), c))).collect();
         if missing.is_empty() {
-            forget_unused(root, &loaded)?;
+            if !request.readonly {
+                forget_unused(root, &loaded)?;
+            }
             return Ok(loaded);
         }
         if guard.is_none() {
             guard = Some(Guard::take(root)?);
         }
-        let failed = fetch_all(root, &missing, upgrade, terminal).await?;
+        let failed = match request.readonly {
+            true => unpinned(root, &missing)?,
+            false => Diagnostics::new(),
+        };
+        let failed = if failed.has_errors() { failed } else { fetch_all(root, &missing, request.upgrade, terminal).await? };
         if failed.has_errors() {
             let sources = loaded.config.map(|c| c.sources).unwrap_or_default();
             return Err(Failure { diagnostics: failed, sources });
@@ -135,6 +143,16 @@ async fn fetch_all(root: &Path, missing: &BTreeMap<String, &FoundCall>, upgrade:
     }
     write_lock(root, &lock)?;
     Ok(failed)
+}
+
+/// What is to be fetched and has no commit in the lock file.
+fn unpinned(root: &Path, missing: &BTreeMap<String, &FoundCall>) -> std::result::Result<Diagnostics, Diagnostic> {
+    let lock = ModuleLock::read(root, &DiskFiles)?;
+    let error = |call: &FoundCall| {
+        let d = Diagnostic::error(codes::FETCH_FAILED, format!("{LOCK_FILE} has no commit for {}, and must not be changed.", call.source));
+        d.on(address(&call.path)).hint("Run streamform init without -lockfile=readonly, and commit the lock file.")
+    };
+    Ok(missing.iter().filter(|(key, _)| !lock.modules.contains_key(*key)).map(|(_, call)| error(call)).collect())
 }
 
 fn address(path: &str) -> String {

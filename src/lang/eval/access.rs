@@ -58,7 +58,13 @@ impl Eval<'_> {
             },
             Repr::Map(m) => match m.items.get(&name.name) {
                 Some(a) => a.clone().mark(v.marks()),
-                None => fail(self, format!("This map does not have an element with the key {:?}.", name.name)),
+                None => {
+                    let detail = format!("This map does not have an element with the key {:?}.", name.name);
+                    let mut d = Diagnostic::error(codes::UNSUPPORTED_ATTRIBUTE, detail).at(name.span);
+                    let near = did_you_mean(&name.name, m.items.keys().map(|k| &**k)).filter(|_| !v.marks().is_sensitive());
+                    d.hint = near.map(|near| format!("Did you mean {near:?}?"));
+                    self.fail_with(d, e)
+                }
             },
             Repr::List(_) | Repr::Tuple(_) | Repr::Set(_) => {
                 let ty = kind(&v.ty());

@@ -93,7 +93,7 @@ impl Decoder<'_> {
             let d = Diagnostic::error(codes::UNSUPPORTED_ARGUMENT, format!("There is no argument {name:?} here.")).at(a.name.span);
             self.diags.push(match schema.block(name) {
                 Some(_) => d.hint(format!("{name} is a block: write it without the equals sign, as {name} {{ … }}.")),
-                None => d.hint(suggest(name, arguments(), "The arguments are")),
+                None => d.hint(suggest(name, arguments(), &META_ARGUMENTS, "The arguments are")),
             });
         }
         for b in &body.blocks {
@@ -111,7 +111,7 @@ impl Decoder<'_> {
             let d = Diagnostic::error(codes::UNSUPPORTED_BLOCK, format!("There is no block {:?} here.", name.name)).at(name.span);
             self.diags.push(match schema.attribute(&name.name) {
                 Some(_) => d.hint(format!("{0} is an argument: write it as {0} = ….", name.name)),
-                None => d.hint(suggest(&name.name, schema.blocks.iter().map(|b| b.name), "The blocks are")),
+                None => d.hint(suggest(&name.name, schema.blocks.iter().map(|b| b.name), &META_BLOCKS, "The blocks are")),
             });
         }
     }
@@ -370,8 +370,14 @@ fn alternatives(types: &[&str]) -> String {
     types.iter().map(|t| format!("a {t}")).collect::<Vec<_>>().join(" or ")
 }
 
-fn suggest(written: &str, names: impl Iterator<Item = &'static str> + Clone, intro: &str) -> String {
-    match did_you_mean(written, names.clone()) {
+/// What the blocks themselves have, whatever their type.
+const META_ARGUMENTS: [&str; 5] = ["count", "for_each", "depends_on", "provider", "alias"];
+const META_BLOCKS: [&str; 3] = ["lifecycle", "timeouts", "dynamic"];
+
+fn suggest(written: &str, names: impl Iterator<Item = &'static str> + Clone, meta: &[&'static str], intro: &str) -> String {
+    // One that is written right stands in the wrong place.
+    let near = did_you_mean(written, names.clone()).or_else(|| did_you_mean(written, meta.iter().copied()).filter(|m| *m != written));
+    match near {
         Some(near) => format!("Did you mean {near:?}?"),
         None => {
             let list: Vec<&str> = names.collect();

@@ -90,8 +90,9 @@ impl Eval<'_> {
 
     fn no_function(&mut self, name: &Ident, e: &Expr) -> Value {
         let mut d = Diagnostic::error(codes::UNKNOWN_FUNCTION, format!("There is no function named {:?}.", name.name)).at(name.span);
-        if let Some(near) = did_you_mean(&name.name, functions::names()) {
-            d = d.hint(format!("Did you mean {near:?}?"));
+        let (core, bare) = name.name.strip_prefix("core::").map_or(("", &*name.name), |bare| ("core::", bare));
+        if let Some(near) = did_you_mean(bare, functions::names()) {
+            d = d.hint(format!("Did you mean \"{core}{near}\"?"));
         }
         self.fail_with(d, e)
     }

@@ -123,6 +123,10 @@ fn load(request: &Request, sources: &mut Sources) -> Result<(Vec<TestFile>, Diag
     names.sort();
     let wanted: Vec<PathBuf> = request.filters.iter().map(|f| normalize(f)).collect();
     let mut diagnostics = Diagnostics::new();
+    if directory != Path::new("tests") && !request.root.join(&directory).is_dir() {
+        let detail = format!("The test directory {} does not exist.", directory.display());
+        diagnostics.push(Diagnostic::warning(codes::NO_TEST_FILE, detail));
+    }
     for filter in wanted.iter().filter(|f| !names.iter().any(|n| Path::new(n) == f.as_path())) {
         let written = filter.display().to_string();
         let d = Diagnostic::error(codes::NO_TEST_FILE, format!("There is no test file {written}."));

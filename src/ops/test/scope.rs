@@ -56,11 +56,14 @@ impl Scope for TestScope<'_> {
         }
         match self.module {
             Some(module) => module.lookup(root, steps),
-            None => Err(Diagnostic::error(
-                codes::UNDECLARED_REFERENCE,
-                format!("{:?} cannot be referred to here: only variables, earlier runs and functions can.", &*root.name),
-            )
-            .at(root.span)),
+            None => {
+                let detail = match (&*root.name, steps.first()) {
+                    ("var", Some(Step::Attr(name))) => format!("var.{} has no value yet where the values of a test are given.", name.name),
+                    (root, _) => format!("{root:?} cannot be referred to here: only variables, earlier runs and functions can."),
+                };
+                let d = Diagnostic::error(codes::UNDECLARED_REFERENCE, detail).at(root.span);
+                Err(d.hint("What is set by files, by the command line and, in a run, by the file's variables block can be used."))
+            }
         }
     }
 
