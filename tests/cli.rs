@@ -548,6 +548,23 @@ fn fmt_refuses_what_it_does_not_format() {
 }
 
 #[test]
+fn fmt_goes_through_links_and_on_after_files_that_cannot_be_read() {
+    let ugly = "locals {\na=1\n}\n";
+    let lab = Lab::new(ugly);
+    lab.write("shared/common.hcl", ugly);
+    std::os::unix::fs::symlink("shared/common.hcl", lab.path().join("common.hcl")).unwrap();
+    std::fs::write(lab.path().join("bytes.hcl"), b"a = \"\xff\"\n").unwrap();
+    let run = lab.run("fmt");
+    assert_eq!((run.code, run.stdout.as_str()), (2, "common.hcl\nmain.hcl\n"), "{}", run.text);
+    run.shows(&["bytes.hcl cannot be used"]);
+    assert!(lab.path().join("common.hcl").is_symlink());
+    assert_eq!(lab.read("shared/common.hcl"), "locals {\n  a = 1\n}\n");
+    lab.write("a.hcl", ugly);
+    lab.write("b.hcl", ugly);
+    assert_eq!(lab.run("fmt b.hcl a.hcl").stdout, "b.hcl\na.hcl\n");
+}
+
+#[test]
 fn switches_take_true_and_false_as_in_terraform() {
     let lab = Lab::new("locals {\na=1\n}\n");
     assert!(lab.run("fmt -check=true").code == 3);

@@ -19,17 +19,26 @@ pub fn run(a: &FmtCommand, terminal: &Terminal) -> Result {
     let roots = if a.paths.is_empty() { vec![PathBuf::from(".")] } else { a.paths.clone() };
     let mut files = Vec::new();
     for root in &roots {
-        if let Err(failure) = collect(root, a.recursive, true, &mut files) {
+        let mut found = Vec::new();
+        if let Err(failure) = collect(root, a.recursive, true, &mut found) {
             terminal.diagnostics(&failure.diagnostics, &failure.sources);
             return Ok(Exit::Changes);
         }
+        found.sort();
+        files.append(&mut found);
     }
-    files.sort();
     let mut changed = false;
     let mut failed = false;
     for path in &files {
-        let text = std::fs::read_to_string(path).map_err(|e| file_error(path, &e))?;
         let shown = path.strip_prefix(".").unwrap_or(path).display().to_string();
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(e) => {
+                failed = true;
+                terminal.diagnostics(&file_error(path, &e).into(), &Sources::default());
+                continue;
+            }
+        };
         match format(&text) {
             Err(diagnostics) => {
                 failed = true;
@@ -117,8 +126,9 @@ fn collect(path: &Path, recursive: bool, top: bool, out: &mut Vec<PathBuf>) -> R
     Ok(())
 }
 
-/// Writes beside and renames, so that a full disk leaves the old file.
+/// Writes beside and renames, so that a full disk leaves the old file. A link goes on leading to its file.
 fn replace(path: &Path, text: &str) -> Result<()> {
+    let path = &std::fs::canonicalize(path).map_err(|e| file_error(path, &e))?;
     let dir = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let write = || -> std::io::Result<()> {
         let mut file = tempfile::NamedTempFile::new_in(dir)?;
