@@ -172,3 +172,9 @@ fn odd_expressions() {
 fn generated_expressions_of_unknown_values() {
     run_shown("generated_unknown_cases.json", nested);
 }
+
+/// Regular expressions, YAML, CSV, character sets and address prefixes in all their odd forms.
+#[test]
+fn odd_texts() {
+    run_shown("text_cases.json", nested);
+}

@@ -108,7 +108,9 @@ fn gunzip(s: &str) -> Result<Value, CallError> {
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 fn csvdecode(s: &str) -> Result<Value, CallError> {
-    let s = &s.replace("\r\n", "\n");
+    let s = s.replace("\r\n", "\n");
+    // A carriage return that ends the text is half of a line's end.
+    let s = s.strip_suffix('\r').unwrap_or(&s);
     check_quotes(s)?;
     // The reader drops one byte order mark; one that is in the text belongs to the first name.
     let mark = if s.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK } else { "" };
@@ -188,6 +190,7 @@ fn urldecode(s: &str) -> Result<Value, CallError> {
 enum Charset {
     Utf16 { big: bool, mark: bool },
     Latin1,
+    Ascii,
     Cp437,
     Cp850,
     Other(&'static encoding_rs::Encoding),
@@ -199,17 +202,80 @@ const CP850: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜø£�
 
 fn charset(name: &str) -> Result<Charset, CallError> {
     Ok(match name.to_ascii_uppercase().as_str() {
-        "UTF-16" => Charset::Utf16 { big: true, mark: true },
+        "UTF-16" | "CSUTF16" => Charset::Utf16 { big: true, mark: true },
         "UTF-16BE" => Charset::Utf16 { big: true, mark: false },
         "UTF-16LE" => Charset::Utf16 { big: false, mark: false },
-        "ISO-8859-1" | "LATIN1" | "ISO_8859-1" | "L1" | "CP819" | "IBM819" => Charset::Latin1,
+        "ISO-8859-1" | "LATIN1" | "ISO_8859-1" | "L1" | "CP819" | "IBM819" | "CSISOLATIN1" | "ISO_8859-1:1987" | "ISO-IR-100" => {
+            Charset::Latin1
+        }
         "CP437" | "IBM437" | "437" => Charset::Cp437,
         "CP850" | "IBM850" | "850" => Charset::Cp850,
         "CP936" | "MS936" | "WINDOWS-936" => Charset::Other(encoding_rs::GBK),
-        "US-ASCII" | "ASCII" | "UTF8" => return Err(unsupported(name)),
+        "US-ASCII" | "ANSI_X3.4-1968" => Charset::Ascii,
+        "CSUTF8" => Charset::Other(encoding_rs::UTF_8),
+        "LATIN-9" => Charset::Other(encoding_rs::ISO_8859_15),
+        upper if UNREGISTERED.contains(&upper) => return Err(unsupported(name)),
         _ => Charset::Other(encoding_rs::Encoding::for_label(name.as_bytes()).ok_or_else(|| unsupported(name))?),
     })
 }
+
+/// Labels that browsers take but that are no registered names, or name sets that the established tools do not have.
+const UNREGISTERED: &[&str] = &[
+    "ASCII",
+    "UTF8",
+    "CP1250",
+    "CP1251",
+    "CP1252",
+    "CP1253",
+    "CP1254",
+    "CP1255",
+    "CP1256",
+    "CP1257",
+    "CP1258",
+    "X-CP1250",
+    "X-CP1251",
+    "X-CP1252",
+    "X-CP1253",
+    "X-CP1254",
+    "X-CP1255",
+    "X-CP1256",
+    "X-CP1257",
+    "X-CP1258",
+    "ISO-10646-UCS-2",
+    "ISO-2022-CN",
+    "ISO-2022-CN-EXT",
+    "ISO-2022-KR",
+    "ISO-8859-11",
+    "ISO8859-1",
+    "ISO8859-2",
+    "ISO8859-5",
+    "ISO8859-7",
+    "ISO8859-15",
+    "KSC_5601",
+    "KS_C_5601-1987",
+    "TIS-620",
+    "WINDOWS-31J",
+    "BIG5-HKSCS",
+    "CN-BIG5",
+    "CHINESE",
+    "DOS-874",
+    "GB2312",
+    "KOI8",
+    "KOREAN",
+    "L9",
+    "LOGICAL",
+    "VISUAL",
+    "REPLACEMENT",
+    "SJIS",
+    "UNICODE",
+    "UNICODE-1-1-UTF-8",
+    "X-GBK",
+    "X-MAC-CYRILLIC",
+    "X-SJIS",
+    "X-USER-DEFINED",
+    "X-X-BIG5",
+    "HZ-GB-2312",
+];
 
 fn unsupported(name: &str) -> CallError {
     CallError::arg(1, format!("\"{name}\" is not a supported IANA encoding name or alias"))
@@ -224,6 +290,8 @@ fn textencode(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
             units.flat_map(|u| if big { u.to_be_bytes() } else { u.to_le_bytes() }).collect()
         }
         Charset::Latin1 => s.chars().map(|c| u8::try_from(c as u32).map_err(|_| foreign())).collect::<Result<Vec<u8>, _>>()?,
+        Charset::Ascii if !s.is_ascii() => return Err(foreign()),
+        Charset::Ascii => s.as_bytes().to_vec(),
         Charset::Cp437 => s.chars().map(|c| to_page(c, CP437).ok_or_else(foreign)).collect::<Result<_, _>>()?,
         Charset::Cp850 => s.chars().map(|c| to_page(c, CP850).ok_or_else(foreign)).collect::<Result<_, _>>()?,
         Charset::Other(encoding) => match encoding.encode(s) {
@@ -240,9 +308,15 @@ fn textdecode(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let decoded = match charset(text(args, 1))? {
         Charset::Utf16 { big, mark } => utf16(&bytes, big, mark).ok_or_else(wrong)?,
         Charset::Latin1 => bytes.iter().map(|b| *b as char).collect(),
+        Charset::Ascii if !bytes.is_ascii() => return Err(wrong()),
+        Charset::Ascii => bytes.iter().map(|b| *b as char).collect(),
         Charset::Cp437 => bytes.iter().map(|b| from_page(*b, CP437)).collect(),
         Charset::Cp850 => bytes.iter().map(|b| from_page(*b, CP850)).collect(),
         Charset::Other(encoding) => match encoding.decode_without_bom_handling(&bytes) {
+            // The standards of this family leave the second range of control characters to others.
+            (s, false) if encoding.name().starts_with("ISO-8859") && s.contains(|c| matches!(c, '\u{80}'..='\u{9f}')) => {
+                return Err(wrong());
+            }
             (s, false) => s.into_owned(),
             _ => return Err(wrong()),
         },

@@ -105,14 +105,24 @@ fn big(args: &[Value], i: usize) -> Result<IBig, CallError> {
 fn cidrhost(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let net = prefix(args, 0)?;
     let host = big(args, 1)?;
-    let negative = host < IBig::ZERO;
-    let from_end = if negative { -host - IBig::ONE } else { host };
-    let at = u128::try_from(&from_end).ok().filter(|n| *n <= net.hosts());
-    let at = at.ok_or_else(|| CallError::new(format!("prefix of {} does not accommodate a host numbered {}", net.len, number(args, 1))))?;
-    let at = if negative { net.hosts() - at } else { at };
+    let refused = || CallError::new(format!("prefix of {} does not accommodate a host numbered {}", net.len, number(args, 1)));
+    let at = match host < IBig::ZERO {
+        true => u128::try_from(&(-host - IBig::ONE)).ok().filter(|n| *n <= net.hosts()).map(|n| net.hosts() - n),
+        // How much there is room for is counted in 64 bits with a sign, so numbers that have the last bit of them pass.
+        false => u128::try_from(&host).ok().filter(|n| u128::try_from(*n as u64 as i64).map_or(true, |low| low <= net.hosts())),
+    };
+    let at = at.ok_or_else(refused)?;
     // The established tools count the hosts of a mapped prefix from the 32nd bit.
-    let at = if net.mapped() { at.checked_shl(96).unwrap_or(0) } else { at };
-    Ok(Value::string(net.address(net.first() | at)))
+    let at = match net.mapped() {
+        true if at > 0xFFFF_FFFF => return Err(refused()),
+        true => at << 96,
+        false => at,
+    };
+    let bits = net.first() | at;
+    if net.width == 32 && bits > 0xFFFF_FFFF {
+        return Err(refused());
+    }
+    Ok(Value::string(net.address(bits)))
 }
 
 fn cidrnetmask(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {

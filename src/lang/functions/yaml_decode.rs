@@ -15,6 +15,8 @@ use crate::value::{Number, Value};
 const MAX_DEPTH: usize = 200;
 /// How many values a document may have once its aliases are followed.
 const MAX_NODES: usize = 1_000_000;
+/// How far continued lines are indented at most.
+const MAX_COLUMN: usize = 1000;
 
 /// The value of the only document of a text.
 pub(super) fn decode(text: &str) -> Result<Value, String> {
@@ -26,22 +28,76 @@ pub(super) fn decode(text: &str) -> Result<Value, String> {
     if text.trim_start_matches(['\n', '\r']).starts_with('\t') {
         return Err("a tab cannot start a document".to_string());
     }
-    let mut text = text.to_string();
-    loop {
-        let (why, at) = match document(&text) {
-            Ok(value) => return Ok(value),
-            Err(found) => found,
-        };
-        // The parser takes no tab between a colon and its value.
-        let at = at.and_then(|at| text.char_indices().take(at + 1).filter(|(_, c)| *c == '\t').last());
-        let Some((i, _)) = at.filter(|(i, _)| text[..*i].trim_end_matches([' ', '\t']).ends_with(':')) else { return Err(why) };
-        text.replace_range(i..=i, " ");
-    }
+    // What the parser refuses but the established tools take is written so that it takes it, and tried again.
+    document(text).or_else(|why| document(&eased(text).ok_or_else(|| why.clone())?).map_err(|_| why))
 }
 
-/// The value, or what is wrong and at which character.
-fn document(text: &str) -> Result<Value, (String, Option<usize>)> {
-    let mut reader = Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), nodes: 0, unended: None, failed_at: None };
+/// The same text with blanks for tabs between a colon and its value, and with the lines that continue a flow collection or
+/// a quoted scalar indented as far as its start: leading blanks mean nothing there. `None` where a document ends inside one.
+fn eased(text: &str) -> Option<String> {
+    let mut out = String::with_capacity(text.len());
+    let (mut quote, mut depth, mut column) = (None, 0usize, 0usize);
+    let mut block: Option<usize> = None;
+    for line in text.split_inclusive('\n') {
+        let indent = line.len() - line.trim_start_matches(' ').len();
+        let blank = line.trim().is_empty();
+        if block.is_some_and(|b| blank || indent > b) {
+            out.push_str(line);
+            continue;
+        }
+        block = None;
+        if (quote.is_some() || depth > 0) && !blank {
+            if line.starts_with("---") || line.starts_with("...") {
+                return None;
+            }
+            out.push_str(&" ".repeat(column));
+        }
+        let (mut start, mut colon, mut before) = (true, false, ' ');
+        let mut chars = line.chars().enumerate().peekable();
+        while let Some((at, c)) = chars.next() {
+            let spaced = chars.peek().is_none_or(|(_, next)| next.is_whitespace());
+            out.push(if c == '\t' && colon && quote.is_none() { ' ' } else { c });
+            match (quote, c) {
+                (Some('"'), '\\') => out.extend(chars.next().map(|(_, c)| c)),
+                (Some('\''), '\'') if chars.peek().is_some_and(|(_, next)| *next == '\'') => out.extend(chars.next().map(|(_, c)| c)),
+                (Some(q), _) => quote = Some(q).filter(|q| *q != c),
+                (None, '#') if before.is_whitespace() => {
+                    out.extend(chars.by_ref().map(|(_, c)| c));
+                    break;
+                }
+                (None, '"' | '\'') if start => {
+                    quote = Some(c);
+                    column = if depth == 0 { at.min(MAX_COLUMN) } else { column };
+                }
+                (None, '[' | '{') if start => {
+                    column = if depth == 0 { at.min(MAX_COLUMN) } else { column };
+                    depth += 1;
+                }
+                (None, ']' | '}') => depth = depth.saturating_sub(1),
+                (None, '|' | '>') if start && depth == 0 => block = Some(indent),
+                (None, '&' | '*' | '!') if start => {
+                    while let Some((_, c)) = chars.next_if(|(_, c)| !c.is_whitespace()) {
+                        out.push(c);
+                    }
+                }
+                _ => {}
+            }
+            colon = c == ':' || colon && matches!(c, ' ' | '\t');
+            start = match c {
+                ' ' | '\t' | '&' | '*' | '!' => start,
+                ':' => spaced || depth > 0,
+                '-' | '?' => start && spaced,
+                ',' | '[' | '{' => depth > 0,
+                _ => false,
+            };
+            before = c;
+        }
+    }
+    Some(out)
+}
+
+fn document(text: &str) -> Result<Value, String> {
+    let mut reader = Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), nodes: 0, unended: None };
     let last_line = text.rsplit('\n').next().unwrap_or_default();
     if !last_line.trim().is_empty() {
         reader.unended = Some(text.chars().count());
@@ -49,21 +105,20 @@ fn document(text: &str) -> Result<Value, (String, Option<usize>)> {
     loop {
         match reader.next() {
             Ok(Event::DocumentStart(_)) => break,
-            Ok(Event::StreamEnd) => return Err(("missing start of document".to_string(), None)),
+            Ok(Event::StreamEnd) => return Err("missing start of document".to_string()),
             Ok(_) => {}
-            Err(why) => return Err((why, reader.failed_at)),
+            Err(why) => return Err(why),
         }
     }
-    let value = reader.next().and_then(|first| reader.node(first, 0));
-    let value = value.map_err(|why| (why, reader.failed_at))?.0;
+    let value = reader.next().and_then(|first| reader.node(first, 0))?.0;
     loop {
         match reader.next() {
             Ok(Event::StreamEnd) => return Ok(value),
             Ok(Event::DocumentStart(_)) => {
-                return Err(("unexpected extra content after value: only one document is allowed".to_string(), None));
+                return Err("unexpected extra content after value: only one document is allowed".to_string());
             }
             Ok(_) => {}
-            Err(why) => return Err((why, reader.failed_at)),
+            Err(why) => return Err(why),
         }
     }
 }
@@ -75,8 +130,6 @@ struct Reader<'a> {
     nodes: usize,
     /// The length of a text that does not end in a newline: a block scalar that reaches it has none at its end either.
     unended: Option<usize>,
-    /// The character at which the text could not be parsed.
-    failed_at: Option<usize>,
 }
 
 /// What a node is besides its value: whether it is the plain scalar `<<`.
@@ -86,15 +139,15 @@ impl<'a> Reader<'a> {
     fn next(&mut self) -> Result<Event<'a>, String> {
         match self.parser.next_event() {
             Some(Ok((Event::Scalar(text, style @ (ScalarStyle::Literal | ScalarStyle::Folded), anchor, tag), span))) => {
+                if text.is_empty() && self.unended.is_some_and(|len| span.end.index() >= len) {
+                    return Ok(Event::Scalar(text, ScalarStyle::Plain, anchor, tag));
+                }
                 let cut = self.unended.is_some_and(|len| span.end.index() >= len) && text.ends_with('\n');
                 let text = if cut { text[..text.len() - 1].to_string().into() } else { text };
                 Ok(Event::Scalar(text, style, anchor, tag))
             }
             Some(Ok((event, _))) => Ok(event),
-            Some(Err(e)) => {
-                self.failed_at = Some(e.marker().index());
-                Err(e.to_string())
-            }
+            Some(Err(e)) => Err(e.to_string()),
             None => Ok(Event::StreamEnd),
         }
     }
@@ -158,12 +211,10 @@ impl<'a> Reader<'a> {
 
     fn mapping(&mut self, depth: usize) -> Result<Value, String> {
         let mut attrs: BTreeMap<Arc<str>, Value> = BTreeMap::new();
-        let mut merged: BTreeMap<Arc<str>, Value> = BTreeMap::new();
         loop {
             let event = self.next()?;
             if event == Event::MappingEnd {
-                merged.extend(attrs);
-                return Ok(Value::object(merged));
+                return Ok(Value::object(attrs));
             }
             // As in the established tools: an alias is no key, and what is anchored as a key cannot be referred to.
             let anchor = match &event {
@@ -177,7 +228,8 @@ impl<'a> Reader<'a> {
             let value = self.node(event, depth + 1)?.0;
             if merge {
                 let base = value.as_map().ok_or("only a mapping can be merged by <<")?;
-                merged.extend(base.clone());
+                // As in the established tools, in the order of the text: over what was before, under what follows.
+                attrs.extend(base.clone());
                 continue;
             }
             let name = crate::value::convert::convert(&key, &crate::value::Type::String).ok();
