@@ -211,9 +211,24 @@ impl Eval<'_> {
             let (value, diags) = self.apart(&r.as_expr());
             if !diags.has_errors() {
                 out.push((text, summary(&value)));
+            } else if let Some(found) = self.before_failing(r).filter(|found| !out.contains(found)) {
+                out.push(found);
             }
         }
         out
+    }
+
+    /// The part of a reference that has a value, where that has no parts itself: what an object holds, the hint tells.
+    fn before_failing(&mut self, mut r: refs::Reference) -> Option<(String, String)> {
+        while r.steps.len() > 1 {
+            r.steps.pop();
+            let (value, diags) = self.apart(&r.as_expr());
+            if !diags.has_errors() {
+                let simple = matches!(value.ty(), Type::String | Type::Number | Type::Bool) || value.is_null();
+                return simple.then(|| (r.to_string(), summary(&value)));
+            }
+        }
+        None
     }
 
     fn traversal(&mut self, root: &Ident, steps: &[Step], e: &Expr) -> Value {
