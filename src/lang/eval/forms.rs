@@ -318,8 +318,12 @@ fn either(ty: &Type, yes: &Value, no: &Value) -> Value {
     let exactly = |v: &Value| if let Repr::List(e) = v.repr() { Some(e.items.len()) } else { None };
     match ty {
         Type::Dynamic => nothing(),
-        // Whichever it is.
-        _ if yes == no && yes.is_wholly_known() && yes.ty() == *ty => yes.clone(),
+        // Whichever it is: bounds of numbers and lengths are followed, and where they leave one value, that is known.
+        Type::Number | Type::List(_) | Type::Set(_) | Type::Map(_)
+            if yes == no && yes.is_wholly_known() && yes.ty() == *ty && (*ty == Type::Number || yes.len() == Some(0)) =>
+        {
+            yes.clone()
+        }
         // Of lists of one length, the length is known.
         Type::List(elem) if exactly(yes).is_some() && exactly(yes) == exactly(no) => {
             Value::list((**elem).clone(), vec![Value::unknown((**elem).clone()); exactly(yes).unwrap_or(0)])

@@ -96,7 +96,7 @@ struct Verb {
 }
 
 /// The greatest width and precision.
-const MAX_WIDTH: usize = 10_000;
+const MAX_WIDTH: usize = 1_000_000;
 
 fn format(pattern: &str, args: &[Value]) -> Result<String, CallError> {
     let mut out = String::new();

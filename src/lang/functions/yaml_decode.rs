@@ -310,6 +310,9 @@ fn number(text: &str) -> Result<Option<Number>, String> {
         Some(Number::from(n))
     };
     if let Some(n) = radix("0x", 16).or_else(|| radix("0o", 8)) {
+        if n.to_ibig().is_some_and(|n| u64::try_from(n).is_err()) {
+            return Err("a hexadecimal or octal number of more than 64 bits is not supported".to_string());
+        }
         return Ok(Some(n));
     }
     let starts = unsigned.strip_prefix('.').unwrap_or(unsigned).starts_with(|c: char| c.is_ascii_digit());
