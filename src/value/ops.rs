@@ -105,7 +105,7 @@ pub fn equals(a: &Value, b: &Value) -> Value {
 /// Whether two values are equal; `None` when only the apply can tell.
 pub fn compare(a: &Value, b: &Value) -> Option<bool> {
     match (a.repr(), b.repr()) {
-        (Repr::Unknown(u), Repr::Unknown(w)) if u.ty == w.ty || has_dynamic(&u.ty) || has_dynamic(&w.ty) => None,
+        (Repr::Unknown(_), Repr::Unknown(_)) => None,
         (Repr::Unknown(u), Repr::Null(_)) | (Repr::Null(_), Repr::Unknown(u)) => u.refinement.not_null.then_some(false),
         (Repr::Unknown(u), _) => unknown_against(u, b),
         (_, Repr::Unknown(u)) => unknown_against(u, a),
@@ -116,7 +116,7 @@ pub fn compare(a: &Value, b: &Value) -> Option<bool> {
         (Repr::String(a), Repr::String(b)) => Some(a == b),
         (Repr::List(x), Repr::List(y)) => collections(x, y, a, b),
         (Repr::Set(x), Repr::Set(y)) => sets(x, y, a, b),
-        (Repr::Tuple(x), Repr::Tuple(y)) if a.ty() == b.ty() => all_equal(x.items.iter().zip(&y.items)),
+        (Repr::Tuple(x), Repr::Tuple(y)) if a.ty() == b.ty() => equal_in_order(&x.items, &y.items),
         (Repr::Map(x), Repr::Map(y)) if x.elem == y.elem => {
             if x.items.len() != y.items.len() || x.items.keys().ne(y.items.keys()) {
                 return Some(false);
@@ -165,7 +165,12 @@ fn collections(x: &Elements, y: &Elements, a: &Value, b: &Value) -> Option<bool>
     if x.elem != y.elem && a.is_wholly_known() && b.is_wholly_known() || x.items.len() != y.items.len() {
         return Some(false);
     }
-    all_equal(x.items.iter().zip(&y.items))
+    equal_in_order(&x.items, &y.items)
+}
+
+/// The first pair that differs, or may differ, decides, as in cty.
+fn equal_in_order(a: &[Value], b: &[Value]) -> Option<bool> {
+    a.iter().zip(b).map(|(a, b)| compare(a, b)).find(|eq| *eq != Some(true)).unwrap_or(Some(true))
 }
 
 fn sets(x: &Elements, y: &Elements, a: &Value, b: &Value) -> Option<bool> {

@@ -315,20 +315,21 @@ fn either(ty: &Type, yes: &Value, no: &Value) -> Value {
         Repr::Unknown(u) => u.refinement.not_null,
         _ => true,
     };
-    let exactly = |v: &Value| if let Repr::List(e) = v.repr() { Some(e.items.len()) } else { None };
-    match ty {
-        Type::Dynamic => nothing(),
-        // Whichever it is: bounds of numbers and lengths are followed, and where they leave one value, that is known.
-        Type::Number | Type::List(_) | Type::Set(_) | Type::Map(_)
-            if yes == no && yes.is_wholly_known() && yes.ty() == *ty && (*ty == Type::Number || yes.len() == Some(0)) =>
-        {
-            yes.clone()
-        }
-        // Of lists of one length, the length is known.
-        Type::List(elem) if exactly(yes).is_some() && exactly(yes) == exactly(no) => {
-            Value::list((**elem).clone(), vec![Value::unknown((**elem).clone()); exactly(yes).unwrap_or(0)])
-        }
-        t if not_null(yes) && not_null(no) => Value::unknown_not_null(t.clone()),
-        t => Value::unknown(t.clone()),
+    let lengths = match (yes.repr(), no.repr()) {
+        (Repr::List(a), Repr::List(b)) | (Repr::Set(a), Repr::Set(b)) => Some((a.items.len(), b.items.len())),
+        (Repr::Map(a), Repr::Map(b)) => Some((a.items.len(), b.items.len())),
+        _ => None,
+    };
+    let same_len = lengths.and_then(|(a, b)| (a == b).then_some(a));
+    match (ty, same_len) {
+        _ if yes.is_null() && no.is_null() => Value::null(ty.clone()),
+        (Type::Dynamic, _) => nothing(),
+        // A number between two equal ones is known, and so is the length of collections of one length.
+        (Type::Number, _) if yes.as_number().is_some() && yes.as_number() == no.as_number() => yes.clone(),
+        (Type::List(elem), Some(len)) => Value::list((**elem).clone(), vec![Value::unknown((**elem).clone()); len]),
+        (Type::Set(elem), Some(len @ 0..=1)) => Value::set((**elem).clone(), vec![Value::unknown((**elem).clone()); len]),
+        (Type::Map(elem), Some(0)) => Value::map((**elem).clone(), BTreeMap::new()),
+        (t, _) if not_null(yes) && not_null(no) => Value::unknown_not_null(t.clone()),
+        (t, _) => Value::unknown(t.clone()),
     }
 }

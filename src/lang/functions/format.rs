@@ -112,6 +112,9 @@ fn format(pattern: &str, args: &[Value]) -> Result<String, CallError> {
         let mut verb = parse_verb(&mut rest, at - 1)?;
         at = pattern.chars().count() - rest.clone().count();
         if verb.mode == '%' {
+            if at - verb.at > 2 {
+                return Err(CallError::arg(0, format!("unsupported format verb '%' at offset {}", at - 1)));
+            }
             out.push('%');
             continue;
         }
