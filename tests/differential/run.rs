@@ -1,6 +1,6 @@
 //! The differential suite: generated expressions and files, evaluated and formatted by terraform and by streamform, compared exactly.
 //!
-//! `cargo run --example differential -- expressions --seed 1 --count 5000` (or `unknowns`, `fmt`); needs a terraform 1.11 on the
+//! `cargo run --example differential -- expressions --seed 1 --count 5000` (or `unknowns`, `texts`, `fmt`); needs a terraform 1.11 on the
 //! path. The seed repeats a run. `--record FILE` writes the cases with terraform's answers where both agree.
 
 mod expressions;
@@ -9,6 +9,7 @@ mod oracle;
 mod random;
 #[path = "../language/support.rs"]
 mod support;
+mod texts;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -32,7 +33,7 @@ fn options() -> Option<Options> {
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.as_str() {
-            "expressions" | "unknowns" | "fmt" => o.kind = arg,
+            "expressions" | "unknowns" | "texts" | "fmt" => o.kind = arg,
             "--seed" => o.seed = args.next()?.parse().ok()?,
             "--count" => o.count = args.next()?.parse().ok()?,
             "--batch" => o.batch = args.next()?.parse().ok()?,
@@ -48,7 +49,7 @@ fn options() -> Option<Options> {
 fn main() -> ExitCode {
     let Some(o) = options() else {
         eprintln!(
-            "usage: differential [expressions|unknowns|fmt] [--seed N] [--count N] [--batch N] [--shown N] [--from FILE] [--record FILE]"
+            "usage: differential [expressions|unknowns|texts|fmt] [--seed N] [--count N] [--batch N] [--shown N] [--from FILE] [--record FILE]"
         );
         return ExitCode::from(2);
     };
@@ -70,6 +71,10 @@ fn compare(o: &Options) -> usize {
     let mut all: Vec<String> = match &o.from {
         Some(file) => {
             std::fs::read_to_string(file).expect("the file of expressions").split("\n====\n").map(|s| s.trim_end().to_string()).collect()
+        }
+        None if o.kind == "texts" => {
+            let mut calls = texts::Calls(random::Random(o.seed));
+            (0..o.count).map(|_| calls.expression()).collect()
         }
         None => {
             let mut generator = expressions::Generator::new(o.seed, o.kind == "unknowns");

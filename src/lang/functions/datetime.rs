@@ -285,6 +285,10 @@ fn literal(s: &str, out: &mut String) -> Option<usize> {
         }
         out.push('\'');
         at = end + 2;
+        // Two quotes at the very end are one, and the end, as Terraform has it.
+        if at == s.len() {
+            return Some(at);
+        }
     }
 }
 
