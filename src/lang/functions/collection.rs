@@ -42,7 +42,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
         .rest(Param::new("seqs", Kind::Any).unknowns(Top).marked()),
     Function::new(
         "contains",
-        &[LIST.unknowns(Top), ANY.nullable().untyped().unknowns(Top)],
+        &[LIST.unknowns(Top), ANY.unknowns(Top)],
         Ret::Is(Kind::Bool),
         contains,
         "Whether a list, set or tuple has a value.",
