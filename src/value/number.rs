@@ -350,7 +350,8 @@ impl Number {
         }
         let Some(q) = self.div(other).filter(|_| !other.is_zero()) else { return self.clone() };
         let ((a, x), (b, y)) = (q.trunc().parts(), other.parts());
-        self.sub(&Number::rounded(a * b, x + y, self.precision))
+        let rest = self.sub(&Number::rounded(a * b, x + y, self.precision));
+        if rest.is_zero() { Number::zero(self.precision) } else { rest }
     }
 
     /// The negation.

@@ -358,6 +358,10 @@ fn escape(rest: &mut Peekable<Chars<'_>>, class: bool, out: &mut String) -> Resu
         }
         _ => out.extend(['\\', c]),
     }
+    // Behind a class a hyphen is one.
+    if class && !inner.is_empty() && rest.next_if_eq(&'-').is_some() {
+        out.push_str("\\-");
+    }
     Ok(())
 }
 

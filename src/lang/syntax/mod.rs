@@ -92,10 +92,16 @@ fn parse<T>(
             return (None, diags);
         }
     };
-    let seen = hidden.apply(text);
+    let (seen, continued) = (hidden.apply(text), hidden.continued);
     let mut cx = convert::Context::new(text, source, hidden.into_parts());
     match run(&seen, &mut cx) {
         Ok(tree) => {
+            if let Some(at) = continued {
+                let span = Span { source, start: at as u32, end: at as u32 + 1 };
+                let d = Diagnostic::error(SYNTAX, "Outside of brackets an expression ends where its line ends.").at(span);
+                diags.push(d.hint("Put the whole expression in parentheses to write it over several lines."));
+                return (None, diags);
+            }
             let found = cx.into_diagnostics();
             let failed = found.has_errors();
             diags.append(found);
@@ -207,6 +213,25 @@ mod tests {
         for bad in ["\"a\nb\"", "(1", "[1", "<<EOT\nabc\n", "1_000", ".5", "{a = 1 b = 2}", "\"${a\"", "\"%{if true}x%{endfor}\""] {
             let (e, d) = parse_expr(bad, SourceId(0));
             assert!(e.is_none() && d.has_errors(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_expression_does_not_go_on_in_the_next_line() {
+        for term in ["[1]", "f()", "[for x in y : x]", "-[1]"] {
+            for rest in
+                ["\n== 1", "\n+ 1", "\n? 1 : 2", "\n[0]", "\n.x", "\n[*]", " == \n1", " ? \n1 : 2", " ? 1 \n: 2", " ? x :\ny", " # c\n+ 1"]
+            {
+                let text = format!("b {{\n  l = {term}{rest}\n}}\n");
+                assert!(parse_body(&text, SourceId(0)).0.is_none(), "{text}");
+                let text = format!("b {{\n  l = ({term}{rest})\n  m = {{\n a = ({term}{rest})\n }}\n}}\n");
+                assert!(parse_body(&text, SourceId(0)).0.is_some(), "{text}");
+            }
+        }
+        for text in
+            ["a = b.*\nc = 1\n", "a = [1]\n/* x */\n// y\nc = 1\n", "a = <<E\nx\nE\nc = 1\n", "a = b[*]\n\n}\n".trim_end_matches("}\n")]
+        {
+            assert!(parse_body(text, SourceId(0)).0.is_some(), "{text}");
         }
     }
 

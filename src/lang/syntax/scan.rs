@@ -36,6 +36,8 @@ pub struct Hidden {
     parts: Vec<(Range<usize>, String)>,
     /// Comments outside of all brackets of a lone expression, around which the parser knows none. Blanks stand for them.
     comments: Vec<Range<usize>>,
+    /// Where an argument's expression goes on behind the end of its line, which the parser allows behind a bracket.
+    pub continued: Option<usize>,
 }
 
 impl Hidden {
@@ -113,6 +115,10 @@ struct Scan<'a> {
     hidden: Hidden,
     /// The text ends inside a heredoc.
     in_heredoc: bool,
+}
+
+fn comment_starts(bytes: &[u8], at: usize) -> bool {
+    bytes[at] == b'/' && matches!(bytes.get(at + 1), Some(b'/' | b'*'))
 }
 
 /// Checks a text. The first problem found is returned; else the places that are to be hidden from the parser,
@@ -258,10 +264,19 @@ impl Scan<'_> {
     /// Follows where keys and values are.
     fn follow(&mut self, b: u8) {
         let (at, bytes) = (self.at, self.bytes);
+        let dangling = matches!(self.last, b'=' | b'&' | b'|' | b'+' | b'-' | b'*' | b'/' | b'%' | b'?' | b':')
+            && !self.text[..self.last_at].ends_with('.');
         let Some(Some(items)) = self.items.last_mut() else { return };
+        let no_name =
+            matches!(b, b'=' | b'!' | b'<' | b'>' | b'&' | b'|' | b'+' | b'-' | b'*' | b'/' | b'%' | b'?' | b':' | b'.' | b'[' | b'(');
+        let cut = items.in_value && b == b'\n' && dangling;
+        let resumed = !items.in_value && items.key.is_none() && no_name && !comment_starts(bytes, at);
+        if items.body && (cut || resumed) {
+            self.hidden.continued.get_or_insert(at);
+        }
         match b {
             b' ' | b'\t' | b'\r' | b'}' | b'#' => {}
-            b'/' if matches!(bytes.get(at + 1), Some(b'/' | b'*')) => {}
+            b'/' if comment_starts(bytes, at) => {}
             b'\n' | b',' => (items.key, items.in_value) = (None, false),
             b'=' | b':' if !items.in_value && bytes.get(at + 1) != Some(&b'=') => {
                 items.in_value = true;
