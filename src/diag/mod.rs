@@ -208,6 +208,12 @@ impl Diagnostics {
         Diagnostics(self.0.into_iter().filter(|d| seen.insert(key(d))).collect())
     }
 
+    /// The same in the order of the files, in each from top to bottom; what has no place comes first.
+    pub fn by_place(mut self) -> Diagnostics {
+        self.0.sort_by_key(|d| d.span.map(|s| (s.source.0, s.start)));
+        self
+    }
+
     /// The same with one diagnostic for each shared cause: the first, which then counts the others.
     pub fn by_cause(self) -> Diagnostics {
         let mut firsts: std::collections::HashMap<(&'static str, String), usize> = std::collections::HashMap::new();

@@ -77,5 +77,5 @@ pub(super) fn judge(mut ws: Workspace) -> (Sources, Diagnostics) {
     // Nothing but a report comes after this; to free the trees of ten thousand blocks first takes a tenth of the whole run.
     std::mem::forget(outcome);
     std::mem::forget(ws);
-    (sources, diagnostics.distinct())
+    (sources, diagnostics.distinct().by_place())
 }
