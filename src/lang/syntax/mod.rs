@@ -236,6 +236,11 @@ mod tests {
     }
 
     #[test]
+    fn what_a_sequence_stands_behind_may_end_inside_a_character() {
+        assert!(parse_body("\u{7c8}<<\u{7c8}\n${o", SourceId(0)).0.is_none());
+    }
+
+    #[test]
     fn what_people_write_instead_gets_advice() {
         for (text, word) in [
             ("a {\n  b = 1 }\n", "closing brace on a line of its own"),

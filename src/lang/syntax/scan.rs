@@ -265,7 +265,7 @@ impl Scan<'_> {
     fn follow(&mut self, b: u8) {
         let (at, bytes) = (self.at, self.bytes);
         let dangling = matches!(self.last, b'=' | b'&' | b'|' | b'+' | b'-' | b'*' | b'/' | b'%' | b'?' | b':')
-            && !self.text[..self.last_at].ends_with('.');
+            && self.last_at.checked_sub(1).is_none_or(|before| bytes[before] != b'.');
         let Some(Some(items)) = self.items.last_mut() else { return };
         let no_name =
             matches!(b, b'=' | b'!' | b'<' | b'>' | b'&' | b'|' | b'+' | b'-' | b'*' | b'/' | b'%' | b'?' | b':' | b'.' | b'[' | b'(');
