@@ -26,7 +26,7 @@ use args::{Cli, Command, LockCommand, PlanArgs, ProvidersCommand, StateCommand, 
 pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
     let args: Vec<OsString> = args.into_iter().collect();
     let vars = variables_in_order(&args);
-    let cli = match Cli::try_parse_from(switches(args.iter().map(dashes), &Cli::command())) {
+    let cli = match Cli::try_parse_from(switches(args.iter().map(dashes).collect())) {
         Ok(cli) => cli,
         Err(e) => {
             drop(e.print());
@@ -97,27 +97,36 @@ fn dashes(arg: &OsString) -> OsString {
 }
 
 /// What may be written behind a switch: `-json=true` is `-json`, and `-json=false` as if it were not there.
-fn switches(args: impl Iterator<Item = OsString>, command: &clap::Command) -> Vec<OsString> {
+fn switches(args: Vec<OsString>) -> Vec<OsString> {
+    // Most command lines need no look at what there is.
+    if !args.iter().any(|a| written_switch(a).is_some()) {
+        return args;
+    }
+    let command = Cli::command();
     let mut known = HashMap::new();
-    let mut commands = vec![command];
+    let mut commands = vec![&command];
     while let Some(c) = commands.pop() {
         commands.extend(c.get_subcommands());
         known.extend(c.get_arguments().filter_map(|a| Some((a.get_long()?, a))));
     }
-    let written = |arg: OsString| {
-        let Some((name, value)) = arg.to_str().and_then(|a| a.strip_prefix("--")).and_then(|a| a.split_once('=')) else { return Some(arg) };
-        let value = match value {
-            "1" | "t" | "T" | "true" | "TRUE" | "True" => true,
-            "0" | "f" | "F" | "false" | "FALSE" | "False" => false,
-            _ => return Some(arg),
-        };
+    let plain = |arg: OsString| {
+        let Some((name, value)) = written_switch(&arg) else { return Some(arg) };
         match known.get(name) {
             Some(a) if matches!(a.get_action(), ArgAction::SetTrue) => value.then(|| format!("--{name}").into()),
             Some(a) if a.get_possible_values().iter().any(|v| v.get_name() == "true") => Some(format!("--{name}={value}").into()),
             _ => Some(arg),
         }
     };
-    args.filter_map(written).collect()
+    args.into_iter().filter_map(plain).collect()
+}
+
+fn written_switch(arg: &OsString) -> Option<(&str, bool)> {
+    let (name, value) = arg.to_str()?.strip_prefix("--")?.split_once('=')?;
+    match value {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some((name, true)),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some((name, false)),
+        _ => None,
+    }
 }
 
 /// `-var` and `-var-file` in the order written: later ones win, of whichever kind.

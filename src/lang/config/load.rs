@@ -1,8 +1,11 @@
 //! Reads the files of a module and of the modules that it calls.
 
 use std::collections::{BTreeSet, HashMap};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use indexmap::IndexMap;
 
 use super::blocks::{self, Call};
 use super::lock::ModuleLock;
@@ -75,7 +78,7 @@ fn load_from(
         calls: vec![],
         loaded: HashMap::new(),
         lock: None,
-        ahead: HashMap::new(),
+        parsed: HashMap::new(),
     };
     let module = loader.module(normalize(dir), from);
     let config = module.map(|root| Config { sources: loader.sources, root });
@@ -96,8 +99,8 @@ struct Loader<'a> {
     /// A folder that is called twice is read once.
     loaded: HashMap<PathBuf, Option<Arc<Module>>>,
     lock: Option<ModuleLock>,
-    /// Files that were parsed before their turn, by their paths.
-    ahead: HashMap<PathBuf, Parsed>,
+    /// The parsed files of folders whose turn has not come, in the order in which they are merged.
+    parsed: HashMap<PathBuf, Vec<(String, Parsed)>>,
 }
 
 impl Loader<'_> {
@@ -112,14 +115,17 @@ impl Loader<'_> {
     }
 
     fn read_module(&mut self, dir: &Path, from: Option<Span>) -> Option<Module> {
-        let names = self.config_files(dir, from)?;
-        self.parse_ahead(names.iter().map(|name| dir.join(name)).collect());
+        if !self.parsed.contains_key(dir) {
+            let names = self.config_files(dir, from)?;
+            self.parse(vec![(dir.to_path_buf(), names)]);
+        }
         let mut merged: Option<Body> = None;
-        for name in &names {
-            let Some(body) = self.parse(dir, name) else { continue };
+        for (name, parsed) in self.parsed.remove(dir).unwrap_or_default() {
+            self.diags.append(parsed.diagnostics);
+            let Some(body) = parsed.body else { continue };
             match &mut merged {
                 None => merged = Some(body),
-                Some(base) if is_override(name) => merge::apply(base, body, &mut self.diags),
+                Some(base) if is_override(&name) => merge::apply(base, body, &mut self.diags),
                 Some(base) => {
                     base.attrs.extend(body.attrs);
                     base.blocks.extend(body.blocks);
@@ -129,7 +135,7 @@ impl Loader<'_> {
         let (mut module, calls) = merged.map(|b| blocks::read(b, &mut self.diags)).unwrap_or_default();
         module.dir = if dir.as_os_str().is_empty() { PathBuf::from(".") } else { dir.to_path_buf() };
         self.stack.push(dir.to_path_buf());
-        self.parse_calls_ahead(dir, &calls);
+        self.parse_called(dir, &calls);
         for call in calls {
             let name = call.call.name.name.clone();
             self.call(dir, call, &mut module);
@@ -144,7 +150,7 @@ impl Loader<'_> {
     /// The names of a folder's files in the order they are read: overrides last.
     fn config_files(&mut self, dir: &Path, from: Option<Span>) -> Option<Vec<String>> {
         let shown = if dir.as_os_str().is_empty() { self.root.display() } else { dir.display() }.to_string();
-        let names = match self.files.read_dir(&self.root.join(dir)) {
+        let names = match self.list(dir) {
             Ok(names) => names,
             Err(e) => {
                 let d = Diagnostic::error(UNREADABLE, format!("The folder {shown} cannot be read: {}.", io_words(&e)));
@@ -152,79 +158,63 @@ impl Loader<'_> {
                 return None;
             }
         };
-        let mut names: Vec<String> = names.into_iter().filter(|n| is_config(n)).collect();
         if names.is_empty() {
             let d = Diagnostic::error(NO_CONFIGURATION, format!("The folder {shown} holds no file that ends in .hcl or .hcl.json."));
             self.diags.push(d.at(from).hint("Go to the folder of the configuration, or write a main.hcl."));
             return None;
         }
-        names.sort_by(|a, b| is_override(a).cmp(&is_override(b)).then_with(|| a.cmp(b)));
         Some(names)
     }
 
-    fn parse(&mut self, dir: &Path, name: &str) -> Option<Body> {
-        let path = dir.join(name);
-        if let Some(parsed) = self.ahead.remove(&path) {
-            self.diags.append(parsed.diagnostics);
-            return parsed.body;
-        }
-        let bytes = match self.files.read(&self.root.join(&path)) {
-            Ok(bytes) => bytes,
-            Err(e) => {
-                self.diags.push(Diagnostic::error(UNREADABLE, format!("The file {} cannot be read: {}.", path.display(), io_words(&e))));
-                return None;
-            }
-        };
-        let text = match String::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(e) => {
-                let at = e.utf8_error().valid_up_to();
-                let line = e.as_bytes()[..at].iter().filter(|&&b| b == b'\n').count() + 1;
-                let d = Diagnostic::error(UNREADABLE, format!("The file {} is not UTF-8 in line {line}.", path.display()));
-                self.diags.push(d.hint("Save it as UTF-8."));
-                return None;
-            }
-        };
-        let id = self.sources.add(path.display().to_string(), text.as_str());
-        let parsed = parse::file(&Job { path, text, id });
-        self.diags.append(parsed.diagnostics);
-        parsed.body
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let mut names = self.files.read_dir(&self.root.join(dir))?;
+        names.retain(|n| is_config(n));
+        names.sort_by(|a, b| is_override(a).cmp(&is_override(b)).then_with(|| a.cmp(b)));
+        Ok(names)
     }
 
-    /// Parses the files of the modules that are called from here, all at once: a module with many calls uses all processors. What cannot be
-    /// read, or is not a folder beside this one, is left to its own turn, which says what is wrong with it.
-    fn parse_calls_ahead(&mut self, dir: &Path, calls: &[Call]) {
-        let mut seen = BTreeSet::new();
-        let mut paths = vec![];
+    /// Parses the modules that are called from here, all at once: a module with many calls uses all processors. What cannot be listed, or is
+    /// not a folder beside this one, is left to its own turn, which says what is wrong with it.
+    fn parse_called(&mut self, dir: &Path, calls: &[Call]) {
+        let mut folders: IndexMap<PathBuf, Vec<String>> = IndexMap::new();
         for call in calls {
             let Ok(ModuleSource::Local(path)) = parse_source(&call.call.source) else { continue };
-            let target = normalize(&dir.join(path));
-            if self.loaded.contains_key(&target) || self.stack.contains(&target) || !seen.insert(target.clone()) {
-                continue;
+            let Some(target) = local_target(dir, &path) else { continue };
+            let known = self.loaded.contains_key(&target) || self.stack.contains(&target) || folders.contains_key(&target);
+            if let (false, Ok(names)) = (known, self.list(&target))
+                && !names.is_empty()
+            {
+                folders.insert(target, names);
             }
-            let names = self.files.read_dir(&self.root.join(&target)).unwrap_or_default();
-            let mut names: Vec<String> = names.into_iter().filter(|n| is_config(n)).collect();
-            names.sort();
-            paths.extend(names.iter().map(|name| target.join(name)));
         }
-        self.parse_ahead(paths);
+        self.parse(folders.into_iter().collect());
     }
 
-    fn parse_ahead(&mut self, paths: Vec<PathBuf>) {
-        if paths.len() < 2 {
-            return;
+    /// Reads and parses the files of these folders.
+    fn parse(&mut self, folders: Vec<(PathBuf, Vec<String>)>) {
+        let mut jobs = vec![];
+        for (dir, names) in &folders {
+            jobs.extend(names.iter().map(|name| self.text(dir.join(name))));
         }
-        let jobs: Vec<Job> = paths
-            .into_iter()
-            .filter(|p| !self.ahead.contains_key(p))
-            .filter_map(|path| {
-                let text = String::from_utf8(self.files.read(&self.root.join(&path)).ok()?).ok()?;
-                let id = self.sources.add(path.display().to_string(), text.as_str());
-                Some(Job { path, text, id })
-            })
-            .collect();
-        let parsed = parse::files(&jobs);
-        self.ahead.extend(jobs.into_iter().map(|job| job.path).zip(parsed));
+        let mut parsed = parse::files(&jobs).into_iter();
+        for (dir, names) in folders {
+            let files = names.into_iter().zip(parsed.by_ref()).collect();
+            self.parsed.insert(dir, files);
+        }
+    }
+
+    /// A file that can be parsed, or what is wrong with it.
+    fn text(&mut self, path: PathBuf) -> Result<Job, Diagnostic> {
+        let shown = path.display();
+        let bytes = self.files.read(&self.root.join(&path));
+        let bytes = bytes.map_err(|e| Diagnostic::error(UNREADABLE, format!("The file {shown} cannot be read: {}.", io_words(&e))))?;
+        let text = String::from_utf8(bytes).map_err(|e| {
+            let at = e.utf8_error().valid_up_to();
+            let line = e.as_bytes()[..at].iter().filter(|&&b| b == b'\n').count() + 1;
+            Diagnostic::error(UNREADABLE, format!("The file {shown} is not UTF-8 in line {line}.")).hint("Save it as UTF-8.")
+        })?;
+        let id = self.sources.add(shown.to_string(), text.as_str());
+        Ok(Job { path, text, id })
     }
 
     fn call(&mut self, dir: &Path, call: Call, module: &mut Module) {
@@ -302,18 +292,13 @@ impl Loader<'_> {
         found
     }
 
-    /// A relative source. A fetched module does not see what lies outside its repository.
     fn local(&mut self, dir: &Path, path: &Path, span: Span) -> Option<PathBuf> {
-        let target = normalize(&dir.join(path));
-        match repository_of(dir) {
-            Some(top) if !target.starts_with(&top) => {
-                let d =
-                    Diagnostic::error(SOURCE_LEADS_OUT, format!("The source {:?} leads out of the module's repository.", path.display()));
-                self.diags.push(d.at(span).hint("A fetched module can call only what its own repository holds, or another git source."));
-                None
-            }
-            _ => Some(target),
+        let target = local_target(dir, path);
+        if target.is_none() {
+            let d = Diagnostic::error(SOURCE_LEADS_OUT, format!("The source {:?} leads out of the module's repository.", path.display()));
+            self.diags.push(d.at(span).hint("A fetched module can call only what its own repository holds, or another git source."));
         }
+        target
     }
 
     /// The folder of a repository that has been fetched whole.
@@ -345,6 +330,12 @@ impl Loader<'_> {
         }
         self.lock.get_or_insert_default()
     }
+}
+
+/// Where a relative source leads. A fetched module does not see what lies outside its repository.
+fn local_target(dir: &Path, path: &Path) -> Option<PathBuf> {
+    let target = normalize(&dir.join(path));
+    repository_of(dir).is_none_or(|top| target.starts_with(&top)).then_some(target)
 }
 
 /// Whether a file is part of the configuration: not hidden, no editor's backup, no test.

@@ -2,8 +2,8 @@
 //! the business of [`super::load`].
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::panic::resume_unwind;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -30,7 +30,6 @@ pub struct Job {
 }
 
 /// What came of a file.
-#[derive(Default)]
 pub struct Parsed {
     /// `None` where the text cannot be parsed.
     pub body: Option<Body>,
@@ -38,42 +37,46 @@ pub struct Parsed {
     pub diagnostics: Diagnostics,
 }
 
-/// Parses a file by its name's ending.
-pub fn file(job: &Job) -> Parsed {
-    let (body, diagnostics) = body(&job.path, &job.text, job.id);
-    Parsed { body, diagnostics }
-}
-
-/// [`file`] for each of these, in their order, by as many threads as the machine has processors and the texts are worth.
-pub fn files(jobs: &[Job]) -> Vec<Parsed> {
-    let worth = jobs.iter().map(|j| j.text.len()).sum::<usize>() / WORTH_A_THREAD;
+/// What each of these is parsed to, in their order, by as many threads as the machine has processors and the texts are worth. One that could
+/// not be read comes to what is wrong with it.
+pub fn files(jobs: &[Result<Job, Diagnostic>]) -> Vec<Parsed> {
+    let worth = jobs.iter().flatten().map(|j| j.text.len()).sum::<usize>() / WORTH_A_THREAD;
     let threads = thread::available_parallelism().map_or(1, usize::from).min(jobs.len()).min(worth);
-    if threads < 2 {
-        return jobs.iter().map(file).collect();
-    }
-    let (next, parsed) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(jobs.len())));
+    let next = AtomicUsize::new(0);
     let work = || {
-        while let Some((at, job)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, jobs.get(at)?))) {
-            let one = file(job);
-            parsed.lock().unwrap_or_else(|e| e.into_inner()).push((at, one));
+        let mut done = vec![];
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(job) = jobs.get(at) else { return done };
+            done.push((at, file(job)));
         }
     };
-    thread::scope(|scope| {
-        for _ in 1..threads {
-            // Without a further thread this one does all.
-            drop(thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work));
-        }
-        work();
+    let mut parsed = thread::scope(|scope| {
+        // Without a further thread this one does all.
+        let start = |_| thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work).ok();
+        let others: Vec<_> = (1..threads).filter_map(start).collect();
+        let mut parsed = work();
+        parsed.extend(others.into_iter().flat_map(|t| t.join().unwrap_or_else(|panic| resume_unwind(panic))));
+        parsed
     });
-    let mut parsed = parsed.into_inner().unwrap_or_else(|e| e.into_inner());
     parsed.sort_by_key(|(at, _)| *at);
     parsed.into_iter().map(|(_, one)| one).collect()
 }
 
-fn body(path: &Path, text: &str, id: SourceId) -> (Option<Body>, Diagnostics) {
-    if path.extension().is_some_and(|e| e == "json") {
-        return json::parse(text, id);
-    }
+/// Parses a file by its name's ending.
+fn file(job: &Result<Job, Diagnostic>) -> Parsed {
+    let Job { path, text, id } = match job {
+        Ok(job) => job,
+        Err(d) => return Parsed { body: None, diagnostics: d.clone().into() },
+    };
+    let (body, diagnostics) = match path.extension() {
+        Some(e) if e == "json" => json::parse(text, *id),
+        _ => native(text, *id),
+    };
+    Parsed { body, diagnostics }
+}
+
+fn native(text: &str, id: SourceId) -> (Option<Body>, Diagnostics) {
     let (body, diags) = syntax::parse_body(text, id);
     if body.is_some() {
         return (body, diags);
@@ -110,14 +113,16 @@ mod tests {
     fn many_files_come_back_in_their_order_whoever_parsed_them() {
         let block = |i: usize| format!("locals {{\n  v{i} = \"${{upper(\"x\")}}-{i}\"\n}}\n");
         // The sizes differ, so that the threads end out of step; every seventh is broken.
-        let jobs: Vec<Job> = (0..90)
-            .map(|i| Job {
-                path: PathBuf::from(format!("m{i}.hcl")),
-                text: block(i).repeat(1 + (i * 37) % 90) + if i % 7 == 0 { "locals {" } else { "" },
-                id: SourceId(i as u32),
+        let jobs: Vec<Result<Job, Diagnostic>> = (0..90)
+            .map(|i| {
+                Ok(Job {
+                    path: PathBuf::from(format!("m{i}.hcl")),
+                    text: block(i).repeat(1 + (i * 37) % 90) + if i % 7 == 0 { "locals {" } else { "" },
+                    id: SourceId(i as u32),
+                })
             })
             .collect();
-        assert!(jobs.iter().map(|j| j.text.len()).sum::<usize>() > 3 * WORTH_A_THREAD);
+        assert!(jobs.iter().flatten().map(|j| j.text.len()).sum::<usize>() > 3 * WORTH_A_THREAD);
         let parsed = files(&jobs);
         assert_eq!(parsed.len(), jobs.len());
         for (i, (job, parsed)) in jobs.iter().zip(&parsed).enumerate() {

@@ -289,9 +289,10 @@ fn textencode(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
             let units = mark.then_some(0xFEFF).into_iter().chain(s.encode_utf16());
             units.flat_map(|u| if big { u.to_be_bytes() } else { u.to_le_bytes() }).collect()
         }
-        Charset::Latin1 => s.chars().map(|c| u8::try_from(c as u32).map_err(|_| foreign())).collect::<Result<Vec<u8>, _>>()?,
         Charset::Ascii if !s.is_ascii() => return Err(foreign()),
-        Charset::Ascii => s.as_bytes().to_vec(),
+        Charset::Latin1 | Charset::Ascii => {
+            s.chars().map(|c| u8::try_from(c as u32).map_err(|_| foreign())).collect::<Result<Vec<u8>, _>>()?
+        }
         Charset::Cp437 => s.chars().map(|c| to_page(c, CP437).ok_or_else(foreign)).collect::<Result<_, _>>()?,
         Charset::Cp850 => s.chars().map(|c| to_page(c, CP850).ok_or_else(foreign)).collect::<Result<_, _>>()?,
         Charset::Other(encoding) => match encoding.encode(s) {
@@ -307,9 +308,8 @@ fn textdecode(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     let wrong = || CallError::arg(0, "the given bytes are not valid in the encoding");
     let decoded = match charset(text(args, 1))? {
         Charset::Utf16 { big, mark } => utf16(&bytes, big, mark).ok_or_else(wrong)?,
-        Charset::Latin1 => bytes.iter().map(|b| *b as char).collect(),
         Charset::Ascii if !bytes.is_ascii() => return Err(wrong()),
-        Charset::Ascii => bytes.iter().map(|b| *b as char).collect(),
+        Charset::Latin1 | Charset::Ascii => bytes.iter().map(|b| *b as char).collect(),
         Charset::Cp437 => bytes.iter().map(|b| from_page(*b, CP437)).collect(),
         Charset::Cp850 => bytes.iter().map(|b| from_page(*b, CP850)).collect(),
         Charset::Other(encoding) => match encoding.decode_without_bom_handling(&bytes) {

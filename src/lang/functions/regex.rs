@@ -25,12 +25,11 @@ pub(super) static FUNCTIONS: &[Function] = &[
 
 /// Replaces all matches; `$1`, `$name` and `${name}` in `by` stand for groups.
 pub(super) fn replace_all(pattern: &str, s: &str, by: &str) -> Result<String, String> {
-    let re = compile(pattern)?;
-    Ok(re.replace_all(s, |found: &Captures<'_>| expand(&re, found, by)).into_owned())
+    Ok(compile(pattern)?.replace_all(s, |found: &Captures<'_>| expand(found, by)).into_owned())
 }
 
 /// Fills in the groups. A `$` without a well-formed name stays as it is, and a number with a leading zero is a name.
-fn expand(re: &Regex, found: &Captures<'_>, by: &str) -> String {
+fn expand(found: &Captures<'_>, by: &str) -> String {
     let mut out = String::new();
     let mut rest = by;
     while let Some((text, after)) = rest.split_once('$') {
@@ -53,7 +52,7 @@ fn expand(re: &Regex, found: &Captures<'_>, by: &str) -> String {
         let number = if name.len() > 1 && name.starts_with('0') { None } else { name.parse::<usize>().ok() };
         let group = match number {
             Some(n) => found.get(n),
-            None => re.capture_names().flatten().find(|n| *n == name).and_then(|n| found.name(n)),
+            None => found.name(name),
         };
         out.push_str(group.map_or("", |m| m.as_str()));
     }

@@ -228,9 +228,7 @@ mod tests {
                 assert!(parse_body(&text, SourceId(0)).0.is_some(), "{text}");
             }
         }
-        for text in
-            ["a = b.*\nc = 1\n", "a = [1]\n/* x */\n// y\nc = 1\n", "a = <<E\nx\nE\nc = 1\n", "a = b[*]\n\n}\n".trim_end_matches("}\n")]
-        {
+        for text in ["a = b.*\nc = 1\n", "a = [1]\n/* x */\n// y\nc = 1\n", "a = <<E\nx\nE\nc = 1\n", "a = b[*]\n\n"] {
             assert!(parse_body(text, SourceId(0)).0.is_some(), "{text}");
         }
     }

@@ -264,15 +264,18 @@ impl Scan<'_> {
     /// Follows where keys and values are.
     fn follow(&mut self, b: u8) {
         let (at, bytes) = (self.at, self.bytes);
-        let dangling = matches!(self.last, b'=' | b'&' | b'|' | b'+' | b'-' | b'*' | b'/' | b'%' | b'?' | b':')
-            && self.last_at.checked_sub(1).is_none_or(|before| bytes[before] != b'.');
         let Some(Some(items)) = self.items.last_mut() else { return };
-        let no_name =
-            matches!(b, b'=' | b'!' | b'<' | b'>' | b'&' | b'|' | b'+' | b'-' | b'*' | b'/' | b'%' | b'?' | b':' | b'.' | b'[' | b'(');
-        let cut = items.in_value && b == b'\n' && dangling;
-        let resumed = !items.in_value && items.key.is_none() && no_name && !comment_starts(bytes, at);
-        if items.body && (cut || resumed) {
-            self.hidden.continued.get_or_insert(at);
+        if items.body {
+            let cut = || {
+                matches!(self.last, b'=' | b'&' | b'|' | b'+' | b'-' | b'*' | b'/' | b'%' | b'?' | b':')
+                    && self.last_at.checked_sub(1).is_none_or(|before| bytes[before] != b'.')
+            };
+            let resumed = || {
+                matches!(b, b'=' | b'!' | b'<' | b'>' | b'&' | b'|' | b'+' | b'-' | b'*' | b'/' | b'%' | b'?' | b':' | b'.' | b'[' | b'(')
+            };
+            if items.in_value && b == b'\n' && cut() || !items.in_value && items.key.is_none() && resumed() && !comment_starts(bytes, at) {
+                self.hidden.continued.get_or_insert(at);
+            }
         }
         match b {
             b' ' | b'\t' | b'\r' | b'}' | b'#' => {}
