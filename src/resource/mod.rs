@@ -12,6 +12,7 @@ pub mod kafka_connect_data;
 pub mod kafka_connector;
 pub mod kafka_topic;
 pub mod null_resource;
+pub mod op;
 pub mod providers;
 pub mod registry;
 pub mod secret;
