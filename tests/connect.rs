@@ -98,6 +98,7 @@ impl Lab {
             private: prior.map_or(Private::Null, |p| p.1.clone()),
             timeout: Duration::from_secs(60),
             begun: false,
+            ops: vec![],
         }
     }
 
@@ -113,13 +114,13 @@ impl Lab {
     }
 
     async fn read(&self, addr: &str, prior: &(Value, Private)) -> Observed {
-        let request = ReadRequest { addr: addr.parse().unwrap(), prior: prior.0.clone(), private: prior.1.clone() };
+        let request = ReadRequest::new(addr.parse().unwrap(), prior.0.clone(), prior.1.clone());
         KafkaConnector.read(&self.cx, vec![request]).await.remove(0).unwrap()
     }
 
     async fn present(&self, addr: &str, prior: &(Value, Private)) -> (Value, Private) {
         match self.read(addr, prior).await {
-            Observed::Present(v, p) => (v, p),
+            Observed::Present(v, p, _) => (v, p),
             Observed::Absent => panic!("absent"),
         }
     }
@@ -181,12 +182,12 @@ async fn a_connector_lives_through_all_its_states() {
     let before = lab.requests();
     let seen = lab.present(&addr, &made).await;
     assert_eq!(lab.requests() - before, 1);
-    assert!(plan(&addr, &config, Some(&seen)).effects.is_empty());
+    assert!(streamform::resource::lines(&plan(&addr, &config, Some(&seen)).ops).is_empty());
     assert_eq!(seen.0.to_string(), made.0.to_string());
 
     let changed = lab.source("in.txt", "life2", &[]);
     let out = plan(&addr, &changed, Some(&seen));
-    assert_eq!(out.effects, ["config[\"topic\"]: \"life\" -> \"life2\"", "restart tasks (config changed)"]);
+    assert_eq!(streamform::resource::lines(&out.ops), ["config[\"topic\"]: \"life\" -> \"life2\"", "restart tasks (config changed)"]);
     let result = lab.apply(Verb::Update, &addr, Some(&seen), Some(out.planned)).await;
     assert!(result.error.is_none(), "{:?}", result.error);
 
@@ -194,7 +195,7 @@ async fn a_connector_lives_through_all_its_states() {
     for state in ["paused", "stopped", "running"] {
         let next = lab.source("in.txt", "life2", &[("state", Value::string(state))]);
         let out = plan(&addr, &next, Some(&now));
-        assert_eq!(out.effects.len(), 1, "{state}: {:?}", out.effects);
+        assert_eq!(streamform::resource::lines(&out.ops).len(), 1, "{state}: {:?}", streamform::resource::lines(&out.ops));
         let result = lab.apply(Verb::Update, &addr, Some(&now), Some(out.planned)).await;
         assert!(result.error.is_none(), "{state}: {:?}", result.error);
         now = lab.present(&addr, &result.object.unwrap()).await;
@@ -218,10 +219,9 @@ async fn a_connector_can_begin_stopped_and_many_are_made_at_once() {
         assert_eq!(m.0.get("tasks").and_then(|v| v.as_i64()), Some(i64::from(i % 3 == 0)), "{i}");
     }
     let before = lab.requests();
-    let reads =
-        addrs.iter().zip(&made).map(|(a, m)| ReadRequest { addr: a.parse().unwrap(), prior: m.0.clone(), private: m.1.clone() }).collect();
+    let reads = addrs.iter().zip(&made).map(|(a, m)| ReadRequest::new(a.parse().unwrap(), m.0.clone(), m.1.clone())).collect();
     for (read, (a, c)) in KafkaConnector.read(&lab.cx, reads).await.into_iter().zip(addrs.iter().zip(&configs)) {
-        let Ok(Observed::Present(v, p)) = read else { panic!() };
+        let Ok(Observed::Present(v, p, _)) = read else { panic!() };
         assert!(plan(a, c, Some(&(v, p))).effects.is_empty());
     }
     assert_eq!(lab.requests() - before, 1);
@@ -246,14 +246,14 @@ async fn a_failing_connector_tells_why_and_recovers() {
     assert!(!error.detail.contains("\tat "));
     let now = lab.present(&addr, &result.object.unwrap()).await;
     assert_eq!(now.0.get_str("status").as_deref(), Some("failed"));
-    assert_eq!(plan(&addr, &bad, Some(&now)).effects, ["restart 1 failed task"]);
+    assert_eq!(streamform::resource::lines(&plan(&addr, &bad, Some(&now)).ops), ["restart 1 failed task"]);
 
     let good_path = lab.dir.path().join("out.txt").to_string_lossy().into_owned();
     let good = sink(&good_path);
     let result = lab.apply(Verb::Update, &addr, Some(&now), Some(plan(&addr, &good, Some(&now)).planned)).await;
     assert!(result.error.is_none(), "{:?}", result.error);
     let now = lab.present(&addr, &result.object.unwrap()).await;
-    assert!(plan(&addr, &good, Some(&now)).effects.is_empty());
+    assert!(streamform::resource::lines(&plan(&addr, &good, Some(&now)).ops).is_empty());
     lab.delete(&addr, &now).await;
     lab.delete(&feed, &source).await;
 }
@@ -316,7 +316,7 @@ async fn placeholders_and_sensitive_config_come_back_as_they_were() {
     let made = lab.create(&addr, &config).await;
     let now = lab.present(&addr, &made).await;
     assert_eq!(now.0.get("config"), config.get("config"));
-    assert!(plan(&addr, &config, Some(&now)).effects.is_empty());
+    assert!(streamform::resource::lines(&plan(&addr, &config, Some(&now)).ops).is_empty());
     let shown = format!("{:?} {}", now.0, now.1);
     assert!(!shown.contains("hunter2") && !shown.contains("s3cr3t") && now.1.to_string().contains("my.password"));
     lab.delete(&addr, &now).await;
@@ -361,10 +361,10 @@ async fn a_data_source_reaches_a_worker_with_client_certificates() {
     };
     let read = async |tls: Value| {
         let prior = Value::object_from([("url", Value::string(&parts[0])), ("tls", tls)]);
-        let request = ReadRequest { addr: "data.kafka_connect.c".parse().unwrap(), prior, private: Private::Null };
+        let request = ReadRequest::new("data.kafka_connect.c".parse().unwrap(), prior, Private::Null);
         KafkaConnectData.read(&lab.cx, vec![request]).await.remove(0)
     };
-    let Observed::Present(value, _) = read(block(&parts[1], true)).await.unwrap() else { panic!() };
+    let Observed::Present(value, ..) = read(block(&parts[1], true)).await.unwrap() else { panic!() };
     assert!(value.get("plugins").unwrap().to_string().contains("FileStreamSourceConnector"));
     assert!(value.get_str("kafka_cluster_id").is_some_and(|id| !id.is_empty()));
     // The object serves as a connector's connect.
@@ -438,9 +438,9 @@ async fn published_configurations_come_back_equal_from_connect() {
     let results = KafkaConnector.apply(&lab.cx, Verb::Create, steps).await;
     let made: Vec<(Value, Private)> = results.into_iter().map(|r| (r.error.map(|e| panic!("{e:?}")), r.object.unwrap()).1).collect();
     let pairs = || configs.iter().zip(&made);
-    let reads = pairs().map(|((a, _), m)| ReadRequest { addr: a.parse().unwrap(), prior: m.0.clone(), private: m.1.clone() }).collect();
+    let reads = pairs().map(|((a, _), m)| ReadRequest::new(a.parse().unwrap(), m.0.clone(), m.1.clone())).collect();
     for (read, (a, c)) in KafkaConnector.read(&lab.cx, reads).await.into_iter().zip(&configs) {
-        let Ok(Observed::Present(v, p)) = read else { panic!() };
+        let Ok(Observed::Present(v, p, _)) = read else { panic!() };
         // What has the name of a secret comes back marked as one.
         assert_eq!(v.get("config").map(|v| unmark_deep(&v)), c.get("config"), "{a}");
         assert!(plan(a, c, Some(&(v, p))).effects.is_empty());

@@ -46,8 +46,8 @@ async fn cluster(cx: &Session, servers: &str) -> Value {
     let config =
         Value::object_from([("bootstrap_servers", Value::from(servers)), ("tls", Value::null_dynamic()), ("sasl", Value::null_dynamic())]);
     let addr = ResourceAddr::root(Mode::Data, "kafka_cluster", "live").instance(None);
-    let read = KafkaClusterData.read(cx, vec![ReadRequest { addr: addr.clone(), prior: config, private: Private::Null }]).await;
-    let Ok(Observed::Present(value, _)) = read.into_iter().next().unwrap() else { panic!("no cluster") };
+    let read = KafkaClusterData.read(cx, vec![ReadRequest::new(addr.clone(), config, Private::Null)]).await;
+    let Ok(Observed::Present(value, ..)) = read.into_iter().next().unwrap() else { panic!("no cluster") };
     Value::object_of(value.as_map().unwrap().clone(), Some(Arc::new(addr)))
 }
 
@@ -118,6 +118,7 @@ impl World<'_> {
             private: prior.map_or(Private::Null, |p| p.1.clone()),
             timeout: Duration::from_secs(60),
             begun: false,
+            ops: vec![],
         }
     }
 
@@ -153,12 +154,12 @@ impl World<'_> {
     }
 
     async fn read(&self, objects: &Objects) -> Vec<Option<(Value, Private)>> {
-        let request = |(i, o): (usize, &(Value, Private))| ReadRequest { addr: addr("x", i), prior: o.0.clone(), private: o.1.clone() };
+        let request = |(i, o): (usize, &(Value, Private))| ReadRequest::new(addr("x", i), o.0.clone(), o.1.clone());
         let found = self.kind.read(self.cx, objects.iter().enumerate().map(request).collect()).await;
         found
             .into_iter()
             .map(|r| match r.unwrap() {
-                Observed::Present(v, p) => Some((v, p)),
+                Observed::Present(v, p, _) => Some((v, p)),
                 Observed::Absent => None,
             })
             .collect()
@@ -203,7 +204,7 @@ async fn life(servers: &str, n: usize) -> BTreeMap<String, u64> {
         let read = read.as_ref().expect("the topic is there");
         assert_eq!(read.0, made.0);
         let out = topics.plan(Some(read), config);
-        assert_eq!((out.planned, out.effects), (read.0.clone(), vec![]));
+        assert_eq!((out.planned, streamform::resource::lines(&out.ops)), (read.0.clone(), vec![]));
     }
     for (read, config) in acls.read(&granted).await.iter().zip(&grants) {
         let read = read.as_ref().expect("the bindings are there");
@@ -251,7 +252,7 @@ async fn drift_and_in_place_changes() {
     let read = topics.read(&made).await.remove(0).unwrap();
     let out = topics.plan(Some(&read), &wanted);
     assert_eq!(
-        out.effects,
+        streamform::resource::lines(&out.ops),
         ["- max.message.bytes: 7777 (set on the topic) -> 1048588 (Kafka's default)", "~ retention.ms: 5 (set on the topic) -> 1000000",]
     );
     let more = topic(&cluster, &name, 3, 1, &[("retention.ms", "1000000")]);
@@ -259,7 +260,7 @@ async fn drift_and_in_place_changes() {
     assert_eq!(mended[0].0.get("partitions").unwrap().as_i64(), Some(3));
     cx.pool::<KafkaPool>().invalidate();
     let read = topics.read(&mended).await.remove(0).unwrap();
-    assert!(topics.plan(Some(&read), &more).effects.is_empty());
+    assert!(topics.streamform::resource::lines(&plan(Some(&read), &more).ops).is_empty());
     // Deleted and made again by somebody else: another id under the same name.
     topics.delete(&mended).await;
     topics.create(std::slice::from_ref(&more)).await;
@@ -309,7 +310,7 @@ async fn acls_drift_and_shared_bindings() {
     acls.delete(&made[..1].to_vec()).await;
     cx.pool::<KafkaPool>().invalidate();
     let second = vec![made[1].clone()];
-    let read = acls.kind.read(&cx, vec![ReadRequest { addr: addr("x", 1), prior: made[1].0.clone(), private: made[1].1.clone() }]).await;
+    let read = acls.kind.read(&cx, vec![ReadRequest::new(addr("x", 1), made[1].0.clone(), made[1].1.clone())]).await;
     assert!(matches!(read[0], Ok(Observed::Present(..))), "{read:?}");
     let found = KafkaAcl.discover(&cx, &cluster).await.unwrap();
     let mine = found.iter().find(|d| d.id == principal).expect("discovered");
@@ -404,7 +405,7 @@ async fn defaults_are_resolved_once_and_uneven_replicas_are_told() {
     cx.pool::<KafkaPool>().invalidate();
     let read = topics.read(&made).await.remove(0).unwrap();
     let out = topics.plan(Some(&read), &wanted);
-    assert_eq!((out.planned, out.effects), (read.0.clone(), vec![]));
+    assert_eq!((out.planned, streamform::resource::lines(&out.ops)), (read.0.clone(), vec![]));
     topics.delete(&vec![read]).await;
 
     let admin = admin(&cx, &cluster).await;

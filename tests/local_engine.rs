@@ -92,9 +92,9 @@ struct Run<'a> {
 impl Run<'_> {
     async fn refresh(&mut self) {
         let Some((prior, private)) = self.now.take() else { return };
-        let found = self.ty.read(self.cx, vec![ReadRequest { addr: self.addr.clone(), prior, private }]).await.remove(0).unwrap();
+        let found = self.ty.read(self.cx, vec![ReadRequest::new(self.addr.clone(), prior, private)]).await.remove(0).unwrap();
         self.now = match found {
-            Observed::Present(v, p) => Some((v, p)),
+            Observed::Present(v, p, _) => Some((v, p)),
             Observed::Absent => None,
         };
     }
@@ -104,9 +104,9 @@ impl Run<'_> {
         self.refresh().await;
         let prior = self.now.as_ref().map(|n| n.0.clone());
         let proposed = proposed(self.ty, config, prior.as_ref());
-        let out = self.ty.plan(PlanInput { addr: &self.addr, prior: prior.as_ref(), private: &Private::Null, config, proposed });
+        let out = self.ty.plan(PlanInput::new(&self.addr, prior.as_ref(), &Private::Null, config, proposed));
         assert!(!out.diagnostics.has_errors(), "{:?}", out.diagnostics);
-        (prior.as_ref() != Some(&out.planned)).then_some((out.planned, out.effects))
+        (prior.as_ref() != Some(&out.planned)).then_some((out.planned, streamform::resource::lines(&out.ops)))
     }
 
     async fn apply(&mut self, config: &Value) -> Vec<String> {
@@ -124,7 +124,8 @@ impl Run<'_> {
 
     async fn step(&mut self, verb: Verb, planned: Option<Value>) -> StepResult {
         let (prior, private) = self.now.clone().map_or((None, Private::Null), |(v, p)| (Some(v), p));
-        let step = StepRequest { addr: self.addr.clone(), prior, planned, private, timeout: Duration::from_secs(120), begun: false };
+        let step =
+            StepRequest { addr: self.addr.clone(), prior, planned, private, timeout: Duration::from_secs(120), begun: false, ops: vec![] };
         self.ty.apply(self.cx, verb, vec![step]).await.remove(0)
     }
 }
@@ -484,6 +485,7 @@ async fn three_brokers_are_upgraded_one_at_a_time_and_a_dead_one_is_healed() {
         private,
         timeout: Duration::from_secs(4),
         begun: false,
+        ops: vec![],
     };
     let refused = KafkaCluster.apply(&cx, Verb::Update, vec![step]).await.remove(0).error.unwrap();
     send(rustix::process::Signal::CONT);
@@ -497,7 +499,7 @@ async fn three_brokers_are_upgraded_one_at_a_time_and_a_dead_one_is_healed() {
     assert_eq!(running(&run), [1, 2, 3]);
     let proposed = proposed(&KafkaCluster, &at("4.2.0"), run.now.as_ref().map(|n| &n.0));
     let input =
-        PlanInput { addr: &run.addr, prior: run.now.as_ref().map(|n| &n.0), private: &Private::Null, config: &at("4.2.0"), proposed };
+        PlanInput::new(&run.addr, run.now.as_ref().map(|n| &n.0), &Private::Null, &at("4.2.0"), proposed);
     assert_eq!(KafkaCluster.plan(input).diagnostics.iter().next().unwrap().code, codes::DOWNGRADE);
     assert!(run.step(Verb::Delete, None).await.error.is_none());
 }
@@ -557,6 +559,7 @@ async fn two_workers_with_plugins_are_one_group_that_shrinks_and_grows() {
         private: Private::Null,
         timeout: Duration::from_secs(30),
         begun: false,
+        ops: vec![],
     };
     // Where the plan could not ask Connect, as when both are made in one run, the apply does, and writes nothing.
     let fresh = session(dir.path());

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::{Event, Events};
 use crate::addr::InstanceAddr;
@@ -31,11 +31,28 @@ pub(super) struct Told {
     pub took: Duration,
 }
 
+/// What a desk says to the executor.
+pub(super) enum Message {
+    /// How steps went.
+    Told(Vec<Told>),
+    /// One operation that cannot be repeated begins or has ended; the answer says whether that is on the disk.
+    Op {
+        /// The node of the execution graph.
+        node: usize,
+        /// The operation's place among those of the step.
+        op: usize,
+        /// It has ended.
+        ended: bool,
+        /// Where the answer goes.
+        reply: oneshot::Sender<bool>,
+    },
+}
+
 /// What all desks of a run share.
 #[derive(Clone)]
 pub(super) struct Office {
     /// Where desks tell.
-    pub to: UnboundedSender<Vec<Told>>,
+    pub to: UnboundedSender<Message>,
     /// Who watches.
     pub events: Arc<dyn Events>,
     /// How many objects may be worked on at one time.
@@ -75,7 +92,14 @@ impl Desk {
 
     fn tell(&self, told: Vec<Told>) {
         // After an abort nobody listens: what was begun is then in doubt.
-        let _ = self.office.to.send(told);
+        let _ = self.office.to.send(Message::Told(told));
+    }
+
+    async fn journal(&self, step: usize, op: usize, ended: bool) -> bool {
+        let Some((node, _)) = self.nodes.get(step) else { return false };
+        let (reply, answer) = oneshot::channel();
+        let sent = self.office.to.send(Message::Op { node: *node, op, ended, reply });
+        sent.is_ok() && answer.await.unwrap_or(false)
     }
 }
 
@@ -99,6 +123,15 @@ impl crate::resource::Desk for Desk {
 
     fn begin_together(&self, steps: std::ops::Range<usize>) {
         steps.for_each(|i| self.started(i));
+    }
+
+    async fn begin_op(&self, step: usize, op: usize) -> bool {
+        self.journal(step, op, false).await
+    }
+
+    async fn end_op(&self, step: usize, op: usize) {
+        // Where this cannot be written the operation counts as begun: the next run looks.
+        self.journal(step, op, true).await;
     }
 
     fn finish(&self, results: Vec<(usize, StepResult)>) {

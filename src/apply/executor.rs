@@ -15,7 +15,8 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
 
-use super::desk::{Desk, Office, Told};
+use super::desk::{Desk, Message, Office, Told};
+use super::holding::Holding;
 use super::queue::{Queue, Status};
 use super::{Event, Events};
 use crate::addr::{InstanceAddr, InstanceKey, Mode, ModulePath, ResourceAddr};
@@ -25,14 +26,14 @@ use crate::graph::{Graph, Node, NodeId, NodeKind};
 use crate::lang::config::{Module, Repetition, ResourceBlock};
 use crate::lang::eval::body;
 use crate::plan::conditions;
-use crate::plan::diff::{self, decide};
+use crate::plan::diff::{self, decide_all};
 use crate::plan::evaluate;
 use crate::plan::objects;
 use crate::plan::steps::{Execution, Work};
-use crate::plan::walk::Inputs;
+use crate::plan::walk::{Inputs, ignored};
 use crate::plan::world::{Expansion, World};
 use crate::plan::{Action, Change, Plan, Reason, RunMode};
-use crate::resource::{Desk as _, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb, registry};
+use crate::resource::{Desk as _, Notes, Op, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb, op, registry};
 use crate::state::{Deposing, Intent, Outcome, OutputRecord, Record, StateStore};
 use crate::value::Value;
 
@@ -82,6 +83,14 @@ struct Returned {
     began: Instant,
 }
 
+/// What a running step was asked for.
+struct Asked {
+    /// The object as it was to be.
+    planned: Option<Value>,
+    /// The operations.
+    ops: Vec<Op>,
+}
+
 /// Why a step was not begun where the state cannot be written.
 const NOT_WRITTEN: &str = "the state cannot be written";
 /// How a step that was made ended where its result could not be written.
@@ -100,9 +109,11 @@ struct Run<'a, 'w> {
     running: JoinSet<Returned>,
     /// What running calls share, and where they are heard.
     office: Office,
-    told: UnboundedReceiver<Vec<Told>>,
-    /// Nodes that were handed over and of which nothing was heard yet.
-    outstanding: HashSet<usize>,
+    told: UnboundedReceiver<Message>,
+    /// Nodes that were handed over and of which nothing was heard yet, with what was asked for.
+    outstanding: HashMap<usize, Asked>,
+    /// Who holds which shared object by now.
+    holding: Holding,
     values: HashMap<ResourceAddr, HashMap<Option<InstanceKey>, Value>>,
     /// Variables, locals and outputs that refer to blocks that have ended since they were evaluated, by their place.
     stale: BTreeSet<(usize, NodeId)>,
@@ -112,6 +123,8 @@ struct Run<'a, 'w> {
     done: Done,
     /// The state could not be written: said once, and nothing new is begun.
     broken: bool,
+    /// Steps that wait for another one to let go of a shared object.
+    delayed: Vec<((usize, Option<Verb>), usize)>,
     /// Steps that the state does not know of because of that, each with how far it came.
     unwritten: HashMap<usize, &'static str>,
     /// For every node of the configuration's graph, who needs it, and its place in an order; made once.
@@ -139,13 +152,15 @@ pub async fn apply_with_world<'a>(cx: &'a Apply<'a>, world: World<'a>) -> (Done,
         running: JoinSet::new(),
         office,
         told,
-        outstanding: HashSet::new(),
+        outstanding: HashMap::new(),
+        holding: Holding::new(cx.plan, cx.inputs.types),
         values: HashMap::new(),
         stale: BTreeSet::new(),
         touched: HashSet::new(),
         aside: HashMap::new(),
         done: Done::default(),
         broken: false,
+        delayed: Vec::new(),
         unwritten: HashMap::new(),
         needed_by: cx.inputs.graph.needed_by(),
         place: places(cx.inputs.graph),
@@ -199,7 +214,7 @@ impl<'a, 'w> Run<'a, 'w> {
         let mut outcomes = Vec::new();
         for c in self.cx.plan.changes.iter().filter(|c| c.addr.resource.mode == Mode::Managed && c.deposed.is_none()) {
             let Some(now) = &c.prior else { continue };
-            let was = snapshot.records.get(&c.addr);
+            let was = snapshot.records.get(was_at(c));
             let same = was.is_some_and(|r| {
                 let before = diff::rehydrate(&r.attributes, now, self.cx.inputs.digest);
                 diff::same(&before, now) && r.private == c.private && self.flags_kept(c, r)
@@ -215,13 +230,21 @@ impl<'a, 'w> Run<'a, 'w> {
             outcomes.extend(gone.map(|d| Outcome { addr: d.addr.clone(), record: None }));
         }
         let known: HashSet<InstanceAddr> = outcomes.iter().map(|o| o.addr.clone()).collect();
-        let planned = self.cx.plan.changes.iter().filter(|c| c.action != Action::NoOp && c.deposed.is_none()).map(|c| &c.addr);
-        let planned: HashSet<&InstanceAddr> = planned.collect();
+        let of_plan = |c: &&Change| c.deposed.is_none() && c.addr.resource.mode == Mode::Managed;
+        let changes: HashMap<InstanceAddr, &Change> = self.cx.plan.changes.iter().filter(of_plan).map(|c| (was_at(c).clone(), c)).collect();
+        let left_out: HashSet<&str> = self.cx.plan.skipped.iter().map(String::as_str).collect();
         for doubt in &snapshot.in_doubt {
-            if !known.contains(&doubt.addr) && !planned.contains(&doubt.addr) {
-                let record = snapshot.records.get(&doubt.addr).map(|r| (**r).clone());
-                outcomes.push(Outcome { addr: doubt.addr.clone(), record });
+            let change = changes.get(&doubt.addr);
+            let addr = change.map_or(&doubt.addr, |c| &c.addr);
+            // The step that comes writes its own begin record in place of this one. Nobody has looked at what is left out: it stays in doubt.
+            if known.contains(addr) || left_out.contains(addr.to_string().as_str()) || change.is_some_and(|c| c.action != Action::NoOp) {
+                continue;
             }
+            let record = match change {
+                Some(c) => c.prior.as_ref().map(|v| record_of(c, v.clone(), c.private.clone())),
+                None => snapshot.records.get(&doubt.addr).map(|r| (**r).clone()),
+            };
+            outcomes.push(Outcome { addr: addr.clone(), record });
         }
         if outcomes.is_empty() { Ok(()) } else { self.cx.store.finish(&outcomes) }
     }
@@ -252,7 +275,7 @@ impl<'a, 'w> Run<'a, 'w> {
                 break;
             }
             tokio::select! {
-                Some(told) = self.told.recv() => self.listen(Some(told)),
+                Some(message) = self.told.recv() => self.listen(Some(message)),
                 Some(joined) = self.running.join_next() => if let Ok(returned) = joined { self.returned(returned) },
                 // Wakes up now and then to look at the interrupts.
                 () = tokio::time::sleep(LOOK) => {}
@@ -305,7 +328,9 @@ impl<'a, 'w> Run<'a, 'w> {
     }
 
     fn enqueue(&mut self, node: usize, change: usize, verb: Option<Verb>) {
-        let rank = registry::rank(&self.cx.plan.changes[change].addr.resource.type_name);
+        let resource = &self.cx.plan.changes[change].addr.resource;
+        let place = |(mode, name, _): &registry::Entry| *mode == resource.mode && *name == &*resource.type_name;
+        let rank = self.cx.inputs.types.iter().position(place).unwrap_or(usize::MAX);
         self.waiting.entry((rank, verb)).or_default().push_back(node);
     }
 
@@ -337,7 +362,11 @@ impl<'a, 'w> Run<'a, 'w> {
         let mut requests = Vec::new();
         for node in nodes {
             match self.prepare(node, resource, key.1) {
-                Ok(request) => {
+                // Somebody is letting go of what this step is to hold: it comes when that has ended.
+                Ok(request) if self.holding.waits(&request.ops) => self.delayed.push((key, node)),
+                Ok(mut request) => {
+                    let c = self.change(node);
+                    self.holding.begin(node, &c.label(), resource, &mut request);
                     ready.push(node);
                     requests.push(request);
                 }
@@ -382,7 +411,8 @@ impl<'a, 'w> Run<'a, 'w> {
         let session = Arc::clone(&self.cx.session);
         let named = nodes.iter().map(|n| (*n, self.change(*n).addr.clone())).collect();
         let desk = Desk::new(self.office.clone(), named, verb);
-        self.outstanding.extend(&nodes);
+        let asked = requests.iter().map(|r| Asked { planned: r.planned.clone(), ops: r.ops.clone() });
+        self.outstanding.extend(nodes.iter().copied().zip(asked));
         self.running.spawn(async move {
             let began = Instant::now();
             let priors = requests.iter().map(|r| r.prior.clone().map(|v| (v, r.private.clone())));
@@ -418,7 +448,7 @@ impl<'a, 'w> Run<'a, 'w> {
                 return None;
             }
             let object = r.planned.clone().or_else(|| r.prior.clone())?;
-            Some(Intent { addr: c.addr.clone(), verb, record: record_of(c, object, r.private.clone()) })
+            Some(Intent { addr: c.addr.clone(), verb, record: record_of(c, object, r.private.clone()), ops: r.ops.clone() })
         });
         self.cx.store.begin(&intents.collect::<Vec<_>>())
     }
@@ -455,10 +485,14 @@ impl<'a, 'w> Run<'a, 'w> {
         });
         let default = verb.map_or(Duration::from_secs(60), |v| resource.timeout(v));
         let timeout = c.timeouts.get(verb_name).map_or(default, |ms| Duration::from_millis(*ms));
-        let planned = match verb {
-            Some(Verb::Delete) => None,
-            _ if c.deferred => Some(self.evaluate_again(c, resource)?),
-            _ => c.planned.as_ref().map(|v| objects::hydrate(v, resource, &current)),
+        let planned_ops = || verb.map(|v| c.step_ops(v).to_vec()).unwrap_or_default();
+        let (planned, ops) = match verb {
+            Some(Verb::Delete) => (None, planned_ops()),
+            _ if c.deferred => {
+                let (planned, ops) = self.evaluate_again(c, resource)?;
+                (Some(planned), ops)
+            }
+            _ => (c.planned.as_ref().map(|v| objects::hydrate(v, resource, &current)), planned_ops()),
         };
         let replaced = verb == Some(Verb::Create);
         Ok(StepRequest {
@@ -468,6 +502,7 @@ impl<'a, 'w> Run<'a, 'w> {
             private: if replaced { Private::Null } else { c.private.clone() },
             timeout,
             begun: c.begun && verb == Some(Verb::Create),
+            ops,
         })
     }
 
@@ -509,7 +544,7 @@ impl<'a, 'w> Run<'a, 'w> {
         (keys(planned) == keys(&now)).then_some(now)
     }
 
-    fn evaluate_again(&self, c: &Change, resource: &dyn ResourceType) -> Result<Value, Diagnostics> {
+    fn evaluate_again(&self, c: &Change, resource: &dyn ResourceType) -> Result<(Value, Vec<Op>), Diagnostics> {
         let missing = || Diagnostics::from(diff::inconsistent(&c.addr, "its block"));
         let r = &c.addr.resource;
         let module = self.world.module(&r.module).ok_or_else(missing)?.module;
@@ -528,29 +563,34 @@ impl<'a, 'w> Run<'a, 'w> {
             return Err(located(diags));
         }
         if r.mode == Mode::Data {
-            return Ok(config);
+            return Ok((config, vec![]));
         }
         let prior = if c.action == Action::Update { c.prior.as_ref() } else { None };
+        let ignore = ignored(block);
         let input = diff::Input {
             addr: &c.addr,
-            resource,
             prior,
             private: &c.private,
+            notes: &Notes::Null,
             config: &config,
-            ignore: &[],
-            ignore_all: false,
+            ignore: &ignore,
+            ignore_all: block.lifecycle.ignore_all,
             force: None,
             create_first: false,
+            answers: self.cx.plan.answers.get(&c.addr).map_or(&[][..], Vec::as_slice),
             digest: self.cx.inputs.digest,
         };
-        let verdict = decide(input);
+        let Some(verdict) = decide_all(resource, &[input]).pop() else { return Err(missing()) };
         if verdict.diagnostics.has_errors() {
             return Err(located(verdict.diagnostics));
         }
         let disagreement = c.planned.as_ref().and_then(|p| diff::disagrees(p, &verdict.planned, ""));
-        match disagreement {
-            Some(path) => Err(diff::inconsistent(&c.addr, &path).at(block.span).into()),
-            None => Ok(verdict.planned),
+        if let Some(path) = disagreement {
+            return Err(diff::inconsistent(&c.addr, &path).at(block.span).into());
+        }
+        match op::unplanned(&c.ops, &verdict.ops) {
+            Some(op) => Err(diff::unplanned(&c.addr, op).at(block.span).into()),
+            None => Ok((verdict.planned, verdict.ops)),
         }
     }
 
@@ -559,7 +599,8 @@ impl<'a, 'w> Run<'a, 'w> {
         self.listen(None);
         let took = r.began.elapsed();
         for (node, prior) in r.nodes {
-            if self.outstanding.remove(&node) {
+            if self.outstanding.remove(&node).is_some() {
+                self.holding.end(node);
                 // Nothing is certain: the begin record stays, and the next run reads.
                 self.note_result(node, r.verb, StepResult::failed(panic_error(), prior), took, false);
                 self.queue.finish(node, false);
@@ -568,15 +609,24 @@ impl<'a, 'w> Run<'a, 'w> {
     }
 
     /// Takes in what is told, all that is there at once: it is written in one flush.
-    fn listen(&mut self, first: Option<Vec<Told>>) {
-        let mut told = first.unwrap_or_default();
-        while let Ok(more) = self.told.try_recv() {
-            told.extend(more);
+    fn listen(&mut self, first: Option<Message>) {
+        let mut told = Vec::new();
+        let mut next = first;
+        while let Some(message) = next.take().or_else(|| self.told.try_recv().ok()) {
+            match message {
+                Message::Told(more) => told.extend(more),
+                Message::Op { node, op, ended, reply } => {
+                    let written = self.journal_op(node, op, ended);
+                    // Who asked may be gone after an abort.
+                    let _ = reply.send(written);
+                }
+            }
         }
-        told.retain(|t| self.outstanding.remove(&t.node));
+        let mut told: Vec<Told> = told.into_iter().filter_map(|t| self.heard(t)).collect();
         if told.is_empty() {
             return;
         }
+        self.wake();
         let ended: Vec<_> = told.iter().filter_map(|t| Some((t.node, t.verb?, t.result.as_ref()?))).collect();
         let back: Vec<usize> = told.iter().filter(|t| t.result.is_none()).map(|t| t.node).collect();
         let saved = self.save(&ended);
@@ -584,7 +634,7 @@ impl<'a, 'w> Run<'a, 'w> {
         for failed in [saved, self.give_back(&back)] {
             failed.unwrap_or_else(|d| self.cannot_write(d));
         }
-        for t in told {
+        for t in told.drain(..) {
             let Some(result) = t.result else {
                 self.queue.give_back(t.node);
                 continue;
@@ -596,6 +646,45 @@ impl<'a, 'w> Run<'a, 'w> {
             let ok = result.error.is_none() && written && self.postconditions(t.node, t.verb, &result);
             self.note_result(t.node, t.verb, result, t.took, ok);
             self.queue.finish(t.node, ok);
+        }
+    }
+
+    /// Takes in that a step ended, once. An object other than the planned one is a defect of the type.
+    fn heard(&mut self, mut t: Told) -> Option<Told> {
+        let asked = self.outstanding.remove(&t.node)?;
+        let done = t.result.as_ref().is_some_and(|r| r.error.is_none());
+        self.holding.end(t.node);
+        let managed = t.verb.is_some_and(|v| v != Verb::Delete);
+        if let (Some(result), Some(planned), true, true) = (&mut t.result, &asked.planned, done, managed)
+            && let Some((value, _)) = &result.object
+            && let Some(path) = diff::disagrees(planned, value, "")
+        {
+            result.error = Some(diff::contract(&self.change(t.node).addr, &path, planned, value));
+        }
+        Some(t)
+    }
+
+    /// Writes that one operation of a running step begins or has ended.
+    fn journal_op(&mut self, node: usize, op: usize, ended: bool) -> bool {
+        let Some(op) = self.outstanding.get(&node).and_then(|a| a.ops.get(op).map(|_| op)) else { return false };
+        if self.deposed(node, self.graph_verb(node)).is_some() {
+            return true;
+        }
+        let addr = &self.change(node).addr;
+        let written = if ended { self.cx.store.end_op(addr, op) } else { self.cx.store.begin_op(addr, op) };
+        match written {
+            Ok(()) => true,
+            Err(d) => {
+                self.cannot_write(d);
+                false
+            }
+        }
+    }
+
+    /// Steps that waited for others to let go of a shared object may be tried again.
+    fn wake(&mut self) {
+        for (key, node) in std::mem::take(&mut self.delayed) {
+            self.waiting.entry(key).or_default().push_front(node);
         }
     }
 
@@ -816,12 +905,12 @@ fn places(graph: &Graph) -> Vec<usize> {
 }
 
 async fn read_data(resource: &dyn ResourceType, session: &Session, requests: Vec<StepRequest>) -> Vec<StepResult> {
-    let reads = requests.into_iter().filter_map(|r| Some(ReadRequest { addr: r.addr, prior: r.planned?, private: Private::Null }));
+    let reads = requests.into_iter().filter_map(|r| Some(ReadRequest::new(r.addr, r.planned?, Private::Null)));
     let results = resource.read(session, reads.collect()).await;
     results
         .into_iter()
         .map(|r| match r {
-            Ok(crate::resource::Observed::Present(v, p)) => StepResult::done(v, p),
+            Ok(crate::resource::Observed::Present(v, p, _)) => StepResult::done(v, p),
             Ok(crate::resource::Observed::Absent) => StepResult::failed(
                 Diagnostic::error(crate::diag::codes::plan::DATA_ABSENT, "What this data source describes does not exist."),
                 None,
@@ -836,6 +925,11 @@ fn panic_error() -> Diagnostic {
         .hint("This is a defect of streamform: please report it with the configuration of this resource.")
 }
 
+/// Where an object was recorded before this plan: what `moved` blocks and renames took it from.
+fn was_at(c: &Change) -> &InstanceAddr {
+    c.reasons.iter().find_map(|r| if let Reason::Moved(from) = r { Some(from) } else { None }).unwrap_or(&c.addr)
+}
+
 fn record_after(c: &Change, verb: Verb, result: &StepResult) -> Option<Record> {
     let (value, private) = result.object.clone()?;
     let mut record = record_of(c, value, private);
@@ -844,9 +938,10 @@ fn record_after(c: &Change, verb: Verb, result: &StepResult) -> Option<Record> {
 }
 
 fn record_of(c: &Change, attributes: Value, private: Private) -> Record {
+    let version = registry::schema(&c.addr.resource).map_or(0, |s| s.version);
     Record {
         addr: c.addr.clone(),
-        schema_version: registry::schema(&c.addr.resource).map_or(0, |s| s.version),
+        schema_version: version,
         attributes,
         private,
         dependencies: c.dependencies.clone(),

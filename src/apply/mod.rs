@@ -5,6 +5,7 @@
 
 mod desk;
 pub mod executor;
+mod holding;
 pub mod queue;
 
 use std::time::Duration;

@@ -152,7 +152,7 @@ fn report(plan: &Plan, strays: &[Stray], down: &[String], terminal: &Terminal) {
     if terminal.json {
         let managed: Vec<_> = changed
             .iter()
-            .map(|c| json!({"address": c.addr.to_string(), "actions": c.action.name(), "effects": c.effects, "missing": c.reasons.contains(&Reason::Missing)}))
+            .map(|c| json!({"address": c.addr.to_string(), "actions": c.action.name(), "effects": crate::resource::lines(&c.all_ops().cloned().collect::<Vec<_>>()), "missing": c.reasons.contains(&Reason::Missing)}))
             .collect();
         let unmanaged: Vec<_> = strays.iter().map(|s| json!({"type": s.type_name, "in": s.parent, "id": s.id, "label": s.label})).collect();
         terminal.line(&json!({"format_version": "1.0", "drift": !changed.is_empty() || !strays.is_empty(), "managed": managed, "unmanaged": unmanaged, "not_searched": down}).to_string());

@@ -24,7 +24,7 @@ use crate::lang::config::{self, Config, DiskFiles, FileSource, Import, Module, R
 use crate::lang::fmt;
 use crate::plan::walk::{self, Observer};
 use crate::plan::{Options, RunMode};
-use crate::resource::{Observed, Private, ReadRequest, ResourceType, StepRequest, registry};
+use crate::resource::{Observed, Private, Question, ReadRequest, ResourceType, StepRequest, registry};
 use crate::schema::AttrType;
 use crate::state::StateStore;
 use crate::state::local::Access;
@@ -241,6 +241,10 @@ impl Observer for Finder {
         let kept = found.as_ref().map(|(object, _)| object.clone()).map_err(Clone::clone);
         self.found.lock().unwrap_or_else(PoisonError::into_inner).insert(addr.clone(), kept);
         found
+    }
+
+    async fn answer(&self, _: &str, questions: Vec<Question>) -> Vec<std::result::Result<Option<serde_json::Value>, Diagnostic>> {
+        questions.iter().map(|_| Ok(None)).collect()
     }
 
     async fn probe(&self, _: &str, requests: Vec<StepRequest>) -> Vec<Diagnostics> {

@@ -12,7 +12,7 @@ use crate::apply::{Event, Events};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::lang::host::Host;
 use crate::plan::walk::Observer;
-use crate::resource::{Observed, Private, Progress, ReadRequest, Session, StepRequest, registry};
+use crate::resource::{Observed, Private, Progress, Question, ReadRequest, Session, StepRequest, registry};
 use crate::target::connect::ConnectPool;
 use crate::target::kafka::KafkaPool;
 use crate::value::Value;
@@ -64,6 +64,13 @@ impl Observer for Live {
         match registry::find_in(&self.types, Mode::Managed, &addr.resource.type_name) {
             Some(r) => r.import(&self.session, id, config).await,
             None => Err(Diagnostic::error(crate::diag::codes::plan::UNKNOWN_TYPE, format!("{addr} cannot be imported."))),
+        }
+    }
+
+    async fn answer(&self, type_name: &str, questions: Vec<Question>) -> Vec<Result<Option<serde_json::Value>, Diagnostic>> {
+        match registry::find_in(&self.types, Mode::Managed, type_name) {
+            Some(r) => r.answer(&self.session, questions).await,
+            None => vec![],
         }
     }
 

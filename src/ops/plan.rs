@@ -107,9 +107,9 @@ pub fn show(plan: &Plan, verbose: bool, terminal: &Terminal) {
 
 /// The error for a plan that loses data.
 pub fn data_loss(plan: &Plan) -> Option<Diagnostic> {
-    let lost: Vec<String> = plan.changes.iter().flat_map(|c| c.data_loss.iter().map(move |l| format!("{}: {l}", c.addr))).collect();
+    let lost: Vec<String> = plan.changes.iter().flat_map(|c| c.losses().map(move |l| format!("{}: {l}", c.addr))).collect();
     let first = lost.first()?;
-    let alone = plan.changes.iter().find(|c| !c.data_loss.is_empty()).filter(|c| c.reasons.contains(&Reason::NotInConfiguration));
+    let alone = plan.changes.iter().find(|c| c.losses().next().is_some()).filter(|c| c.reasons.contains(&Reason::NotInConfiguration));
     let more = if lost.len() > 1 { format!(" And {} more.", lost.len() - 1) } else { String::new() };
     let d = Diagnostic::error(codes::DATA_LOSS, format!("{}.{more}", first.trim_end_matches('.')));
     Some(d.hint(match alone {

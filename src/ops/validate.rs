@@ -14,7 +14,7 @@ use crate::lang::config::variables::VarArg;
 use crate::lang::config::{self, DiskFiles, FileSource};
 use crate::plan::Options;
 use crate::plan::walk::{self, Observer};
-use crate::resource::{Observed, Private, ReadRequest, StepRequest};
+use crate::resource::{Observed, Private, Question, ReadRequest, StepRequest};
 use crate::state::Snapshot;
 use crate::value::Value;
 
@@ -24,11 +24,15 @@ struct Nothing;
 #[async_trait]
 impl Observer for Nothing {
     async fn read(&self, _: Mode, _: &str, requests: Vec<ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {
-        requests.into_iter().map(|r| Ok(Observed::Present(r.prior, Private::Null))).collect()
+        requests.into_iter().map(|r| Ok(Observed::present(r.prior, Private::Null))).collect()
     }
 
     async fn import(&self, _: &InstanceAddr, _: &str, config: Option<&Value>) -> Result<(Value, Private), Diagnostic> {
         Ok((config.cloned().unwrap_or_else(|| Value::object(BTreeMap::new())), Private::Null))
+    }
+
+    async fn answer(&self, _: &str, questions: Vec<Question>) -> Vec<Result<Option<serde_json::Value>, Diagnostic>> {
+        questions.iter().map(|_| Ok(None)).collect()
     }
 
     async fn probe(&self, _: &str, requests: Vec<StepRequest>) -> Vec<Diagnostics> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::addr::InstanceAddr;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::resource::{PlanInput, Private, ResourceType};
+use crate::resource::{Answer, Notes, Op, PlanInput, PlanOutput, Private, Question, ResourceType};
 use crate::schema::{AttrType, Attribute, Body, Set};
 use crate::value::{Repr, Type, Value, ops};
 
@@ -17,12 +17,12 @@ use super::{Action, Reason};
 pub struct Input<'a> {
     /// The instance.
     pub addr: &'a InstanceAddr,
-    /// Its type.
-    pub resource: &'a dyn ResourceType,
     /// The object now, with sensitive parts that equal the configuration's already filled in.
     pub prior: Option<&'a Value>,
     /// The provider's private part.
     pub private: &'a Private,
+    /// What the observation noted for the plan.
+    pub notes: &'a Notes,
     /// What the configuration says.
     pub config: &'a Value,
     /// `ignore_changes`: attribute, and key inside it.
@@ -33,8 +33,10 @@ pub struct Input<'a> {
     pub force: Option<Reason>,
     /// `create_before_destroy`
     pub create_first: bool,
+    /// Answers to what the type asked in the first round.
+    pub answers: &'a [Answer],
     /// The keyed digest of the state's store.
-    pub digest: &'a dyn Fn(&Value) -> [u8; 32],
+    pub digest: &'a (dyn Fn(&Value) -> [u8; 32] + Sync),
 }
 
 /// The verdict.
@@ -45,10 +47,12 @@ pub struct Verdict {
     pub reasons: Vec<Reason>,
     /// The object as it will be.
     pub planned: Value,
-    /// What will be done on the real system.
-    pub effects: Vec<String>,
-    /// What will be lost.
-    pub data_loss: Vec<String>,
+    /// What creates or changes it.
+    pub ops: Vec<Op>,
+    /// What deletes the old object of a replacement.
+    pub delete_ops: Vec<Op>,
+    /// What the type wants to know before this holds.
+    pub questions: Vec<Question>,
     /// Errors and warnings.
     pub diagnostics: Diagnostics,
 }
@@ -178,41 +182,66 @@ pub fn changed_attributes(body: &Body, prior: &Value, planned: &Value) -> Vec<St
     attrs.chain(body.blocks.iter().map(|b| b.name)).filter(|n| differs(n)).map(String::from).collect()
 }
 
-/// Decides what becomes of one instance that the configuration holds.
-pub fn decide(input: Input<'_>) -> Verdict {
-    let body = &input.resource.schema().body;
-    let Some(prior) = input.prior else { return create(&input, vec![], vec![]) };
-    let config = apply_ignores(input.config, prior, &input);
-    let proposed = propose(body, Some(prior), &config);
-    let out = input.resource.plan(PlanInput { addr: input.addr, prior: Some(prior), private: input.private, config: &config, proposed });
+/// Decides what becomes of instances of one type that the configuration holds; verdicts in the order of the inputs.
+pub fn decide_all(resource: &dyn ResourceType, inputs: &[Input<'_>]) -> Vec<Verdict> {
+    let body = &resource.schema().body;
+    let configs: Vec<Value> = inputs.iter().map(|i| i.prior.map_or_else(|| i.config.clone(), |p| apply_ignores(i.config, p, i))).collect();
+    let of = |(i, config): (&Input<'_>, &Value)| propose(body, i.prior, config);
+    let proposals: Vec<Value> = inputs.iter().zip(&configs).map(of).collect();
+    let none = Private::Null;
+    let requests = inputs.iter().zip(&configs).zip(proposals).map(|((i, config), proposed)| PlanInput {
+        addr: i.addr,
+        prior: i.prior,
+        private: if i.prior.is_some() { i.private } else { &none },
+        config,
+        proposed,
+        notes: i.notes,
+        answers: i.answers,
+    });
+    let planned = resource.plan_all(requests.collect());
+    let mut out: Vec<Verdict> = inputs.iter().zip(planned).map(|(i, out)| judge(body, i, out)).collect();
+    // What is replaced is planned once more, as a new object.
+    let replaced: Vec<usize> = (0..out.len()).filter(|i| out[*i].action == Action::Replace).collect();
+    let requests = replaced.iter().map(|i| PlanInput {
+        addr: inputs[*i].addr,
+        prior: None,
+        private: &none,
+        config: inputs[*i].config,
+        proposed: propose(body, None, inputs[*i].config),
+        notes: &none,
+        answers: inputs[*i].answers,
+    });
+    let new = resource.plan_all(requests.collect());
+    for (i, new) in replaced.into_iter().zip(new) {
+        let (input, verdict) = (&inputs[i], &mut out[i]);
+        verdict.delete_ops = input.prior.map(|p| resource.plan_delete(p, input.private)).unwrap_or_default();
+        verdict.action = if input.create_first { Action::ReplaceCreateFirst } else { Action::Replace };
+        (verdict.planned, verdict.ops, verdict.questions, verdict.diagnostics) = (new.planned, new.ops, new.questions, new.diagnostics);
+    }
+    out
+}
+
+/// What a type's plan comes to. A replacement is told as `Replace`, without the new object.
+fn judge(body: &Body, input: &Input<'_>, out: PlanOutput) -> Verdict {
+    let PlanOutput { planned, replace: cannot, ops, questions, diagnostics } = out;
+    let verdict = |action, reasons, planned, ops| Verdict { action, reasons, planned, ops, delete_ops: vec![], questions, diagnostics };
+    let Some(prior) = input.prior else { return verdict(Action::Create, vec![], planned, ops) };
     // Computed attributes may hold sensitive parts too, of which the state knows only the digest.
-    let changed = changed_attributes(body, &rehydrate(prior, &out.planned, input.digest), &out.planned);
+    let changed = changed_attributes(body, &rehydrate(prior, &planned, input.digest), &planned);
     let fixed = body.attributes.iter().filter(|a| a.force_new && changed.iter().any(|c| c == a.name));
-    let fixed = fixed.filter(|a| !out.replace.iter().any(|(n, _)| n == a.name));
-    let mut replace: Vec<(String, String)> = out.replace.clone();
-    replace.extend(fixed.map(|a| (a.name.to_string(), "it is fixed when the object is made".to_string())));
+    let fixed = fixed.filter(|a| !cannot.iter().any(|(n, _)| n == a.name)).map(|a| a.name.to_string()).collect::<Vec<_>>();
+    let mut replace = cannot;
+    replace.extend(fixed.into_iter().map(|name| (name, "it is fixed when the object is made".to_string())));
     let mut reasons: Vec<Reason> = input.force.clone().into_iter().collect();
     if !replace.is_empty() {
         reasons.push(Reason::CannotUpdate(replace));
     }
     if !reasons.is_empty() {
-        let (_, losses) = input.resource.plan_delete(prior);
-        let mut verdict = create(&input, reasons, losses);
-        verdict.action = if input.create_first { Action::ReplaceCreateFirst } else { Action::Replace };
-        return verdict;
+        return verdict(Action::Replace, reasons, planned, ops);
     }
-    let action = if changed.is_empty() { Action::NoOp } else { Action::Update };
-    let effects = if action == Action::NoOp { vec![] } else { out.effects };
-    Verdict { action, reasons, planned: out.planned, effects, data_loss: out.data_loss, diagnostics: out.diagnostics }
-}
-
-fn create(input: &Input<'_>, reasons: Vec<Reason>, mut data_loss: Vec<String>) -> Verdict {
-    let body = &input.resource.schema().body;
-    let proposed = propose(body, None, input.config);
-    let none = Private::Null;
-    let out = input.resource.plan(PlanInput { addr: input.addr, prior: None, private: &none, config: input.config, proposed });
-    data_loss.extend(out.data_loss);
-    Verdict { action: Action::Create, reasons, planned: out.planned, effects: out.effects, data_loss, diagnostics: out.diagnostics }
+    // Something may have to be done although no attribute changes: a move to be finished, a new object to be accepted.
+    let action = if changed.is_empty() && ops.is_empty() { Action::NoOp } else { Action::Update };
+    verdict(action, vec![], planned, ops)
 }
 
 /// Whether what became known agrees with what was planned: every part that was known stays as it was. Returns the path that does not.
@@ -252,4 +281,30 @@ pub fn inconsistent(addr: &InstanceAddr, path: &str) -> Diagnostic {
     )
     .on(addr)
     .hint("Run plan again: the new plan starts from what is known now.")
+}
+
+/// An operation that no planned one allows.
+pub fn unplanned(addr: &InstanceAddr, op: &Op) -> Diagnostic {
+    Diagnostic::error(crate::diag::codes::apply::INCONSISTENT, format!("The step would need an operation that was not planned: {op}."))
+        .on(addr)
+        .hint("Nothing was done. Run plan again: the new plan starts from what is known now.")
+}
+
+/// A resource type that reports another object than the planned one.
+pub fn contract(addr: &InstanceAddr, path: &str, planned: &Value, found: &Value) -> Diagnostic {
+    let at = |v: &Value| {
+        let mut at = v.clone();
+        for part in path.split(['.', '[']).map(|p| p.trim_end_matches(']')).filter(|p| !p.is_empty()) {
+            let inner = at.get(part).or_else(|| part.parse::<usize>().ok().and_then(|i| at.as_slice()?.get(i).cloned()));
+            match inner {
+                Some(v) => at = v,
+                None => return "nothing".to_string(),
+            }
+        }
+        at.to_string()
+    };
+    let detail = format!("{addr} was planned with {path} = {}, and its type reports {}.", at(planned), at(found));
+    Diagnostic::error(crate::diag::codes::apply::INTERNAL, detail)
+        .on(addr)
+        .hint("This is a defect of streamform: please report it with the configuration of this resource.")
 }

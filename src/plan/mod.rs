@@ -11,6 +11,7 @@ pub mod evaluate;
 pub mod objects;
 mod records;
 pub mod saved;
+pub mod settle;
 pub mod steps;
 pub mod walk;
 pub mod world;
@@ -21,7 +22,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::addr::{InstanceAddr, ResourceAddr, Target};
-use crate::resource::Private;
+use crate::resource::{Answer, Op, Private, Verb};
 use crate::value::Value;
 
 /// What is to be done with one instance.
@@ -105,8 +106,12 @@ pub enum Reason {
     SameAsNow,
     /// An `import` block.
     Imported(String),
-    /// A `moved` block: where it was.
+    /// A `moved` block, or the same real object under another address: where it was.
     Moved(InstanceAddr),
+    /// No `moved` block says so, but both addresses name this real object.
+    SameObject(String),
+    /// It goes with the place that it lives in, of which nothing runs.
+    GoesWith(InstanceAddr),
 }
 
 /// One planned change.
@@ -124,10 +129,10 @@ pub struct Change {
     pub private: Private,
     /// The object as it will be.
     pub planned: Option<Value>,
-    /// What will be done on the real system, a line each.
-    pub effects: Vec<String>,
-    /// What will be lost, a sentence each.
-    pub data_loss: Vec<String>,
+    /// What will be asked of the real system: to create, change or delete the object.
+    pub ops: Vec<Op>,
+    /// Of a replacement: what deletes the old object.
+    pub delete_ops: Vec<Op>,
     /// The blocks it needs directly.
     pub dependencies: Vec<ResourceAddr>,
     /// Parts of its configuration are known only during apply.
@@ -149,6 +154,49 @@ pub struct Change {
 }
 
 impl Change {
+    /// A change in which nothing is done, with what a record says.
+    pub fn new(addr: InstanceAddr, action: Action) -> Change {
+        Change {
+            addr,
+            action,
+            reasons: vec![],
+            prior: None,
+            private: Private::Null,
+            planned: None,
+            ops: vec![],
+            delete_ops: vec![],
+            dependencies: vec![],
+            deferred: false,
+            protected: false,
+            timeouts: BTreeMap::new(),
+            create_before_destroy: false,
+            deposed: None,
+            record_changes: false,
+            begun: false,
+            goes_with_place: false,
+        }
+    }
+
+    /// All operations, in the order in which they are carried out.
+    pub fn all_ops(&self) -> impl Iterator<Item = &Op> {
+        let (first, then) = match self.action {
+            Action::ReplaceCreateFirst => (&self.ops, &self.delete_ops),
+            _ => (&self.delete_ops, &self.ops),
+        };
+        first.iter().chain(then)
+    }
+
+    /// What is lost, a sentence each.
+    pub fn losses(&self) -> impl Iterator<Item = &str> {
+        self.all_ops().filter_map(|o| o.loss.as_deref())
+    }
+
+    /// The operations of a step of this change.
+    pub fn step_ops(&self, verb: Verb) -> &[Op] {
+        let replaced = matches!(self.action, Action::Replace | Action::ReplaceCreateFirst);
+        if replaced && verb == Verb::Delete { &self.delete_ops } else { &self.ops }
+    }
+
     /// The address, for people: of a deposed object with its key.
     pub fn label(&self) -> String {
         match &self.deposed {
@@ -231,6 +279,8 @@ pub struct Plan {
     pub skipped: Vec<String>,
     /// What kind of run.
     pub mode: RunMode,
+    /// What types asked about planned objects, with the answers.
+    pub answers: BTreeMap<InstanceAddr, Vec<Answer>>,
 }
 
 /// How many of each.

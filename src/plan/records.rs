@@ -1,13 +1,12 @@
 //! The recorded objects at the start of a walk: `moved` blocks applied, operations in doubt taken in.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::walk::statements::modules;
 use crate::addr::{InstanceAddr, InstanceKey, ModulePath, ResourceAddr, Target};
 use crate::lang::config::{Config, Module, Moved, Repetition};
-use crate::resource::Verb;
-use crate::state::{Record, Snapshot};
+use crate::state::{InDoubt, Record, Snapshot};
 use crate::value::{Repr, Value};
 
 /// A recorded object as the walk sees it.
@@ -15,35 +14,81 @@ use crate::value::{Repr, Value};
 pub struct Known {
     /// The record, under its address of now.
     pub record: Arc<Record>,
-    /// Where a `moved` block took it from.
+    /// Where it was recorded, if that is another address.
     pub moved_from: Option<InstanceAddr>,
+    /// No `moved` block moved it: both addresses name this real object.
+    pub same_object: Option<Arc<str>>,
     /// Its create was begun and never ended: only a read tells whether it exists.
     pub in_doubt: bool,
+    /// The operation of an earlier run that was begun and never ended, whatever its verb.
+    pub doubt: Option<Arc<InDoubt>>,
 }
 
-/// All recorded objects by their address of now.
-pub fn gather(config: &Config, snapshot: &Snapshot) -> BTreeMap<InstanceAddr, Known> {
+/// A move that no `moved` block asks for: two addresses name one real object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rename {
+    /// Where the object is recorded (after `moved` blocks and earlier renames).
+    pub from: InstanceAddr,
+    /// Where the configuration declares it.
+    pub to: InstanceAddr,
+    /// The real object, for people; `None` for an object that only makes room.
+    pub object: Option<Arc<str>>,
+}
+
+/// All recorded objects by their address of now. `renames` are applied after the `moved` blocks, one set after the other, each as if at one time.
+pub fn gather(config: &Config, snapshot: &Snapshot, renames: &[Vec<Rename>]) -> BTreeMap<InstanceAddr, Known> {
     let mut moves = Vec::new();
     collect_moves(&config.root, ModulePath::root(), &mut moves);
     let mut out = BTreeMap::new();
-    let free = |to: &InstanceAddr| !snapshot.records.contains_key(to);
+    // An operation in doubt may be all that is known of an object.
+    let begun: BTreeMap<&InstanceAddr, &InDoubt> = snapshot.in_doubt.iter().map(|d| (&d.addr, d)).collect();
+    let held = |a: &InstanceAddr| snapshot.records.contains_key(a) || begun.contains_key(a);
+    let free = |to: &InstanceAddr| !held(to);
     let blocks: HashMap<ModulePath, &Module> = modules(&config.root).into_iter().collect();
     let place = |a: &InstanceAddr| {
         let said = moved(a, &moves);
         let at = said.as_ref().unwrap_or(a);
-        implied(at, &blocks).filter(free).or(said).filter(free)
+        let at = implied(at, &blocks).filter(free).or(said).filter(free);
+        renamed_to(at.as_ref().unwrap_or(a), renames).or_else(|| at.map(|at| (at, None)))
     };
-    let names: BTreeMap<&InstanceAddr, InstanceAddr> = snapshot.records.keys().filter_map(|a| Some((a, place(a)?))).collect();
+    let addrs: BTreeSet<&InstanceAddr> = snapshot.records.keys().chain(begun.keys().copied()).collect();
+    let named: BTreeMap<&InstanceAddr, (InstanceAddr, Option<Arc<str>>)> =
+        addrs.into_iter().filter_map(|a| Some((a, place(a)?))).filter(|(a, (to, _))| *a != to).collect();
+    let names: BTreeMap<&InstanceAddr, InstanceAddr> = named.iter().map(|(a, (to, _))| (*a, to.clone())).collect();
+    let now = |record: &Arc<Record>| if names.is_empty() { Arc::clone(record) } else { Arc::new(renamed(record, &names)) };
+    let doubt = |d: &InDoubt| {
+        let intent = now(&Arc::new(d.intent.clone()));
+        Arc::new(InDoubt { addr: intent.addr.clone(), intent: (*intent).clone(), ..d.clone() })
+    };
+    let known = |addr: &InstanceAddr, record: Arc<Record>, in_doubt| Known {
+        record,
+        moved_from: names.contains_key(addr).then(|| addr.clone()),
+        same_object: named.get(addr).and_then(|(_, object)| object.clone()),
+        in_doubt,
+        doubt: begun.get(addr).map(|d| doubt(d)),
+    };
     for (addr, record) in &snapshot.records {
-        let moved_from = names.contains_key(addr).then(|| addr.clone());
-        let record = if names.is_empty() { Arc::clone(record) } else { Arc::new(renamed(record, &names)) };
-        out.insert(record.addr.clone(), Known { record, moved_from, in_doubt: false });
+        let record = now(record);
+        out.insert(record.addr.clone(), known(addr, record, false));
     }
-    for doubt in snapshot.in_doubt.iter().filter(|d| d.verb == Verb::Create) {
-        let known = Known { record: Arc::new(doubt.intent.clone()), moved_from: None, in_doubt: true };
-        out.entry(doubt.addr.clone()).or_insert(known);
+    // An update or delete without a record has nothing to be compared with: what it meant is looked for as what a create may have left.
+    for d in snapshot.in_doubt.iter().filter(|d| !snapshot.records.contains_key(&d.addr)) {
+        let intent = now(&Arc::new(d.intent.clone()));
+        out.entry(intent.addr.clone()).or_insert_with(|| known(&d.addr, intent, true));
     }
     out
+}
+
+/// Where renames take an address, and what object is the reason.
+fn renamed_to(addr: &InstanceAddr, renames: &[Vec<Rename>]) -> Option<(InstanceAddr, Option<Arc<str>>)> {
+    let mut found: Option<(InstanceAddr, Option<Arc<str>>)> = None;
+    for set in renames {
+        let at = found.as_ref().map_or(addr, |(at, _)| at);
+        if let Some(r) = set.iter().find(|r| r.from == *at) {
+            found = Some((r.to.clone(), r.object.clone()));
+        }
+    }
+    found
 }
 
 /// Where an object goes without a `moved` block: one that gets a `count` is the first, and the first is the one that is left without.

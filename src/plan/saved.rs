@@ -22,7 +22,7 @@ use crate::diag::codes::plan as codes;
 use crate::diag::{Diagnostic, Diagnostics, Sources, io_words};
 use crate::lang::config::Config;
 use crate::lang::config::variables::VarArg;
-use crate::resource::{Observed, Private, ReadRequest, StepRequest, registry};
+use crate::resource::{Observed, Private, Question, ReadRequest, StepRequest, registry};
 use crate::state::{Record, Snapshot, StateStore, codec};
 use crate::value::{Type, Value};
 
@@ -224,7 +224,7 @@ impl SavedPlan {
         let entries = self.0["observed"].as_array().into_iter().flatten().filter_map(|j| {
             let record = codec::decode_record(j.get("record")?, &|a| registry::schema(&a.resource))?;
             let there = j.get("present")?.as_bool()?;
-            Some((record.addr.clone(), if there { Observed::Present(record.attributes, record.private) } else { Observed::Absent }))
+            Some((record.addr.clone(), if there { Observed::present(record.attributes, record.private) } else { Observed::Absent }))
         });
         Recorded(entries.collect())
     }
@@ -232,7 +232,7 @@ impl SavedPlan {
 
 fn observed_json(addr: &InstanceAddr, o: &Observed, digest: codec::Digest<'_>) -> Json {
     let (value, private, present) = match o {
-        Observed::Present(v, p) => (v.clone(), p.clone(), true),
+        Observed::Present(v, p, _) => (v.clone(), p.clone(), true),
         Observed::Absent => (Value::object(BTreeMap::new()), Private::Null, false),
     };
     let record = Record {
@@ -272,9 +272,13 @@ impl Observer for Recorded {
 
     async fn import(&self, addr: &InstanceAddr, _: &str, _: Option<&Value>) -> Result<(Value, Private), Diagnostic> {
         match self.0.get(addr) {
-            Some(Observed::Present(v, p)) => Ok((v.clone(), p.clone())),
+            Some(Observed::Present(v, p, _)) => Ok((v.clone(), p.clone())),
             _ => Err(stale(format!("The saved plan does not hold what was imported as {addr}."))),
         }
+    }
+
+    async fn answer(&self, _: &str, questions: Vec<Question>) -> Vec<Result<Option<serde_json::Value>, Diagnostic>> {
+        questions.iter().map(|_| Ok(None)).collect()
     }
 
     async fn probe(&self, _: &str, requests: Vec<StepRequest>) -> Vec<Diagnostics> {

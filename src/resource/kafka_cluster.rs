@@ -8,7 +8,10 @@ use async_trait::async_trait;
 
 use super::kafka_cluster_data::admin_type;
 use super::local_common::{alive, count, name_of, numbers, observed, private, settled};
-use super::{Observed, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb, attr_error};
+use super::{
+    Arg, Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest,
+    StepResult, Verb, attr_error,
+};
 use crate::addr::{InstanceAddr, InstanceKey};
 use crate::diag::codes::engine as codes;
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
@@ -375,11 +378,16 @@ fn filled(addr: &InstanceAddr, base: &Value, cluster: &Cluster, layout: &Layout)
     Ok(Value::object_of(attrs, base.origin().cloned()))
 }
 
-fn losses(prior: &Value) -> Vec<String> {
+/// The cluster among those of this machine.
+pub(super) fn cluster_key(object: &Value) -> Option<Key> {
+    Some(Key::new(Place::here(), "local cluster", &object.get_str("name")?))
+}
+
+fn losses(prior: &Value) -> Option<String> {
     if prior.get("deletion_protection").and_then(|v| v.as_bool()) == Some(false) {
-        return vec![];
+        return None;
     }
-    vec![format!("all topics and messages of the cluster \"{}\"", prior.get_str("name").unwrap_or_default())]
+    Some(format!("All topics and messages of the cluster \"{}\" would be lost.", prior.get_str("name").unwrap_or_default()))
 }
 
 impl KafkaCluster {
@@ -447,19 +455,17 @@ impl ResourceType for KafkaCluster {
         check_listeners(config, diags);
     }
 
-    fn natural_key(&self, planned: &Value) -> Option<String> {
-        planned.get_str("name").map(|n| format!("local cluster {n}"))
+    fn holds(&self, object: &Value, _private: &Private) -> Vec<Hold> {
+        cluster_key(object).map(Hold::exclusive).into_iter().collect()
+    }
+
+    fn unread(&self) -> &'static [&'static str] {
+        &["version", "brokers", "controllers", "super_users", "users", "config", "heap", "client_certificates", "listener"]
     }
 
     fn plan(&self, input: PlanInput<'_>) -> PlanOutput {
         let mut attrs = input.proposed.as_map().cloned().unwrap_or_default();
-        let mut out = PlanOutput {
-            planned: input.proposed.clone(),
-            replace: vec![],
-            effects: vec![],
-            data_loss: vec![],
-            diagnostics: Diagnostics::new(),
-        };
+        let mut out = PlanOutput::new(input.proposed.clone());
         if input.config.get("name").is_none_or(|n| n.is_null()) {
             // The name is the folder's: it stays what it was.
             let name = input.prior.and_then(|p| p.get_str("name")).unwrap_or_else(|| default_name(input.addr));
@@ -481,35 +487,35 @@ impl ResourceType for KafkaCluster {
                 attrs.insert((*name).into(), Value::unknown(ty));
             }
         }
-        if let Some(prior) = input.prior {
+        if let (Some(prior), Some(key)) = (input.prior, input.prior.and_then(cluster_key)) {
+            let op = |action, part: String, note: &str| Op::new(action, key.clone()).part(part).note(note);
             let alive = alive(prior);
             let (was, will) = (node_ids(prior), node_ids(&input.proposed));
             let label = |id: i32| if id < 1001 { format!("broker {id}") } else { format!("controller {id}") };
             for id in &will {
                 match (was.contains(id), alive.contains(&i64::from(*id))) {
-                    (false, _) => out.effects.push(format!("start {} (new)", label(*id))),
-                    (true, false) => out.effects.push(format!("restart {} (not running as configured)", label(*id))),
+                    (false, _) => out.ops.push(op(OpAction::Start, label(*id), "(new)")),
+                    (true, false) => out.ops.push(op(OpAction::Restart, label(*id), "(not running as configured)")),
                     (true, true) => {}
                 }
             }
-            out.effects.extend(was.iter().filter(|id| !will.contains(id)).map(|id| format!("stop and remove {}", label(*id))));
+            out.ops.extend(was.iter().filter(|id| !will.contains(id)).map(|id| op(OpAction::Stop, label(*id), "and remove it")));
             if ["config", "listener", "super_users", "users", "version", "heap"].iter().any(|n| changed(n)) {
-                out.effects.push("restart the nodes one at a time, while all partitions are in sync".into());
+                out.ops.push(op(OpAction::Roll, "the nodes".into(), "one at a time, while all partitions are in sync"));
             }
             let release = |v: &Value| v.get_str("version").map(|v| broker::release(&v));
             if let Some(new) = release(&input.proposed).filter(|new| release(prior).as_ref() != Some(new)) {
-                out.effects.push(format!("raise the metadata version to that of Kafka {new}, for good"));
-            }
-            if ["name", "engine", "controllers"].iter().any(|n| changed(n)) {
-                out.data_loss = losses(prior);
+                let raise = op(OpAction::Raise, "the metadata version".into(), &format!("to that of Kafka {new}, for good"));
+                out.ops.push(raise.after("release", Arg::Known(new.to_string())).once());
             }
         }
         out.planned = Value::object_of(attrs, input.proposed.origin().cloned());
         out
     }
 
-    fn plan_delete(&self, prior: &Value) -> (Vec<String>, Vec<String>) {
-        (vec!["end all its processes and remove its folder".into()], losses(prior))
+    fn plan_delete(&self, prior: &Value, _private: &Private) -> Vec<Op> {
+        let delete = cluster_key(prior).map(|k| Op::new(OpAction::Delete, k).note("with all its processes and its data directory"));
+        delete.map(|o| o.loss(losses(prior))).into_iter().collect()
     }
 
     async fn read(&self, cx: &Session, requests: Vec<ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {

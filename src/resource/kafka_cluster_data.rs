@@ -167,7 +167,7 @@ async fn read_one(cx: &Session, config: &Value) -> Result<Observed, Diagnostic> 
     })?;
     // The snapshot serves the topics and ACLs of the cluster as well: one request for all.
     let metadata = client.snapshot_metadata().await.map_err(|e| e.told("reading the cluster", client.connection()))?;
-    Ok(Observed::Present(described(config, &admin, &metadata.cluster), serde_json::json!({"cluster_id": metadata.cluster.cluster_id})))
+    Ok(Observed::present(described(config, &admin, &metadata.cluster), serde_json::json!({"cluster_id": metadata.cluster.cluster_id})))
 }
 
 #[async_trait]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::addr::InstanceAddr;
 use crate::diag::Diagnostic;
 use crate::diag::codes::kafka as codes;
-use crate::resource::{Private, Session};
+use crate::resource::{Place, Private, Session};
 use crate::target::kafka::{Admin, KafkaConnection, KafkaPool};
 use crate::value::Value;
 
@@ -19,6 +19,15 @@ pub fn with(object: &Value, attrs: Vec<(&'static str, Value)>) -> Value {
 /// The instance that the reference attribute `name` points to.
 pub fn origin(object: &Value, name: &str) -> Option<Arc<InstanceAddr>> {
     object.get(name).and_then(|v| v.origin().cloned())
+}
+
+/// The cluster that an object is in: by its id, where that is recorded or known, else by its block.
+pub fn cluster_place(object: &Value, private: &Private) -> Place {
+    let recorded = private.get("cluster_id").and_then(|v| v.as_str()).filter(|id| !id.is_empty());
+    match recorded {
+        Some(id) => Place::with_id(id, cluster_name(object)),
+        None => Place::of(object, "cluster", "cluster_id"),
+    }
 }
 
 /// How an object's `cluster` is called in text.

@@ -10,7 +10,10 @@ use async_trait::async_trait;
 use super::kafka_cluster::{cannot_run, default_name, engine_error, name_error, reserved_error, text_map, version_error};
 use super::kafka_connect_data::admin_type;
 use super::local_common::{alive, count, name_of, numbers, observed, private, settled};
-use super::{Observed, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb, attr_error};
+use super::{
+    Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult,
+    Verb, attr_error,
+};
 use crate::addr::{InstanceAddr, Mode};
 use crate::diag::codes::engine as codes;
 use crate::diag::{Diagnostic, Diagnostics};
@@ -156,6 +159,14 @@ fn attributes() -> Vec<Attribute> {
     ];
     all.extend(computed.map(|(name, ty, doc)| Attribute::computed(name, ty, doc)));
     all
+}
+
+/// What a binding is called among the objects of a cluster.
+const BINDING: &str = "bindings";
+
+/// The Connect cluster among those of this machine.
+fn connect_key(object: &Value) -> Option<Key> {
+    Some(Key::new(Place::here(), "local Connect cluster", &object.get_str("name")?))
 }
 
 /// The common name of the workers' certificate; `None` on a cluster that streamform does not run, which issues none.
@@ -439,13 +450,28 @@ impl ResourceType for KafkaConnect {
         }
     }
 
-    fn natural_key(&self, planned: &Value) -> Option<String> {
-        planned.get_str("name").map(|n| format!("local Connect cluster {n}"))
+    fn holds(&self, object: &Value, _private: &Private) -> Vec<Hold> {
+        let mut out: Vec<Hold> = connect_key(object).map(Hold::exclusive).into_iter().collect();
+        let Some(name) = object.get_str("name") else { return out };
+        let place = Place::of(object, "cluster", "cluster_id");
+        let names = Names::of(&name);
+        out.extend([&names.config, &names.offset, &names.status].map(|t| Hold::exclusive(Key::new(place.clone(), "topic", t))));
+        if common_name(object.get("cluster").as_ref(), &name).is_some()
+            && let Some(principal) = object.get_str("principal")
+        {
+            out.extend(names.acls(&principal).iter().map(|b| Hold::shared(Key::new(place.clone(), BINDING, &b.to_string()))));
+        }
+        out.retain(|h| h.key.is_known());
+        out
+    }
+
+    fn unread(&self) -> &'static [&'static str] {
+        &["version", "min_replicas", "service_port", "mtls", "heap_opts", "plugins", "config", "env", "schema_registry", "mount"]
     }
 
     fn plan(&self, input: PlanInput<'_>) -> PlanOutput {
         let mut diagnostics = Diagnostics::new();
-        let mut effects = vec![];
+        let mut ops = vec![];
         let mut attrs = input.proposed.as_map().cloned().unwrap_or_default();
         let mut name = input.proposed.get_str("name");
         if input.config.get("name").is_none_or(|n| n.is_null()) {
@@ -459,9 +485,16 @@ impl ResourceType for KafkaConnect {
         if let Some(name) = &name {
             let (names, principal) = (Names::of(name), principal(cluster.as_ref(), name));
             if let (None, Some(principal)) = (input.prior, &principal) {
-                effects.extend([&names.config, &names.offset, &names.status].map(|t| format!("create the compacted topic {t}")));
-                if common_name(cluster.as_ref(), name).is_some() {
-                    effects.extend(names.acls(principal).iter().map(ToString::to_string));
+                {
+                    let place = Place::of(&input.proposed, "cluster", "cluster_id");
+                    let topic = |t: &String| Op::new(OpAction::Create, Key::new(place.clone(), "topic", t)).note("(compacted)");
+                    ops.extend([&names.config, &names.offset, &names.status].map(topic));
+                    if common_name(cluster.as_ref(), name).is_some() {
+                        let grant = |b: &crate::target::kafka::AclBinding| {
+                            Op::new(OpAction::Grant, Key::new(place.clone(), BINDING, &b.to_string()))
+                        };
+                        ops.extend(names.acls(principal).iter().map(grant));
+                    }
                 }
             }
             let kept = input.prior.and_then(|p| p.get_str("principal"));
@@ -487,32 +520,35 @@ impl ResourceType for KafkaConnect {
         attrs.insert("cluster_id".into(), if id.is_known() { id } else { Value::unknown(Type::String) });
         let workers = count(&input.proposed, "min_replicas").max(1);
         attrs.insert("running".into(), numbers(1..=workers));
-        if let Some(prior) = input.prior {
+        if let (Some(prior), Some(key)) = (input.prior, input.prior.and_then(connect_key)) {
+            let op = |action, part: String, note: &str| Op::new(action, key.clone()).part(part).note(note);
             let alive = alive(prior);
             let before = count(prior, "min_replicas").max(1);
-            effects.extend(
+            ops.extend(
                 (1..=workers)
                     .filter(|id| *id <= before && !alive.contains(&(*id as i64)))
-                    .map(|id| format!("restart worker {id} (not running as configured)")),
+                    .map(|id| op(OpAction::Restart, format!("worker {id}"), "(not running as configured)")),
             );
-            effects.extend((before + 1..=workers).map(|id| format!("start worker {id} (new)")));
-            effects.extend((workers + 1..=before).map(|id| format!("stop worker {id}")));
+            ops.extend((before + 1..=workers).map(|id| op(OpAction::Start, format!("worker {id}"), "(new)")));
+            ops.extend((workers + 1..=before).map(|id| op(OpAction::Stop, format!("worker {id}"), "")));
             if moved {
-                effects.push("set it up on the new Kafka cluster".into());
+                ops.push(op(OpAction::Change, "the Kafka cluster".into(), "to the new one"));
             }
             if ["config", "env", "version", "heap_opts", "plugins", "schema_registry", "service_port", "mtls", "mount"]
                 .iter()
                 .any(|n| changed(n))
             {
-                effects.push("restart the workers one at a time".into());
+                ops.push(op(OpAction::Roll, "the workers".into(), "one at a time"));
             }
         }
         let planned = Value::object_of(attrs, input.proposed.origin().cloned());
-        PlanOutput { planned, replace: vec![], effects, data_loss: vec![], diagnostics }
+        PlanOutput { ops, diagnostics, ..PlanOutput::new(planned) }
     }
 
-    fn plan_delete(&self, _prior: &Value) -> (Vec<String>, Vec<String>) {
-        (vec!["end its workers and remove its three topics and its access rights".into()], vec![])
+    fn plan_delete(&self, prior: &Value, _private: &Private) -> Vec<Op> {
+        let delete =
+            connect_key(prior).map(|k| Op::new(OpAction::Delete, k).note("with its workers, its three topics and its access rights"));
+        delete.into_iter().collect()
     }
 
     async fn read(&self, cx: &Session, requests: Vec<ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {

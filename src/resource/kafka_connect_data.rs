@@ -112,7 +112,7 @@ async fn read_one(cx: &Session, request: &ReadRequest) -> Result<Observed, Diagn
     attrs.insert("plugins".into(), Value::list(Type::String, classes));
     attrs.insert("principal".into(), Value::null(Type::String));
     attrs.insert("group_id".into(), Value::null(Type::String));
-    Ok(Observed::Present(Value::object_of(attrs, request.prior.origin().cloned()), Private::Null))
+    Ok(Observed::present(Value::object_of(attrs, request.prior.origin().cloned()), Private::Null))
 }
 
 async fn ask(cx: &Session, connection: &ConnectConnection) -> Result<(RootInfo, Vec<Plugin>), crate::target::connect::ConnectError> {

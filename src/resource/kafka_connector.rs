@@ -19,8 +19,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    Desk, Discovered, Gathered, Observed, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult,
-    Verb, attr_error,
+    Arg, Desk, Discovered, Gathered, Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, ReadRequest, ResourceType,
+    Session, StepRequest, StepResult, Verb, attr_error,
 };
 use crate::addr::{InstanceAddr, InstanceKey};
 use crate::diag::codes::connect as codes;
@@ -92,23 +92,21 @@ impl ResourceType for KafkaConnector {
         check_numbers(config, diags);
     }
 
-    fn natural_key(&self, planned: &Value) -> Option<String> {
-        let connect = planned.get("connect")?;
-        let place = connect.origin().map(ToString::to_string).or_else(|| connect.get("admin")?.get_str("url"))?;
-        Some(format!("connector {} of {place}", planned.get_str("name")?))
+    fn holds(&self, object: &Value, _private: &Private) -> Vec<Hold> {
+        Some(key(object)).filter(Key::is_known).map(Hold::exclusive).into_iter().collect()
     }
 
     fn plan(&self, input: PlanInput<'_>) -> PlanOutput {
         plan(input)
     }
 
-    fn plan_delete(&self, prior: &Value) -> (Vec<String>, Vec<String>) {
+    fn plan_delete(&self, prior: &Value, _private: &Private) -> Vec<Op> {
         let name = prior.get_str("name").unwrap_or_default();
         let rest = match prior.get_str("type").as_deref() {
-            Some("sink") => format!("its consumer group {} and that group's offsets stay", model::group_of(prior, &name)),
-            _ => "its offsets stay in Connect: a new connector of this name goes on from there".to_string(),
+            Some("sink") => format!("(its consumer group {} and that group's offsets are kept)", model::group_of(prior, &name)),
+            _ => "(its offsets are kept in Connect: a new connector with this name resumes there)".to_string(),
         };
-        (vec![format!("delete connector {name:?}; {rest}")], vec![])
+        vec![Op::new(OpAction::Delete, key(prior)).note(rest)]
     }
 
     async fn read(&self, cx: &Session, requests: Vec<ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {
@@ -201,13 +199,7 @@ fn check_numbers(config: &Value, diags: &mut Diagnostics) {
 }
 
 fn plan(input: PlanInput<'_>) -> PlanOutput {
-    let mut out = PlanOutput {
-        planned: input.proposed.clone(),
-        replace: vec![],
-        effects: vec![],
-        data_loss: vec![],
-        diagnostics: Diagnostics::new(),
-    };
+    let mut out = PlanOutput::new(input.proposed.clone());
     let Some(mut attrs) = input.proposed.as_map().cloned() else { return out };
     if input.config.get("name").is_none_or(|v| v.is_null()) {
         let name = input.prior.and_then(|p| p.get_str("name")).unwrap_or_else(|| default_name(input.addr));
@@ -264,6 +256,29 @@ fn wanted_state(config: &Value) -> Value {
     }
 }
 
+/// The connector as an object of its Connect cluster: that is one group of workers on one Kafka cluster, or whatever answers at a URL.
+fn key(object: &Value) -> Key {
+    let place = object.get("connect").map_or_else(Place::nowhere, |c| place(&c));
+    match object.get("name").and_then(|v| v.as_str().map(str::to_string)) {
+        Some(name) => Key::new(place, "connector", &name),
+        None => Key::unnamed(place, "connector"),
+    }
+}
+
+fn place(connect: &Value) -> Place {
+    let text = |name: &str| connect.get(name).filter(|v| v.is_known()).and_then(|v| v.as_str().map(str::to_string));
+    let id = match (text("cluster_id"), text("group_id")) {
+        (Some(cluster), Some(group)) => Some(format!("{cluster}/{group}")),
+        _ => connect.get("admin").filter(Value::is_known).and_then(|a| a.get_str("url")),
+    };
+    match (id, connect.origin()) {
+        (Some(id), Some(addr)) => Place::with_id(&id, addr),
+        (Some(id), None) => Place::with_id(&id, &id),
+        (None, Some(addr)) => Place::at(addr),
+        (None, None) => Place::nowhere(),
+    }
+}
+
 fn plan_create(attrs: &mut BTreeMap<Arc<str>, Value>, out: &mut PlanOutput) {
     attrs.insert("type".into(), Value::unknown(Type::String));
     attrs.insert("tasks".into(), Value::unknown(Type::Number));
@@ -273,7 +288,8 @@ fn plan_create(attrs: &mut BTreeMap<Arc<str>, Value>, out: &mut PlanOutput) {
         Some(_) => ", stopped",
     };
     let shown = |name: &str| attrs.get(name).map(ToString::to_string).unwrap_or_default();
-    out.effects.push(format!("create connector {} of class {}{state}", shown("name"), shown("class")));
+    let create = Op::new(OpAction::Create, key(&Value::object(attrs.clone())));
+    out.ops.push(create.note(format!("of class {}{state}", shown("class"))));
 }
 
 fn plan_update(prior: &Value, input: &PlanInput<'_>, attrs: &mut BTreeMap<Arc<str>, Value>, out: &mut PlanOutput) {
@@ -282,23 +298,26 @@ fn plan_update(prior: &Value, input: &PlanInput<'_>, attrs: &mut BTreeMap<Arc<st
     let from = prior.get_str("state").unwrap_or_default();
     let to = attrs.get("state").and_then(Value::as_str).unwrap_or_default().to_string();
     let failed = model::Failures::of(input.private);
-    out.effects.extend(config.iter().cloned());
-    if !config.is_empty() {
-        out.effects.push("restart tasks (config changed)".into());
+    let unchanged = config.is_empty();
+    let key = key(prior);
+    let op = |action| Op::new(action, key.clone());
+    out.ops.extend(config.into_iter().map(|c| c.op(&key)));
+    if !unchanged {
+        out.ops.push(op(OpAction::Restart).part("tasks").note("(config changed)"));
     }
     if from != to {
-        out.effects.push(match to.as_str() {
-            "paused" => "pause".into(),
-            "stopped" => "stop".into(),
-            "running" => "resume".into(),
-            _ => "change the state".into(),
+        out.ops.push(match to.as_str() {
+            "paused" => op(OpAction::Pause),
+            "stopped" => op(OpAction::Stop),
+            "running" => op(OpAction::Resume),
+            _ => op(OpAction::Change).part("state").after("state", Arg::Unknown),
         });
     }
     if failed.any() && to == "running" {
-        plan_restart(prior, &failed, attrs, out);
+        plan_restart(prior, &key, &failed, attrs, out);
     }
     let known = |name: &str| attrs.get(name).is_some_and(Value::is_known) && prior.get(name).as_ref() == attrs.get(name);
-    let (same_class, same_tasks) = (known("class"), config.is_empty() && from == to);
+    let (same_class, same_tasks) = (known("class"), unchanged && from == to);
     if !same_class {
         attrs.insert("type".into(), Value::unknown(Type::String));
     }
@@ -306,10 +325,10 @@ fn plan_update(prior: &Value, input: &PlanInput<'_>, attrs: &mut BTreeMap<Arc<st
     attrs.insert("tasks".into(), tasks.unwrap_or_else(|| Value::unknown(Type::Number)));
 }
 
-fn plan_restart(prior: &Value, failed: &model::Failures, attrs: &mut BTreeMap<Arc<str>, Value>, out: &mut PlanOutput) {
+fn plan_restart(prior: &Value, key: &Key, failed: &model::Failures, attrs: &mut BTreeMap<Arc<str>, Value>, out: &mut PlanOutput) {
     let policy = attrs.get("restart_policy").and_then(|p| p.get_str("on_failure"));
     if policy.as_deref() != Some("never") {
-        out.effects.push(format!("restart {}", failed.text()));
+        out.ops.push(Op::new(OpAction::Restart, key.clone()).part(failed.text()));
         return;
     }
     let name = prior.get_str("name").unwrap_or_default();

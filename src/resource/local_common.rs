@@ -39,7 +39,7 @@ pub fn private<L: Serialize>(layout: &L) -> Private {
 pub fn observed<L: Serialize>(layout: Option<L>, fill: impl FnOnce(&L) -> Result<Value, Diagnostic>) -> Result<Observed, Diagnostic> {
     match layout {
         None => Ok(Observed::Absent),
-        Some(layout) => Ok(Observed::Present(fill(&layout)?, private(&layout))),
+        Some(layout) => Ok(Observed::present(fill(&layout)?, private(&layout))),
     }
 }
 

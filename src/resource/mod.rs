@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use self::op::{Arg, Hold, Key, Op, OpAction, Place};
 use crate::addr::InstanceAddr;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::schema::Schema;
@@ -34,6 +35,22 @@ use crate::value::Value;
 
 /// What the provider keeps beside the attributes (topic id, ports, pids): JSON, never a secret.
 pub type Private = serde_json::Value;
+
+/// What an observation says for the plan alone (a topic's inherited settings): it travels beside the object and is never in the state.
+pub type Notes = serde_json::Value;
+
+/// An operation of an earlier run whose end was never recorded: the object may be as before, as intended, or between the two.
+#[derive(Clone, Debug)]
+pub struct Doubt {
+    /// What was begun.
+    pub verb: Verb,
+    /// The object as it was to be (create, update) or as it was (delete); references are hydrated, sensitive parts may be unknown.
+    pub intent: Value,
+    /// The private part that was written with the intent.
+    pub private: Private,
+    /// The operations that were begun.
+    pub ops: Vec<Op>,
+}
 
 /// One object to read back.
 #[derive(Clone, Debug)]
@@ -45,15 +62,55 @@ pub struct ReadRequest {
     pub prior: Value,
     /// The private part as last recorded.
     pub private: Private,
+    /// An operation on it is in doubt: what either object would hold is looked for.
+    pub doubt: Option<Doubt>,
+}
+
+impl ReadRequest {
+    /// A request for an object of which nothing is in doubt.
+    pub fn new(addr: InstanceAddr, prior: Value, private: Private) -> Self {
+        ReadRequest { addr, prior, private, doubt: None }
+    }
 }
 
 /// What a read found. An `Err` never means "gone".
 #[derive(Clone, Debug)]
 pub enum Observed {
-    /// It is there: attributes by schema, and the private part.
-    Present(Value, Private),
+    /// It is there: attributes by schema, the private part, and what only a plan needs.
+    Present(Value, Private, Notes),
     /// It is certainly not there.
     Absent,
+}
+
+impl Observed {
+    /// An object of which there is nothing to note.
+    pub fn present(value: Value, private: Private) -> Observed {
+        Observed::Present(value, private, Notes::Null)
+    }
+}
+
+/// What a pure plan wants to know about the object that it plans: asked of the real system in one batch, answered once.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The instance.
+    pub addr: InstanceAddr,
+    /// What is asked, in words of the type; the answer has the same.
+    pub about: String,
+    /// The object as planned so far.
+    pub planned: Value,
+    /// The object as it is now.
+    pub prior: Option<Value>,
+    /// The private part as it is now.
+    pub private: Private,
+}
+
+/// The answer to a [`Question`]. It is kept in a saved plan, so it must hold no secret.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// What was asked.
+    pub about: String,
+    /// What the real system says; `None` where nobody could be asked: its place is created in the same apply.
+    pub value: Option<serde_json::Value>,
 }
 
 /// The input of the pure plan.
@@ -69,6 +126,22 @@ pub struct PlanInput<'a> {
     pub config: &'a Value,
     /// The default proposal: configuration, else default, else (computed) the prior value, else unknown.
     pub proposed: Value,
+    /// What the observation noted for the plan.
+    pub notes: &'a Notes,
+    /// The answers to what the first round asked; empty in the first round.
+    pub answers: &'a [Answer],
+}
+
+impl<'a> PlanInput<'a> {
+    /// An input without notes and answers.
+    pub fn new(addr: &'a InstanceAddr, prior: Option<&'a Value>, private: &'a Private, config: &'a Value, proposed: Value) -> Self {
+        PlanInput { addr, prior, private, config, proposed, notes: &Notes::Null, answers: &[] }
+    }
+
+    /// The answer to a question: `None` while it was not asked, `Some(None)` where nobody could answer.
+    pub fn answer(&self, about: &str) -> Option<Option<&serde_json::Value>> {
+        self.answers.iter().find(|a| a.about == about).map(|a| a.value.as_ref())
+    }
 }
 
 /// What the pure plan decides.
@@ -78,12 +151,29 @@ pub struct PlanOutput {
     pub planned: Value,
     /// Attribute names whose change cannot be made in place, each with the reason; not empty = replace. Only names of attributes.
     pub replace: Vec<(String, String)>,
-    /// What will be done on the real system, a line each: an ACL's exact bindings, a config key's old and new value with its source.
-    pub effects: Vec<String>,
-    /// What would be lost, a sentence each: refused without `-allow-data-loss`.
-    pub data_loss: Vec<String>,
+    /// What will be asked of the real system, in order: apply carries out exactly these. A loss is refused without `-allow-data-loss`.
+    pub ops: Vec<Op>,
+    /// What must be known before this is decided. Asked in the first round only.
+    pub questions: Vec<Question>,
     /// Errors and warnings.
     pub diagnostics: Diagnostics,
+}
+
+impl PlanOutput {
+    /// The planned object alone.
+    pub fn new(planned: Value) -> Self {
+        PlanOutput { planned, replace: vec![], ops: vec![], questions: vec![], diagnostics: Diagnostics::new() }
+    }
+
+    /// What is lost, a sentence each.
+    pub fn losses(&self) -> Vec<&str> {
+        self.ops.iter().filter_map(|o| o.loss.as_deref()).collect()
+    }
+}
+
+/// The lines that people see of operations.
+pub fn lines(ops: &[Op]) -> Vec<String> {
+    ops.iter().flat_map(|o| o.to_string().lines().map(str::to_string).collect::<Vec<_>>()).collect()
 }
 
 /// What is to be done with one object.
@@ -112,6 +202,8 @@ pub struct StepRequest {
     pub timeout: Duration,
     /// An earlier run began to create this object and never learned whether it was made: what is there now may be its work.
     pub begun: bool,
+    /// What is to be asked of the real system: nothing else may be.
+    pub ops: Vec<Op>,
 }
 
 /// What became of one step.
@@ -204,6 +296,13 @@ pub trait Desk: Send + Sync {
 
     /// Says what became of steps. Those of one call are recorded together.
     fn finish(&self, results: Vec<(usize, StepResult)>);
+
+    /// Writes that one operation of a step begins, which cannot be repeated ([`Op::once`]); it is on the disk on return. False: it cannot be
+    /// written, and the operation must not be begun.
+    async fn begin_op(&self, step: usize, op: usize) -> bool;
+
+    /// Writes that such an operation has ended.
+    async fn end_op(&self, step: usize, op: usize);
 }
 
 /// Leave to work on one object; dropping it lets another one begin.
@@ -229,6 +328,12 @@ impl Desk for Gathered {
 
     fn begin_together(&self, _: std::ops::Range<usize>) {}
 
+    async fn begin_op(&self, _: usize, _: usize) -> bool {
+        true
+    }
+
+    async fn end_op(&self, _: usize, _: usize) {}
+
     fn finish(&self, results: Vec<(usize, StepResult)>) {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(results);
     }
@@ -244,19 +349,40 @@ pub trait ResourceType: Send + Sync {
     /// attribute says so by `Diagnostic::values` empty and `address` unset; use [`attr_error`].
     fn validate(&self, _config: &Value, _diags: &mut Diagnostics) {}
 
-    /// The natural key in the real system ("topic orders of kafka_cluster.events"), known parts only: two blocks with one key are an error.
-    fn natural_key(&self, _planned: &Value) -> Option<String> {
-        None
+    /// The real objects that a resource with this object holds, known parts only. An exclusive one has one holder in the whole configuration
+    /// and state, whatever its type; a shared one is released by its last holder. `object` may be a recorded, an observed or a planned one.
+    fn holds(&self, _object: &Value, _private: &Private) -> Vec<Hold> {
+        vec![]
     }
 
     /// Decides the planned object. The default takes the proposal; attributes with `force_new` are added to `replace` by the caller.
     fn plan(&self, input: PlanInput<'_>) -> PlanOutput {
-        PlanOutput { planned: input.proposed, replace: vec![], effects: vec![], data_loss: vec![], diagnostics: Diagnostics::new() }
+        PlanOutput::new(input.proposed)
     }
 
-    /// Effects and losses of deleting this object.
-    fn plan_delete(&self, _prior: &Value) -> (Vec<String>, Vec<String>) {
-        (vec![], vec![])
+    /// [`ResourceType::plan`] for many instances at once, results in order. Pure; it may be called a second time with answers.
+    fn plan_all(&self, inputs: Vec<PlanInput<'_>>) -> Vec<PlanOutput> {
+        inputs.into_iter().map(|i| self.plan(i)).collect()
+    }
+
+    /// Answers the questions of many plans at once, in order; `None` where nobody can be asked yet. Changes nothing.
+    async fn answer(&self, _cx: &Session, questions: Vec<Question>) -> Vec<Result<Option<serde_json::Value>, Diagnostic>> {
+        questions.iter().map(|_| Ok(None)).collect()
+    }
+
+    /// The operations that delete this object.
+    fn plan_delete(&self, _prior: &Value, _private: &Private) -> Vec<Op> {
+        vec![]
+    }
+
+    /// Attributes that a read does not look at: it gives them back as recorded. After a killed update they are written again.
+    fn unread(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Brings stored attributes of an older schema version to the present one; `None` where that cannot be done.
+    fn upgrade(&self, _from: u32, _attributes: &serde_json::Value) -> Option<serde_json::Value> {
+        None
     }
 
     /// Reads many objects at once, results in the order of the requests.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{Desk, Gathered, Observed, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb};
+use crate::diag::Diagnostic;
 use crate::diag::codes::apply as codes;
-use crate::diag::{Diagnostic, Diagnostics};
 use crate::schema::{Attribute, Body, Schema};
 use crate::value::{Type, Value};
 
@@ -70,13 +70,13 @@ impl ResourceType for NullResource {
         let mut map = attrs(&input.proposed);
         let inputs = map.get("inputs").cloned().unwrap_or_else(Value::null_dynamic);
         map.insert("output".into(), inputs);
-        PlanOutput { planned: Value::object(map), replace: vec![], effects: vec![], data_loss: vec![], diagnostics: Diagnostics::new() }
+        PlanOutput::new(Value::object(map))
     }
 
     async fn read(&self, _: &Session, requests: Vec<ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {
         // What only the state knows is as the state says; a create that never ended left nothing behind.
         let there = |r: &ReadRequest| r.prior.as_map().and_then(|m| m.get("id")).is_some_and(|v| v.is_known() && !v.is_null());
-        requests.into_iter().map(|r| Ok(if there(&r) { Observed::Present(r.prior, r.private) } else { Observed::Absent })).collect()
+        requests.into_iter().map(|r| Ok(if there(&r) { Observed::present(r.prior, r.private) } else { Observed::Absent })).collect()
     }
 
     async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>) -> Vec<StepResult> {

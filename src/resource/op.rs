@@ -80,6 +80,9 @@ impl OpAction {
     }
 }
 
+/// The id of a place that nothing tells yet.
+const NOWHERE: &str = "at:";
+
 /// The real system that an object lives in: a cluster's id, a context and namespace, this machine. Two places are one when their ids are equal,
 /// whatever block or provider leads there; while the id is unknown, the address of the block stands for it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -104,16 +107,21 @@ impl Place {
         Place { id: "here".into(), shown: "".into() }
     }
 
+    /// A system that nothing tells yet.
+    pub fn nowhere() -> Place {
+        Place { id: NOWHERE.into(), shown: "".into() }
+    }
+
     /// The place of an object that has a reference attribute `name`: by the attribute `id` of what it refers to, where that is known.
-    pub fn of(object: &Value, name: &str, id: &str) -> Option<Place> {
-        let target = object.get(name)?;
+    pub fn of(object: &Value, name: &str, id: &str) -> Place {
+        let Some(target) = object.get(name) else { return Place::nowhere() };
         let origin = target.origin().cloned();
         let known = target.get(id).filter(|v| v.is_known()).and_then(|v| v.as_str().map(str::to_string)).filter(|s| !s.is_empty());
         match (known, origin) {
-            (Some(id), Some(addr)) => Some(Place::with_id(&id, addr)),
-            (Some(id), None) => Some(Place::with_id(&id, &id)),
-            (None, Some(addr)) => Some(Place::at(&addr)),
-            (None, None) => None,
+            (Some(id), Some(addr)) => Place::with_id(&id, addr),
+            (Some(id), None) => Place::with_id(&id, &id),
+            (None, Some(addr)) => Place::at(&addr),
+            (None, None) => Place::nowhere(),
         }
     }
 
@@ -169,6 +177,11 @@ impl Key {
     /// A key whose name is known only after apply.
     pub fn unnamed(place: Place, kind: &str) -> Key {
         Key { place, kind: kind.into(), name: None }
+    }
+
+    /// Whether it names one real object.
+    pub fn is_known(&self) -> bool {
+        self.name.is_some() && &*self.place.id != NOWHERE
     }
 
     /// The name, or nothing where it is not known.
@@ -414,9 +427,10 @@ impl fmt::Display for Op {
             (OpAction::Set, _, None) => write!(f, "+ {} = {value}", self.part),
             (OpAction::Unset, _, e) => {
                 let before = e.as_ref().map_or_else(String::new, |e| format!(": {}", sourced(e)));
-                write!(f, "- {}{before} -> {value}", self.part)
+                let after = if value.is_empty() { String::new() } else { format!(" -> {value}") };
+                write!(f, "- {}{before}{after}", self.part)
             }
-            (OpAction::Set | OpAction::Change, _, Some(e)) => {
+            (OpAction::Set | OpAction::Change | OpAction::Move, _, Some(e)) => {
                 write!(f, "~ {}: {} -> {value}", self.part, sourced(e))?;
                 note(f)
             }

@@ -10,7 +10,10 @@ use std::sync::{Arc, LazyLock};
 use async_trait::async_trait;
 
 use super::kafka_cluster::{default_name, name_error, text_map};
-use super::{Observed, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb, attr_error};
+use super::{
+    Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult,
+    Verb, attr_error,
+};
 use crate::addr::InstanceAddr;
 use crate::diag::codes::engine as codes;
 use crate::diag::{Diagnostic, Diagnostics};
@@ -62,6 +65,14 @@ fn generated(value: &Value) -> Vec<String> {
         .get("generate")
         .and_then(|v| v.as_slice().map(|s| s.iter().filter_map(|v| v.as_str().map(str::to_string)).collect()))
         .unwrap_or_default()
+}
+
+/// The folder of the files: by its path, else by the secret's name.
+fn folder_key(object: &Value) -> Option<Key> {
+    match object.get("path").filter(|p| !p.is_null()) {
+        Some(path) => Some(Key::new(Place::here(), "secret folder", path.as_str()?)),
+        None => Some(Key::new(Place::here(), "secret", &object.get_str("name")?)),
+    }
 }
 
 /// Names of the files that were written: kept apart, because the state keeps no part of `data`.
@@ -119,7 +130,7 @@ impl Secret {
         }
         let none = data.is_empty() && request.prior.get("data").is_none_or(|d| d.is_null());
         let data = if none { Value::null(Type::map(Type::String)) } else { Value::map(Type::String, data).sensitive() };
-        Ok(Observed::Present(filled(&request.addr, &request.prior, &dir, &there, Some(data)), private(&there)))
+        Ok(Observed::present(filled(&request.addr, &request.prior, &dir, &there, Some(data)), private(&there)))
     }
 
     fn write(cx: &Session, step: &StepRequest, planned: &Value) -> Result<(Value, Private), Diagnostic> {
@@ -182,8 +193,14 @@ impl ResourceType for Secret {
         }
     }
 
-    fn natural_key(&self, planned: &Value) -> Option<String> {
-        planned.get_str("path").map(|p| format!("secret folder {p}")).or_else(|| planned.get_str("name").map(|n| format!("secret {n}")))
+    fn holds(&self, object: &Value, _private: &Private) -> Vec<Hold> {
+        folder_key(object).map(Hold::exclusive).into_iter().collect()
+    }
+
+    fn plan_delete(&self, prior: &Value, private: &Private) -> Vec<Op> {
+        let Some(key) = folder_key(prior) else { return vec![] };
+        let names: std::collections::BTreeSet<String> = written(private).into_iter().chain(generated(prior)).collect();
+        names.iter().map(|n| Op::new(OpAction::Remove, key.clone()).part(n)).collect()
     }
 
     fn plan(&self, input: PlanInput<'_>) -> PlanOutput {
@@ -210,7 +227,7 @@ impl ResourceType for Secret {
         };
         attrs.insert("files".into(), files);
         let planned = Value::object_of(attrs, input.proposed.origin().cloned());
-        PlanOutput { planned, replace: vec![], effects: vec![], data_loss: vec![], diagnostics }
+        PlanOutput { diagnostics, ..PlanOutput::new(planned) }
     }
 
     async fn read(&self, cx: &Session, requests: Vec<ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {
@@ -250,9 +267,9 @@ impl ResourceType for Secret {
         let mut attrs: BTreeMap<Arc<str>, Value> = SCHEMA.body.attributes.iter().map(null).map(|(k, v)| (k.into(), v)).collect();
         attrs.insert("name".into(), id.into());
         let addr = crate::addr::ResourceAddr::root(crate::addr::Mode::Managed, "secret", id).instance(None);
-        let request = ReadRequest { addr, prior: Value::object(attrs), private: private(&names) };
+        let request = ReadRequest::new(addr, Value::object(attrs), private(&names));
         match Self::observe(cx, &request)? {
-            Observed::Present(value, private) => Ok((value, private)),
+            Observed::Present(value, private, _) => Ok((value, private)),
             Observed::Absent => Err(Diagnostic::error(codes::INVALID_ARGUMENT, format!("There is no secret \"{id}\"."))),
         }
     }
@@ -292,6 +309,7 @@ mod tests {
             private,
             timeout: std::time::Duration::from_secs(1),
             begun: false,
+            ops: vec![],
         };
         let (value, private) =
             Secret.apply(&cx, Verb::Create, vec![step(None, Some(planned()), Private::Null)]).await.remove(0).object.unwrap();
@@ -303,8 +321,8 @@ mod tests {
         assert!(!format!("{value} {private}").contains("s3cr3t"));
 
         std::fs::write(&file, "other").unwrap();
-        let request = ReadRequest { addr: addr.clone(), prior: value.clone(), private: private.clone() };
-        let Observed::Present(now, now_private) = Secret.read(&cx, vec![request]).await.remove(0).unwrap() else { panic!("gone") };
+        let request = ReadRequest::new(addr.clone(), value.clone(), private.clone());
+        let Observed::Present(now, now_private, _) = Secret.read(&cx, vec![request]).await.remove(0).unwrap() else { panic!("gone") };
         assert_eq!(
             text_map(&now, "data"),
             BTreeMap::from([("creds.properties".into(), "other".into())]),

@@ -14,7 +14,7 @@ use super::{InDoubt, OutputRecord, Record};
 use crate::addr::InstanceAddr;
 use crate::diag::Diagnostic;
 use crate::diag::codes::state as codes;
-use crate::resource::Verb;
+use crate::resource::{Op, Verb};
 use crate::schema::{AttrType, Attribute, Body, Nesting, Schema};
 use crate::value::{Number, Refinement, Repr, Type, Value};
 
@@ -70,13 +70,13 @@ pub fn decode_record(j: &Json, schema_of: &dyn Fn(&InstanceAddr) -> Option<&'sta
 }
 
 /// A journal entry as JSON.
-pub fn encode_intent(verb: Verb, record: &Record, schema: Option<&Schema>, digest: Digest<'_>) -> Json {
+pub fn encode_intent(verb: Verb, record: &Record, ops: &[Op], schema: Option<&Schema>, digest: Digest<'_>) -> Json {
     let verb = match verb {
         Verb::Create => "create",
         Verb::Update => "update",
         Verb::Delete => "delete",
     };
-    json!({ "verb": verb, "record": encode_record(record, schema, digest) })
+    json!({ "verb": verb, "record": encode_record(record, schema, digest), "ops": ops })
 }
 
 /// A journal entry from JSON.
@@ -88,7 +88,8 @@ pub fn decode_intent(j: &Json, schema_of: &dyn Fn(&InstanceAddr) -> Option<&'sta
         _ => return None,
     };
     let intent = decode_record(j.get("record")?, schema_of)?;
-    Some(InDoubt { addr: intent.addr.clone(), verb, intent })
+    let ops = j.get("ops").and_then(|o| serde_json::from_value(o.clone()).ok()).unwrap_or_default();
+    Some(InDoubt { addr: intent.addr.clone(), verb, intent, ops })
 }
 
 /// An output as JSON.

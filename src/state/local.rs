@@ -495,7 +495,7 @@ impl StateStore for LocalStore {
 
     fn begin(&self, intents: &[Intent]) -> Result<(), Diagnostic> {
         let line = |i: &Intent| {
-            let json = codec::encode_intent(i.verb, &i.record, self.schema(&i.addr), &|v| self.digest(v));
+            let json = codec::encode_intent(i.verb, &i.record, &i.ops, self.schema(&i.addr), &|v| self.digest(v));
             (key(JOURNAL, &i.addr.to_string()), Some(json.to_string().into_bytes()))
         };
         self.commit(intents.iter().map(line).collect())

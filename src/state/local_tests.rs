@@ -57,7 +57,7 @@ fn done(name: &str, n: i64) -> Outcome {
 }
 
 fn intent(name: &str, n: i64) -> Intent {
-    Intent { addr: addr(name), verb: Verb::Update, record: record(name, n, 10) }
+    Intent { addr: addr(name), verb: Verb::Update, record: record(name, n, 10), ops: vec![] }
 }
 
 fn number(s: &Snapshot, name: &str) -> Option<i64> {

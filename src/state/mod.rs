@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use crate::addr::{InstanceAddr, ResourceAddr};
 use crate::diag::Diagnostic;
-use crate::resource::{Private, Verb};
+use crate::resource::{Op, Private, Verb};
 use crate::schema::Schema;
 use crate::value::Value;
 
@@ -57,6 +57,8 @@ pub struct InDoubt {
     pub verb: Verb,
     /// The planned object (create, update) or the prior one (delete), sensitive parts digested: enough to find the object by natural key.
     pub intent: Record,
+    /// The operations of the step, in order.
+    pub ops: Vec<Op>,
 }
 
 /// An output value as stored: sensitive ones keep no value.
@@ -106,6 +108,8 @@ pub struct Intent {
     pub verb: Verb,
     /// The planned object (create, update) or the prior one (delete). Unknown parts are allowed; sensitive parts become digests.
     pub record: Record,
+    /// The operations of the step, in order.
+    pub ops: Vec<Op>,
 }
 
 /// What became of an operation: written after the call. It ends the journal entry of its address.
@@ -168,6 +172,16 @@ pub trait StateStore: Send + Sync {
 
     /// Writes that these operations begin; durable on return, in one flush. A second begin of an address replaces the first.
     fn begin(&self, intents: &[Intent]) -> Result<(), Diagnostic>;
+
+    /// Writes that one operation of a begun step begins, which cannot be repeated.
+    fn begin_op(&self, _addr: &InstanceAddr, _op: usize) -> Result<(), Diagnostic> {
+        Ok(())
+    }
+
+    /// Writes that such an operation has ended.
+    fn end_op(&self, _addr: &InstanceAddr, _op: usize) -> Result<(), Diagnostic> {
+        Ok(())
+    }
 
     /// Writes what became of operations: the journal entries go, records are replaced or removed, atomically, in one flush.
     fn finish(&self, outcomes: &[Outcome]) -> Result<(), Diagnostic>;

@@ -274,7 +274,7 @@ fn files_hold_no_secret_and_are_for_this_user_only() {
     let folder = dir.path().join("state");
     let lock = lock::acquire(&folder, "test", Duration::ZERO).unwrap();
     let store = writer(&folder);
-    store.begin(&[Intent { addr: addr("thing.full"), verb: Verb::Create, record: full() }]).unwrap();
+    store.begin(&[Intent { addr: addr("thing.full"), verb: Verb::Create, record: full(), ops: vec![] }]).unwrap();
     put(&store, full());
     let output = OutputRecord { value: "CANARY-output".into(), sensitive: true };
     store.put_outputs(&BTreeMap::from([("o".into(), output)])).unwrap();
@@ -294,8 +294,8 @@ fn files_hold_no_secret_and_are_for_this_user_only() {
 fn what_was_begun_is_in_doubt_until_it_ends() {
     let dir = tempfile::tempdir().unwrap();
     let store = writer(dir.path());
-    let intent = |n| Intent { addr: addr("thing.a"), verb: Verb::Update, record: record("thing.a", n) };
-    store.begin(&[intent(1), Intent { addr: addr("thing.b"), verb: Verb::Delete, record: record("thing.b", 1) }]).unwrap();
+    let intent = |n| Intent { addr: addr("thing.a"), verb: Verb::Update, record: record("thing.a", n), ops: vec![] };
+    store.begin(&[intent(1), Intent { addr: addr("thing.b"), verb: Verb::Delete, record: record("thing.b", 1), ops: vec![] }]).unwrap();
     store.begin(&[intent(2)]).unwrap();
     drop(store);
     let store = writer(dir.path());

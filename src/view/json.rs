@@ -72,12 +72,14 @@ fn change(c: &Change) -> Json {
             "before": c.prior.as_ref().map(object),
             "after": c.planned.as_ref().map(object),
         },
-        "effects": c.effects,
-        "data_loss": c.data_loss,
+        "effects": crate::resource::lines(&c.all_ops().cloned().collect::<Vec<_>>()),
+        "operations": c.all_ops().collect::<Vec<_>>(),
+        "data_loss": c.losses().collect::<Vec<_>>(),
     });
     for reason in &c.reasons {
         match reason {
             Reason::Moved(from) => out["previous_address"] = json!(from.to_string()),
+            Reason::GoesWith(place) => out["goes_with"] = json!(place.to_string()),
             Reason::Imported(id) => out["change"]["importing"] = json!({ "id": id }),
             _ => {}
         }

@@ -51,11 +51,8 @@ pub fn render(plan: &Plan, style: PlanStyle) -> String {
         out.push('\n');
         change(&mut out, c, style);
     }
-    let losses: Vec<String> = plan
-        .changes
-        .iter()
-        .flat_map(|c| c.data_loss.iter().map(move |l| format!("  {} {}: {l}\n", style.paint.red("!"), c.addr)))
-        .collect();
+    let losses: Vec<String> =
+        plan.changes.iter().flat_map(|c| c.losses().map(move |l| format!("  {} {}: {l}\n", style.paint.red("!"), c.addr))).collect();
     if !losses.is_empty() {
         out.push_str(&format!("\n{}\n{}", style.paint.red("Data will be lost:"), losses.concat()));
     }
@@ -131,6 +128,8 @@ fn reason(r: &Reason) -> String {
         Reason::SameAsNow => "the object that took its place is the same one".into(),
         Reason::Imported(id) => format!("imported from {id:?}"),
         Reason::Moved(from) => format!("moved from {from}"),
+        Reason::SameObject(object) => format!("both addresses name the {object}, so this is a rename; a moved block says the same"),
+        Reason::GoesWith(place) => format!("it goes with {place}, of which nothing runs"),
     }
 }
 
@@ -156,10 +155,11 @@ fn change(out: &mut String, c: &Change, style: PlanStyle) {
         attributes(out, body_of(&c.addr), prior, planned, PlanStyle { verbose: style.verbose || imported, ..style }, 6);
     }
     out.push_str("    }\n");
-    if !c.effects.is_empty() {
+    let lines: Vec<String> = c.all_ops().flat_map(|o| o.to_string().lines().map(str::to_string).collect::<Vec<_>>()).collect();
+    if !lines.is_empty() {
         out.push_str(&format!("    {}\n", p.dim("will do:")));
-        for e in &c.effects {
-            out.push_str(&format!("      {e}\n"));
+        for line in lines {
+            out.push_str(&format!("      {line}\n"));
         }
     }
 }

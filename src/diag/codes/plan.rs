@@ -51,4 +51,8 @@ codes! {
     FORGOTTEN = "SF3032", "Objects will no longer be managed";
     /// A move to an address that has an object already.
     MOVE_BLOCKED = "SF3033", "Move to an address that is taken";
+    /// A move of which `-target` or `-exclude` leaves one end out.
+    MOVE_LEFT_OUT = "SF3035", "Moved object is left out";
+    /// The name of a real object comes from a sensitive value.
+    SENSITIVE_NAME = "SF3036", "Name of an object is sensitive";
 }

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use crate::addr::{InstanceAddr, Mode, Target};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::resource::registry::{self, Entry};
-use crate::resource::{Discovered, Observed, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest};
+use crate::resource::{Discovered, Hold, Observed, Op, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest};
 use crate::resource::{StepResult, Verb};
 use crate::schema::{AttrType, Body, Schema, Set};
 use crate::value::convert::convert;
@@ -91,7 +91,7 @@ impl Mocked {
 
     fn read_one(&self, r: ReadRequest, rule: &Rule) -> Observed {
         let value = if self.mode == Mode::Data { self.read_data(&r.prior, rule) } else { r.prior };
-        Observed::Present(value, Private::Null)
+        Observed::present(value, Private::Null)
     }
 
     /// What a data source's configuration does not say is computed.
@@ -129,20 +129,20 @@ impl ResourceType for Mocked {
         self.real.validate(config, diags);
     }
 
-    fn natural_key(&self, planned: &Value) -> Option<String> {
-        self.real.natural_key(planned)
+    fn holds(&self, object: &Value, private: &Private) -> Vec<Hold> {
+        self.real.holds(object, private)
     }
 
     fn plan(&self, input: PlanInput<'_>) -> PlanOutput {
         let Some(rule) = self.rules.of(input.addr) else { return self.real.plan(input) };
         let planned = if rule.during_plan { self.filled(&input.proposed, &rule) } else { input.proposed };
-        PlanOutput { planned, replace: vec![], effects: vec![], data_loss: vec![], diagnostics: Diagnostics::new() }
+        PlanOutput::new(planned)
     }
 
-    fn plan_delete(&self, prior: &Value) -> (Vec<String>, Vec<String>) {
+    fn plan_delete(&self, prior: &Value, private: &Private) -> Vec<Op> {
         match prior.origin().and_then(|o| self.rules.of(o)) {
-            Some(_) => (vec![], vec![]),
-            None => self.real.plan_delete(prior),
+            Some(_) => vec![],
+            None => self.real.plan_delete(prior, private),
         }
     }
 

@@ -1,8 +1,9 @@
 //! What leaves: objects without a block, `removed` blocks, and a plan that destroys all.
 
 use super::Walker;
+use super::instance::moved_reasons;
 use super::statements::{absolute, modules};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use crate::addr::{InstanceAddr, Mode, ModulePath, Target};
@@ -11,7 +12,6 @@ use crate::diag::codes::plan as codes;
 use crate::plan::objects::{hydrate, place_of};
 use crate::plan::{Action, Change, Reason, RunMode, deposed_label};
 use crate::resource::registry;
-use crate::value::Value;
 
 impl<'a> Walker<'a> {
     pub(super) async fn orphans(&mut self) {
@@ -40,27 +40,18 @@ impl<'a> Walker<'a> {
             return;
         }
         let hydrated = prior.as_ref().map(|v| self.hydrate(v, resource));
-        let (effects, data_loss) = hydrated.as_ref().map(|v| resource.plan_delete(v)).unwrap_or_default();
         let action = if forget || gone || prior.is_none() { Action::Forget } else { Action::Delete };
-        let moved = self.known.get(addr).and_then(|k| k.moved_from.clone()).map(Reason::Moved);
+        let ops = hydrated.as_ref().filter(|_| action == Action::Delete).map(|v| resource.plan_delete(v, &private)).unwrap_or_default();
+        let moved = self.known.get(addr).map(moved_reasons).unwrap_or_default();
         let change = Change {
-            addr: addr.clone(),
-            action,
             reasons: [if gone { Reason::Missing } else { reason }].into_iter().chain(moved).collect(),
             prior: hydrated,
             private,
-            planned: None,
-            effects: if action == Action::Delete { effects } else { vec![] },
-            data_loss: if action == Action::Delete { data_loss } else { vec![] },
+            ops,
             dependencies: record.dependencies.clone(),
-            deferred: false,
             protected: record.protected,
-            timeouts: BTreeMap::new(),
             create_before_destroy: record.create_before_destroy,
-            deposed: None,
-            record_changes: false,
-            begun: false,
-            goes_with_place: false,
+            ..Change::new(addr.clone(), action)
         };
         if action == Action::Delete && record.protected {
             self.diags.push(if block_stays { protected(addr) } else { protected_alone(addr) });
@@ -82,7 +73,9 @@ impl<'a> Walker<'a> {
             self.plan.changes.iter().map(|c| if deleted(&c) { place_of(c) } else { None }).collect();
         for (c, place) in self.plan.changes.iter_mut().zip(found) {
             if let Some(place) = place {
-                c.effects = vec![format!("goes with {place}, of which nothing runs")];
+                // The place is destroyed with all that is in it: nothing is asked of anybody, and what is lost is lost with it.
+                c.ops.retain(|o| o.loss.is_some());
+                c.reasons.push(Reason::GoesWith((*place).clone()));
                 c.goes_with_place = true;
             }
         }
@@ -107,12 +100,6 @@ impl<'a> Walker<'a> {
         if snapshot.deposed.is_empty() || self.inputs.options.mode == RunMode::RefreshOnly {
             return;
         }
-        let natural = |c: &Change, v: &Option<Value>| {
-            let resource = registry::find_in(self.inputs.types, Mode::Managed, &c.addr.resource.type_name)?;
-            Some((c.addr.resource.type_name.clone(), resource.natural_key(v.as_ref()?)?))
-        };
-        let present: HashSet<(Arc<str>, String)> =
-            self.plan.changes.iter().flat_map(|c| [natural(c, &c.prior), natural(c, &c.planned)]).flatten().collect();
         for ((recorded, key), record) in &snapshot.deposed {
             let Some(resource) = registry::find_in(self.inputs.types, Mode::Managed, &recorded.resource.type_name) else { continue };
             let moved = self.known.values().find(|k| k.moved_from.as_ref() == Some(recorded)).map(|k| k.record.addr.clone());
@@ -122,28 +109,16 @@ impl<'a> Walker<'a> {
                 continue;
             }
             let prior = self.hydrate(&record.attributes, resource);
-            // One real object under two records: the newer record keeps it.
-            let same = resource.natural_key(&prior).is_some_and(|k| present.contains(&(addr.resource.type_name.clone(), k)));
-            let forget = same || self.removed_without_destroy(&addr);
-            let (effects, data_loss) = if forget { (vec![], vec![]) } else { resource.plan_delete(&prior) };
+            let forget = self.removed_without_destroy(&addr);
             self.plan.changes.push(Change {
-                addr,
-                action: if forget { Action::Forget } else { Action::Delete },
-                reasons: vec![if same { Reason::SameAsNow } else { Reason::Deposed }],
+                reasons: vec![Reason::Deposed],
+                ops: if forget { vec![] } else { resource.plan_delete(&prior, &record.private) },
                 prior: Some(prior),
                 private: record.private.clone(),
-                planned: None,
-                effects,
-                data_loss,
                 dependencies: record.dependencies.clone(),
-                deferred: false,
-                protected: false,
-                timeouts: BTreeMap::new(),
                 create_before_destroy: record.create_before_destroy,
                 deposed: Some(Arc::clone(key)),
-                record_changes: false,
-                begun: false,
-                goes_with_place: false,
+                ..Change::new(addr, if forget { Action::Forget } else { Action::Delete })
             });
         }
     }
@@ -155,7 +130,7 @@ impl<'a> Walker<'a> {
             let skipped = !skipped.is_empty() && skipped.contains(c.addr.to_string().as_str());
             c.planned = None;
             // A move is still written first: the record is removed under its address of now.
-            c.reasons.retain(|r| matches!(r, Reason::Moved(_)));
+            c.reasons.retain(|r| matches!(r, Reason::Moved(_) | Reason::SameObject(_)));
             c.reasons.push(Reason::Destroying);
             c.record_changes = false;
             if !exists || skipped {
@@ -165,7 +140,8 @@ impl<'a> Walker<'a> {
             c.action = Action::Delete;
             let Some(resource) = registry::find_in(self.inputs.types, Mode::Managed, &c.addr.resource.type_name) else { continue };
             let prior = c.prior.clone().map(|v| hydrate(&v, resource, &|a| self.world.instance(a)));
-            (c.effects, c.data_loss) = prior.as_ref().map(|v| resource.plan_delete(v)).unwrap_or_default();
+            c.ops = prior.as_ref().map(|v| resource.plan_delete(v, &c.private)).unwrap_or_default();
+            c.delete_ops.clear();
             c.prior = prior;
             if c.protected || self.known.get(&c.addr).is_some_and(|k| k.record.protected) {
                 self.diags.push(protected(&c.addr));

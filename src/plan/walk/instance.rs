@@ -4,6 +4,7 @@ use super::gone::protected;
 use super::{Pending, Walker};
 use crate::lang::functions::streamform::milliseconds;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::addr::InstanceAddr;
 use crate::diag::Diagnostic;
@@ -12,91 +13,209 @@ use crate::lang::ast::{Expr, ExprKind, Step};
 use crate::lang::config::ResourceBlock;
 use crate::lang::eval::eval;
 use crate::plan::conditions;
-use crate::plan::diff::{self, decide};
+use crate::plan::diff::{self, decide_all};
 use crate::plan::evaluate::context;
 use crate::plan::objects::{locate, softened, with_origin};
 use crate::plan::records::Known;
 use crate::plan::{Action, Change, Reason, RunMode};
-use crate::resource::{Observed, Private};
-use crate::value::{Type, Value};
+use crate::resource::{Answer, Notes, Observed, Private, Question, ResourceType};
+use crate::value::{Repr, Type, Value};
+
+/// An instance on its way to a decision: what is there, and why it may have to be replaced.
+struct Prepared<'p, 'a> {
+    p: &'p Pending<'a>,
+    known: Option<Known>,
+    prior: Option<Value>,
+    private: Private,
+    notes: Notes,
+    reasons: Vec<Reason>,
+    force: Option<Reason>,
+    ignore: Vec<(String, Option<String>)>,
+    answers: Vec<Answer>,
+}
+
+impl<'p, 'a> Prepared<'p, 'a> {
+    fn input(&'p self, digest: &'p (dyn Fn(&Value) -> [u8; 32] + Sync)) -> diff::Input<'p> {
+        diff::Input {
+            addr: &self.p.addr,
+            prior: self.prior.as_ref(),
+            private: &self.private,
+            notes: &self.notes,
+            config: &self.p.config,
+            ignore: &self.ignore,
+            ignore_all: self.p.block.lifecycle.ignore_all,
+            force: self.force.clone(),
+            create_first: self.p.create_first,
+            answers: &self.answers,
+            digest,
+        }
+    }
+}
 
 impl<'a> Walker<'a> {
-    pub(super) async fn instance(&mut self, p: &Pending<'a>) -> Value {
+    /// Decides the instances of one wave, the types one after the other, each in one batch; their values in the order of the instances.
+    pub(super) async fn instances(&mut self, pending: &[Pending<'a>]) -> Vec<Value> {
+        let mut values: Vec<Option<Value>> = pending.iter().map(|_| None).collect();
+        let mut by_type: BTreeMap<Arc<str>, Vec<(usize, Prepared<'_, 'a>)>> = BTreeMap::new();
+        for (i, p) in pending.iter().enumerate() {
+            match self.prepare(p).await {
+                Ok(prepared) => by_type.entry(p.addr.resource.type_name.clone()).or_default().push((i, prepared)),
+                Err(value) => values[i] = Some(value),
+            }
+        }
+        for (type_name, group) in by_type {
+            let (places, mut prepared): (Vec<usize>, Vec<Prepared<'_, 'a>>) = group.into_iter().unzip();
+            let verdicts = self.decide(&type_name, &mut prepared).await;
+            for (i, (one, verdict)) in places.into_iter().zip(prepared.into_iter().zip(verdicts)) {
+                values[i] = Some(self.conclude(one, verdict));
+            }
+        }
+        values.into_iter().map(|v| v.unwrap_or_else(|| Value::unknown(Type::Dynamic))).collect()
+    }
+
+    /// What is there of an instance; `Err` with its value where nothing is to be decided.
+    async fn prepare<'p>(&mut self, p: &'p Pending<'a>) -> Result<Prepared<'p, 'a>, Value> {
         let known = self.known.get(&p.addr).cloned();
-        let (mut prior, private, gone) = self.present(&p.addr);
+        let (mut prior, mut private, gone) = self.present(&p.addr);
         if !p.selected {
-            return self.skip(p, prior, private);
+            return Err(self.skip(p, prior, private));
         }
         let mut reasons = Vec::new();
-        let mut private = private;
         if prior.is_none()
             && let Some(id) = self.imports.get(&p.addr).cloned()
         {
-            match self.inputs.observer.import(&p.addr, &id, Some(&p.config)).await {
-                Ok((value, own)) => {
-                    self.observed.insert(p.addr.clone(), Observed::Present(value.clone(), own.clone()));
+            match self.import(p, &id).await {
+                Some((value, own)) => {
                     prior = Some(value);
                     private = own;
                     reasons.push(Reason::Imported(id));
                 }
-                Err(d) => self.diags.push(d.on(&p.addr).at(p.block.span)),
+                None => return Err(Value::unknown(Type::Dynamic)),
             }
         }
         let prior = prior.map(|v| diff::rehydrate(&v, &p.config, self.inputs.digest));
-        reasons.extend(known.as_ref().and_then(|k| k.moved_from.clone()).map(Reason::Moved));
+        reasons.extend(known.as_ref().into_iter().flat_map(moved_reasons));
         if gone && prior.is_none() {
             reasons.push(Reason::Missing);
         }
-        // What is only looked at or taken down need not be something that could be made.
+        // An object that is only read or destroyed need not be one that could be created.
         if self.inputs.options.mode != RunMode::Normal {
             let exists = prior.is_some();
             let value = self.keep(p, prior, private, reasons);
             if exists {
                 self.postconditions(p, &value);
             }
-            return value;
+            return Err(value);
         }
-        let force = self.forced(p, known.as_ref());
-        let ignore = ignored(p.block);
-        let input = diff::Input {
-            addr: &p.addr,
-            resource: p.resource,
-            prior: prior.as_ref(),
-            private: &private,
-            config: &p.config,
-            ignore: &ignore,
-            ignore_all: p.block.lifecycle.ignore_all,
-            force,
-            create_first: p.create_first,
-            digest: self.inputs.digest,
+        let force = if prior.is_some() { self.forced(p, known.as_ref()) } else { None };
+        let notes = match self.observed.get(&p.addr) {
+            Some(Observed::Present(_, _, notes)) => notes.clone(),
+            _ => Notes::Null,
         };
-        let verdict = decide(input);
+        Ok(Prepared { p, known, prior, private, notes, reasons, force, ignore: ignored(p.block), answers: vec![] })
+    }
+
+    async fn import(&mut self, p: &Pending<'a>, id: &str) -> Option<(Value, Private)> {
+        let found = match self.carried.asked.get(&p.addr) {
+            Some(Observed::Present(value, own, _)) => Ok((value.clone(), own.clone())),
+            _ => self.inputs.observer.import(&p.addr, id, Some(&p.config)).await,
+        };
+        match found {
+            Ok((value, own)) => {
+                let seen = Observed::present(value.clone(), own.clone());
+                self.carried.asked.insert(p.addr.clone(), seen.clone());
+                self.observed.insert(p.addr.clone(), seen);
+                Some((value, own))
+            }
+            Err(d) => {
+                self.diags.push(d.on(&p.addr).at(p.block.span));
+                None
+            }
+        }
+    }
+
+    /// Lets a type decide; what it asks is answered in one batch, and then it decides again.
+    async fn decide(&mut self, type_name: &Arc<str>, prepared: &mut [Prepared<'_, 'a>]) -> Vec<diff::Verdict> {
+        let Some(resource) = prepared.first().map(|one| one.p.resource) else { return vec![] };
+        for one in prepared.iter_mut() {
+            one.answers = self.carried.answers.get(&one.p.addr).cloned().unwrap_or_default();
+        }
+        let decide = |prepared: &[Prepared<'_, 'a>], digest| {
+            let inputs: Vec<diff::Input<'_>> = prepared.iter().map(|one| one.input(digest)).collect();
+            decide_all(resource, &inputs)
+        };
+        let mut verdicts = decide(prepared, self.inputs.digest);
+        let mut questions = Vec::new();
+        for (one, verdict) in prepared.iter().zip(&mut verdicts) {
+            let open = std::mem::take(&mut verdict.questions).into_iter().filter(|q| !one.answers.iter().any(|a| a.about == q.about));
+            questions.extend(open);
+        }
+        if questions.is_empty() {
+            return verdicts;
+        }
+        self.ask(type_name, resource, questions).await;
+        for one in prepared.iter_mut() {
+            one.answers = self.carried.answers.get(&one.p.addr).cloned().unwrap_or_default();
+        }
+        let mut again = decide(prepared, self.inputs.digest);
+        for v in &mut again {
+            // Two rounds at most: what is still asked is not answered.
+            v.questions.clear();
+        }
+        again
+    }
+
+    /// Asks the real system; where nothing of the place runs, nobody answers.
+    async fn ask(&mut self, type_name: &Arc<str>, resource: &dyn ResourceType, questions: Vec<Question>) {
+        let (down, open): (Vec<_>, Vec<_>) = questions.into_iter().partition(|q| self.is_down(resource, &q.planned));
+        let mut answers: Vec<(InstanceAddr, Answer)> = down.into_iter().map(|q| (q.addr, Answer { about: q.about, value: None })).collect();
+        if !open.is_empty() {
+            let found = self.inputs.observer.answer(type_name, open.clone()).await;
+            let mut found = found.into_iter();
+            for q in open {
+                let value = match found.next() {
+                    Some(Ok(value)) => value,
+                    Some(Err(d)) => {
+                        let block = self.block(&q.addr);
+                        self.diags.push(block.map_or_else(|| d.clone().on(&q.addr), |b| locate(d.clone(), b, &q.addr)));
+                        None
+                    }
+                    None => None,
+                };
+                answers.push((q.addr, Answer { about: q.about, value }));
+            }
+        }
+        for (addr, answer) in answers {
+            self.carried.answers.entry(addr).or_default().push(answer);
+        }
+    }
+
+    /// Takes a verdict into the plan; the object as it will be.
+    fn conclude(&mut self, one: Prepared<'_, 'a>, verdict: diff::Verdict) -> Value {
+        let Prepared { p, known, prior, private, mut reasons, .. } = one;
         self.diags.extend(verdict.diagnostics.into_iter().map(|d| locate(d, p.block, &p.addr)));
         reasons.extend(verdict.reasons);
-        self.check_natural_key(p, &verdict.planned);
         let planned = with_origin(&verdict.planned, &p.addr);
+        self.check_name(p, &planned);
         self.postconditions(p, &planned);
         let protected = self.protection(p);
-        let adopted = known.as_ref().is_some_and(|k| k.in_doubt || k.moved_from.is_some()) && prior.is_some();
+        let adopted = known.as_ref().is_some_and(|k| k.in_doubt || k.doubt.is_some() || k.moved_from.is_some()) && prior.is_some();
         let imported = reasons.iter().any(|r| matches!(r, Reason::Imported(_)));
         let change = Change {
-            addr: p.addr.clone(),
-            action: verdict.action,
             reasons,
             prior,
             private,
             deferred: !p.config_known(),
             planned: Some(planned.clone()),
-            effects: verdict.effects,
-            data_loss: verdict.data_loss,
+            ops: verdict.ops,
+            delete_ops: verdict.delete_ops,
             dependencies: p.dependencies.clone(),
             protected,
             timeouts: self.timeouts(p),
             create_before_destroy: p.block.lifecycle.create_before_destroy,
-            deposed: None,
             record_changes: adopted || imported,
             begun: known.as_ref().is_some_and(|k| k.in_doubt),
-            goes_with_place: false,
+            ..Change::new(p.addr.clone(), verdict.action)
         };
         if let Some(d) = collision(&change, p) {
             self.diags.push(d);
@@ -114,10 +233,24 @@ impl<'a> Walker<'a> {
         planned
     }
 
+    /// The state tells objects apart by their names, so a name must be one that may be written there.
+    fn check_name(&mut self, p: &Pending<'a>, planned: &Value) {
+        if !planned.deep_marks().is_sensitive() {
+            return;
+        }
+        let none = Private::Null;
+        let all = p.resource.holds(planned, &none);
+        if all != p.resource.holds(&without_secrets(planned), &none) {
+            let detail = format!("The name of {} comes from a sensitive value, and the state could not tell the object again.", p.addr);
+            let d = Diagnostic::error(codes::SENSITIVE_NAME, detail).on(&p.addr).at(p.block.span);
+            self.diags.push(d.hint("Write nonsensitive(…) around the value: names of objects are visible to everyone who may list them."));
+        }
+    }
+
     /// What was found of an instance: object, private part, and whether a recorded object is certainly gone.
     pub(super) fn present(&self, addr: &InstanceAddr) -> (Option<Value>, Private, bool) {
         match (self.observed.get(addr), self.known.get(addr)) {
-            (Some(Observed::Present(v, p)), _) => (Some(v.clone()), p.clone(), false),
+            (Some(Observed::Present(v, p, _)), _) => (Some(v.clone()), p.clone(), false),
             (Some(Observed::Absent), Some(k)) => (None, Private::Null, !k.in_doubt),
             (None, Some(k)) if !k.in_doubt => (Some(k.record.attributes.clone()), k.record.private.clone(), false),
             _ => (None, Private::Null, false),
@@ -138,7 +271,11 @@ impl<'a> Walker<'a> {
         self.plan.skipped.push(p.addr.to_string());
         match prior {
             Some(v) => self.keep(p, Some(v), private, vec![]),
-            None => with_origin(&diff::propose(&p.resource.schema().body, None, &p.config), &p.addr),
+            None => {
+                let value = with_origin(&diff::propose(&p.resource.schema().body, None, &p.config), &p.addr);
+                self.left_out.push((p.addr.clone(), value.clone()));
+                value
+            }
         }
     }
 
@@ -146,35 +283,15 @@ impl<'a> Walker<'a> {
         let Some(value) = prior else { return Value::unknown(Type::Dynamic) };
         let value = with_origin(&self.hydrate(&value, p.resource), &p.addr);
         self.plan.changes.push(Change {
-            addr: p.addr.clone(),
-            action: Action::NoOp,
             reasons,
             prior: Some(value.clone()),
             private,
             planned: Some(value.clone()),
-            effects: vec![],
-            data_loss: vec![],
             dependencies: p.dependencies.clone(),
-            deferred: false,
             protected: self.known.get(&p.addr).is_some_and(|k| k.record.protected),
-            timeouts: BTreeMap::new(),
-            create_before_destroy: false,
-            deposed: None,
-            record_changes: false,
-            begun: false,
-            goes_with_place: false,
+            ..Change::new(p.addr.clone(), Action::NoOp)
         });
         value
-    }
-
-    pub(super) fn check_natural_key(&mut self, p: &Pending<'a>, planned: &Value) {
-        let Some(key) = p.resource.natural_key(planned) else { return };
-        let of_type = format!("{} {key}", p.addr.resource.type_name);
-        if let Some(other) = self.keys.insert(of_type, p.addr.clone()) {
-            let d = Diagnostic::error(codes::SAME_OBJECT, format!("{other} and {} both declare {key}.", p.addr))
-                .hint("One object belongs to one block. Remove one of them, or change its name.");
-            self.diags.push(d.on(&p.addr).at(p.block.span));
-        }
     }
 
     pub(super) fn postconditions(&mut self, p: &Pending<'a>, planned: &Value) {
@@ -216,7 +333,8 @@ impl<'a> Walker<'a> {
     }
 }
 
-fn ignored(block: &ResourceBlock) -> Vec<(String, Option<String>)> {
+/// What `ignore_changes` names: attribute, and key inside it.
+pub(crate) fn ignored(block: &ResourceBlock) -> Vec<(String, Option<String>)> {
     block.lifecycle.ignore_changes.iter().filter_map(ignored_path).collect()
 }
 
@@ -233,14 +351,37 @@ fn ignored_path(e: &Expr) -> Option<(String, Option<String>)> {
     Some((root.name.to_string(), key))
 }
 
+/// Why a record is under another address than where it was written.
+pub(super) fn moved_reasons(known: &Known) -> Vec<Reason> {
+    let moved = known.moved_from.clone().map(Reason::Moved);
+    moved.into_iter().chain(known.same_object.as_ref().map(|o| Reason::SameObject(o.to_string()))).collect()
+}
+
+/// The value with unknown ones in place of its sensitive parts. Objects that it refers to are left as they are.
+fn without_secrets(value: &Value) -> Value {
+    if value.marks().is_sensitive() {
+        return Value::unknown(value.ty());
+    }
+    match value.repr() {
+        Repr::Object(o) => {
+            let inner = |v: &Value| if v.origin().is_some() { v.clone() } else { without_secrets(v) };
+            Value::object_of(o.attrs.iter().map(|(k, v)| (k.clone(), inner(v))).collect(), o.origin.clone())
+        }
+        Repr::Map(m) => Value::map(m.elem.clone(), m.items.iter().map(|(k, v)| (k.clone(), without_secrets(v))).collect()),
+        Repr::List(l) => Value::list(l.elem.clone(), l.items.iter().map(without_secrets).collect()),
+        Repr::Tuple(t) => Value::tuple(t.items.iter().map(without_secrets).collect()),
+        _ => value.clone(),
+    }
+}
+
 /// Two objects of one name cannot exist at one time.
 fn collision(c: &Change, p: &Pending<'_>) -> Option<Diagnostic> {
     let (Action::ReplaceCreateFirst, Some(old), Some(new)) = (c.action, &c.prior, &c.planned) else { return None };
-    let key = p.resource.natural_key(new).filter(|k| p.resource.natural_key(old).as_ref() == Some(k))?;
-    let d = Diagnostic::error(codes::COLLIDES, format!("The new {} cannot be made before the old one goes: both are {key}.", c.addr));
-    Some(
-        d.on(&c.addr).at(p.block.span).hint("Give the new one another name, or leave out create_before_destroy here and in what needs it."),
-    )
+    let old = p.resource.holds(old, &c.private);
+    let both = p.resource.holds(new, &Private::Null).into_iter().find(|h| !h.shared && old.contains(h))?;
+    let detail = format!("The new {} cannot be created before the old one is deleted: both are the {}.", c.addr, both.key);
+    let d = Diagnostic::error(codes::COLLIDES, detail);
+    Some(d.on(&c.addr).at(p.block.span).hint("Give the new one another name, or remove create_before_destroy here and in what needs it."))
 }
 
 fn protection_error(c: &Change, block: &ResourceBlock) -> Option<Diagnostic> {

@@ -5,12 +5,15 @@
 //! (not per wave: the first wave that needs a type reads all of it), and each instance is decided by [`diff`].
 
 mod gone;
+mod holders;
 mod instance;
 mod providers;
 mod read;
 pub mod select;
 pub(crate) mod statements;
 mod trigger;
+
+pub(crate) use instance::ignored;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -29,10 +32,11 @@ use crate::plan::conditions;
 use crate::plan::diff;
 use crate::plan::evaluate::{context, evaluate_node, repetition};
 use crate::plan::objects::{locate, place_of, softened};
-use crate::plan::records::{self, Known};
+use crate::plan::records::{self, Known, Rename};
+use crate::plan::settle::Settled;
 use crate::plan::world::{Expansion, World};
 use crate::plan::{Action, Change, Options, OutputChange, Plan, RunMode};
-use crate::resource::{Observed, Private, ReadRequest, ResourceType, StepRequest, registry};
+use crate::resource::{Answer, Observed, Private, Question, ReadRequest, ResourceType, StepRequest, registry};
 use crate::schema::{Schema, Set};
 use crate::state::Snapshot;
 use crate::value::Value;
@@ -45,6 +49,9 @@ pub trait Observer: Send + Sync {
 
     /// Finds an object by import id.
     async fn import(&self, addr: &InstanceAddr, id: &str, config: Option<&Value>) -> Result<(Value, Private), Diagnostic>;
+
+    /// Answers what types ask about planned objects; in the order of the questions.
+    async fn answer(&self, type_name: &str, questions: Vec<Question>) -> Vec<Result<Option<serde_json::Value>, Diagnostic>>;
 
     /// Asks the real systems what they think of the changes; diagnostics in the order of the requests.
     async fn probe(&self, type_name: &str, requests: Vec<StepRequest>) -> Vec<Diagnostics>;
@@ -84,30 +91,75 @@ pub struct Outcome<'a> {
     pub observed: BTreeMap<InstanceAddr, Observed>,
 }
 
-/// Walks.
+/// What one pass of the walk leaves to the next one: nothing is asked twice.
+#[derive(Default)]
+struct Carried {
+    /// Renames that were found, one set for each pass.
+    renames: Vec<Vec<Rename>>,
+    /// What was seen of recorded objects, by the address of the record.
+    seen: HashMap<InstanceAddr, Observed>,
+    /// What was read under which address, data sources and imports included.
+    asked: BTreeMap<InstanceAddr, Observed>,
+    /// What data sources were given and gave.
+    data: HashMap<InstanceAddr, (Value, Observed)>,
+    /// Answers to questions about planned objects.
+    answers: BTreeMap<InstanceAddr, Vec<Answer>>,
+}
+
+impl Carried {
+    /// What a data source gave for this configuration.
+    fn read(&self, p: &Pending<'_>) -> Option<&Observed> {
+        self.data.get(&p.addr).filter(|(config, _)| *config == p.config).map(|(_, seen)| seen)
+    }
+}
+
+/// Walks, until no two addresses name one real object. A pass that finds renames is followed by another one with the records in their new
+/// places, so that whatever depends on a renamed object sees the object that is there.
 pub async fn walk<'a>(inputs: &'a Inputs<'a>) -> Outcome<'a> {
-    let mut w = Walker {
-        inputs,
-        world: World::new(inputs.config),
-        known: records::gather(inputs.config, inputs.snapshot),
-        observed: BTreeMap::new(),
-        refreshed: HashSet::new(),
-        put_off: HashSet::new(),
-        plan: Plan { mode: inputs.options.mode, ..Plan::default() },
-        diags: Diagnostics::new(),
-        selected: None,
-        in_config: HashSet::new(),
-        keys: HashMap::new(),
-        imports: HashMap::new(),
-        import_targets: Vec::new(),
-        changed: HashSet::new(),
-        updated: HashMap::new(),
-        create_first: HashSet::new(),
-    };
-    w.selected = w.select();
-    w.create_first = w.creates_first();
+    let mut carried = Carried::default();
+    // Each pass gives at least one record its last place.
+    for _ in 0..=inputs.snapshot.records.len() {
+        let mut w = Walker::new(inputs, std::mem::take(&mut carried));
+        w.run().await;
+        let settled = w.settle();
+        if settled.renames.is_empty() {
+            return w.finish(settled).await;
+        }
+        carried = w.carried;
+        carried.renames.push(settled.renames);
+    }
+    let mut w = Walker::new(inputs, carried);
     w.run().await;
-    Outcome { plan: w.plan, world: w.world, diagnostics: w.diags.distinct().by_cause(), observed: w.observed }
+    let settled = w.settle();
+    w.finish(settled).await
+}
+
+impl<'a> Walker<'a> {
+    fn new(inputs: &'a Inputs<'a>, carried: Carried) -> Walker<'a> {
+        let mut w = Walker {
+            inputs,
+            world: World::new(inputs.config),
+            known: records::gather(inputs.config, inputs.snapshot, &carried.renames),
+            carried,
+            left_out: Vec::new(),
+            order: HashMap::new(),
+            observed: BTreeMap::new(),
+            refreshed: HashSet::new(),
+            put_off: HashSet::new(),
+            plan: Plan { mode: inputs.options.mode, ..Plan::default() },
+            diags: Diagnostics::new(),
+            selected: None,
+            in_config: HashSet::new(),
+            imports: HashMap::new(),
+            import_targets: Vec::new(),
+            changed: HashSet::new(),
+            updated: HashMap::new(),
+            create_first: HashSet::new(),
+        };
+        w.selected = w.select();
+        w.create_first = w.creates_first();
+        w
+    }
 }
 
 struct Walker<'a> {
@@ -124,8 +176,12 @@ struct Walker<'a> {
     /// The blocks that `-target` and `-exclude` leave in; `None` = all.
     selected: Option<HashSet<NodeId>>,
     in_config: HashSet<InstanceAddr>,
-    /// Natural keys seen, to find two blocks that mean one object.
-    keys: HashMap<String, InstanceAddr>,
+    /// What this pass has from earlier ones, and leaves to later ones.
+    carried: Carried,
+    /// Instances without a record that `-target` and `-exclude` leave out, as the configuration has them.
+    left_out: Vec<(InstanceAddr, Value)>,
+    /// Where each block stands in the configuration.
+    order: HashMap<ResourceAddr, usize>,
     imports: HashMap<InstanceAddr, String>,
     /// Targets of import blocks, in order.
     import_targets: Vec<(InstanceAddr, crate::diag::Span)>,
@@ -159,7 +215,6 @@ impl<'a> Walker<'a> {
         let mut missing: Vec<usize> = graph.ids().map(|id| graph.needs(id).len()).collect();
         let mut ready: Vec<NodeId> = graph.ids().filter(|id| missing[id.0] == 0).collect();
         let mut wave: Vec<NodeId> = Vec::new();
-        let mut order: HashMap<ResourceAddr, usize> = HashMap::new();
         loop {
             let done = if let Some(id) = ready.pop() {
                 if matches!(graph.node(id).kind, NodeKind::Resource(..)) {
@@ -171,7 +226,7 @@ impl<'a> Walker<'a> {
             } else if !wave.is_empty() {
                 wave.sort();
                 let now = std::mem::take(&mut wave);
-                self.resources(&now, &mut order).await;
+                self.resources(&now).await;
                 now
             } else {
                 break;
@@ -193,6 +248,11 @@ impl<'a> Walker<'a> {
             self.turn_to_destroy();
         }
         self.deposed();
+    }
+
+    /// Takes in what was settled about holders, and asks the real systems what they think.
+    async fn finish(mut self, settled: Settled) -> Outcome<'a> {
+        self.take_settled(settled);
         self.go_with_places();
         if self.inputs.options.mode != RunMode::RefreshOnly && !self.diags.has_errors() {
             self.probe().await;
@@ -201,8 +261,10 @@ impl<'a> Walker<'a> {
         if self.inputs.options.mode != RunMode::Destroy && self.selected.is_none() {
             self.diags.append(conditions::checks(&self.world, self.inputs, !self.diags.has_errors()));
         }
-        let position = |c: &Change| order.get(&c.addr.resource).copied().unwrap_or(usize::MAX);
+        let position = |c: &Change| self.order.get(&c.addr.resource).copied().unwrap_or(usize::MAX);
         self.plan.changes.sort_by_cached_key(|c| (position(c), c.addr.clone()));
+        self.plan.answers = self.carried.answers;
+        Outcome { plan: self.plan, world: self.world, diagnostics: self.diags.distinct().by_cause(), observed: self.carried.asked }
     }
 
     // --- values -----------------------------------------------------------------------------------------------------
@@ -222,7 +284,7 @@ impl<'a> Walker<'a> {
 
     // --- resources --------------------------------------------------------------------------------------------------
 
-    async fn resources(&mut self, wave: &[NodeId], order: &mut HashMap<ResourceAddr, usize>) {
+    async fn resources(&mut self, wave: &[NodeId]) {
         let mut pending: Vec<Pending<'a>> = Vec::new();
         let mut blocks: Vec<(ResourceAddr, Expansion)> = Vec::new();
         for id in wave {
@@ -230,7 +292,7 @@ impl<'a> Walker<'a> {
             for module in self.world.module_instances(&node.module) {
                 let NodeKind::Resource(mode, t, n) = &node.kind else { continue };
                 let addr = ResourceAddr { module: module.clone(), mode: *mode, type_name: t.clone(), name: n.clone() };
-                order.insert(addr.clone(), id.0);
+                self.order.insert(addr.clone(), id.0);
                 if let Some(expansion) = self.expand_block(*id, &addr, &mut pending) {
                     blocks.push((addr, expansion));
                 }
@@ -239,14 +301,10 @@ impl<'a> Walker<'a> {
         self.read_imports(&pending);
         self.refresh(&pending).await;
         let mut values: HashMap<ResourceAddr, HashMap<Option<InstanceKey>, Value>> = HashMap::new();
-        let mut data: Vec<Pending<'a>> = Vec::new();
-        for p in pending {
-            self.in_config.insert(p.addr.clone());
-            if p.addr.resource.mode == Mode::Data {
-                data.push(p);
-                continue;
-            }
-            let value = self.instance(&p).await;
+        self.in_config.extend(pending.iter().map(|p| p.addr.clone()));
+        let (data, managed): (Vec<Pending<'a>>, Vec<Pending<'a>>) = pending.into_iter().partition(|p| p.addr.resource.mode == Mode::Data);
+        let decided = self.instances(&managed).await;
+        for (p, value) in managed.iter().zip(decided) {
             values.entry(p.addr.resource.clone()).or_default().insert(p.addr.key.clone(), value);
         }
         for (addr, value) in self.data_sources(data).await {
@@ -367,6 +425,7 @@ impl<'a> Walker<'a> {
                 private: c.private.clone(),
                 timeout: std::time::Duration::from_secs(60),
                 begun: c.begun,
+                ops: c.ops.clone(),
             };
             by_type.entry(c.addr.resource.type_name.clone()).or_default().push((c.addr.clone(), request));
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use crate::addr::{InstanceAddr, Mode, ModulePath, ResourceAddr};
-use crate::diag::codes::plan as codes;
+use crate::diag::codes::{apply as apply_codes, plan as codes};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::lang::ast::{Expr, ExprKind, Step};
 use crate::lang::config::Repetition;
@@ -16,10 +16,11 @@ use crate::plan::objects::{hydrate, nothing_runs, place_of, softened, with_origi
 use crate::plan::records::Known;
 use crate::plan::world::Expansion;
 use crate::plan::{Action, Change, Drift};
-use crate::resource::{Observed, Private, ReadRequest, ResourceType, registry};
-use crate::state::Record;
+use crate::resource::{Doubt, Observed, Private, ReadRequest, ResourceType, Verb, registry};
+use crate::schema::{AttrType, Body};
+use crate::state::{InDoubt, Record};
 use crate::value::convert::convert;
-use crate::value::{Type, Value};
+use crate::value::{Repr, Type, Value};
 
 /// What is to be read of one type, and what the state says of each object.
 struct Due {
@@ -65,9 +66,10 @@ impl<'a> Walker<'a> {
         }
         let asked = |a: &InstanceAddr| self.inputs.options.refresh && !self.is_left_out(a);
         let open = |a: &InstanceAddr| !self.observed.contains_key(a) && (first || self.put_off.contains(a));
-        let wanted = |a: &InstanceAddr, k: &Known| a.resource.type_name == type_name && open(a) && (k.in_doubt || asked(a));
+        let wanted =
+            |a: &InstanceAddr, k: &Known| a.resource.type_name == type_name && open(a) && (k.in_doubt || k.doubt.is_some() || asked(a));
         let mut due = Due { type_name: type_name.clone(), resource, records: Vec::new(), requests: Vec::new() };
-        let (mut unseen, mut later) = (Vec::new(), Vec::new());
+        let (mut unseen, mut later, mut again) = (Vec::new(), Vec::new(), Vec::new());
         for (addr, k) in self.known.iter().filter(|(a, k)| wanted(a, k)) {
             let (prior, private) = (self.hydrate(&k.record.attributes, resource), k.record.private.clone());
             if self.is_to_be_read(resource, &prior) {
@@ -76,14 +78,36 @@ impl<'a> Walker<'a> {
             }
             // Of what lives in a place that is down the record stands; what is in doubt is not taken for made.
             if self.is_down(resource, &prior) {
-                let seen = if k.in_doubt { Observed::Absent } else { Observed::Present(prior, private) };
+                let seen = if k.in_doubt { Observed::Absent } else { Observed::present(prior, private) };
                 unseen.push((addr.clone(), seen));
                 continue;
             }
-            due.requests.push(ReadRequest { addr: addr.clone(), prior, private });
+            let doubt = k.doubt.as_ref().map(|d| Doubt {
+                verb: d.verb,
+                intent: self.hydrate(&d.intent.attributes, resource),
+                private: d.intent.private.clone(),
+                ops: d.ops.clone(),
+            });
+            // An earlier pass of this plan has asked already.
+            if let Some(seen) = self.carried.seen.get(k.moved_from.as_ref().unwrap_or(addr)) {
+                again.push((addr.clone(), Arc::clone(&k.record), seen.clone()));
+                continue;
+            }
+            due.requests.push(ReadRequest { addr: addr.clone(), prior, private, doubt });
             due.records.push(Arc::clone(&k.record));
         }
         self.observed.extend(unseen);
+        for (addr, record, seen) in again {
+            let seen = match seen {
+                // What it refers to may have moved meanwhile.
+                Observed::Present(v, p, n) => {
+                    let refer = with_references(&v, &self.hydrate(&record.attributes, resource), &resource.schema().body);
+                    Observed::Present(refer, p, n)
+                }
+                Observed::Absent => Observed::Absent,
+            };
+            self.take_in(addr, &record, seen, resource);
+        }
         self.put_off.retain(|a| a.resource.type_name != type_name);
         self.put_off.extend(later);
         (!due.requests.is_empty()).then_some(due)
@@ -96,7 +120,7 @@ impl<'a> Walker<'a> {
             // Read only during apply, it cannot be looked into now.
             return self.world.instance(&addr).is_some_and(|v| v.get("admin").is_some_and(|a| !a.is_known()));
         }
-        matches!(self.observed.get(&addr), Some(Observed::Present(place, _)) if nothing_runs(place))
+        matches!(self.observed.get(&addr), Some(Observed::Present(place, ..)) if nothing_runs(place))
     }
 
     /// Whether an object lives in what a data source finds, and that is read later in this walk.
@@ -107,25 +131,44 @@ impl<'a> Walker<'a> {
 
     fn observe(&mut self, due: Due, results: Vec<Result<Observed, Diagnostic>>) {
         let mut failed = Vec::new();
-        for ((request, record), result) in due.requests.into_iter().zip(due.records).zip(results) {
-            match result {
-                Ok(seen) => {
-                    self.note_drift(&request.addr, &record, &seen, due.resource);
-                    self.observed.insert(request.addr, seen);
+        let mut results = results.into_iter();
+        for (request, record) in due.requests.into_iter().zip(due.records) {
+            match results.next() {
+                Some(Ok(seen)) => {
+                    let original = self.known.get(&request.addr).and_then(|k| k.moved_from.clone()).unwrap_or_else(|| request.addr.clone());
+                    self.carried.seen.insert(original, seen.clone());
+                    self.carried.asked.insert(request.addr.clone(), seen.clone());
+                    self.take_in(request.addr, &record, seen, due.resource);
                 }
-                Err(d) => failed.push(d.on(&request.addr)),
+                Some(Err(d)) => failed.push(d.on(&request.addr)),
+                None => failed.push(
+                    Diagnostic::error(apply_codes::INTERNAL, format!("The type {} gave no answer for this object.", due.type_name))
+                        .on(&request.addr)
+                        .hint("This is a defect of streamform: please report it."),
+                ),
             }
         }
         self.diags.extend(once_each(failed));
     }
 
+    /// Takes in what was seen of a recorded object. After an operation in doubt, what could not be read is not known.
+    fn take_in(&mut self, addr: InstanceAddr, record: &Record, seen: Observed, resource: &'static dyn ResourceType) {
+        let doubt = self.known.get(&addr).and_then(|k| k.doubt.clone());
+        let seen = match (seen, doubt) {
+            (Observed::Present(v, p, n), Some(d)) => Observed::Present(unsettled(&v, record, &d, resource), p, n),
+            (seen, _) => seen,
+        };
+        self.note_drift(&addr, record, &seen, resource);
+        self.observed.insert(addr, seen);
+    }
+
     pub(super) fn note_drift(&mut self, addr: &InstanceAddr, record: &Record, seen: &Observed, resource: &'static dyn ResourceType) {
-        if self.known.get(addr).is_some_and(|k| k.in_doubt) {
+        if self.known.get(addr).is_some_and(|k| k.in_doubt || k.doubt.is_some()) {
             return;
         }
         let found = match seen {
             Observed::Absent => None,
-            Observed::Present(v, _) => {
+            Observed::Present(v, ..) => {
                 let was = diff::rehydrate(&record.attributes, v, self.inputs.digest);
                 if diff::changed_attributes(&resource.schema().body, &was, v).is_empty() {
                     return;
@@ -143,7 +186,7 @@ impl<'a> Walker<'a> {
 
     pub(super) fn current(&self, addr: &InstanceAddr) -> Option<Value> {
         match self.observed.get(addr) {
-            Some(Observed::Present(v, _)) => Some(with_origin(v, addr)),
+            Some(Observed::Present(v, ..)) => Some(with_origin(v, addr)),
             _ if addr.resource.mode == Mode::Data => self.world.instance(addr).or_else(|| self.recorded(addr)),
             _ => self.recorded(addr),
         }
@@ -176,9 +219,21 @@ impl<'a> Walker<'a> {
             }
         }
         for (t, ps) in by_type {
-            let request = |p: &Pending<'a>| ReadRequest { addr: p.addr.clone(), prior: p.config.clone(), private: Private::Null };
-            let results = self.inputs.observer.read(Mode::Data, &t, ps.iter().map(request).collect()).await;
-            for (p, result) in ps.iter().zip(results) {
+            let (known, open): (Vec<_>, Vec<_>) = ps.into_iter().partition(|p| self.carried.read(p).is_some());
+            for p in known {
+                let seen = self.carried.read(&p).cloned().unwrap_or(Observed::Absent);
+                out.push((p.addr.clone(), self.data_read(&p, Ok(seen))));
+            }
+            let request = |p: &Pending<'a>| ReadRequest::new(p.addr.clone(), p.config.clone(), Private::Null);
+            let results = match open.is_empty() {
+                true => vec![],
+                false => self.inputs.observer.read(Mode::Data, &t, open.iter().map(request).collect()).await,
+            };
+            for (p, result) in open.iter().zip(results) {
+                if let Ok(seen) = &result {
+                    self.carried.data.insert(p.addr.clone(), (p.config.clone(), seen.clone()));
+                    self.carried.asked.insert(p.addr.clone(), seen.clone());
+                }
                 out.push((p.addr.clone(), self.data_read(p, result)));
             }
         }
@@ -187,16 +242,16 @@ impl<'a> Walker<'a> {
 
     /// Whether nothing of a block's processes runs: what is read through it can be read once it has been started.
     fn is_to_start(&self, block: &ResourceAddr) -> bool {
-        let down = |o: &Observed| matches!(o, Observed::Present(v, _) if nothing_runs(v));
+        let down = |o: &Observed| matches!(o, Observed::Present(v, ..) if nothing_runs(v));
         let instances = self.observed.range(block.instance(None)..).take_while(|(a, _)| a.resource == *block);
         instances.map(|(_, o)| o).any(down)
     }
 
     pub(super) fn data_read(&mut self, p: &Pending<'a>, result: Result<Observed, Diagnostic>) -> Value {
         match result {
-            Ok(Observed::Present(v, private)) => {
+            Ok(Observed::Present(v, private, notes)) => {
                 let value = with_origin(&v, &p.addr);
-                self.observed.insert(p.addr.clone(), Observed::Present(value.clone(), private.clone()));
+                self.observed.insert(p.addr.clone(), Observed::Present(value.clone(), private.clone(), notes));
                 self.postconditions(p, &value);
                 self.keep(p, Some(value), private, vec![])
             }
@@ -215,23 +270,10 @@ impl<'a> Walker<'a> {
     pub(super) fn data_later(&mut self, p: &Pending<'a>) -> Value {
         let planned = with_origin(&diff::propose(&p.resource.schema().body, None, &p.config), &p.addr);
         self.plan.changes.push(Change {
-            addr: p.addr.clone(),
-            action: Action::Read,
-            reasons: vec![],
-            prior: None,
-            private: Private::Null,
             planned: Some(planned.clone()),
-            effects: vec![],
-            data_loss: vec![],
             dependencies: p.dependencies.clone(),
             deferred: true,
-            protected: false,
-            timeouts: BTreeMap::new(),
-            create_before_destroy: false,
-            deposed: None,
-            record_changes: false,
-            begun: false,
-            goes_with_place: false,
+            ..Change::new(p.addr.clone(), Action::Read)
         });
         planned
     }
@@ -295,6 +337,51 @@ fn instance_of(to: &Expr, scope: &dyn Scope, cx: &EvalContext<'_>, diags: &mut D
             None
         }
     }
+}
+
+/// What was seen of an object after an operation on it that may have been carried out in part. What is still a digest was not read, and neither
+/// were the attributes that the type does not look at: these are unknown, so that they are written again.
+fn unsettled(seen: &Value, record: &Record, doubt: &InDoubt, resource: &dyn ResourceType) -> Value {
+    let Some(map) = seen.as_map() else { return seen.clone() };
+    let touched = |name: &str| {
+        let of = |v: &Value| v.get(name).unwrap_or_else(Value::null_dynamic);
+        doubt.verb != Verb::Update || !diff::same(&of(&record.attributes), &of(&doubt.intent.attributes))
+    };
+    let schema = resource.schema();
+    let attrs = map.iter().map(|(name, v)| {
+        let reference = schema.body.attribute(name).is_some_and(|a| matches!(a.ty, AttrType::Ref(_)));
+        let value = match resource.unread().contains(&&**name) && touched(name) {
+            true => Value::unknown(v.ty()).mark(v.marks()),
+            false if reference => v.clone(),
+            false => without_digests(v),
+        };
+        (name.clone(), value)
+    });
+    Value::object_of(attrs.collect(), seen.origin().cloned()).mark(seen.marks())
+}
+
+fn without_digests(v: &Value) -> Value {
+    match v.repr() {
+        Repr::Unknown(u) if u.refinement.digest.is_some() => Value::unknown(u.ty.clone()).mark(v.marks()),
+        Repr::Object(o) if o.origin.is_none() => {
+            Value::object(o.attrs.iter().map(|(k, v)| (k.clone(), without_digests(v))).collect()).mark(v.marks())
+        }
+        Repr::Map(m) => Value::map(m.elem.clone(), m.items.iter().map(|(k, v)| (k.clone(), without_digests(v))).collect()).mark(v.marks()),
+        Repr::List(l) => Value::list(l.elem.clone(), l.items.iter().map(without_digests).collect()).mark(v.marks()),
+        _ => v.clone(),
+    }
+}
+
+/// A value with the references of another one.
+fn with_references(value: &Value, from: &Value, body: &Body) -> Value {
+    let (Some(map), Some(other)) = (value.as_map(), from.as_map()) else { return value.clone() };
+    let mut out = map.clone();
+    for a in body.attributes.iter().filter(|a| matches!(a.ty, AttrType::Ref(_))) {
+        if let Some(v) = other.get(a.name) {
+            out.insert(a.name.into(), v.clone());
+        }
+    }
+    Value::object_of(out, value.origin().cloned()).mark(value.marks())
 }
 
 /// Keeps one of several equal diagnostics: a cluster that does not answer is said once, not once a topic.

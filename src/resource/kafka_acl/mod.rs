@@ -17,9 +17,10 @@ use tokio::time::{Instant, sleep};
 
 use crate::diag::codes::kafka as codes;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::resource::kafka_common::{by_cluster, check_cluster_id, cluster_name, connect, origin, with};
+use crate::resource::kafka_common::{by_cluster, check_cluster_id, cluster_name, cluster_place, connect, with};
 use crate::resource::{
-    Discovered, Observed, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb,
+    Discovered, Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest,
+    StepResult, Verb,
 };
 use crate::schema::{Attribute, Body, NestedBlock, Nesting, Schema};
 use crate::target::kafka::{AclBinding, Admin, KafkaError, KafkaPool};
@@ -137,6 +138,13 @@ impl Holders {
     }
 }
 
+/// What a binding is called among the objects of a cluster.
+const BINDING: &str = "bindings";
+
+fn binding_key(place: &Place, binding: &AclBinding) -> Key {
+    Key::new(place.clone(), BINDING, &binding.to_string())
+}
+
 /// What the plan and the state call the bindings that a block has now: those of its roles and rules that are in `bindings`.
 fn present(object: &Value) -> BTreeSet<AclBinding> {
     let listed = object.get("bindings");
@@ -168,21 +176,19 @@ impl ResourceType for KafkaAcl {
         }
     }
 
-    fn natural_key(&self, planned: &Value) -> Option<String> {
-        let expansion = expand::expand(planned);
-        if expansion.unknown || expansion.bindings.is_empty() {
-            return None;
-        }
-        let text: Vec<String> = expansion.bindings.iter().map(ToString::to_string).collect();
-        Some(format!("acl of {}: {}", origin(planned, "cluster")?, text.join("; ")))
+    fn holds(&self, object: &Value, private: &Private) -> Vec<Hold> {
+        let place = cluster_place(object, private);
+        let keys = present(object).into_iter().map(|b| binding_key(&place, &b));
+        keys.filter(Key::is_known).map(Hold::shared).collect()
     }
 
     fn plan(&self, input: PlanInput<'_>) -> PlanOutput {
         plan(input)
     }
 
-    fn plan_delete(&self, prior: &Value) -> (Vec<String>, Vec<String>) {
-        (present(prior).iter().map(|b| format!("- {b}")).collect(), vec![])
+    fn plan_delete(&self, prior: &Value, private: &Private) -> Vec<Op> {
+        let place = cluster_place(prior, private);
+        present(prior).iter().map(|b| Op::new(OpAction::Revoke, binding_key(&place, b))).collect()
     }
 
     async fn read(&self, cx: &Session, requests: Vec<ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {
@@ -273,15 +279,22 @@ fn plan(input: PlanInput<'_>) -> PlanOutput {
     let expansion = expand::expand(&input.proposed);
     let bindings = if expansion.unknown { Value::unknown(Type::list(Type::String)) } else { expand::as_value(&expansion.bindings) };
     let old = input.prior.map(present).unwrap_or_default();
-    let mut effects: Vec<String> = expansion.bindings.difference(&old).map(|b| format!("+ {b}")).collect();
+    let mut ops = vec![];
+    let place = cluster_place(&input.proposed, input.private);
+    let op = |action, b: &AclBinding| Op::new(action, binding_key(&place, b));
+    ops.extend(expansion.bindings.difference(&old).map(|b| op(OpAction::Grant, b)));
     if expansion.unknown {
-        effects.push("+ further bindings (known after apply)".into());
+        ops.push(Op::new(OpAction::Grant, Key::unnamed(place.clone(), BINDING)));
+        // Which of the old ones go is known when the new ones are.
+        if !old.is_empty() {
+            ops.push(Op::new(OpAction::Revoke, Key::unnamed(place.clone(), BINDING)));
+        }
     } else {
-        effects.extend(old.difference(&expansion.bindings).map(|b| format!("- {b}")));
+        ops.extend(old.difference(&expansion.bindings).map(|b| op(OpAction::Revoke, b)));
     }
     let mut diagnostics = expansion.diags;
     diagnostics.extend(expand::lockout(&expansion.bindings));
-    PlanOutput { planned: with(&input.proposed, vec![("bindings", bindings)]), replace: vec![], effects, data_loss: vec![], diagnostics }
+    PlanOutput { ops, diagnostics, ..PlanOutput::new(with(&input.proposed, vec![("bindings", bindings)])) }
 }
 
 async fn read_cluster(cx: &Session, admin: &Admin, requests: Vec<&ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {
@@ -302,7 +315,7 @@ async fn read_cluster(cx: &Session, admin: &Admin, requests: Vec<&ReadRequest>) 
         }
         let value = with(&request.prior, vec![("bindings", expand::as_value(&there))]);
         holders.set(&cluster_id, &request.addr.to_string(), there);
-        Ok(Observed::Present(value, private(&cluster_id)))
+        Ok(Observed::present(value, private(&cluster_id)))
     };
     requests.iter().zip(wanted).map(observe).collect()
 }

@@ -133,32 +133,38 @@ fn what_matches_nothing_is_refused() {
 
 fn planned(prior: Option<&Value>, config: &Value) -> PlanOutput {
     let addr = ResourceAddr::root(Mode::Managed, "kafka_acl", "x").instance(None);
-    KafkaAcl.plan(PlanInput { addr: &addr, prior, private: &Private::Null, config, proposed: config.clone() })
+    KafkaAcl.plan(PlanInput::new(&addr, prior, &Private::Null, config, config.clone()))
 }
 
 #[test]
 fn plan_shows_each_binding_and_finds_drift() {
     let config = block("User:x", vec![role("consumer", &[("topic", "a".into())])], vec![]);
     let created = planned(None, &config);
-    assert_eq!(created.effects, ["+ ALLOW User:x READ on topic literal a from *", "+ ALLOW User:x DESCRIBE on topic literal a from *"]);
+    assert_eq!(
+        crate::resource::lines(&created.ops),
+        ["+ ALLOW User:x READ on topic literal a from *", "+ ALLOW User:x DESCRIBE on topic literal a from *"]
+    );
     assert!(created.planned.is_wholly_known());
     let again = planned(Some(&created.planned), &config);
-    assert_eq!((again.planned, again.effects.len()), (created.planned.clone(), 0));
+    assert_eq!((again.planned, crate::resource::lines(&again.ops).len()), (created.planned.clone(), 0));
     let drifted =
         with(&created.planned, vec![("bindings", Value::list(Type::String, vec!["ALLOW User:x READ on topic literal a from *".into()]))]);
     let mended = planned(Some(&drifted), &config);
-    assert_eq!(mended.effects, ["+ ALLOW User:x DESCRIBE on topic literal a from *"]);
+    assert_eq!(crate::resource::lines(&mended.ops), ["+ ALLOW User:x DESCRIBE on topic literal a from *"]);
     let other = planned(Some(&created.planned), &block("User:x", vec![role("consumer", &[("group", "g".into())])], vec![]));
-    assert_eq!(other.effects.len(), 3);
-    assert!(other.effects.contains(&"- ALLOW User:x READ on topic literal a from *".to_string()));
-    assert_eq!(KafkaAcl.plan_delete(&created.planned).0.len(), 2);
+    assert_eq!(crate::resource::lines(&other.ops).len(), 3);
+    assert!(crate::resource::lines(&other.ops).contains(&"- ALLOW User:x READ on topic literal a from *".to_string()));
+    assert_eq!(KafkaAcl.plan_delete(&created.planned, &Private::Null).len(), 2);
 }
 
 #[test]
 fn unknown_names_are_known_after_apply() {
     let config = block("User:x", vec![role("consumer", &[("topic", Value::unknown(Type::String)), ("group", "g".into())])], vec![]);
     let out = planned(None, &config);
-    assert_eq!(out.effects, ["+ ALLOW User:x READ on group literal g from *", "+ further bindings (known after apply)"]);
+    assert_eq!(
+        crate::resource::lines(&out.ops),
+        ["+ ALLOW User:x READ on group literal g from *", "+ further bindings (known after apply)"]
+    );
     assert!(!out.planned.get("bindings").unwrap().is_known());
 }
 

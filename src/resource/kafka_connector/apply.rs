@@ -169,7 +169,10 @@ impl<'a> Group<'a> {
         let live = match self.live.connectors.get(&name) {
             Some(c) => Some(c.clone()),
             None => {
-                let info = self.client.find(&name, p).await.map_err(|e| Refusal { diagnostic: e.diagnostic(redactor), begun: false })?;
+                let info = self.client.find(&name, p).await.map_err(|e| Refusal {
+                    diagnostic: e.diagnostic(redactor),
+                    begun: false,
+                })?;
                 info.map(|info| Connector { info, status: ConnectorStatus::unassigned() })
             }
         };
@@ -533,8 +536,15 @@ mod tests {
         .unwrap();
         let check = |prior: Value, planned: Value| {
             let addr = "kafka_connector.c".parse().unwrap();
-            let step =
-                StepRequest { addr, prior: Some(prior), planned: None, private: Private::Null, timeout: Duration::ZERO, begun: false };
+            let step = StepRequest {
+                addr,
+                prior: Some(prior),
+                planned: None,
+                private: Private::Null,
+                timeout: Duration::ZERO,
+                begun: false,
+                ops: vec![],
+            };
             differs(&model::wanted(&planned).0, &live, &step, &planned)
         };
         assert!(!check(object("a", "running"), object("a", "paused")));
@@ -581,6 +591,7 @@ mod tests {
             private: Private::Null,
             timeout: Duration::from_secs(30),
             begun: false,
+            ops: vec![],
         };
         let desk = super::super::super::Gathered::default();
         apply(&session(), Verb::Create, vec![step], &desk).await;

@@ -124,7 +124,7 @@ async fn read_one(client: &ConnectClient, live: &Live, request: &ReadRequest) ->
         },
     };
     let value = model::observed(&request.prior, &name, &found, &sensitive);
-    Ok(Observed::Present(value, model::private(&live.cluster_id, &sensitive, Some(&found.status))))
+    Ok(Observed::present(value, model::private(&live.cluster_id, &sensitive, Some(&found.status))))
 }
 
 /// A connector that the list does not have: gone, or without a state as yet.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::super::Private;
+use super::super::{Arg, Key, Op, OpAction, Private};
 use crate::addr::quote;
 use crate::target::connect::{
     ConnectConnection, Connector, ConnectorStatus, Redactor, RunState, holds_placeholder, is_masked, is_placeholder, looks_secret,
@@ -185,14 +185,14 @@ pub(super) fn redactor<'a>(objects: impl IntoIterator<Item = &'a Value>) -> Reda
 }
 
 /// The changes of the configuration between two objects, a line each. What is only known by digest is not compared here.
-pub(super) fn config_changes(prior: &Value, planned: &Value, private: &Private) -> Vec<String> {
+pub(super) fn config_changes(prior: &Value, planned: &Value, private: &Private) -> Vec<Changed> {
     let mut out = vec![];
     for argument in ["class", "tasks_max"] {
         let (old, new) = (prior.get(argument), planned.get(argument));
         if let (Some(old), Some(new)) = (old, new)
             && old != new
         {
-            out.push(format!("{argument}: {old} -> {new}"));
+            out.push(Changed { part: argument.into(), old: Some(Arg::of(&old, argument)), new: Some(Arg::of(&new, argument)) });
         }
     }
     let null = || Value::null(Type::map(Type::String));
@@ -206,18 +206,41 @@ pub(super) fn config_changes(prior: &Value, planned: &Value, private: &Private) 
     out
 }
 
-fn map_changes(attr: &str, old: &Value, new: &Value) -> Vec<String> {
+/// A key of a connector's configuration that changes.
+#[derive(Debug, PartialEq)]
+pub(super) struct Changed {
+    /// The argument, or the key inside its map.
+    pub part: String,
+    /// The value before; `None`: not set.
+    pub old: Option<Arg>,
+    /// The value afterwards; `None`: not set.
+    pub new: Option<Arg>,
+}
+
+impl Changed {
+    /// The operation on the connector.
+    pub(super) fn op(self, connector: &Key) -> Op {
+        let op = |action| Op::new(action, connector.clone()).part(self.part.clone());
+        match (self.old, self.new) {
+            (Some(old), Some(new)) => op(OpAction::Change).expect(old, "").after(self.part.clone(), new),
+            (Some(old), None) => op(OpAction::Unset).expect(old, ""),
+            (None, new) => op(OpAction::Set).after(self.part.clone(), new.unwrap_or(Arg::Unknown)),
+        }
+    }
+}
+
+fn map_changes(attr: &str, old: &Value, new: &Value) -> Vec<Changed> {
     if !new.is_known() {
-        return vec![format!("{attr}: (known after apply)")];
+        return vec![Changed { part: attr.into(), old: None, new: Some(Arg::Unknown) }];
     }
     let empty = BTreeMap::new();
     let (a, b) = (old.as_map().unwrap_or(&empty), new.as_map().unwrap_or(&empty));
     let keys: BTreeSet<&Arc<str>> = a.keys().chain(b.keys()).collect();
     let marks = old.marks().union(new.marks());
-    let side = |v: Option<&Value>, secret: bool| match v.filter(|v| !v.is_null()) {
-        None => "(unset)".to_string(),
-        Some(_) if secret => "(sensitive value)".to_string(),
-        Some(v) => v.to_string(),
+    let side = |key: &str, v: Option<&Value>, secret: bool| match v.filter(|v| !v.is_null()) {
+        None => None,
+        Some(_) if secret => Some(Arg::Secret(path(attr, key))),
+        Some(v) => Some(Arg::of(v, path(attr, key))),
     };
     let line = |key: &Arc<str>| {
         let (x, y) = (a.get(key).filter(|v| !v.is_null()), b.get(key).filter(|v| !v.is_null()));
@@ -226,15 +249,15 @@ fn map_changes(attr: &str, old: &Value, new: &Value) -> Vec<String> {
         let same = x.map(Value::repr) == y.map(Value::repr);
         let named = looks_secret(key) && ![x, y].into_iter().flatten().filter_map(Value::as_str).all(holds_placeholder);
         let secret = named || marks.is_sensitive() || [x, y].into_iter().flatten().any(Value::contains_sensitive);
-        (!same && !by_digest).then(|| format!("{}: {} -> {}", path(attr, key), side(x, secret), side(y, secret)))
+        (!same && !by_digest).then(|| Changed { part: path(attr, key), old: side(key, x, secret), new: side(key, y, secret) })
     };
     keys.into_iter().filter_map(line).collect()
 }
 
-fn key_changes(old: &BTreeSet<String>, new: &BTreeSet<String>) -> Vec<String> {
-    let line = |key: &String, text: &str| format!("{}: {text}", path("sensitive_config", key));
-    let gone = old.difference(new).map(|k| line(k, "(sensitive value) -> (unset)"));
-    let added = new.difference(old).map(|k| line(k, "(unset) -> (sensitive value)"));
+fn key_changes(old: &BTreeSet<String>, new: &BTreeSet<String>) -> Vec<Changed> {
+    let secret = |key: &String| Some(Arg::Secret(path("sensitive_config", key)));
+    let gone = old.difference(new).map(|k| Changed { part: path("sensitive_config", k), old: secret(k), new: None });
+    let added = new.difference(old).map(|k| Changed { part: path("sensitive_config", k), old: None, new: secret(k) });
     gone.chain(added).collect()
 }
 

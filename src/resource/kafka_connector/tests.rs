@@ -42,7 +42,7 @@ fn proposed(config: &Value, prior: Option<&Value>) -> Value {
 }
 
 fn planned(config: &Value, prior: Option<&Value>, private: &Private) -> PlanOutput {
-    KafkaConnector.plan(PlanInput { addr: &addr(), prior, private, config, proposed: proposed(config, prior) })
+    KafkaConnector.plan(PlanInput::new(&addr(), prior, private, config, proposed(config, prior)))
 }
 
 fn live(config: serde_json::Value, state: &str, tasks: &[&str]) -> Connector {
@@ -74,7 +74,7 @@ fn a_new_connector_has_the_blocks_name_and_a_known_state() {
     let out = planned(&base(), None, &Private::Null);
     assert_eq!(out.planned.get_str("name").as_deref(), Some("sink-eu"));
     assert_eq!(out.planned.get_str("status").as_deref(), Some("running"));
-    assert_eq!(out.effects, ["create connector \"sink-eu\" of class \"FileStreamSink\""]);
+    assert_eq!(crate::resource::lines(&out.ops), ["+ connector \"sink-eu\" of class \"FileStreamSink\""]);
     let paused = config(&[("class", Value::string("X")), ("pause", Value::from(true))]);
     assert_eq!(planned(&paused, None, &Private::Null).planned.get_str("state").as_deref(), Some("paused"));
 }
@@ -83,7 +83,7 @@ fn a_new_connector_has_the_blocks_name_and_a_known_state() {
 fn a_plan_after_an_apply_is_empty() {
     let (prior, private) = applied("RUNNING", &["RUNNING"]);
     let out = planned(&base(), Some(&prior), &private);
-    assert_eq!(out.effects, Vec::<String>::new());
+    assert_eq!(crate::resource::lines(&out.ops), Vec::<String>::new());
     for (k, v) in out.planned.as_map().unwrap() {
         assert!(v.repr() == prior.get(k).unwrap().repr() || v.is_null() && prior.get(k).unwrap().is_null(), "{k}");
     }
@@ -93,7 +93,7 @@ fn a_plan_after_an_apply_is_empty() {
 fn a_moving_connector_is_no_drift() {
     let (prior, private) = applied("UNASSIGNED", &["UNASSIGNED"]);
     assert_eq!(prior.get_str("status").as_deref(), Some("running"));
-    assert!(planned(&base(), Some(&prior), &private).effects.is_empty());
+    assert!(planned(&base(), Some(&prior), &private).ops.is_empty());
 }
 
 #[test]
@@ -104,11 +104,11 @@ fn changes_are_shown_by_key_and_secrets_are_masked() {
     let next = config(&[("class", Value::string("FileStreamSink")), ("config", secret)]);
     let out = planned(&next, Some(&prior), &private);
     assert_eq!(
-        out.effects,
+        crate::resource::lines(&out.ops),
         [
-            "config[\"file\"]: \"/tmp/x\" -> (unset)",
-            "config[\"pw\"]: (unset) -> (sensitive value)",
-            "config[\"topics\"]: \"a\" -> \"b\"",
+            "- config[\"file\"]: /tmp/x",
+            "+ config[\"pw\"] = (sensitive value)",
+            "~ config[\"topics\"]: a -> b",
             "restart tasks (config changed)"
         ]
     );
@@ -120,12 +120,11 @@ fn a_key_that_names_a_secret_is_masked_even_if_nobody_said_so() {
     let (old, new) =
         (map(&[("db.password", "one"), ("x.password", "${file:/a:b}")]), map(&[("db.password", "two"), ("x.password", "${file:/a:c}")]));
     let lines = model::config_changes(&config(&[("config", old)]), &config(&[("config", new)]), &Private::Null);
+    let key = key(&base());
+    let lines = crate::resource::lines(&lines.into_iter().map(|c| c.op(&key)).collect::<Vec<_>>());
     assert_eq!(
         lines,
-        [
-            "config[\"db.password\"]: (sensitive value) -> (sensitive value)",
-            "config[\"x.password\"]: \"$${file:/a:b}\" -> \"$${file:/a:c}\""
-        ]
+        ["~ config[\"db.password\"]: (sensitive value) -> (sensitive value)", "~ config[\"x.password\"]: ${file:/a:b} -> ${file:/a:c}"]
     );
 }
 
@@ -137,9 +136,9 @@ fn a_change_of_state_alone_touches_no_configuration() {
         ("config", base().get("config").unwrap()),
         ("state", Value::string("stopped")),
     ]);
-    assert_eq!(planned(&stopped, Some(&prior), &private).effects, ["stop"]);
+    assert_eq!(crate::resource::lines(&planned(&stopped, Some(&prior), &private).ops), ["stop connector \"sink-eu\""]);
     let (prior, private) = applied("PAUSED", &["PAUSED"]);
-    assert_eq!(planned(&base(), Some(&prior), &private).effects, ["resume"]);
+    assert_eq!(crate::resource::lines(&planned(&base(), Some(&prior), &private).ops), ["resume connector \"sink-eu\""]);
 }
 
 #[test]
@@ -147,13 +146,13 @@ fn a_failed_task_is_restarted_unless_the_policy_says_never() {
     let (prior, private) = applied("RUNNING", &["FAILED"]);
     assert_eq!(prior.get_str("status").as_deref(), Some("failed"));
     let out = planned(&base(), Some(&prior), &private);
-    assert_eq!(out.effects, ["restart 1 failed task"]);
+    assert_eq!(crate::resource::lines(&out.ops), ["restart 1 failed task"]);
     assert_eq!(out.planned.get_str("status").as_deref(), Some("running"));
     let policy = Value::object_from([("on_failure", Value::string("never")), ("max", Value::from(3))]);
     let never =
         config(&[("class", Value::string("FileStreamSink")), ("config", base().get("config").unwrap()), ("restart_policy", policy)]);
     let out = planned(&never, Some(&prior), &private);
-    assert!(out.effects.is_empty() && out.diagnostics.len() == 1);
+    assert!(crate::resource::lines(&out.ops).is_empty() && out.diagnostics.len() == 1);
     assert_eq!(out.planned.get_str("status").as_deref(), Some("failed"));
 }
 
@@ -173,7 +172,7 @@ fn a_placeholder_without_a_mount_is_refused() {
 #[test]
 fn a_deletion_names_the_group_that_stays() {
     let sink = |config: Value| Value::object_from([("name", Value::string("s")), ("type", Value::string("sink")), ("config", config)]);
-    let lines = |v: &Value| KafkaConnector.plan_delete(v).0.join("");
+    let lines = |v: &Value| crate::resource::lines(&KafkaConnector.plan_delete(v, &Private::Null)).join("");
     assert!(lines(&sink(map(&[]))).contains("group connect-s and"));
     assert!(lines(&sink(map(&[("consumer.override.group.id", "own")]))).contains("group own and"));
 }
@@ -188,7 +187,7 @@ fn null_entries_are_as_good_as_none() {
     let c = config(&[("class", Value::string("FileStreamSink")), ("config", with_null)]);
     let (prior, private) = applied("RUNNING", &["RUNNING"]);
     let out = planned(&c, Some(&prior), &private);
-    assert!(out.effects.is_empty());
+    assert!(crate::resource::lines(&out.ops).is_empty());
     assert_eq!(out.planned.get("config"), prior.get("config"));
 }
 

@@ -59,7 +59,6 @@ pub fn object(base: &Value, topic: &Topic, entries: &[ConfigEntry], cluster_id: 
         ],
     );
     let mut private = ids(cluster_id, topic);
-    private["inherited"] = inherited(entries);
     if least != most {
         private["least_replicas"] = least.into();
     }
@@ -154,12 +153,13 @@ fn observe(admin: &Admin, request: &ReadRequest, metadata: &Metadata, configs: &
     };
     let Some(topic) = metadata.topics.get(&name) else { return Err(lagging(&name)) };
     let (value, mut private) = object(&request.prior, topic, &entries, &metadata.cluster.cluster_id);
+    let notes = serde_json::json!({ "inherited": inherited(&entries) });
     if let (Some(old), Some(new)) = (request.private.get("topic_id").and_then(|v| v.as_str()), &topic.id)
         && old != new
     {
         private["recreated_from"] = old.into();
     }
-    Ok(Observed::Present(value, private))
+    Ok(Observed::Present(value, private, notes))
 }
 
 fn lagging(name: &str) -> Diagnostic {

@@ -18,7 +18,7 @@ use crate::diag::codes::kafka as codes;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::resource::kafka_common::{cluster_name, connect, origin};
 use crate::resource::{
-    Discovered, Observed, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb,
+    Discovered, Hold, Key, Observed, Op, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb,
 };
 use crate::schema::{Attribute, Body, Schema};
 use crate::target::kafka::{Admin, KafkaPool};
@@ -84,16 +84,16 @@ impl ResourceType for KafkaTopic {
         plan::validate(config, diags);
     }
 
-    fn natural_key(&self, planned: &Value) -> Option<String> {
-        Some(format!("topic {} of {}", planned.get_str("name")?, origin(planned, "cluster")?))
+    fn holds(&self, object: &Value, private: &Private) -> Vec<Hold> {
+        Some(plan::key(object, private)).filter(Key::is_known).map(Hold::exclusive).into_iter().collect()
     }
 
     fn plan(&self, input: PlanInput<'_>) -> PlanOutput {
         plan::plan(input)
     }
 
-    fn plan_delete(&self, prior: &Value) -> (Vec<String>, Vec<String>) {
-        plan::plan_delete(prior)
+    fn plan_delete(&self, prior: &Value, private: &Private) -> Vec<Op> {
+        plan::plan_delete(prior, private)
     }
 
     async fn read(&self, cx: &Session, requests: Vec<ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use super::config;
 use crate::diag::codes::kafka as codes;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::resource::kafka_common::{origin, with};
-use crate::resource::{PlanInput, PlanOutput, Private, attr_error};
+use crate::resource::kafka_common::{cluster_place, origin, with};
+use crate::resource::op::OWN;
+use crate::resource::{Arg, Key, Notes, Op, OpAction, PlanInput, PlanOutput, Private, attr_error};
 use crate::value::{Type, Value};
 
 /// Checks a topic's name as the broker does, and refuses the names that are Kafka's own.
@@ -60,7 +61,7 @@ pub fn validate(topic: &Value, diags: &mut Diagnostics) {
             diags.push(attr_error(config_path(key), d.hint("Remove it; `reassignment_throttle` limits moves.")));
         }
     }
-    check_min_isr(topic, &Private::Null, true, diags);
+    check_min_isr(topic, &Notes::Null, true, diags);
 }
 
 fn check_count(topic: &Value, name: &'static str, max: i64, diags: &mut Diagnostics) {
@@ -80,17 +81,29 @@ pub fn config_path(key: &str) -> String {
 
 /// Decides the planned topic.
 pub fn plan(input: PlanInput<'_>) -> PlanOutput {
-    let mut out =
-        PlanOutput { planned: input.proposed, replace: vec![], effects: vec![], data_loss: vec![], diagnostics: Diagnostics::new() };
+    let mut out = PlanOutput::new(input.proposed);
     match input.prior {
         None => plan_create(&mut out),
         Some(prior) if is_another(prior, &out.planned) => {
             forget_computed(&mut out.planned, input.config);
             plan_create(&mut out);
         }
-        Some(prior) => plan_update(prior, input.private, &mut out),
+        Some(prior) => plan_update(prior, input.private, input.notes, &mut out),
     }
     out
+}
+
+/// The topic as an object of its cluster.
+pub fn key(topic: &Value, private: &Private) -> Key {
+    let place = cluster_place(topic, private);
+    match topic.get("name").and_then(|v| v.as_str().map(str::to_string)) {
+        Some(name) => Key::new(place, "topic", &name),
+        None => Key::unnamed(place, "topic"),
+    }
+}
+
+fn op(action: OpAction, topic: &Value, private: &Private) -> Op {
+    Op::new(action, key(topic, private))
 }
 
 /// Whether name or cluster differ: then the old topic says nothing of the new one.
@@ -113,19 +126,22 @@ fn forget_computed(planned: &mut Value, written: &Value) {
 }
 
 fn plan_create(out: &mut PlanOutput) {
-    let count = |name: &str| out.planned.get(name).filter(Value::is_known).map_or("the cluster's default".to_string(), |v| v.to_string());
-    let name = out.planned.get("name").map_or(String::new(), |v| v.to_string());
-    let head = format!("+ topic {name}: partitions {}, replication factor {}", count("partitions"), count("replication_factor"));
-    out.effects.push(head);
     out.planned = with(&out.planned, vec![("moving", false.into())]);
+    let count = |name: &str| match out.planned.get(name).filter(Value::is_known) {
+        Some(v) => Arg::of(&v, name),
+        None => Arg::Default,
+    };
+    let mut op = op(OpAction::Create, &out.planned, &Private::Null);
+    op = op.after("partitions", count("partitions")).after("replication factor", count("replication_factor"));
     match config::entries(out.planned.get("config").as_ref()) {
-        None => out.effects.push("+ settings (known after apply)".into()),
-        Some(entries) => out.effects.extend(entries.iter().map(|(k, v)| format!("+ {k} = {}", show(v)))),
+        None => op = op.after("settings", Arg::Unknown),
+        Some(entries) => op.after.extend(entries.iter().map(|(k, v)| (k.to_string(), Arg::of(v, config_path(k))))),
     }
-    check_min_isr(&out.planned, &Private::Null, true, &mut out.diagnostics);
+    out.ops.push(op);
+    check_min_isr(&out.planned, &Notes::Null, true, &mut out.diagnostics);
 }
 
-fn plan_update(prior: &Value, private: &Private, out: &mut PlanOutput) {
+fn plan_update(prior: &Value, private: &Private, notes: &Notes, out: &mut PlanOutput) {
     if let Some(old) = private.get("recreated_from").and_then(|v| v.as_str()) {
         let now = prior.get_str("topic_id").unwrap_or_default();
         let d = Diagnostic::warning(
@@ -135,11 +151,12 @@ fn plan_update(prior: &Value, private: &Private, out: &mut PlanOutput) {
         out.diagnostics.push(d.hint("Find out who did it; applying takes the new topic over."));
     }
     out.diagnostics.extend(leaderless(prior, private));
-    plan_partitions(prior, private, out);
-    plan_replication(prior, private, out);
-    plan_config(prior, private, out);
+    plan_partitions(prior, private, notes, out);
+    plan_replication(prior, private, notes, out);
+    plan_config(prior, private, notes, out);
     if prior.get("moving").and_then(|v| v.as_bool()) == Some(true) {
-        out.effects.push("~ finish the move of replicas that is going on, and remove its throttle".into());
+        let op = op(OpAction::Change, prior, private).part("throttle");
+        out.ops.push(op.note("is removed when the move of replicas that is going on has ended"));
     }
     out.planned = with(&out.planned, vec![("moving", false.into())]);
 }
@@ -166,11 +183,10 @@ fn change(prior: &Value, planned: &Value, name: &str) -> Option<(i64, i64)> {
     (old != new).then_some((old, new))
 }
 
-fn plan_partitions(prior: &Value, private: &Private, out: &mut PlanOutput) {
+fn plan_partitions(prior: &Value, private: &Private, notes: &Notes, out: &mut PlanOutput) {
     let Some((old, new)) = change(prior, &out.planned, "partitions") else { return };
     let name = prior.get_str("name").unwrap_or_default();
     if new < old {
-        out.data_loss.push(format!("{} of {old} partitions of topic \"{name}\" would be lost with their records.", old - new));
         let d = Diagnostic::error(
             codes::TOPIC_PARTITIONS_DECREASED,
             format!(
@@ -183,8 +199,9 @@ fn plan_partitions(prior: &Value, private: &Private, out: &mut PlanOutput) {
         ));
         return;
     }
-    out.effects.push(format!("~ partitions: {old} -> {new}, in place"));
-    let text = if compacted(prior, private) {
+    let change = counted(op(OpAction::Change, prior, private), "partitions", old, new);
+    out.ops.push(change.note("in place").once());
+    let text = if compacted(prior, notes) {
         format!(
             "Topic \"{name}\" is compacted and grows from {old} to {new} partitions: keys move to other partitions, and the last record of a moved key stays in its old partition for ever, beside the new ones. Readers that rely on one record per key (tables, Streams, Connect's internal topics) break."
         )
@@ -198,23 +215,28 @@ fn plan_partitions(prior: &Value, private: &Private, out: &mut PlanOutput) {
         .push(attr_error("partitions", d.hint("Grow only when the keys' order does not matter, or after the readers have caught up.")));
 }
 
-fn compacted(prior: &Value, private: &Private) -> bool {
-    effective(prior, private, "cleanup.policy").is_some_and(|v| v.contains("compact"))
+/// A change of a number.
+fn counted(op: Op, part: &str, old: i64, new: i64) -> Op {
+    op.part(part).expect(Arg::Known(old.to_string()), "").after(part, Arg::Known(new.to_string()))
+}
+
+fn compacted(prior: &Value, notes: &Notes) -> bool {
+    effective(prior, notes, "cleanup.policy").is_some_and(|v| v.contains("compact"))
 }
 
 /// The value that holds for a key: the topic's own, else the inherited one.
-fn effective(topic: &Value, private: &Private, key: &str) -> Option<String> {
+fn effective(topic: &Value, notes: &Notes, key: &str) -> Option<String> {
     let own = topic.get("config").and_then(|c| c.get_str(key));
-    own.or_else(|| Some(inherited(private, key)?.0.to_string()))
+    own.or_else(|| Some(inherited(notes, key)?.0.to_string()))
 }
 
 /// What a key inherits when the topic does not set it: the value and its source.
-fn inherited<'a>(private: &'a Private, key: &str) -> Option<(&'a str, &'a str)> {
-    let entry = private.get("inherited")?.get(key)?;
+fn inherited<'a>(notes: &'a Notes, key: &str) -> Option<(&'a str, &'a str)> {
+    let entry = notes.get("inherited")?.get(key)?;
     Some((entry.get(0)?.as_str()?, entry.get(1)?.as_str()?))
 }
 
-fn plan_replication(prior: &Value, private: &Private, out: &mut PlanOutput) {
+fn plan_replication(prior: &Value, private: &Private, notes: &Notes, out: &mut PlanOutput) {
     if let Some(least) = private.get("least_replicas").and_then(|v| v.as_i64()) {
         let most = prior.get("replication_factor").and_then(|v| v.as_i64()).unwrap_or(least);
         let d = Diagnostic::warning(codes::TOPIC_UNEVEN, format!("The partitions have from {least} to {most} replicas each."));
@@ -222,20 +244,21 @@ fn plan_replication(prior: &Value, private: &Private, out: &mut PlanOutput) {
     }
     if let Some((old, new)) = change(prior, &out.planned, "replication_factor") {
         let partitions = prior.get("partitions").and_then(|v| v.as_i64()).unwrap_or_default();
-        out.effects.push(format!("~ replication factor: {old} -> {new}, by moving replicas of {partitions} partitions in place"));
-        check_min_isr(&out.planned, private, true, &mut out.diagnostics);
+        let moving = counted(op(OpAction::Move, prior, private), "replication factor", old, new);
+        out.ops.push(moving.note(format!("by moving replicas of {partitions} partitions in place")).once());
+        check_min_isr(&out.planned, notes, true, &mut out.diagnostics);
     } else {
-        check_min_isr(&out.planned, private, false, &mut out.diagnostics);
+        check_min_isr(&out.planned, notes, false, &mut out.diagnostics);
     }
 }
 
 /// Fewer replicas than `min.insync.replicas` stop every producer with acks=all. What the cluster sets is held against the topic only
 /// when the topic's replicas change.
-fn check_min_isr(topic: &Value, private: &Private, changing: bool, diags: &mut Diagnostics) {
+fn check_min_isr(topic: &Value, notes: &Notes, changing: bool, diags: &mut Diagnostics) {
     const KEY: &str = "min.insync.replicas";
     let own = topic.get("config").and_then(|c| c.get_str(KEY));
     let path = if own.is_some() { config_path(KEY) } else { "replication_factor".to_string() };
-    let value = own.or_else(|| if changing { Some(inherited(private, KEY)?.0.to_string()) } else { None });
+    let value = own.or_else(|| if changing { Some(inherited(notes, KEY)?.0.to_string()) } else { None });
     let (Some(min), Some(replicas)) =
         (value.and_then(|v| v.trim().parse::<i64>().ok()), topic.get("replication_factor").and_then(|v| v.as_i64()))
     else {
@@ -250,9 +273,12 @@ fn check_min_isr(topic: &Value, private: &Private, changing: bool, diags: &mut D
     }
 }
 
-fn plan_config(prior: &Value, private: &Private, out: &mut PlanOutput) {
+fn plan_config(prior: &Value, private: &Private, notes: &Notes, out: &mut PlanOutput) {
+    let topic = key(prior, private);
     let Some(new) = config::entries(out.planned.get("config").as_ref()) else {
-        out.effects.push("~ settings (known after apply)".into());
+        // Which settings change is known when the new ones are.
+        let any = |action| Op::new(action, topic.clone()).part("settings").after("settings", Arg::Unknown);
+        out.ops.extend([any(OpAction::Set), any(OpAction::Unset)]);
         return;
     };
     let old = config::entries(prior.get("config").as_ref()).unwrap_or_default();
@@ -265,7 +291,7 @@ fn plan_config(prior: &Value, private: &Private, out: &mut PlanOutput) {
             }
             (before, after) => {
                 merged.extend(after.map(|v| (key.clone(), v.clone())));
-                lines.push(line(key, before, after, inherited(private, key)));
+                lines.push(setting(&topic, key, before, after, inherited(notes, key)));
             }
         }
     }
@@ -277,7 +303,7 @@ fn plan_config(prior: &Value, private: &Private, out: &mut PlanOutput) {
     if !merged.is_empty() {
         out.planned = with(&out.planned, vec![("config", Value::map(Type::String, merged))]);
     }
-    out.effects.extend(lines);
+    out.ops.extend(lines);
 }
 
 fn is_same(key: &str, a: &Value, b: &Value) -> bool {
@@ -287,37 +313,33 @@ fn is_same(key: &str, a: &Value, b: &Value) -> bool {
     }
 }
 
-fn line(key: &str, before: Option<&Value>, after: Option<&Value>, inherited: Option<(&str, &str)>) -> String {
-    let from = |(value, source): (&str, &str)| format!("{value} ({source})");
-    match (before, after, inherited) {
-        (Some(a), Some(b), _) => format!("~ {key}: {} (set on the topic) -> {}", show(a), show(b)),
-        (Some(a), None, Some(i)) => format!("- {key}: {} (set on the topic) -> {}", show(a), from(i)),
-        (Some(a), None, None) => format!("- {key}: {} (set on the topic) -> the cluster's default", show(a)),
-        (None, Some(b), Some(i)) => format!("+ {key}: {} -> {} (set on the topic)", from(i), show(b)),
-        (None, b, _) => format!("+ {key} = {}", b.map(show).unwrap_or_default()),
+/// The operation for one setting that changes.
+fn setting(topic: &Key, key: &str, before: Option<&Value>, after: Option<&Value>, inherited: Option<(&str, &str)>) -> Op {
+    let arg = |v: &Value| Arg::of(v, config_path(key));
+    let op = |action| Op::new(action, topic.clone()).part(key);
+    let below = inherited.map(|(value, source)| (Arg::Known(value.to_string()), source));
+    match (before, after, below) {
+        (Some(a), Some(b), _) => op(OpAction::Set).expect(arg(a), OWN).after(key, arg(b)),
+        (Some(a), None, Some((value, source))) => {
+            op(OpAction::Unset).expect(arg(a), OWN).after(key, Arg::Known(format!("{value} ({source})")))
+        }
+        (Some(a), None, None) => op(OpAction::Unset).expect(arg(a), OWN).after(key, Arg::Default),
+        (None, Some(b), Some((value, source))) => op(OpAction::Set).expect(value, source).after(key, arg(b)),
+        (None, b, _) => op(OpAction::Set).after(key, b.map_or(Arg::Default, arg)),
     }
 }
 
-/// A setting as plain text; masked or "known after apply" where it must be.
-fn show(value: &Value) -> String {
-    match value.as_str() {
-        Some(s) if !value.contains_sensitive() => s.to_string(),
-        _ => value.to_string(),
-    }
-}
-
-/// Effects and losses of deleting a topic.
-pub fn plan_delete(prior: &Value) -> (Vec<String>, Vec<String>) {
+/// What deletes a topic, and what that loses.
+pub fn plan_delete(prior: &Value, private: &Private) -> Vec<Op> {
     let name = prior.get_str("name").unwrap_or_default();
     let partitions = prior.get("partitions").and_then(|v| v.as_i64()).unwrap_or_default();
     let word = if partitions == 1 { "partition" } else { "partitions" };
-    let effects =
-        vec![format!("- topic \"{name}\" with the records of its {partitions} {word}; ACLs and committed offsets that name it stay")];
     let free = prior.get("deletion_protection").and_then(|v| v.as_bool()) == Some(false);
-    let loss = if free {
-        vec![]
-    } else {
-        vec![format!("All records of topic \"{name}\" ({partitions} {word}) would be lost; `deletion_protection = false` frees the topic.")]
-    };
-    (effects, loss)
+    let loss = (!free).then(|| {
+        format!(
+            "All records of topic \"{name}\" ({partitions} {word}) would be lost. Set deletion_protection = false to allow deleting it."
+        )
+    });
+    let delete = op(OpAction::Delete, prior, private).loss(loss);
+    vec![delete.note(format!("with the records of its {partitions} {word}; ACLs and committed offsets that name it stay"))]
 }

@@ -20,7 +20,7 @@ fn topic(name: &str, partitions: i64, replicas: i64, pairs: &[(&str, &str)]) -> 
 
 fn planned(prior: Option<&Value>, private: &Private, proposed: &Value) -> PlanOutput {
     let addr = ResourceAddr::root(Mode::Managed, "kafka_topic", "t").instance(None);
-    KafkaTopic.plan(PlanInput { addr: &addr, prior, private, config: proposed, proposed: proposed.clone() })
+    KafkaTopic.plan(PlanInput { notes: private, ..PlanInput::new(&addr, prior, private, proposed, proposed.clone()) })
 }
 
 fn codes_of(out: &PlanOutput) -> Vec<&'static str> {
@@ -54,7 +54,7 @@ fn partitions_never_decrease_and_never_replace() {
     assert!(out.diagnostics.has_errors() && out.replace.is_empty());
     let text = &out.diagnostics.iter().next().unwrap().detail;
     assert!(text.contains('6') && text.contains('3'), "{text}");
-    assert_eq!(out.data_loss.len(), 1);
+    assert!(out.ops.is_empty(), "nothing is asked of a broker");
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn growth_warns_and_louder_when_compacted() {
     let out = planned(Some(&topic("a", 1, 1, &[])), &Private::Null, &topic("a", 2, 1, &[]));
     assert_eq!(codes_of(&out), [codes::TOPIC_PARTITIONS_INCREASED.id]);
     assert!(!out.diagnostics.has_errors());
-    assert_eq!(out.effects, ["~ partitions: 1 -> 2, in place"]);
+    assert_eq!(crate::resource::lines(&out.ops), ["~ partitions: 1 -> 2 in place"]);
     let loud = planned(Some(&topic("a", 1, 1, &[])), &private, &topic("a", 2, 1, &[]));
     assert!(loud.diagnostics.iter().next().unwrap().detail.contains("compacted"));
 }
@@ -73,7 +73,7 @@ fn replicas_move_in_place_and_keep_min_isr() {
     let prior = topic("a", 2, 3, &[]);
     let private = serde_json::json!({"inherited": {"min.insync.replicas": ["2", "broker's properties"]}});
     let out = planned(Some(&prior), &private, &topic("a", 2, 2, &[]));
-    assert_eq!(out.effects, ["~ replication factor: 3 -> 2, by moving replicas of 2 partitions in place"]);
+    assert_eq!(crate::resource::lines(&out.ops), ["~ replication factor: 3 -> 2 by moving replicas of 2 partitions in place"]);
     assert!(out.diagnostics.is_empty() && out.replace.is_empty());
     assert_eq!(codes_of(&planned(Some(&prior), &private, &topic("a", 2, 1, &[]))), [codes::TOPIC_MIN_ISR.id]);
     // A topic that is as it was is not blamed for what its cluster sets.
@@ -90,7 +90,7 @@ fn settings_tell_old_value_and_source() {
         &topic("a", 1, 1, &[("retention.ms", "1"), ("cleanup.policy", "delete, compact"), ("segment.ms", "8")]),
     );
     assert_eq!(
-        out.effects,
+        crate::resource::lines(&out.ops),
         [
             "- max.message.bytes: 5 (set on the topic) -> 1048588 (broker's properties)",
             "+ retention.ms: 604800000 (Kafka's default) -> 1 (set on the topic)",
@@ -111,7 +111,7 @@ fn other_spelling_is_no_change() {
         &Private::Null,
         &topic("a", 1, 1, &[("cleanup.policy", "delete , compact"), ("preallocate", "False"), ("retention.ms", "0100")]),
     );
-    assert_eq!((out.planned, out.effects.len()), (prior, 0));
+    assert_eq!((out.planned, crate::resource::lines(&out.ops).len()), (prior, 0));
     let unset = with(&topic("a", 1, 1, &[]), vec![("config", Value::null(Type::map(Type::String)))]);
     assert_eq!(planned(Some(&unset), &Private::Null, &topic("a", 1, 1, &[])).planned, unset);
 }
@@ -120,8 +120,8 @@ fn other_spelling_is_no_change() {
 fn sensitive_settings_are_masked() {
     let secret = Value::map(Type::String, [("retention.ms".into(), Value::from("12345").sensitive())].into());
     let out = planned(None, &Private::Null, &with(&topic("a", 1, 1, &[]), vec![("config", secret)]));
-    assert!(out.effects.iter().all(|e| !e.contains("12345")), "{:?}", out.effects);
-    assert!(out.effects.contains(&"+ retention.ms = (sensitive value)".to_string()));
+    assert!(crate::resource::lines(&out.ops).iter().all(|e| !e.contains("12345")), "{:?}", crate::resource::lines(&out.ops));
+    assert!(crate::resource::lines(&out.ops).contains(&"+ retention.ms = (sensitive value)".to_string()));
 }
 
 #[test]
@@ -144,8 +144,10 @@ fn another_name_is_another_topic() {
 #[test]
 fn deletion_loses_records_unless_freed() {
     let kept = topic("a", 6, 1, &[]);
-    assert_eq!(KafkaTopic.plan_delete(&kept).1.len(), 1);
-    assert!(KafkaTopic.plan_delete(&with(&kept, vec![("deletion_protection", false.into())])).1.is_empty());
+    assert_eq!(KafkaTopic.plan_delete(&kept, &Private::Null).iter().filter(|o| o.loss.is_some()).count(), 1);
+    assert!(
+        KafkaTopic.plan_delete(&with(&kept, vec![("deletion_protection", false.into())]), &Private::Null).iter().all(|o| o.loss.is_none())
+    );
 }
 
 #[test]
@@ -157,6 +159,7 @@ fn names_that_collide_in_one_plan() {
         private: Private::Null,
         timeout: Duration::ZERO,
         begun: false,
+        ops: vec![],
     };
     let found = collisions(&[step("a.b"), step("c"), step("a_b")]);
     assert_eq!(found.iter().map(|(i, d)| (*i, d.code.id)).collect::<Vec<_>>(), [(2, codes::TOPIC_COLLISION.id)]);

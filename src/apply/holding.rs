@@ -1,0 +1,69 @@
+//! Who holds which shared object while an apply goes on.
+//!
+//! The plan has decided who releases what. Where a resource became known only during the apply, it may turn out to hold something that another
+//! step was going to release: then that release is left out. A step that is to hold what another one is just releasing waits for it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::addr::Mode;
+use crate::plan::Plan;
+use crate::resource::{Key, Op, OpAction, Private, ResourceType, StepRequest, registry};
+
+/// The holders of shared objects by key, and what running steps are releasing.
+#[derive(Default)]
+pub(super) struct Holding {
+    holders: BTreeMap<Key, BTreeSet<String>>,
+    releasing: HashMap<usize, Vec<Key>>,
+}
+
+impl Holding {
+    /// What the plan says that will be held.
+    pub fn new(plan: &Plan, types: &[registry::Entry]) -> Holding {
+        let mut out = Holding::default();
+        for c in plan.changes.iter().filter(|c| c.addr.resource.mode == Mode::Managed && c.deposed.is_none()) {
+            let Some(resource) = registry::find_in(types, Mode::Managed, &c.addr.resource.type_name) else { continue };
+            if let Some(planned) = &c.planned {
+                out.hold(&c.label(), resource.holds(planned, &c.private).into_iter().filter(|h| h.shared).map(|h| h.key));
+            }
+        }
+        out
+    }
+
+    fn hold(&mut self, who: &str, keys: impl Iterator<Item = Key>) {
+        for key in keys {
+            self.holders.entry(key).or_default().insert(who.to_string());
+        }
+    }
+
+    /// Whether a running step releases what these operations are to create.
+    pub fn waits(&self, ops: &[Op]) -> bool {
+        let grants = |key: &Key| ops.iter().any(|o| o.action == OpAction::Grant && o.target == *key);
+        self.releasing.values().flatten().any(grants)
+    }
+
+    /// A step begins: it holds what it was found to hold, and releases only what nobody else holds.
+    pub fn begin(&mut self, node: usize, who: &str, resource: &dyn ResourceType, request: &mut StepRequest) {
+        if let Some(planned) = &request.planned {
+            let keys: Vec<Key> = resource.holds(planned, &Private::Null).into_iter().filter(|h| h.shared).map(|h| h.key).collect();
+            self.hold(who, keys.into_iter());
+        }
+        let mut releasing = Vec::new();
+        for op in request.ops.iter_mut().filter(|o| o.action == OpAction::Revoke) {
+            match self.holders.get(&op.target).and_then(|h| h.iter().find(|h| *h != who)) {
+                Some(holder) => {
+                    op.action = OpAction::Keep;
+                    op.note = format!("{holder} holds it");
+                }
+                None => releasing.push(op.target.clone()),
+            }
+        }
+        if !releasing.is_empty() {
+            self.releasing.insert(node, releasing);
+        }
+    }
+
+    /// A step has ended.
+    pub fn end(&mut self, node: usize) {
+        self.releasing.remove(&node);
+    }
+}

@@ -1,0 +1,284 @@
+//! Who holds which real object before and after a plan: decided once, over all blocks and records.
+//!
+//! A pure function after the walk. It sees every resource, also those that `-target` and `-exclude` leave out, with the keys that it holds now and
+//! the keys that it will hold. It finds renames (a create and a record that name one real object), names that are taken, deletes of objects that
+//! somebody else holds, and who releases a shared object. What must not be here: the configuration, and how a change is made.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::records::Rename;
+use crate::addr::InstanceAddr;
+use crate::diag::Diagnostic;
+use crate::diag::codes::plan as codes;
+use crate::resource::{Hold, Key};
+
+/// One resource with what it holds.
+#[derive(Clone, Debug)]
+pub struct Holder {
+    /// Its address of now.
+    pub addr: InstanceAddr,
+    /// The key of a deposed object.
+    pub deposed: Option<Arc<str>>,
+    /// Its place among the plan's changes; `None` where nothing of it is planned.
+    pub change: Option<usize>,
+    /// Which provider configuration it belongs to.
+    pub provider: Arc<str>,
+    /// What it holds now, by its record or as observed.
+    pub now: Vec<Hold>,
+    /// What it will hold.
+    pub then: Vec<Hold>,
+    /// `-target` or `-exclude` leave it out.
+    pub left_out: bool,
+}
+
+/// What is decided about holders.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// Records that belong to another address. If there are any, the plan is made again with them.
+    pub renames: Vec<Rename>,
+    /// Changes whose old object stays, because this address holds it.
+    pub stays: Vec<(usize, InstanceAddr, Key)>,
+    /// What is wrong.
+    pub errors: Vec<Diagnostic>,
+}
+
+/// Who holds one key.
+#[derive(Default)]
+struct Held {
+    now: Vec<usize>,
+    then: Vec<usize>,
+    exclusive: bool,
+}
+
+/// Decides.
+pub fn settle(holders: &[Holder]) -> Settled {
+    let mut keys: BTreeMap<&Key, Held> = BTreeMap::new();
+    for (i, h) in holders.iter().enumerate() {
+        for hold in &h.now {
+            let held = keys.entry(&hold.key).or_default();
+            held.exclusive |= !hold.shared;
+            if !held.now.contains(&i) {
+                held.now.push(i);
+            }
+        }
+        for hold in &h.then {
+            let held = keys.entry(&hold.key).or_default();
+            held.exclusive |= !hold.shared;
+            if !held.then.contains(&i) {
+                held.then.push(i);
+            }
+        }
+    }
+    let mut out = Settled::default();
+    let mut pairs: Vec<(usize, usize, &Key)> = Vec::new();
+    for (key, held) in &keys {
+        if held.exclusive {
+            exclusive(key, held, holders, &mut pairs, &mut out);
+        } else {
+            shared(key, held, holders, &mut out);
+        }
+    }
+    out.renames = renames(holders, &pairs);
+    out
+}
+
+fn shared(key: &Key, held: &Held, holders: &[Holder], out: &mut Settled) {
+    let losers: Vec<usize> = held.now.iter().copied().filter(|i| !held.then.contains(i)).collect();
+    // Who goes on holding it keeps it; if nobody does, the first of those that let it go removes it.
+    let keeper = held.then.first().or(losers.first()).copied();
+    let Some(keeper) = keeper else { return };
+    let stay =
+        losers.iter().filter(|i| **i != keeper).filter_map(|i| Some((holders[*i].change?, holders[keeper].addr.clone(), key.clone())));
+    out.stays.extend(stay);
+}
+
+fn exclusive<'k>(key: &'k Key, held: &Held, holders: &[Holder], pairs: &mut Vec<(usize, usize, &'k Key)>, out: &mut Settled) {
+    let at = |i: &usize| &holders[*i];
+    if let [first, second, ..] = held.then[..] {
+        out.errors.push(match at(&first).left_out || at(&second).left_out {
+            true => left_out(key, at(&first), at(&second)),
+            false => same_object(key, at(&first), at(&second)),
+        });
+        return;
+    }
+    let losers: Vec<usize> = held.now.iter().copied().filter(|i| !held.then.contains(i)).collect();
+    let Some(holder) = held.then.first().copied() else {
+        // Several records of one object, all of which go: one deletes it.
+        let stay = losers.iter().skip(1).filter_map(|i| Some((at(i).change?, at(&losers[0]).addr.clone(), key.clone())));
+        out.stays.extend(stay);
+        return;
+    };
+    if held.now.contains(&holder) {
+        out.stays.extend(losers.iter().filter_map(|i| Some((at(i).change?, at(&holder).addr.clone(), key.clone()))));
+        return;
+    }
+    let (deposed, losers): (Vec<usize>, Vec<usize>) = losers.into_iter().partition(|i| at(i).deposed.is_some());
+    out.stays.extend(deposed.iter().filter_map(|i| Some((at(i).change?, at(&holder).addr.clone(), key.clone()))));
+    match losers[..] {
+        [] => {}
+        [loser] => match refusal(key, at(&loser), at(&holder)) {
+            Some(d) => out.errors.push(d),
+            None => pairs.push((loser, holder, key)),
+        },
+        _ => {
+            let from: Vec<String> = losers.iter().map(|i| at(i).addr.to_string()).collect();
+            out.errors.push(several(key, &from, at(&holder)));
+        }
+    }
+}
+
+/// Why a record cannot simply be taken over by the address that names its object.
+fn refusal(key: &Key, from: &Holder, to: &Holder) -> Option<Diagnostic> {
+    if from.left_out || to.left_out {
+        return Some(left_out(key, from, to));
+    }
+    if from.addr.resource.type_name != to.addr.resource.type_name {
+        let detail = format!("{} declares the {key}, and the state holds it as {}, which is of another type.", to.addr, from.addr);
+        let hint =
+            format!("Let streamform forget the old one first: streamform state rm '{}'. Then import the object as {}.", from.addr, to.addr);
+        return Some(Diagnostic::error(codes::SAME_OBJECT, detail).on(&to.addr).hint(hint));
+    }
+    if from.provider != to.provider {
+        let detail = format!("{} declares the {key}, and the state holds it as {} by another provider configuration.", to.addr, from.addr);
+        let hint = format!(
+            "Use the same provider configuration for both, or let streamform forget the old one: streamform state rm '{}'.",
+            from.addr
+        );
+        return Some(Diagnostic::error(codes::SAME_OBJECT, detail).on(&to.addr).hint(hint));
+    }
+    None
+}
+
+/// The moves for pairs of addresses. A record that is in the way and has no new place of its own goes where the chain of moves began: nothing
+/// declares it there, so that it is deleted or replaced under a name that nobody else has.
+fn renames(holders: &[Holder], pairs: &[(usize, usize, &Key)]) -> Vec<Rename> {
+    let mut out: Vec<Rename> = Vec::new();
+    let mut from_of: BTreeMap<&InstanceAddr, &InstanceAddr> = BTreeMap::new();
+    let mut sources: BTreeSet<&InstanceAddr> = BTreeSet::new();
+    for (from, to, key) in pairs {
+        let (from, to) = (&holders[*from].addr, &holders[*to].addr);
+        if from == to || sources.contains(from) || from_of.contains_key(to) {
+            continue;
+        }
+        sources.insert(from);
+        from_of.insert(to, from);
+        out.push(Rename { from: from.clone(), to: to.clone(), object: Some(key.to_string().into()) });
+    }
+    let recorded: BTreeSet<&InstanceAddr> = holders.iter().filter(|h| !h.now.is_empty() && h.deposed.is_none()).map(|h| &h.addr).collect();
+    let homeless: Vec<&InstanceAddr> = from_of.keys().copied().filter(|to| recorded.contains(*to) && !sources.contains(*to)).collect();
+    for addr in homeless {
+        let mut at = addr;
+        while let Some(from) = from_of.get(at) {
+            at = from;
+        }
+        out.push(Rename { from: addr.clone(), to: at.clone(), object: None });
+    }
+    out
+}
+
+fn same_object(key: &Key, a: &Holder, b: &Holder) -> Diagnostic {
+    let (a, b) = if a.addr < b.addr { (a, b) } else { (b, a) };
+    Diagnostic::error(codes::SAME_OBJECT, format!("{} and {} both declare the {key}.", a.addr, b.addr))
+        .on(&b.addr)
+        .hint("One object belongs to one block. Remove one of them, or change its name.")
+}
+
+fn left_out(key: &Key, from: &Holder, to: &Holder) -> Diagnostic {
+    let out = if from.left_out { from } else { to };
+    let other = if from.left_out { to } else { from };
+    let detail =
+        format!("{} and {} name one object, the {key}, and {} is left out by -target or -exclude.", other.addr, out.addr, out.addr);
+    Diagnostic::error(codes::MOVE_LEFT_OUT, detail)
+        .on(&other.addr)
+        .hint(format!("Plan both: add -target='{}' and -target='{}', or plan without -target and -exclude.", from.addr, to.addr))
+}
+
+fn several(key: &Key, from: &[String], to: &Holder) -> Diagnostic {
+    let detail = format!("{} declares the {key}, which the state holds more than once: as {}.", to.addr, from.join(" and as "));
+    Diagnostic::error(codes::SAME_OBJECT, detail).on(&to.addr).hint(format!(
+        "Say which record is meant, and let streamform forget the others (streamform state rm):\nmoved {{\n  from = {}\n  to   = {}\n}}",
+        from.first().map_or("", String::as_str),
+        to.addr
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::Place;
+
+    fn key(name: &str) -> Key {
+        Key::new(Place::here(), "thing", name)
+    }
+
+    fn holder(i: usize, addr: &str, now: Option<&str>, then: Option<&str>) -> Holder {
+        let hold = |n: Option<&str>| n.map(|n| Hold::exclusive(key(n))).into_iter().collect();
+        let addr = addr.parse().unwrap();
+        Holder { addr, deposed: None, change: Some(i), provider: "".into(), now: hold(now), then: hold(then), left_out: false }
+    }
+
+    fn holders(all: &[(&str, Option<&str>, Option<&str>)]) -> Vec<Holder> {
+        all.iter().enumerate().map(|(i, (a, n, t))| holder(i, a, *n, *t)).collect()
+    }
+
+    fn moves(all: &[(&str, Option<&str>, Option<&str>)]) -> Vec<String> {
+        let settled = settle(&holders(all));
+        assert!(settled.errors.is_empty(), "{:?}", settled.errors);
+        settled.renames.iter().map(|r| format!("{} -> {}", r.from, r.to)).collect()
+    }
+
+    #[test]
+    fn a_renamed_block_is_a_move() {
+        assert_eq!(moves(&[("t.a", Some("x"), None), ("t.b", None, Some("x"))]), ["t.a -> t.b"]);
+        assert!(moves(&[("t.a", Some("x"), Some("x"))]).is_empty());
+        assert!(moves(&[("t.a", Some("x"), None), ("t.b", None, Some("y"))]).is_empty());
+    }
+
+    #[test]
+    fn a_swap_is_two_moves() {
+        assert_eq!(moves(&[("t.a", Some("x"), Some("y")), ("t.b", Some("y"), Some("x"))]), ["t.a -> t.b", "t.b -> t.a"]);
+    }
+
+    #[test]
+    fn a_shifted_list_moves_and_the_rest_goes_where_nothing_is_declared() {
+        let shifted = [("t.a[0]", Some("a"), Some("b")), ("t.a[1]", Some("b"), Some("c")), ("t.a[2]", Some("c"), None)];
+        assert_eq!(moves(&shifted), ["t.a[1] -> t.a[0]", "t.a[2] -> t.a[1]", "t.a[0] -> t.a[2]"]);
+        let grown = [("t.a[0]", Some("hello"), Some("hello2")), ("t.a[1]", None, Some("hello"))];
+        assert_eq!(moves(&grown), ["t.a[0] -> t.a[1]"]);
+    }
+
+    #[test]
+    fn an_object_that_another_address_keeps_stays() {
+        let settled = settle(&holders(&[("t.a", Some("x"), Some("x")), ("t.b", Some("x"), None)]));
+        assert!(settled.renames.is_empty() && settled.errors.is_empty());
+        assert_eq!(settled.stays, [(1, "t.a".parse().unwrap(), key("x"))]);
+        let settled = settle(&holders(&[("t.a", Some("x"), None), ("t.b", Some("x"), None)]));
+        assert_eq!(settled.stays, [(1, "t.a".parse().unwrap(), key("x"))]);
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_refused() {
+        let code = |all: &[Holder]| settle(all).errors.iter().map(|d| d.code).collect::<Vec<_>>();
+        let two = [("t.a", Some("x"), None), ("t.b", Some("x"), None), ("t.c", None, Some("x"))];
+        assert_eq!(code(&holders(&two)), [codes::SAME_OBJECT]);
+        assert_eq!(code(&holders(&[("t.a", None, Some("x")), ("t.b", None, Some("x"))])), [codes::SAME_OBJECT]);
+        assert_eq!(code(&holders(&[("t.a", Some("x"), None), ("u.b", None, Some("x"))])), [codes::SAME_OBJECT]);
+        let mut targeted = holders(&[("t.a", Some("x"), None), ("t.b", None, Some("x"))]);
+        targeted[1].left_out = true;
+        assert_eq!(code(&targeted), [codes::MOVE_LEFT_OUT]);
+    }
+
+    #[test]
+    fn the_last_holder_releases_a_shared_object() {
+        let shared = |i, addr: &str, now: bool, then: bool| {
+            let hold = |on: bool| on.then(|| Hold::shared(key("x"))).into_iter().collect::<Vec<_>>();
+            Holder { now: hold(now), then: hold(then), ..holder(i, addr, None, None) }
+        };
+        let stays = |all: &[Holder]| settle(all).stays.into_iter().map(|(i, ..)| i).collect::<Vec<_>>();
+        assert_eq!(stays(&[shared(0, "t.a", true, true), shared(1, "t.b", true, false)]), [1]);
+        assert_eq!(stays(&[shared(0, "t.a", true, false), shared(1, "t.b", true, false)]), [1]);
+        assert!(stays(&[shared(0, "t.a", true, false)]).is_empty());
+        assert_eq!(stays(&[shared(0, "t.a", true, false), shared(1, "t.b", false, true)]), [0]);
+    }
+}

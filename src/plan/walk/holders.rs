@@ -1,0 +1,119 @@
+//! Who holds which real object: what the settling looks at is collected here, and what it decided is taken into the plan.
+
+use std::collections::HashSet;
+
+use super::Walker;
+use crate::addr::{InstanceAddr, Mode};
+use crate::diag::Diagnostic;
+use crate::diag::codes::plan as codes;
+use crate::plan::settle::{Holder, Settled, settle};
+use crate::plan::{Action, Change, Reason, RunMode};
+use crate::resource::{Hold, OpAction, Private, registry};
+use crate::value::Value;
+
+impl Walker<'_> {
+    /// Settles who holds what, over everything that is planned, recorded or left out.
+    pub(super) fn settle(&mut self) -> Settled {
+        if self.inputs.options.mode == RunMode::RefreshOnly {
+            return Settled::default();
+        }
+        let settled = settle(&self.holders());
+        let errors = self.moves_left_out();
+        Settled { errors: errors.into_iter().chain(settled.errors).collect(), ..settled }
+    }
+
+    fn holders(&self) -> Vec<Holder> {
+        let skipped: HashSet<&str> = self.plan.skipped.iter().map(String::as_str).collect();
+        let managed = |c: &&Change| c.addr.resource.mode == Mode::Managed;
+        let changes = self.plan.changes.iter().enumerate().filter(|(_, c)| managed(c));
+        let mut out: Vec<Holder> = changes.map(|(i, c)| self.holder_of(i, c, skipped.contains(c.label().as_str()))).collect();
+        let planned: HashSet<&InstanceAddr> = self.plan.changes.iter().filter(|c| c.deposed.is_none()).map(|c| &c.addr).collect();
+        // Records of which nothing is planned: orphans that targeting leaves out, and what a failed read keeps from being planned.
+        for (addr, known) in self.known.iter().filter(|(a, _)| a.resource.mode == Mode::Managed && !planned.contains(a)) {
+            let (prior, private, _) = self.present(addr);
+            let Some(prior) = prior else { continue };
+            let _ = known;
+            let holds = self.holds(addr, &prior, &private);
+            out.push(Holder { now: holds.clone(), then: holds, left_out: true, ..self.nobody(addr) });
+        }
+        for (addr, value) in &self.left_out {
+            let then = self.holds(addr, value, &Private::Null);
+            out.push(Holder { then, left_out: true, ..self.nobody(addr) });
+        }
+        out
+    }
+
+    fn nobody(&self, addr: &InstanceAddr) -> Holder {
+        let provider = self.known.get(addr).map(|_| "").unwrap_or_default().into();
+        Holder { addr: addr.clone(), deposed: None, change: None, provider, now: vec![], then: vec![], left_out: false }
+    }
+
+    fn holder_of(&self, i: usize, c: &Change, left_out: bool) -> Holder {
+        let now = c.prior.as_ref().map(|v| self.holds(&c.addr, v, &c.private)).unwrap_or_default();
+        let then = match (c.action, &c.planned) {
+            (Action::Delete | Action::Forget, _) | (_, None) => vec![],
+            (Action::NoOp, _) => now.clone(),
+            // A new object has no private part yet.
+            (Action::Create | Action::Replace | Action::ReplaceCreateFirst, Some(v)) => self.holds(&c.addr, v, &Private::Null),
+            (_, Some(v)) => self.holds(&c.addr, v, &c.private),
+        };
+        Holder { deposed: c.deposed.clone(), change: Some(i), now, then, left_out, ..self.nobody(&c.addr) }
+    }
+
+    fn holds(&self, addr: &InstanceAddr, object: &Value, private: &Private) -> Vec<Hold> {
+        let Some(resource) = registry::find_in(self.inputs.types, Mode::Managed, &addr.resource.type_name) else { return vec![] };
+        let mut holds = resource.holds(&self.hydrate(object, resource), private);
+        holds.sort();
+        holds.dedup();
+        holds
+    }
+
+    /// A `moved` block of which targeting holds one end only: the record would be under both addresses.
+    fn moves_left_out(&self) -> Vec<Diagnostic> {
+        if self.selected.is_none() {
+            return vec![];
+        }
+        let moved = self.known.iter().filter_map(|(to, k)| Some((k.moved_from.as_ref()?, to)));
+        let out = moved.filter(|(_, to)| self.is_left_out(to)).map(|(from, to)| {
+            Diagnostic::error(codes::MOVE_LEFT_OUT, format!("{from} moves to {to}, which is left out by -target or -exclude."))
+                .on(to)
+                .hint(format!("Add -target='{to}', or plan without -target and -exclude."))
+        });
+        out.collect()
+    }
+
+    /// Takes in what was settled: what another address holds stays.
+    pub(super) fn take_settled(&mut self, settled: Settled) {
+        for d in settled.errors {
+            let span = d.address.as_deref().and_then(|a| a.parse::<InstanceAddr>().ok()).and_then(|a| self.block(&a)).map(|b| b.span);
+            self.diags.push(d.at(span));
+        }
+        for (i, holder, key) in settled.stays {
+            let Some(c) = self.plan.changes.get_mut(i) else { continue };
+            let deletes = c.ops.iter_mut().chain(&mut c.delete_ops).filter(|o| o.target == key);
+            let mut any = false;
+            for op in deletes.filter(|o| matches!(o.action, OpAction::Revoke)) {
+                any = true;
+                op.action = OpAction::Keep;
+                op.note = format!("{holder} holds it");
+            }
+            if any || c.prior.is_none() {
+                continue;
+            }
+            match c.action {
+                Action::Delete => {
+                    c.action = Action::Forget;
+                    c.ops.clear();
+                    c.reasons.push(Reason::SameAsNow);
+                }
+                // The old object of this address is another one's: nothing of it is deleted, and its record is overwritten.
+                Action::Replace | Action::ReplaceCreateFirst => {
+                    c.action = Action::Create;
+                    c.delete_ops.clear();
+                    c.reasons.push(Reason::SameAsNow);
+                }
+                _ => {}
+            }
+        }
+    }
+}
