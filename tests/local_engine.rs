@@ -498,8 +498,8 @@ async fn three_brokers_are_upgraded_one_at_a_time_and_a_dead_one_is_healed() {
     assert_eq!(effects, ["restart broker 2 (not running as configured)"]);
     assert_eq!(running(&run), [1, 2, 3]);
     let proposed = proposed(&KafkaCluster, &at("4.2.0"), run.now.as_ref().map(|n| &n.0));
-    let input =
-        PlanInput::new(&run.addr, run.now.as_ref().map(|n| &n.0), &Private::Null, &at("4.2.0"), proposed);
+    let older = at("4.2.0");
+    let input = PlanInput::new(&run.addr, run.now.as_ref().map(|n| &n.0), &Private::Null, &older, proposed);
     assert_eq!(KafkaCluster.plan(input).diagnostics.iter().next().unwrap().code, codes::DOWNGRADE);
     assert!(run.step(Verb::Delete, None).await.error.is_none());
 }

@@ -169,10 +169,7 @@ impl<'a> Group<'a> {
         let live = match self.live.connectors.get(&name) {
             Some(c) => Some(c.clone()),
             None => {
-                let info = self.client.find(&name, p).await.map_err(|e| Refusal {
-                    diagnostic: e.diagnostic(redactor),
-                    begun: false,
-                })?;
+                let info = self.client.find(&name, p).await.map_err(|e| Refusal { diagnostic: e.diagnostic(redactor), begun: false })?;
                 info.map(|info| Connector { info, status: ConnectorStatus::unassigned() })
             }
         };
