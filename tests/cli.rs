@@ -832,7 +832,7 @@ fn two_objects_of_one_name_cannot_be_at_one_time() {
     lab.apply();
     lab.fails(
         "plan -replace=secret.s",
-        &["Error[SF3018]", "cannot be made before the old one goes", "hint: Give the new one another name"],
+        &["Error[SF3018]", "cannot be created before the old one is deleted", "hint: Give the new one another name"],
     );
 }
 

@@ -107,7 +107,7 @@ impl<'a> Walker<'a> {
             }
             return Err(value);
         }
-        let force = if prior.is_some() { self.forced(p, known.as_ref()) } else { None };
+        let force = self.forced(p, known.as_ref());
         let notes = match self.observed.get(&p.addr) {
             Some(Observed::Present(_, _, notes)) => notes.clone(),
             _ => Notes::Null,
