@@ -45,17 +45,19 @@ pub fn gather(config: &Config, snapshot: &Snapshot, renames: &[Vec<Rename>]) -> 
     let held = |a: &InstanceAddr| snapshot.records.contains_key(a) || begun.contains_key(a);
     let free = |to: &InstanceAddr| !held(to);
     let blocks: HashMap<ModulePath, &Module> = modules(&config.root).into_iter().collect();
+    let renames: Vec<HashMap<&InstanceAddr, &Rename>> = renames.iter().map(|set| set.iter().map(|r| (&r.from, r)).collect()).collect();
     let place = |a: &InstanceAddr| {
         let said = moved(a, &moves);
         let at = said.as_ref().unwrap_or(a);
         let at = implied(at, &blocks).filter(free).or(said).filter(free);
-        renamed_to(at.as_ref().unwrap_or(a), renames).or_else(|| at.map(|at| (at, None)))
+        renamed_to(at.as_ref().unwrap_or(a), &renames).or_else(|| at.map(|at| (at, None)))
     };
     let addrs: BTreeSet<&InstanceAddr> = snapshot.records.keys().chain(begun.keys().copied()).collect();
     let named: BTreeMap<&InstanceAddr, (InstanceAddr, Option<Arc<str>>)> =
         addrs.into_iter().filter_map(|a| Some((a, place(a)?))).filter(|(a, (to, _))| *a != to).collect();
     let names: BTreeMap<&InstanceAddr, InstanceAddr> = named.iter().map(|(a, (to, _))| (*a, to.clone())).collect();
-    let now = |record: &Arc<Record>| if names.is_empty() { Arc::clone(record) } else { Arc::new(renamed(record, &names)) };
+    let new_blocks: HashMap<&ResourceAddr, &ResourceAddr> = names.iter().map(|(from, to)| (&from.resource, &to.resource)).collect();
+    let now = |record: &Arc<Record>| if names.is_empty() { Arc::clone(record) } else { Arc::new(renamed(record, &names, &new_blocks)) };
     let doubt = |d: &InDoubt| {
         let intent = now(&Arc::new(d.intent.clone()));
         Arc::new(InDoubt { addr: intent.addr.clone(), intent: (*intent).clone(), ..d.clone() })
@@ -80,11 +82,11 @@ pub fn gather(config: &Config, snapshot: &Snapshot, renames: &[Vec<Rename>]) -> 
 }
 
 /// Where renames take an address, and what object is the reason.
-fn renamed_to(addr: &InstanceAddr, renames: &[Vec<Rename>]) -> Option<(InstanceAddr, Option<Arc<str>>)> {
+fn renamed_to(addr: &InstanceAddr, renames: &[HashMap<&InstanceAddr, &Rename>]) -> Option<(InstanceAddr, Option<Arc<str>>)> {
     let mut found: Option<(InstanceAddr, Option<Arc<str>>)> = None;
     for set in renames {
         let at = found.as_ref().map_or(addr, |(at, _)| at);
-        if let Some(r) = set.iter().find(|r| r.from == *at) {
+        if let Some(r) = set.get(at) {
             found = Some((r.to.clone(), r.object.clone()));
         }
     }
@@ -106,14 +108,12 @@ fn implied(addr: &InstanceAddr, blocks: &HashMap<ModulePath, &Module>) -> Option
 }
 
 /// A record after moves: its own address, what it refers to, and what it depends on.
-fn renamed(record: &Record, names: &BTreeMap<&InstanceAddr, InstanceAddr>) -> Record {
+fn renamed(record: &Record, names: &BTreeMap<&InstanceAddr, InstanceAddr>, blocks: &HashMap<&ResourceAddr, &ResourceAddr>) -> Record {
     let new = |a: &InstanceAddr| names.get(a).cloned();
-    let block =
-        |b: &ResourceAddr| names.iter().find(|(from, _)| from.resource == *b).map_or_else(|| b.clone(), |(_, to)| to.resource.clone());
     Record {
         addr: new(&record.addr).unwrap_or_else(|| record.addr.clone()),
         attributes: follow(&record.attributes, &new),
-        dependencies: record.dependencies.iter().map(block).collect(),
+        dependencies: record.dependencies.iter().map(|b| blocks.get(b).map_or_else(|| b.clone(), |to| (*to).clone())).collect(),
         ..record.clone()
     }
 }
@@ -231,7 +231,8 @@ mod tests {
             create_before_destroy: false,
         };
         let from = at("kafka_cluster.a");
-        let now = renamed(&record, &BTreeMap::from([(&from, at("kafka_cluster.b"))]));
+        let to = at("kafka_cluster.b");
+        let now = renamed(&record, &BTreeMap::from([(&from, to.clone())]), &HashMap::from([(&from.resource, &to.resource)]));
         assert_eq!(now.attributes.get("cluster").unwrap().origin().unwrap().to_string(), "kafka_cluster.b");
         assert_eq!(now.dependencies, [at("kafka_cluster.b").resource]);
         assert_eq!(now.addr, record.addr);
