@@ -194,6 +194,7 @@ fn plan_request(p: &PlanArgs, vars: Vec<VarArg>, mode: Option<RunMode>) -> Resul
         verbose: p.verbose,
         detailed_exitcode: p.detailed_exitcode,
         out: None,
+        chdir: None,
         generate: None,
     })
 }
@@ -220,6 +221,7 @@ async fn run(cli: Cli, vars: Vec<VarArg>, terminal: Terminal) -> Result {
         Command::Plan(a) => {
             let mut request = plan_request(&a.plan, vars, None)?;
             request.out = a.out;
+            request.chdir = cli.chdir;
             request.generate = a.generate_config_out;
             ops::plan::run(&request, &terminal).await
         }
