@@ -86,8 +86,7 @@ fn changed(then: &Json, now: &Json, change: &Change, typed: &mut Typed<'_>) -> V
         }
         let names: std::collections::BTreeSet<&String> = attributes(j).into_iter().chain(attributes(k)).flat_map(|o| o.keys()).collect();
         let differing = names.into_iter().filter(|n| attributes(j).and_then(|o| o.get(*n)) != attributes(k).and_then(|o| o.get(*n)));
-        let found: Vec<String> =
-            differing.map(|n| format!("{addr}: {what}{n} was {}, and is {} now", shown(a, n), shown(b, n))).take(ENOUGH).collect();
+        let found: Vec<String> = differing.map(|n| format!("{addr}: {what}{n} {}", was_and_is(&shown(a, n), &shown(b, n)))).take(ENOUGH).collect();
         if !found.is_empty() {
             return found;
         }
@@ -107,6 +106,11 @@ fn side<'j>(change: &'j Json, field: &str) -> &'j Json {
 
 fn attributes(object: &Json) -> Option<&serde_json::Map<String, Json>> {
     object.get("$object").unwrap_or(object).as_object()
+}
+
+/// `was 1, and is 2 now`. What differs only in what is not shown has another value.
+fn was_and_is(was: &str, now: &str) -> String {
+    if was == now { "has another value now".into() } else { format!("was {was}, and is {now} now") }
 }
 
 fn shown(object: Option<&Value>, name: &str) -> String {
@@ -135,6 +139,6 @@ fn outputs(saved: &SavedPlan, plan: &Plan, encoder: &Encoder<'_>, out: &mut Vec<
             None => "not set".into(),
         };
         let was = then.and_then(codec::decode_output);
-        out.push(format!("output {name:?} was {}, and is {} now", text(was.as_ref()), text(now)));
+        out.push(format!("output {name:?} {}", was_and_is(&text(was.as_ref()), &text(now))));
     }
 }

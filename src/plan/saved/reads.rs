@@ -84,11 +84,11 @@ impl Read {
         }
         let path = self.path.strip_prefix(".").unwrap_or(&self.path).display();
         Some(match (self.question, &self.digest, &now) {
-            (Question::Content, Some(_), None) => format!("{path} cannot be read any more"),
-            (Question::Content, None, Some(_)) => format!("{path} exists now"),
+            (Question::Content, Some(_), None) => format!("{path} can no longer be read"),
+            (Question::Content, None, Some(_)) => format!("{path} was created"),
             (Question::Content, ..) => format!("{path} has changed"),
             (Question::Exists, Some(was), Some(_)) if was == "true" => format!("{path} no longer exists"),
-            (Question::Exists, ..) => format!("{path} exists now"),
+            (Question::Exists, ..) => format!("{path} was created"),
             (Question::Files, ..) => format!("the list of files in {path} has changed"),
         })
     }
