@@ -271,7 +271,10 @@ fn flags_act_or_are_refused() {
         let s = lab.run(&format!("apply {flag} p.plan"));
         assert_eq!(s.code, 1, "{flag}\n{}", s.text);
         let text = s.text.replace("\n│ ", " ");
-        assert!(text.contains("A saved plan is applied as it was made, so it cannot be combined with") && text.contains(name), "{flag}\n{text}");
+        assert!(
+            text.contains("A saved plan is applied as it was made, so it cannot be combined with") && text.contains(name),
+            "{flag}\n{text}"
+        );
     }
     assert_eq!(lab.ok("state export").stdout, before, "nothing was done");
     // Help lists no flag that is only known to be refused.
@@ -554,7 +557,7 @@ fn secrets_are_nowhere() {
     };
     run("plan -var pw=CANARY-1 -out=p.plan", 0).shows(&["(sensitive value)"]);
     run("show -json p.plan", 0);
-    run("apply p.plan", 1).shows(&["Error[SF3013]", "nothing gives the sensitive variable \"pw\""]);
+    run("apply p.plan", 1).shows(&["Error[SF2030]", "nothing gives the variable \"pw\""]);
     run("apply -var pw=CANARY-2 p.plan", 1).shows(&["Error[SF3013]", "\"pw\" has another value"]);
     run("apply -var pw=CANARY-1 p.plan", 0).shows(&["1 added", "pw = (sensitive value)"]);
     run("plan -var pw=CANARY-1 -detailed-exitcode", 0);

@@ -185,10 +185,11 @@ fn passwords_are_never_in_the_file_and_are_there_again_when_it_is_applied() {
 
 #[test]
 fn what_a_data_source_makes_of_sensitive_arguments_is_there_again_too() {
-    let inside =
-        "  bootstrap_servers = var.servers\n  tls {\n    ca_file = var.ca\n    certificate_file = \"c.crt\"\n    key_file = \"c.key\"\n  }\n";
-    let text =
-        format!("variable \"servers\" {{\n  type = list(string)\n  sensitive = true\n}}\nvariable \"ca\" {{\n  sensitive = true\n}}\n{}", cluster(inside));
+    let inside = "  bootstrap_servers = var.servers\n  tls {\n    ca_file = var.ca\n    certificate_file = \"c.crt\"\n    key_file = \"c.key\"\n  }\n";
+    let text = format!(
+        "variable \"servers\" {{\n  type = list(string)\n  sensitive = true\n}}\nvariable \"ca\" {{\n  sensitive = true\n}}\n{}",
+        cluster(inside)
+    );
     let text = text.replace("  value = data.kafka_cluster.k.cluster_id\n", "  value = data.kafka_cluster.k\n  sensitive = true\n");
     let lab = Lab::new(&text);
     let (plan, file) = again(&lab, &[("servers", "[\"CANARY-a:1\", \"CANARY-b:2\"]"), ("ca", "CANARY.crt")], RunMode::Normal);
@@ -272,14 +273,16 @@ fn missing_and_other_secrets_are_all_named_before_anything_happens() {
         &lab,
         "apply -var=c=x -var=d=y p.plan",
         &[
+            "Error[SF2030]: No value for required variable",
+            "nothing gives the variables \"a\" and \"b\" here.",
             "Error[SF3013]: Saved plan is stale",
-            "nothing gives the sensitive variables \"a\" and \"b\".",
             "-var 'a=…' -var 'b=…'",
             "The sensitive variables \"c\" and \"d\" have other values than when the plan was made.",
         ],
     );
-    refused(&lab, "apply p.plan", &["the sensitive variables \"a\", \"b\", \"c\" and \"d\"."]);
-    let out = lab.command(["apply", "p.plan", "-var=b=CANARY-2", "-var=c=CANARY-3", "-var=d=CANARY-4"]).env("SF_VAR_a", "CANARY-1").output();
+    refused(&lab, "apply p.plan", &["the variables \"a\", \"b\", \"c\" and \"d\" here."]);
+    let out =
+        lab.command(["apply", "p.plan", "-var=b=CANARY-2", "-var=c=CANARY-3", "-var=d=CANARY-4"]).env("SF_VAR_a", "CANARY-1").output();
     screen(&out.unwrap()).shows(&["1 added", "exit 0"]).hides(&["CANARY"]);
 }
 
@@ -369,7 +372,8 @@ fn a_plan_of_another_state_folder_says_so() {
     let lab = Lab::new("variable \"pw\" {\n  sensitive = true\n}\nresource \"null_resource\" \"a\" {\n  secret = var.pw\n}\n");
     lab.ok("plan -out=p.plan -var=pw=x");
     std::fs::remove_dir_all(lab.path().join("state")).unwrap();
-    lab.fails("apply -var=pw=x p.plan", &["made with another state folder", "hint: Apply it where it was planned"]).hides(&["another value"]);
+    lab.fails("apply -var=pw=x p.plan", &["made with another state folder", "hint: Apply it where it was planned"])
+        .hides(&["another value"]);
 }
 
 #[test]

@@ -71,7 +71,11 @@ impl<'a> Encoder<'a> {
             Repr::String(s) => Json::String(s.to_string()),
             Repr::List(l) => {
                 let items = self.items(&l.items, |_| &l.elem, body);
-                if matches!(hint, Type::List(t) if **t == l.elem) { items } else { json!({ "$list": encode_type(&l.elem), "items": items }) }
+                if matches!(hint, Type::List(t) if **t == l.elem) {
+                    items
+                } else {
+                    json!({ "$list": encode_type(&l.elem), "items": items })
+                }
             }
             Repr::Set(l) => {
                 let items = self.items(&l.items, |_| &l.elem, body);
@@ -85,7 +89,11 @@ impl<'a> Encoder<'a> {
             Repr::Map(m) => {
                 let entries = m.items.iter().map(|(k, v)| (escape(k), self.shaped(v, &m.elem, body)));
                 let entries = Json::Object(entries.collect());
-                if matches!(hint, Type::Map(t) if **t == m.elem) { entries } else { json!({ "$map": encode_type(&m.elem), "items": entries }) }
+                if matches!(hint, Type::Map(t) if **t == m.elem) {
+                    entries
+                } else {
+                    json!({ "$map": encode_type(&m.elem), "items": entries })
+                }
             }
             Repr::Object(o) => {
                 let of = |k: &str| if let Type::Object(t) = hint { t.attrs.get(k) } else { None };

@@ -151,7 +151,8 @@ fn objects_follow_their_schema_references_as_addresses_and_sensitive_attributes_
 
 #[test]
 fn what_the_encoder_does_not_write_is_refused() {
-    for text in [r#"{"$secret":"12"}"#, r#"{"$list":"string"}"#, r#"{"$null":"text"}"#, r#"{"$new":1}"#, "1.5", r#"{"$ref":"no address"}"#] {
+    for text in [r#"{"$secret":"12"}"#, r#"{"$list":"string"}"#, r#"{"$null":"text"}"#, r#"{"$new":1}"#, "1.5", r#"{"$ref":"no address"}"#]
+    {
         assert!(decode(&serde_json::from_str(text).unwrap(), &Type::Dynamic, &mut placeholder).is_none(), "{text}");
     }
 }

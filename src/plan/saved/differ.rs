@@ -20,8 +20,11 @@ pub fn differences(saved: &SavedPlan, plan: &Plan, digest: codec::Digest<'_>, ty
         }
         let then = saved.0.plan.changes.get(i).map(|raw| raw.get());
         let now = plan.changes.get(i).map(|c| (c, encoder.change(c, typed.schema(&c.addr))));
+        // Nearly always the very text that was written.
+        if then.map(str::to_string) == now.as_ref().map(|(_, json)| json.to_string()) {
+            continue;
+        }
         match (then, now) {
-            (Some(then), Some((_, now))) if now.to_string() == then => {}
             (Some(then), Some((change, now))) => match serde_json::from_str(then) {
                 // Somebody laid the file out in another way.
                 Ok(then) if then == now => {}
@@ -86,7 +89,8 @@ fn changed(then: &Json, now: &Json, change: &Change, typed: &mut Typed<'_>) -> V
         }
         let names: std::collections::BTreeSet<&String> = attributes(j).into_iter().chain(attributes(k)).flat_map(|o| o.keys()).collect();
         let differing = names.into_iter().filter(|n| attributes(j).and_then(|o| o.get(*n)) != attributes(k).and_then(|o| o.get(*n)));
-        let found: Vec<String> = differing.map(|n| format!("{addr}: {what}{n} {}", was_and_is(&shown(a, n), &shown(b, n)))).take(ENOUGH).collect();
+        let found: Vec<String> =
+            differing.map(|n| format!("{addr}: {what}{n} {}", was_and_is(&shown(a, n), &shown(b, n)))).take(ENOUGH).collect();
         if !found.is_empty() {
             return found;
         }
@@ -126,7 +130,8 @@ fn short(value: &Value) -> String {
 }
 
 fn outputs(saved: &SavedPlan, plan: &Plan, encoder: &Encoder<'_>, out: &mut Vec<String>) {
-    let names: std::collections::BTreeSet<&str> = saved.0.plan.outputs.keys().map(String::as_str).chain(plan.outputs.keys().map(|k| &**k)).collect();
+    let names: std::collections::BTreeSet<&str> =
+        saved.0.plan.outputs.keys().map(String::as_str).chain(plan.outputs.keys().map(|k| &**k)).collect();
     for name in names {
         let now = plan.outputs.get(name);
         let then = saved.0.plan.outputs.get(name);

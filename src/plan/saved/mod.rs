@@ -28,6 +28,7 @@ use super::walk::Outcome;
 use super::{Options, OutputChange, Plan, RunMode};
 use crate::addr::{InstanceAddr, Mode};
 use crate::diag::codes::cli as cli_codes;
+use crate::diag::codes::config::NO_VALUE;
 use crate::diag::codes::plan as codes;
 use crate::diag::{Diagnostic, Diagnostics, Sources, io_words};
 use crate::lang::config::Config;
@@ -140,8 +141,10 @@ fn body_type(types: &[registry::Entry], addr: &InstanceAddr) -> Type {
 /// Schemas with the types of their objects, each made once.
 struct Typed<'t> {
     types: &'t [registry::Entry],
-    made: HashMap<(Mode, Arc<str>), Option<(&'static Schema, Type)>>,
+    made: HashMap<(Mode, Arc<str>), Option<TypedSchema>>,
 }
+
+type TypedSchema = (&'static Schema, Type);
 
 impl<'t> Typed<'t> {
     fn new(types: &'t [registry::Entry]) -> Self {
@@ -402,12 +405,16 @@ impl SavedPlan {
     ) -> Result<BTreeMap<Arc<str>, Value>, Diagnostics> {
         let mut out = BTreeMap::new();
         let (mut missing, mut other, mut fixed) = (vec![], vec![], vec![]);
+        let mut diags = Diagnostics::new();
         for (name, stored) in &self.0.inputs.variables {
             let key: Arc<str> = Arc::from(name.as_str());
             let now = given.get(&key).filter(|v| v.is_wholly_known());
             match (stored, now) {
                 (StoredVariable::Value(json), now) => {
-                    let Some(was) = codec::decode(json, &Type::Dynamic, &mut codec::placeholder) else { continue };
+                    let Some(was) = codec::decode(json, &Type::Dynamic, &mut codec::placeholder) else {
+                        diags.push(stale(format!("The value of the variable {name:?} in the saved plan cannot be read.")));
+                        continue;
+                    };
                     if named.contains(&key) && now.is_some_and(|v| *v != was) {
                         fixed.push(format!("{name:?}"));
                     }
@@ -421,17 +428,22 @@ impl SavedPlan {
                 (StoredVariable::Digest(_) | StoredVariable::Ephemeral, None) => missing.push(name),
             }
         }
-        let mut diags = Diagnostics::new();
         let quoted = |names: &[&String]| listed(&names.iter().map(|n| format!("{n:?}")).collect::<Vec<_>>());
         let again = |names: &[&String]| {
             let flags: Vec<String> = names.iter().map(|n| format!("-var '{n}=…'")).collect();
-            format!("Give {} again: {}, or SF_VAR_{} in the environment.", if names.len() == 1 { "it" } else { "them" }, flags.join(" "), names[0])
+            format!(
+                "Give {} again: {}, or SF_VAR_{} in the environment.",
+                if names.len() == 1 { "it" } else { "them" },
+                flags.join(" "),
+                names[0]
+            )
         };
         let s = |n: usize| if n == 1 { "" } else { "s" };
         let has = |n: usize| if n == 1 { "has another value" } else { "have other values" };
         if !missing.is_empty() {
-            let detail = format!("A saved plan does not hold secrets, and nothing gives the sensitive variable{} {}.", s(missing.len()), quoted(&missing));
-            diags.push(Diagnostic::error(codes::STALE, detail).hint(again(&missing)));
+            let detail =
+                format!("A saved plan holds no secrets, and nothing gives the variable{} {} here.", s(missing.len()), quoted(&missing));
+            diags.push(Diagnostic::error(NO_VALUE, detail).hint(again(&missing)));
         }
         if !other.is_empty() {
             let detail =
