@@ -101,13 +101,7 @@ impl World<'_> {
             }
         }
         let a = addr("x", 0);
-        self.kind.plan(PlanInput {
-            addr: &a,
-            prior: prior.map(|p| &p.0),
-            private: prior.map_or(&null, |p| &p.1),
-            config,
-            proposed: Value::object(attrs),
-        })
+        self.kind.plan(PlanInput::new(&a, prior.map(|p| &p.0), prior.map_or(&null, |p| &p.1), config, Value::object(attrs)))
     }
 
     fn step(&self, i: usize, prior: Option<&(Value, Private)>, planned: Option<Value>) -> StepRequest {
@@ -260,7 +254,7 @@ async fn drift_and_in_place_changes() {
     assert_eq!(mended[0].0.get("partitions").unwrap().as_i64(), Some(3));
     cx.pool::<KafkaPool>().invalidate();
     let read = topics.read(&mended).await.remove(0).unwrap();
-    assert!(topics.streamform::resource::lines(&plan(Some(&read), &more).ops).is_empty());
+    assert!(topics.plan(Some(&read), &more).ops.is_empty());
     // Deleted and made again by somebody else: another id under the same name.
     topics.delete(&mended).await;
     topics.create(std::slice::from_ref(&more)).await;
@@ -385,6 +379,54 @@ fn the_plan_says_where_old_values_came_from() {
         "+ segment.ms: 604800000 (Kafka's default) -> 7 (set on the topic)",
     ]);
     lab.ok("destroy -auto-approve -allow-data-loss");
+}
+
+/// A plan that was reviewed is applied, whatever the way to the cluster.
+#[test]
+fn a_saved_plan_with_a_foreign_cluster_is_applied() {
+    let _alone = real::alone();
+    let folder = real::lab("tls");
+    let sasl = |password: &str| {
+        let sasl = format!("  sasl {{\n    username = \"{}\"\n    password = {password}\n  }}\n", real::USER);
+        format!("  bootstrap_servers = \"{}\"\n{sasl}", real::lab("scram"))
+    };
+    let tls = format!(
+        "  bootstrap_servers = \"{}\"\n  tls {{\n    ca_file = \"{folder}/ca.crt\"\n    certificate_file = \"{folder}/admin.crt\"\n    key_file = \"{folder}/admin.key\"\n  }}\n",
+        real::lab("mtls")
+    );
+    let flag = format!(" -var=password={}", real::PASSWORD);
+    let ways = [
+        (format!("  bootstrap_servers = \"{}\"\n", servers()), ""),
+        (sasl("var.password"), flag.as_str()),
+        (sasl(&format!("\"{}\"", real::PASSWORD)), ""),
+        (tls, ""),
+    ];
+    for (i, (inside, vars)) in ways.into_iter().enumerate() {
+        let name = unique(&format!("saved-{i}"));
+        let variable = if vars.is_empty() { "" } else { "variable \"password\" {\n  sensitive = true\n}\n" };
+        let config = |retention: u64| {
+            format!(
+                "{variable}data \"kafka_cluster\" \"k\" {{\n{inside}}}\nresource \"kafka_topic\" \"t\" {{\n  cluster = data.kafka_cluster.k\n  name = \"{name}\"\n  partitions = 1\n  replication_factor = 1\n  deletion_protection = false\n  config = {{\n    \"retention.ms\" = \"{retention}\"\n  }}\n}}\nresource \"kafka_acl\" \"a\" {{\n  cluster = data.kafka_cluster.k\n  principal = \"User:{name}\"\n  role \"consumer\" {{\n    topic = kafka_topic.t.name\n  }}\n}}\noutput \"id\" {{\n  value = data.kafka_cluster.k.cluster_id\n}}\n"
+            )
+        };
+        let lab = common::Lab::new(&config(1_000_000));
+        let carry_out = |how: &str, telling: &str| {
+            lab.ok(&format!("plan{how}{vars} -out=p.plan"));
+            assert!(!lab.read("p.plan").contains(real::PASSWORD));
+            if !vars.is_empty() {
+                lab.fails("apply p.plan", &["\"password\""]);
+                lab.fails("apply -var=password=wrong p.plan", &["\"password\" has another value"]);
+            }
+            lab.ok(&format!("apply{vars} p.plan")).shows(&[telling]);
+        };
+        carry_out("", "2 added, 0 changed, 0 destroyed");
+        lab.write("main.hcl", &config(2_000_000));
+        carry_out("", "0 added, 1 changed, 0 destroyed");
+        lab.ok(&format!("plan{vars} -detailed-exitcode"));
+        carry_out(" -destroy -allow-data-loss", "2 destroyed");
+        let topics = real::wait(real::kafka().admin().metadata()).unwrap().topics;
+        assert!(!topics.contains_key(&name), "{name} is still there");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -38,51 +38,61 @@ pub struct VarFlags {
     pub var_files: Vec<PathBuf>,
 }
 
-/// What a plan is made by.
+/// What every run that makes a plan takes.
 #[derive(Clone, Debug, Args)]
 pub struct PlanArgs {
     #[command(flatten)]
     pub vars: VarFlags,
-    /// Plan to remove everything.
-    #[arg(long, conflicts_with = "refresh_only")]
-    pub destroy: bool,
-    /// Only bring the state up to date with the real systems.
-    #[arg(long)]
-    pub refresh_only: bool,
-    /// Whether to read the real systems.
+    /// Refresh from the real systems before planning.
     #[arg(long, default_value_t = true, action = ArgAction::Set, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     pub refresh: bool,
-    /// Only this and what it needs; may be repeated.
+    /// Only this object and what it depends on (repeatable).
     #[arg(long = "target", value_name = "ADDR")]
     pub targets: Vec<String>,
-    /// Not this and not what needs it; may be repeated.
+    /// Exclude this object and everything that depends on it (repeatable).
     #[arg(long = "exclude", value_name = "ADDR")]
     pub excludes: Vec<String>,
-    /// Replace this even if nothing says so; may be repeated.
-    #[arg(long, value_name = "ADDR")]
-    pub replace: Vec<String>,
-    /// Allow what loses data: deleted topics, dropped volumes.
+    /// Allow changes that lose data (deleting topics, dropping volumes).
     #[arg(long)]
     pub allow_data_loss: bool,
     /// Show unchanged attributes too.
     #[arg(long)]
     pub verbose: bool,
-    /// Exit with 2 when there are changes.
-    #[arg(long)]
-    pub detailed_exitcode: bool,
     /// Warnings as a list, without their explanations, where there are no errors.
     #[arg(long)]
     pub compact_warnings: bool,
     /// JSON on stdout.
     #[arg(long)]
     pub json: bool,
-    /// How many calls run at one time, and how many objects that are made one by one.
+}
+
+/// What kind of plan `plan` and `apply` make.
+#[derive(Clone, Debug, Args)]
+pub struct ModeArgs {
+    /// Plan to destroy everything.
+    #[arg(long)]
+    pub destroy: bool,
+    /// Only update the state to match the real systems.
+    #[arg(long)]
+    pub refresh_only: bool,
+    /// Force replacement of this object (repeatable).
+    #[arg(long, value_name = "ADDR")]
+    pub replace: Vec<String>,
+}
+
+/// How `apply` and `destroy` carry a plan out.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// Do not ask for approval.
+    #[arg(long)]
+    pub auto_approve: bool,
+    /// Maximum number of concurrent operations.
     #[arg(long, default_value_t = 10, value_name = "N", value_parser = at_least_one)]
     pub parallelism: usize,
     /// How long to wait for the state's lock.
     #[arg(long, default_value = "0s", value_parser = duration, value_name = "DURATION")]
     pub lock_timeout: Duration,
-    /// Accepted for the sake of habit: a plan takes no lock, an apply always does.
+    /// Known for the sake of habit: `-lock=false` is refused.
     #[arg(long, hide = true, action = ArgAction::Set, default_value_t = true, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     pub lock: bool,
 }
@@ -92,25 +102,40 @@ pub struct PlanArgs {
 pub struct PlanCommand {
     #[command(flatten)]
     pub plan: PlanArgs,
+    #[command(flatten)]
+    pub mode: ModeArgs,
+    /// Exit with 2 when there are changes.
+    #[arg(long)]
+    pub detailed_exitcode: bool,
     /// Save the plan to a file for apply.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Write resource blocks for what import blocks name and nothing declares to this new file.
     #[arg(long, value_name = "FILE")]
     pub generate_config_out: Option<PathBuf>,
+    /// Accepted for the sake of habit: a plan reads in batches, and has nothing to limit.
+    #[arg(long, hide = true, default_value_t = 10, value_name = "N", value_parser = at_least_one)]
+    pub parallelism: usize,
+    /// Accepted for the sake of habit: a plan takes no lock, so it waits for none.
+    #[arg(long, hide = true, default_value = "0s", value_parser = duration, value_name = "DURATION")]
+    pub lock_timeout: Duration,
+    /// Accepted for the sake of habit: a plan takes no lock.
+    #[arg(long, hide = true, action = ArgAction::Set, default_value_t = true, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub lock: bool,
 }
 
-/// `apply` and `destroy`
+/// `apply`
 #[derive(Clone, Debug, Args)]
 pub struct ApplyCommand {
     #[command(flatten)]
     pub plan: PlanArgs,
+    #[command(flatten)]
+    pub mode: ModeArgs,
+    #[command(flatten)]
+    pub run: RunArgs,
     /// A saved plan.
     #[arg(value_name = "PLAN")]
     pub saved: Option<PathBuf>,
-    /// Do not ask.
-    #[arg(long)]
-    pub auto_approve: bool,
 }
 
 /// `destroy`
@@ -118,9 +143,20 @@ pub struct ApplyCommand {
 pub struct DestroyCommand {
     #[command(flatten)]
     pub plan: PlanArgs,
-    /// Do not ask.
-    #[arg(long)]
-    pub auto_approve: bool,
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Known, so that the refusal can say what to write.
+    #[arg(long, hide = true)]
+    pub destroy: bool,
+    /// Known, so that the refusal can say what to write.
+    #[arg(long, hide = true)]
+    pub refresh_only: bool,
+    /// Known, so that the refusal can say what to write.
+    #[arg(long, hide = true, value_name = "ADDR")]
+    pub replace: Vec<String>,
+    /// Known, so that the refusal can say what to write.
+    #[arg(value_name = "PLAN", hide = true)]
+    pub saved: Option<PathBuf>,
 }
 
 /// `-lock-timeout` alone.
@@ -334,7 +370,7 @@ pub struct GetCommand {
 #[derive(Clone, Debug, Args)]
 pub struct InstallCommand {
     /// Apply everything without asking.
-    #[arg(short = 'a', long = "auto")]
+    #[arg(short = 'a', long = "auto", conflicts_with = "no_demo_cluster")]
     pub apply: bool,
     /// Only write the files.
     #[arg(long)]

@@ -1,6 +1,7 @@
 //! The command line: arguments in, exit code out. Thin: each command builds a request and calls its verb in [`crate::ops`].
 
 mod args;
+mod flags;
 mod fmt;
 
 use std::collections::HashMap;
@@ -20,7 +21,7 @@ use crate::ops::{self, Exit, Result, Terminal};
 use crate::plan::{Options, RunMode};
 use crate::view;
 use crate::view::paint::{Paint, is_capable};
-use args::{Cli, Command, LockCommand, PlanArgs, ProvidersCommand, StateCommand, VarFlags};
+use args::{Cli, Command, LockCommand, ModeArgs, PlanArgs, ProvidersCommand, RunArgs, StateCommand, VarFlags};
 
 /// Runs a command line and returns its exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
@@ -162,7 +163,7 @@ fn check_vars(flags: &VarFlags) -> Result<()> {
     }
 }
 
-fn plan_request(p: &PlanArgs, vars: Vec<VarArg>, mode: Option<RunMode>) -> Result<ops::plan::Request> {
+fn plan_request(p: &PlanArgs, m: &ModeArgs, vars: Vec<VarArg>) -> Result<ops::plan::Request> {
     check_vars(&p.vars)?;
     let mut bad = Diagnostics::new();
     let mut parse = |texts: &[String]| {
@@ -176,32 +177,38 @@ fn plan_request(p: &PlanArgs, vars: Vec<VarArg>, mode: Option<RunMode>) -> Resul
         out
     };
     let (targets, excludes) = (parse(&p.targets), parse(&p.excludes));
-    let replace = p.replace.iter().filter_map(|t| t.parse().map_err(|e| bad.push(ops::not_an_address(t, &e))).ok());
+    let replace = m.replace.iter().filter_map(|t| t.parse().map_err(|e| bad.push(ops::not_an_address(t, &e))).ok());
     let replace = replace.collect();
     if bad.has_errors() {
         return Err(bad.into());
     }
-    let mode = mode.unwrap_or(match (p.destroy, p.refresh_only) {
+    let mode = match (m.destroy, m.refresh_only) {
         (true, _) => RunMode::Destroy,
         (_, true) => RunMode::RefreshOnly,
         _ => RunMode::Normal,
-    });
+    };
     Ok(ops::plan::Request {
         root: PathBuf::from("."),
         vars,
         options: Options { mode, refresh: p.refresh, targets, excludes, replace },
         allow_data_loss: p.allow_data_loss,
         verbose: p.verbose,
-        detailed_exitcode: p.detailed_exitcode,
+        detailed_exitcode: false,
         out: None,
+        chdir: None,
         generate: None,
     })
+}
+
+fn apply_request(plan: ops::plan::Request, saved: Option<PathBuf>, run: &RunArgs) -> ops::apply::Request {
+    ops::apply::Request { plan, saved, auto_approve: run.auto_approve, parallelism: run.parallelism, lock_timeout: run.lock_timeout }
 }
 
 async fn run(cli: Cli, vars: Vec<VarArg>, terminal: Terminal) -> Result {
     let root = Path::new(".");
     match cli.command {
         Command::Init(a) => {
+            flags::init(&a)?;
             let request = ops::init::Request {
                 root: root.into(),
                 upgrade: a.upgrade,
@@ -218,32 +225,24 @@ async fn run(cli: Cli, vars: Vec<VarArg>, terminal: Terminal) -> Result {
         }
         Command::Validate(a) => validate(&vars, &a, &terminal),
         Command::Plan(a) => {
-            let mut request = plan_request(&a.plan, vars, None)?;
+            flags::plan(&a)?;
+            let mut request = plan_request(&a.plan, &a.mode, vars)?;
+            request.detailed_exitcode = a.detailed_exitcode;
             request.out = a.out;
+            request.chdir = cli.chdir;
             request.generate = a.generate_config_out;
             ops::plan::run(&request, &terminal).await
         }
         Command::Apply(a) => {
-            let plan = plan_request(&a.plan, vars, None)?;
-            let request = ops::apply::Request {
-                plan,
-                saved: a.saved,
-                auto_approve: a.auto_approve,
-                parallelism: a.plan.parallelism,
-                lock_timeout: a.plan.lock_timeout,
-            };
-            ops::apply::run(&request, &terminal).await
+            flags::apply(&a)?;
+            let plan = plan_request(&a.plan, &a.mode, vars)?;
+            ops::apply::run(&apply_request(plan, a.saved, &a.run), &terminal).await
         }
         Command::Destroy(a) => {
-            let plan = plan_request(&a.plan, vars, Some(RunMode::Destroy))?;
-            let request = ops::apply::Request {
-                plan,
-                saved: None,
-                auto_approve: a.auto_approve,
-                parallelism: a.plan.parallelism,
-                lock_timeout: a.plan.lock_timeout,
-            };
-            ops::apply::run(&request, &terminal).await
+            flags::destroy(&a)?;
+            let mode = ModeArgs { destroy: true, refresh_only: false, replace: vec![] };
+            let plan = plan_request(&a.plan, &mode, vars)?;
+            ops::apply::run(&apply_request(plan, None, &a.run), &terminal).await
         }
         Command::Drift(a) => {
             check_vars(&a.vars)?;

@@ -1,27 +1,29 @@
 //! `apply` and `destroy`: carry a plan out, a saved one or one made now.
 //!
-//! A saved plan holds its inputs (digests of the configuration's files, the variables that are not sensitive, what was observed) and a digest of the plan.
-//! As planning is a pure function of these, applying it makes the plan again, without asking any real system, and carries it out only if it is
-//! the same. So no secret need be in the file; sensitive variables are given again.
+//! A saved plan holds its inputs (digests of files, the variables that are not sensitive, what was observed) and the plan. As planning is a pure function
+//! of these, applying it makes the plan again, without asking any real system, and carries it out only if it is the same. So no secret need be in
+//! the file; sensitive variables are given again.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use super::live::DiskHost;
-use super::plan::{Request as PlanRequest, check_instances, check_targets, data_loss, notices, show};
-use super::workspace::Workspace;
+use super::plan::{Request as PlanRequest, check_instances, check_targets, data_loss, notices, show, variable_files};
+use super::workspace::{VarArgs, Workspace};
 use super::{Exit, Failure, Result, Terminal};
 use crate::apply::executor::{self, Apply, Done};
 use crate::apply::{Events, Silent};
-use crate::diag::Diagnostic;
 use crate::diag::codes::{apply as codes, plan as plan_codes};
-use crate::lang::config::DiskFiles;
+use crate::diag::{Diagnostic, Sources};
+use crate::lang::config::{DiskFiles, FileSource, variables};
+use crate::lang::eval::EvalContext;
 use crate::plan::RunMode;
 use crate::plan::saved::SavedPlan;
 use crate::plan::walk::{self, Inputs, Observer, Outcome};
+use crate::resource::registry;
 use crate::state::local::Access;
 use crate::state::{OutputRecord, StateStore};
 use crate::view;
@@ -60,14 +62,18 @@ pub struct Applied {
 /// As [`run`], with what it worked on.
 pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied> {
     let saved = request.saved.as_deref().map(SavedPlan::read).transpose()?;
+    if terminal.json && saved.is_none() && !request.auto_approve {
+        return Err(no_question_in_json().into());
+    }
     let mut plan_request = request.plan.clone();
     if let Some(s) = &saved {
         plan_request.options = s.options()?;
     }
-    let held = saved.as_ref().map(SavedPlan::held).unwrap_or_default();
+    // Where somebody can be asked, the loader asks for secrets that nothing gives; else all that are missing are named at once below.
+    let held = saved.as_ref().map(|s| s.held(!terminal.input)).unwrap_or_default();
     let mut ws = Workspace::load_with(&plan_request.root, &DiskFiles, &plan_request.vars, &held, terminal)?;
     if let Some(s) = &saved {
-        s.check_files(&ws.config.sources).map_err(|d| ws.failure(d))?;
+        ws.variables = check_inputs(s, &ws, &plan_request.vars)?;
     }
     let word = if plan_request.options.mode == RunMode::Destroy { "destroy" } else { "apply" };
     let _lock = ws.lock(word, request.lock_timeout, terminal)?;
@@ -79,10 +85,9 @@ pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied
     let live = super::live::Live::new(Arc::clone(&session));
     if let Some(s) = &saved {
         s.check_state(&snapshot).map_err(|d| ws.failure(d))?;
-        s.check_arguments(&plan_request.vars, &ws.variables).map_err(|d| ws.failure(d))?;
-        ws.variables = s.variables(&ws.variables, &store).map_err(|d| ws.failure(d))?;
     }
-    let recorded = saved.as_ref().map(SavedPlan::observer);
+    let digest = |v: &crate::value::Value| store.digest(v);
+    let recorded = saved.as_ref().map(|s| s.observer(&ws.variables, registry::ALL, &digest, &session.root_dir));
     let observer: &dyn Observer = match &recorded {
         Some(r) => r,
         None => &live,
@@ -91,7 +96,6 @@ pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied
         Some(s) => DiskHost::at(s.plan_time(), false),
         None => DiskHost::new(false),
     };
-    let digest = |v: &crate::value::Value| store.digest(v);
     let inputs = ws.inputs(&snapshot, &plan_request.options, &digest, &host, observer);
     let outcome = walk::walk(&inputs).await;
     let mut diagnostics = ws.warnings.clone();
@@ -101,6 +105,9 @@ pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied
         diagnostics.append(notices(&outcome.plan, &ws.config, &plan_request.options));
     }
     if diagnostics.has_errors() {
+        if let Some(s) = &saved {
+            s.check_key(&digest).map_err(|d| ws.failure(d))?;
+        }
         return Err(ws.failure(diagnostics));
     }
     if outcome.plan.has_steps() && (saved.is_some() || request.auto_approve) {
@@ -110,7 +117,10 @@ pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied
     }
     terminal.diagnostics(&diagnostics, &ws.config.sources);
     if let Some(s) = &saved {
-        s.check_plan(&outcome.plan).map_err(|d| ws.failure(d))?;
+        if let Err(d) = s.check_plan(&outcome.plan, registry::ALL, &digest) {
+            s.check_key(&digest).map_err(|d| ws.failure(d))?;
+            return Err(ws.failure(d));
+        }
     } else {
         show(&outcome.plan, plan_request.verbose, terminal);
         if let (Some(d), false) = (data_loss(&outcome.plan), plan_request.allow_data_loss) {
@@ -132,6 +142,53 @@ pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied
         return Err(ws.failure(d));
     }
     Ok(Applied { exit, workspace: ws })
+}
+
+/// Compares what a saved plan was made from with what is here, before any lock is taken and any real system asked. The variables as they were.
+fn check_inputs(saved: &SavedPlan, ws: &Workspace, vars: &VarArgs) -> std::result::Result<Variables, Failure> {
+    let host = DiskHost::at(saved.plan_time(), false);
+    let files: Vec<PathBuf> = variable_files(vars);
+    saved.check_files(&ws.config.sources, &files, &host).map_err(|d| ws.failure(d))?;
+    let store = ws.store(Access::Read)?;
+    let digest = |v: &crate::value::Value| store.digest(v);
+    let found = match saved.variables(&ws.variables, &named(ws, vars), &digest) {
+        Ok(variables) => return Ok(variables),
+        Err(found) => found,
+    };
+    // With another state, or another key, every secret seems to be another one.
+    let snapshot = store.snapshot().map_err(|d| ws.failure(d))?;
+    saved.check_state(&snapshot).and_then(|()| saved.check_key(&digest)).map_err(|d| ws.failure(d))?;
+    Err(ws.failure(found))
+}
+
+/// The root variables by name.
+type Variables = BTreeMap<Arc<str>, crate::value::Value>;
+
+/// The disk without listings, so that only files that are named are read.
+struct NamedFiles;
+
+impl FileSource for NamedFiles {
+    fn read_dir(&self, _: &Path) -> std::io::Result<Vec<String>> {
+        Ok(vec![])
+    }
+
+    fn read(&self, path: &Path) -> std::io::Result<Vec<u8>> {
+        DiskFiles.read(path)
+    }
+}
+
+/// The variables that the command line sets, by `-var` or in files that it names.
+fn named(ws: &Workspace, vars: &VarArgs) -> BTreeSet<Arc<str>> {
+    let host = DiskHost::new(false);
+    let cx = EvalContext::new(&host, &ws.root, &ws.root);
+    // What is wrong with these has been said when the workspace was loaded.
+    let (given, _) = variables::collect(&ws.root, &NamedFiles, vars, [], &ws.config.root, &mut Sources::default(), &cx);
+    given.into_keys().collect()
+}
+
+fn no_question_in_json() -> Diagnostic {
+    let d = Diagnostic::error(crate::diag::codes::cli::USAGE, "With -json there is nobody to approve the plan.");
+    d.hint("Add -auto-approve, or save a plan with plan -out=FILE and apply that.")
 }
 
 fn capital(word: &str) -> String {

@@ -1,6 +1,6 @@
 //! `plan`: what would change.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::live::DiskHost;
@@ -10,9 +10,10 @@ use crate::addr::Target;
 use crate::apply::Silent;
 use crate::diag::codes::plan as codes;
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::lang::config::variables::VarArg;
 use crate::lang::config::{Config, DiskFiles};
 use crate::lang::host::Host;
-use crate::plan::saved::{Made, SavedPlan};
+use crate::plan::saved::{Made, Recording};
 use crate::plan::walk;
 use crate::plan::{Action, Options, Plan, Reason, RunMode, blocked_moves};
 use crate::state::local::Access;
@@ -36,6 +37,8 @@ pub struct Request {
     pub detailed_exitcode: bool,
     /// Save the plan here.
     pub out: Option<PathBuf>,
+    /// The folder that the command line changed to, for a command that works where the user stands.
+    pub chdir: Option<PathBuf>,
     /// Write blocks for what is imported and not declared to this file.
     pub generate: Option<PathBuf>,
 }
@@ -55,7 +58,8 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
     let observer = ws.live(Arc::new(Silent));
     let host = DiskHost::new(false);
     let digest = |v: &crate::value::Value| store.digest(v);
-    let inputs = ws.inputs(&snapshot, &request.options, &digest, &host, &observer);
+    let recording = Recording::new(&host);
+    let inputs = ws.inputs(&snapshot, &request.options, &digest, &recording, &observer);
     check_targets(&ws, &snapshot, &request.options)?;
     let outcome = walk::walk(&inputs).await;
     let mut diagnostics = ws.warnings.clone();
@@ -78,15 +82,19 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
         }
         let made = Made {
             config: &ws.config,
+            variable_files: &variable_files(&request.vars),
             variables: &ws.variables,
+            types: inputs.types,
             options: &request.options,
             snapshot: &snapshot,
             outcome: &outcome,
+            reads: recording.reads(),
             time: host.plan_time(),
         };
-        SavedPlan::new(&made, &store).write(path).map_err(|d| ws.failure(d))?;
+        made.write(&digest, path).map_err(|d| ws.failure(d))?;
         if !terminal.json {
-            terminal.line(&format!("\nSaved the plan to {0}. To carry it out: streamform apply {0}", path.display()));
+            let chdir = request.chdir.as_ref().map(|dir| format!("-chdir={} ", for_shell(dir))).unwrap_or_default();
+            terminal.line(&format!("\nSaved the plan to {}. To carry it out: streamform {chdir}apply {}", path.display(), for_shell(path)));
         }
     } else if let (Some(d), false) = (lost, request.allow_data_loss) {
         let warning = Diagnostic { severity: crate::diag::Severity::Warning, ..d };
@@ -94,6 +102,19 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
     }
     let changes = outcome.plan.has_changes();
     Ok(if request.detailed_exitcode && changes { Exit::Changes } else { Exit::Success })
+}
+
+/// The variable files that the command line names.
+pub fn variable_files(vars: &VarArgs) -> Vec<PathBuf> {
+    let file = |arg: &VarArg| if let VarArg::File(path) = arg { Some(path.clone()) } else { None };
+    vars.iter().filter_map(file).collect()
+}
+
+/// A path as a shell takes it: in quotes where it holds more than plain characters.
+fn for_shell(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 /// Shows a plan as text or JSON.

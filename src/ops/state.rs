@@ -289,9 +289,7 @@ pub fn output(root: &Path, name: Option<&str>, raw: bool, terminal: &Terminal) -
 /// `show [PLAN]`
 pub fn show_all(root: &Path, plan: Option<&Path>, terminal: &Terminal) -> Result {
     if let Some(path) = plan {
-        let saved = SavedPlan::read(path)?;
-        let text = if terminal.json { saved.shown().to_string() } else { saved_text(&saved) };
-        terminal.line(text.trim_end());
+        super::plan::show(&SavedPlan::read(path)?.plan(path, registry::ALL)?, false, terminal);
         return Ok(Exit::Success);
     }
     let (snapshot, _) = read(root)?;
@@ -320,23 +318,6 @@ pub fn show_all(root: &Path, plan: Option<&Path>, terminal: &Terminal) -> Result
     show_deposed(&snapshot.deposed.iter().collect::<Vec<_>>(), terminal);
     super::apply::print_outputs(&snapshot.outputs, terminal);
     Ok(Exit::Success)
-}
-
-fn saved_text(saved: &SavedPlan) -> String {
-    let mut out = String::new();
-    for c in saved.shown()["resource_changes"].as_array().into_iter().flatten() {
-        let actions: Vec<&str> = c["change"]["actions"].as_array().into_iter().flatten().filter_map(|a| a.as_str()).collect();
-        if actions == ["no-op"] {
-            continue;
-        }
-        out.push_str(&format!("{:<14} {}\n", actions.join("/"), c["address"].as_str().unwrap_or_default()));
-        for e in c["effects"].as_array().into_iter().flatten() {
-            out.push_str(&format!("                 {}\n", e.as_str().unwrap_or_default()));
-        }
-    }
-    let s = &saved.shown()["summary"];
-    out.push_str(&format!("\nPlan: {} to add, {} to change, {} to destroy.\n", s["add"], s["change"], s["destroy"]));
-    out
 }
 
 /// `import ADDR ID`

@@ -105,7 +105,7 @@ pub struct Question {
 }
 
 /// The answer to a [`Question`]. It is kept in a saved plan, so it must hold no secret.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Answer {
     /// What was asked.
     pub about: String,

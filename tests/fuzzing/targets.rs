@@ -14,6 +14,7 @@ use streamform::lang::eval::{EvalContext, eval};
 use streamform::lang::fmt::format;
 use streamform::lang::syntax::{parse_body, parse_expr, parse_template};
 use streamform::plan::saved::SavedPlan;
+use streamform::resource::registry;
 use streamform::state::codec;
 use streamform::value::Type;
 
@@ -118,7 +119,7 @@ pub fn saved_plan(bytes: &[u8]) {
     let path = dir.path().join("plan");
     std::fs::write(&path, bytes).expect("written");
     if let Ok(plan) = SavedPlan::read(&path) {
-        let _ = (plan.options(), plan.plan_time(), plan.shown());
+        let _ = (plan.options(), plan.plan_time(), plan.held(true), plan.plan(&path, registry::ALL));
     }
 }
 
