@@ -22,8 +22,7 @@ use crate::lang::config::DiskFiles;
 use crate::plan::RunMode;
 use crate::plan::saved::SavedPlan;
 use crate::plan::walk::{self, Inputs, Observer, Outcome};
-use crate::state::local::Access;
-use crate::state::{OutputRecord, StateStore};
+use crate::state::{Access, Ledger, OutputRecord};
 use crate::view;
 use crate::view::paint::is_capable;
 use crate::view::progress::{Human, JsonLines};
@@ -70,9 +69,10 @@ pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied
         s.check_files(&ws.config.sources).map_err(|d| ws.failure(d))?;
     }
     let word = if plan_request.options.mode == RunMode::Destroy { "destroy" } else { "apply" };
-    let _lock = ws.lock(word, request.lock_timeout, terminal)?;
-    let store = ws.store(Access::Write)?;
-    let snapshot = store.snapshot().map_err(|d| ws.failure(d))?;
+    let lock = ws.lock(word, request.lock_timeout, terminal).await?;
+    let store = ws.store(Access::Write).await?.fenced(&lock);
+    let snapshot = store.snapshot().await.map_err(|d| ws.failure(d))?;
+    snapshot.check().map_err(|d| ws.failure(d))?;
     check_targets(&ws, &snapshot, &plan_request.options)?;
     let events = events(terminal);
     let session = ws.session(Arc::clone(&events));
@@ -126,7 +126,7 @@ pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied
     let done = carry_out(&inputs, outcome, &store, session, events, request.parallelism, word).await.map_err(|d| ws.failure(d))?;
     let exit = report(&done, &ws, terminal, word);
     // What kept results from being written keeps the store from being closed well, and has been said.
-    if let Err(d) = store.close()
+    if let Err(d) = store.close().await
         && !done.diagnostics.iter().any(|said| said.code == d.code)
     {
         return Err(ws.failure(d));
@@ -146,14 +146,14 @@ fn events(terminal: &Terminal) -> Arc<dyn Events> {
 async fn carry_out<'a>(
     inputs: &Inputs<'a>,
     outcome: Outcome<'a>,
-    store: &dyn StateStore,
+    store: &Ledger,
     session: Arc<crate::resource::Session>,
     events: Arc<dyn Events>,
     parallelism: usize,
     word: &str,
 ) -> std::result::Result<Done, Diagnostic> {
     if outcome.plan.has_changes() || !inputs.snapshot.in_doubt.is_empty() {
-        store.begin_generation(word)?;
+        store.begin_generation(word).await?;
     }
     let interrupts = Arc::new(AtomicU8::new(0));
     let watcher = tokio::spawn(watch_interrupts(Arc::clone(&interrupts)));

@@ -11,8 +11,7 @@ use crate::lang::ast::{Expr, ExprKind, Step};
 use crate::lang::config::{self, DiskFiles, Module};
 use crate::resource::{providers, registry};
 use crate::schema::{AttrType, Set};
-use crate::state::StateStore;
-use crate::state::local::Access;
+use crate::state::Access;
 use crate::view;
 
 /// `providers`
@@ -40,8 +39,8 @@ pub fn schema(terminal: &Terminal) -> Result {
     Ok(Exit::Success)
 }
 
-fn recorded(root: &Path, module: &Module) -> std::result::Result<BTreeSet<String>, crate::diag::Diagnostic> {
-    let snapshot = open_store(&state_dir(root, module)?, Access::Read)?.snapshot()?;
+async fn recorded(root: &Path, module: &Module) -> std::result::Result<BTreeSet<String>, crate::diag::Diagnostic> {
+    let snapshot = open_store(&state_dir(root, module)?, Access::Read).await?.snapshot().await?;
     Ok(snapshot.records.keys().map(|a| providers::of(&a.resource.type_name).to_string()).collect())
 }
 

@@ -23,7 +23,7 @@ use crate::diag::{Diagnostic, Diagnostics, Sources, io_words};
 use crate::lang::config::Config;
 use crate::lang::config::variables::VarArg;
 use crate::resource::{Observed, Private, ReadRequest, StepRequest, registry};
-use crate::state::{Record, Snapshot, StateStore, codec};
+use crate::state::{Ledger, Record, Snapshot, codec};
 use crate::value::{Type, Value};
 
 const FORMAT: u64 = 1;
@@ -58,7 +58,7 @@ pub struct Made<'a> {
 
 impl SavedPlan {
     /// Takes down what a plan was made from.
-    pub fn new(made: &Made<'_>, store: &dyn StateStore) -> SavedPlan {
+    pub fn new(made: &Made<'_>, store: &Ledger) -> SavedPlan {
         let digest = |v: &Value| store.digest(v);
         let sensitive = |name: &str| made.config.root.variables.get(name).is_some_and(|v| v.sensitive || v.ephemeral);
         let variables: serde_json::Map<String, Json> = made
@@ -170,7 +170,7 @@ impl SavedPlan {
     }
 
     /// The variables as they were: sensitive ones are taken from `given`, and must be the same.
-    pub fn variables(&self, given: &BTreeMap<Arc<str>, Value>, store: &dyn StateStore) -> Result<BTreeMap<Arc<str>, Value>, Diagnostics> {
+    pub fn variables(&self, given: &BTreeMap<Arc<str>, Value>, store: &Ledger) -> Result<BTreeMap<Arc<str>, Value>, Diagnostics> {
         let mut out = BTreeMap::new();
         let mut diags = Diagnostics::new();
         for (name, json) in self.0["variables"].as_object().into_iter().flatten() {
@@ -237,6 +237,7 @@ fn observed_json(addr: &InstanceAddr, o: &Observed, digest: codec::Digest<'_>) -
     };
     let record = Record {
         addr: addr.clone(),
+        provider: String::new(),
         schema_version: 0,
         attributes: value,
         private,
