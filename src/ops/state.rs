@@ -15,7 +15,7 @@ use crate::lang::config::{self, DiskFiles};
 use crate::plan::deposed_label;
 use crate::plan::saved::SavedPlan;
 use crate::resource::registry;
-use crate::state::{Access, Backend, Deposing, Ledger, LockInfo, Outcome, Record, Snapshot};
+use crate::state::{Access, Deposing, Ledger, LockInfo, Outcome, Record, Snapshot};
 use crate::view;
 
 /// The folder of a configuration's store, without evaluating the configuration.

@@ -10,6 +10,8 @@ pub mod codec;
 pub mod ledger;
 pub mod model;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 pub mod upgrade;
 

@@ -95,6 +95,7 @@ impl Lost {
 }
 
 /// A held lock. Its backend renews it in the background; dropping it frees it.
+#[derive(Debug)]
 pub struct Held {
     /// Who this holder says to be.
     pub info: LockInfo,

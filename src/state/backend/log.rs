@@ -55,7 +55,7 @@ const END: u8 = b'E';
 /// A batch: its stamp, the generation up to which the history goes (0: none), its entries.
 const BATCH: u8 = b'B';
 /// A writer has begun; the id of the machine's boot.
-const OPENED: u8 = b'O';
+pub(super) const OPENED: u8 = b'O';
 /// The writer has ended, and all before is on the disk.
 const CLOSED: u8 = b'X';
 
@@ -76,7 +76,7 @@ fn checksum(kind: u8, len: [u8; 4], payload: &[u8]) -> [u8; 4] {
     sum.finalize().to_le_bytes()
 }
 
-fn record(kind: u8, payload: &[u8]) -> io::Result<Vec<u8>> {
+pub(super) fn record(kind: u8, payload: &[u8]) -> io::Result<Vec<u8>> {
     let len = u32::try_from(payload.len()).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?.to_le_bytes();
     let mut out = Vec::with_capacity(HEADER + payload.len());
     out.push(kind);

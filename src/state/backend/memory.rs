@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use super::lock::{self, Held, LockInfo, Lost};
-use super::{Backend, Batch, Content, GENERATIONS, HEAD, Loaded, Revision, conflict, generation_of, is_history, lock_lost};
+use super::{Backend, Batch, Check, Content, GENERATIONS, HEAD, Loaded, Revision, conflict, generation_of, is_history, lock_lost};
 use crate::diag::Diagnostic;
 use crate::diag::codes::state as codes;
 
@@ -135,7 +135,7 @@ impl Backend for Memory {
         Err(d.hint("A state in memory has one workspace."))
     }
 
-    async fn open(&self, check: fn(&[u8]) -> Result<(), Diagnostic>) -> Result<(), Diagnostic> {
+    async fn open(&self, check: Check) -> Result<(), Diagnostic> {
         self.wait().await;
         self.inner().all.get(HEAD).map_or(Ok(()), |head| check(head))
     }

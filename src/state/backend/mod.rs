@@ -37,6 +37,9 @@ pub const GENERATIONS: &[u8] = b"g/";
 /// Where is what undoes generations: this, the number, and further `/KEY`. Part of the history.
 pub const UNDO: &[u8] = b"u/";
 
+/// Judges a store's own entry.
+pub type Check = fn(&[u8]) -> Result<(), Diagnostic>;
+
 /// Whether a key is part of the history: [`Backend::load`] leaves it out.
 pub fn is_history(key: &[u8]) -> bool {
     key.starts_with(GENERATIONS) || key.starts_with(UNDO)
@@ -94,7 +97,7 @@ pub trait Backend: Send + Sync {
     ///
     /// # Errors
     /// Damage (nothing is touched then), no rights, no room, what `check` says.
-    async fn open(&self, check: fn(&[u8]) -> Result<(), Diagnostic>) -> Result<(), Diagnostic>;
+    async fn open(&self, check: Check) -> Result<(), Diagnostic>;
 
     /// Everything but the history, at one moment; `None` where there is no store yet. Takes no lock.
     ///

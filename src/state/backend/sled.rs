@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use super::files::{self, Gate, backup_path, damaged, io_error, sled_error};
 use super::lock::{self, Held, LockInfo};
 use super::log::{self, Found, Log, Stamp, Want};
-use super::{Backend, Backups, Batch, Content, GENERATIONS, HEAD, Loaded, Revision, UNDO, closed, conflict, is_history};
+use super::{Backend, Backups, Batch, Check, Content, GENERATIONS, HEAD, Loaded, Revision, UNDO, closed, conflict, is_history};
 use crate::diag::Diagnostic;
 use crate::diag::codes::state as codes;
 use crate::state::upgrade;
@@ -53,13 +53,13 @@ struct Writer {
 
 /// An error while the log is written anew.
 enum Failed {
-    Log(std::io::Error),
+    Log,
     Database(::sled::Error),
 }
 
 impl From<std::io::Error> for Failed {
-    fn from(e: std::io::Error) -> Failed {
-        Failed::Log(e)
+    fn from(_: std::io::Error) -> Failed {
+        Failed::Log
     }
 }
 
@@ -190,7 +190,7 @@ fn stamp_of(dir: &Path, db: &Db, count: u64) -> Result<Stamp, Diagnostic> {
 }
 
 impl Writer {
-    fn open(dir: &Path, check: fn(&[u8]) -> Result<(), Diagnostic>) -> Result<Writer, Diagnostic> {
+    fn open(dir: &Path, check: Check) -> Result<Writer, Diagnostic> {
         files::prepare_dir(dir)?;
         let gate = Gate::make(dir)?;
         let shut = gate.for_write()?;
@@ -230,10 +230,10 @@ impl Writer {
     fn write_log(&mut self, dir: &Path) -> Result<(), Diagnostic> {
         let all = self.db.iter().map(|e: Result<(IVec, IVec), _>| e.map_err(Failed::Database));
         let made = Log::create(dir, self.stamp, all.filter(|e| !matches!(e, Ok((k, _)) if **k == *STAMP)));
-        match made.and_then(|log| files::sync_dir(dir).map(|()| log).map_err(|_| Failed::Log(ErrorKind::Other.into()))) {
+        match made.and_then(|log| files::sync_dir(dir).map(|()| log).map_err(|_| Failed::Log)) {
             Ok(log) => self.log = Some(log),
             // The log is only for readers, who can do without.
-            Err(Failed::Log(_)) => self.log = None,
+            Err(Failed::Log) => self.log = None,
             Err(Failed::Database(e)) => return Err(sled_error(dir, &e)),
         }
         Ok(())
@@ -347,7 +347,7 @@ impl Backend for Sled {
         removed
     }
 
-    async fn open(&self, check: fn(&[u8]) -> Result<(), Diagnostic>) -> Result<(), Diagnostic> {
+    async fn open(&self, check: Check) -> Result<(), Diagnostic> {
         let this = self.clone();
         blocking(move || {
             let mut writer = this.writer();
