@@ -189,7 +189,8 @@ pub async fn rm(root: &Path, wanted: &[String], timeout: Duration, terminal: &Te
     let gone = locked(root, "state rm", timeout, async |store| {
         let snapshot = store.snapshot().await?;
         let unreadable = snapshot.unreadable.iter().map(|u| &u.addr);
-        let known: BTreeSet<&InstanceAddr> = snapshot.records.keys().chain(snapshot.in_doubt.iter().map(|d| &d.addr)).chain(unreadable).collect();
+        let known: BTreeSet<&InstanceAddr> =
+            snapshot.records.keys().chain(snapshot.in_doubt.iter().map(|d| &d.addr)).chain(unreadable).collect();
         for (t, text) in targets.iter().zip(wanted) {
             if !known.iter().copied().chain(snapshot.deposed.keys().map(|(a, _)| a)).any(|a| t.contains(a)) {
                 return Err(no_record(&snapshot, text).into());

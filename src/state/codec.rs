@@ -458,7 +458,8 @@ pub fn check_depth(v: &Value, what: &str) -> Result<(), Diagnostic> {
     if found <= MAX_DEPTH {
         return Ok(());
     }
-    let detail = format!("The value of {what} has {found} levels of lists and objects inside each other. The state keeps up to {MAX_DEPTH}.");
+    let detail =
+        format!("The value of {what} has {found} levels of lists and objects inside each other. The state keeps up to {MAX_DEPTH}.");
     Err(Diagnostic::error(codes::TOO_DEEP, detail).hint("Keep the value as text: jsonencode(…)."))
 }
 

@@ -17,6 +17,4 @@ pub mod upgrade;
 
 pub use backend::{Backend, Held, LockInfo};
 pub use ledger::{Access, Ledger};
-pub use model::{
-    Deposing, Generation, InDoubt, Intent, KEEP_GENERATIONS, Outcome, OutputRecord, Record, Schemas, Snapshot, Unreadable,
-};
+pub use model::{Deposing, Generation, InDoubt, Intent, KEEP_GENERATIONS, Outcome, OutputRecord, Record, Schemas, Snapshot, Unreadable};

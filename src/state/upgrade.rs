@@ -74,7 +74,8 @@ fn unknown_type(addr: &InstanceAddr) -> Diagnostic {
 
 fn newer_record(addr: &InstanceAddr, found: u32, known: u32) -> Diagnostic {
     let name = &addr.resource.type_name;
-    let detail = format!("{addr} was written with schema version {found} of {name}. This version of streamform reads versions up to {known}.");
+    let detail =
+        format!("{addr} was written with schema version {found} of {name}. This version of streamform reads versions up to {known}.");
     Diagnostic::error(codes::NEWER_RECORD, detail)
         .on(addr)
         .because(format!("type {name} version {found}"))

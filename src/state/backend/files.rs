@@ -9,8 +9,8 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, OFlags, flock};
 use ::sled::Db;
+use rustix::fs::{FlockOperation, OFlags, flock};
 use tempfile::TempDir;
 
 use crate::diag::codes::state as codes;

@@ -175,7 +175,9 @@ pub(super) fn read(file: &File, want: Want) -> io::Result<Option<Found>> {
                     begun = payload.strip_prefix(MAGIC).and_then(Stamp::parse);
                     begun.is_some()
                 }
-                (CONTENT | HISTORY, Some(_), false) => entries(&payload, |k, v| drop(out.content.insert(k.to_vec(), v.unwrap_or_default().to_vec()))),
+                (CONTENT | HISTORY, Some(_), false) => {
+                    entries(&payload, |k, v| drop(out.content.insert(k.to_vec(), v.unwrap_or_default().to_vec())))
+                }
                 (END, Some(stamp), false) => {
                     complete = Stamp::parse(&payload) == Some(stamp);
                     (out.stamp, out.settled) = (stamp, true);
@@ -283,7 +285,9 @@ impl Log {
     /// Goes on with a log that was read to its end.
     pub fn resume(file: File, found: &Found) -> io::Result<Log> {
         // What is behind the last whole record was never durable in the log.
-        file.set_len(found.end)?;
+        if file.metadata()?.len() != found.end {
+            file.set_len(found.end)?;
+        }
         Ok(Log { file, end: found.end, snapshot: found.snapshot, opened: false })
     }
 

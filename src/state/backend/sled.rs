@@ -332,12 +332,17 @@ impl Backend for Sled {
 
     async fn remove(&self, workspace: &str) -> Result<(), Diagnostic> {
         let none = |why: &str| {
-            Diagnostic::error(codes::NO_WORKSPACE, format!("The workspace {workspace:?} {why}.")).hint("Give the name of another workspace.")
+            Diagnostic::error(codes::NO_WORKSPACE, format!("The workspace {workspace:?} {why}."))
+                .hint("Give the name of another workspace.")
         };
         if workspace == DEFAULT {
             return Err(none("is that of the folder itself and cannot be removed"));
         }
-        if workspace.is_empty() || workspace.starts_with('.') || workspace.contains('/') || !self.workspaces().await?.iter().any(|w| w == workspace) {
+        if workspace.is_empty()
+            || workspace.starts_with('.')
+            || workspace.contains('/')
+            || !self.workspaces().await?.iter().any(|w| w == workspace)
+        {
             return Err(none("does not exist"));
         }
         let dir = self.dir.join(WORKSPACES).join(workspace);

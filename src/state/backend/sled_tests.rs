@@ -579,6 +579,8 @@ fn child_writer() {
 fn child(dir: &Path) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "state::backend::sled::tests::child_writer", "--nocapture"]).env(CHILD_STORE, dir);
+    // No copy of the state is made anywhere else, so a place for temporary files is not needed.
+    command.env("TMPDIR", "/nonexistent");
     command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
 }
 

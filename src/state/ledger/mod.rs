@@ -23,9 +23,7 @@ use self::layout::{
     undo_prefix,
 };
 use super::backend::{Backend, Changes, Content, GENERATIONS, Held, Loaded, Lost, Revision, closed, conflict, is_history, lock_lost};
-use super::model::{
-    Deposing, Generation, InDoubt, Intent, KEEP_GENERATIONS, Outcome, OutputRecord, Record, Schemas, Snapshot, Unreadable,
-};
+use super::model::{Deposing, Generation, InDoubt, Intent, KEEP_GENERATIONS, Outcome, OutputRecord, Record, Schemas, Snapshot, Unreadable};
 use super::{codec, upgrade};
 use crate::addr::InstanceAddr;
 use crate::diag::Diagnostic;

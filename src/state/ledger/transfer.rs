@@ -6,8 +6,8 @@ use std::path::Path;
 use serde_json::{Value as Json, json};
 
 use super::layout::{DEPOSED, JOURNAL, META, Meta, OUTPUTS, RECORDS, journal_name, key, under};
-use crate::diag::codes::state as codes;
 use crate::diag::Diagnostic;
+use crate::diag::codes::state as codes;
 use crate::state::backend::{Changes, Content};
 use crate::state::model::{Record, Schemas};
 use crate::state::{codec, upgrade};
