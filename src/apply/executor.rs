@@ -34,7 +34,7 @@ use crate::plan::walk::{Inputs, ignored};
 use crate::plan::world::{Expansion, World};
 use crate::plan::{Action, Change, Plan, Reason, RunMode};
 use crate::resource::{Desk as _, Notes, Op, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb, op, registry};
-use crate::state::{Deposing, Intent, Outcome, OutputRecord, Record, StateStore};
+use crate::state::{Deposing, Intent, Ledger, Outcome, OutputRecord, Record};
 use crate::value::Value;
 
 /// What an apply works with.
@@ -44,7 +44,7 @@ pub struct Apply<'a> {
     /// The plan.
     pub plan: &'a Plan,
     /// Where results go.
-    pub store: &'a dyn StateStore,
+    pub store: &'a Ledger,
     /// Connections.
     pub session: Arc<Session>,
     /// Who watches.
@@ -165,14 +165,14 @@ pub async fn apply_with_world<'a>(cx: &'a Apply<'a>, world: World<'a>) -> (Done,
         needed_by: cx.inputs.graph.needed_by(),
         place: places(cx.inputs.graph),
     };
-    run.start();
+    run.start().await;
     run.drive().await;
-    run.finish();
+    run.finish().await;
     (run.done, run.world)
 }
 
 impl<'a, 'w> Run<'a, 'w> {
-    fn start(&mut self) {
+    async fn start(&mut self) {
         let steps = self.graph.work.iter().filter(|w| matches!(w, Work::Apply { .. } | Work::Read { .. })).count();
         self.cx.events.emit(&Event::Begin { steps });
         for c in &self.cx.plan.changes {
@@ -180,7 +180,7 @@ impl<'a, 'w> Run<'a, 'w> {
                 self.values.entry(c.addr.resource.clone()).or_default().insert(c.addr.key.clone(), v.clone());
             }
         }
-        match self.write_refreshed() {
+        match self.write_refreshed().await {
             Ok(()) => {
                 let imported = |c: &&Change| c.reasons.iter().any(|r| matches!(r, Reason::Imported(_)));
                 self.done.imported = self.cx.plan.changes.iter().filter(imported).count();
@@ -197,7 +197,7 @@ impl<'a, 'w> Run<'a, 'w> {
     }
 
     /// Writes what the refresh found and what `moved` and `import` say, before anything is done.
-    fn write_refreshed(&self) -> Result<(), Diagnostic> {
+    async fn write_refreshed(&self) -> Result<(), Diagnostic> {
         let snapshot = self.cx.inputs.snapshot;
         let moves: Vec<_> = self
             .cx
@@ -209,7 +209,7 @@ impl<'a, 'w> Run<'a, 'w> {
             })
             .collect();
         if !moves.is_empty() {
-            self.cx.store.mv(&moves)?;
+            self.cx.store.mv(&moves).await?;
         }
         let mut outcomes = Vec::new();
         for c in self.cx.plan.changes.iter().filter(|c| c.addr.resource.mode == Mode::Managed && c.deposed.is_none()) {
@@ -246,7 +246,7 @@ impl<'a, 'w> Run<'a, 'w> {
             };
             outcomes.push(Outcome { addr: addr.clone(), record });
         }
-        if outcomes.is_empty() { Ok(()) } else { self.cx.store.finish(&outcomes) }
+        if outcomes.is_empty() { Ok(()) } else { self.cx.store.finish(&outcomes).await }
     }
 
     fn flags_kept(&self, c: &Change, r: &Record) -> bool {
@@ -264,19 +264,19 @@ impl<'a, 'w> Run<'a, 'w> {
             }
             self.office.stopping.store(level >= 1 || self.broken, Ordering::SeqCst);
             if level >= 2 {
-                self.listen(None);
+                self.listen(None).await;
                 self.running.abort_all();
                 break;
             }
             if level == 0 && !self.broken {
-                self.schedule();
+                self.schedule().await;
             }
             if self.running.is_empty() {
                 break;
             }
             tokio::select! {
-                Some(message) = self.told.recv() => self.listen(Some(message)),
-                Some(joined) = self.running.join_next() => if let Ok(returned) = joined { self.returned(returned) },
+                Some(message) = self.told.recv() => self.listen(Some(message)).await,
+                Some(joined) = self.running.join_next() => if let Ok(returned) = joined { self.returned(returned).await },
                 // Wakes up now and then to look at the interrupts.
                 () = tokio::time::sleep(LOOK) => {}
             }
@@ -284,23 +284,23 @@ impl<'a, 'w> Run<'a, 'w> {
     }
 
     /// Opens barriers, sorts ready steps by type and verb, and starts as many calls as may run.
-    fn schedule(&mut self) {
+    async fn schedule(&mut self) {
         loop {
             let ready = self.queue.take_ready();
             if ready.is_empty() {
                 break;
             }
             for node in ready {
-                self.admit(node);
+                self.admit(node).await;
             }
         }
         while self.running.len() < self.cx.parallelism.max(1) && !self.broken {
             let Some(key) = self.waiting.iter().find(|(_, q)| !q.is_empty()).map(|(k, _)| *k) else { break };
-            self.call(key);
+            self.call(key).await;
         }
     }
 
-    fn admit(&mut self, node: usize) {
+    async fn admit(&mut self, node: usize) {
         match &self.graph.work[node] {
             Work::Done(block) => {
                 self.block_done(&block.clone());
@@ -310,8 +310,8 @@ impl<'a, 'w> Run<'a, 'w> {
             Work::Forget { change } => {
                 let c = &self.cx.plan.changes[*change];
                 let result = match &c.deposed {
-                    Some(key) => self.cx.store.depose(&[(c.addr.clone(), Arc::clone(key), Deposing::Gone)]),
-                    None => self.cx.store.remove(std::slice::from_ref(&c.addr)),
+                    Some(key) => self.cx.store.depose(&[(c.addr.clone(), Arc::clone(key), Deposing::Gone)]).await,
+                    None => self.cx.store.remove(std::slice::from_ref(&c.addr)).await,
                 };
                 match result {
                     Ok(()) => self.done.forgotten += 1,
@@ -345,7 +345,7 @@ impl<'a, 'w> Run<'a, 'w> {
         }
     }
 
-    fn call(&mut self, key: (usize, Option<Verb>)) {
+    async fn call(&mut self, key: (usize, Option<Verb>)) {
         let Some(queue) = self.waiting.get_mut(&key) else { return };
         let Some(first) = queue.front().copied() else { return };
         let resource_addr = match &self.graph.work[first] {
@@ -380,7 +380,7 @@ impl<'a, 'w> Run<'a, 'w> {
             return;
         }
         if let Some(verb) = key.1
-            && let Err(d) = self.begin(&ready, &requests, verb)
+            && let Err(d) = self.begin(&ready, &requests, verb).await
         {
             self.cannot_write(d);
             for node in ready {
@@ -437,9 +437,9 @@ impl<'a, 'w> Run<'a, 'w> {
     }
 
     /// Sets aside what is to be replaced later, and writes what begins.
-    fn begin(&mut self, nodes: &[usize], requests: &[StepRequest], verb: Verb) -> Result<(), Diagnostic> {
+    async fn begin(&mut self, nodes: &[usize], requests: &[StepRequest], verb: Verb) -> Result<(), Diagnostic> {
         if verb == Verb::Create {
-            self.set_aside(nodes)?;
+            self.set_aside(nodes).await?;
         }
         let intents = nodes.iter().zip(requests).filter_map(|(node, r)| {
             let c = self.change(*node);
@@ -450,11 +450,12 @@ impl<'a, 'w> Run<'a, 'w> {
             let object = r.planned.clone().or_else(|| r.prior.clone())?;
             Some(Intent { addr: c.addr.clone(), verb, record: record_of(c, object, r.private.clone()), ops: r.ops.clone() })
         });
-        self.cx.store.begin(&intents.collect::<Vec<_>>())
+        let intents: Vec<_> = intents.collect();
+        self.cx.store.begin(&intents).await
     }
 
     /// The old objects of replacements whose new ones are about to be made get records of their own, so that a kill loses neither.
-    fn set_aside(&mut self, nodes: &[usize]) -> Result<(), Diagnostic> {
+    async fn set_aside(&mut self, nodes: &[usize]) -> Result<(), Diagnostic> {
         let replaced = nodes.iter().filter(|n| self.change(**n).action == Action::ReplaceCreateFirst);
         let keys: HashMap<usize, Arc<str>> =
             replaced.map(|n| (self.index(*n), Arc::from(&uuid::Uuid::new_v4().simple().to_string()[..8]))).collect();
@@ -462,7 +463,7 @@ impl<'a, 'w> Run<'a, 'w> {
             return Ok(());
         }
         let aside: Vec<_> = keys.iter().map(|(i, key)| (self.cx.plan.changes[*i].addr.clone(), Arc::clone(key), Deposing::Aside)).collect();
-        self.cx.store.depose(&aside)?;
+        self.cx.store.depose(&aside).await?;
         self.aside.extend(keys);
         Ok(())
     }
@@ -595,8 +596,8 @@ impl<'a, 'w> Run<'a, 'w> {
     }
 
     /// A call has ended. What it has told is taken in before; what it has not told about, a panic has kept back.
-    fn returned(&mut self, r: Returned) {
-        self.listen(None);
+    async fn returned(&mut self, r: Returned) {
+        self.listen(None).await;
         let took = r.began.elapsed();
         for (node, prior) in r.nodes {
             if self.outstanding.remove(&node).is_some() {
@@ -609,14 +610,14 @@ impl<'a, 'w> Run<'a, 'w> {
     }
 
     /// Takes in what is told, all that is there at once: it is written in one flush.
-    fn listen(&mut self, first: Option<Message>) {
+    async fn listen(&mut self, first: Option<Message>) {
         let mut told = Vec::new();
         let mut next = first;
         while let Some(message) = next.take().or_else(|| self.told.try_recv().ok()) {
             match message {
                 Message::Told(more) => told.extend(more),
                 Message::Op { node, op, ended, reply } => {
-                    let written = self.journal_op(node, op, ended);
+                    let written = self.journal_op(node, op, ended).await;
                     // Who asked may be gone after an abort.
                     let _ = reply.send(written);
                 }
@@ -629,9 +630,9 @@ impl<'a, 'w> Run<'a, 'w> {
         self.wake();
         let ended: Vec<_> = told.iter().filter_map(|t| Some((t.node, t.verb?, t.result.as_ref()?))).collect();
         let back: Vec<usize> = told.iter().filter(|t| t.result.is_none()).map(|t| t.node).collect();
-        let saved = self.save(&ended);
+        let saved = self.save(&ended).await;
         let written = saved.is_ok();
-        for failed in [saved, self.give_back(&back)] {
+        for failed in [saved, self.give_back(&back).await] {
             failed.unwrap_or_else(|d| self.cannot_write(d));
         }
         for t in told.drain(..) {
@@ -665,13 +666,13 @@ impl<'a, 'w> Run<'a, 'w> {
     }
 
     /// Writes that one operation of a running step begins or has ended.
-    fn journal_op(&mut self, node: usize, op: usize, ended: bool) -> bool {
+    async fn journal_op(&mut self, node: usize, op: usize, ended: bool) -> bool {
         let Some(op) = self.outstanding.get(&node).and_then(|a| a.ops.get(op).map(|_| op)) else { return false };
         if self.deposed(node, self.graph_verb(node)).is_some() {
             return true;
         }
         let addr = &self.change(node).addr;
-        let written = if ended { self.cx.store.end_op(addr, op) } else { self.cx.store.begin_op(addr, op) };
+        let written = if ended { self.cx.store.end_op(addr, op).await } else { self.cx.store.begin_op(addr, op).await };
         match written {
             Ok(()) => true,
             Err(d) => {
@@ -689,7 +690,7 @@ impl<'a, 'w> Run<'a, 'w> {
     }
 
     /// Takes back the begin records of steps that were not begun.
-    fn give_back(&self, nodes: &[usize]) -> Result<(), Diagnostic> {
+    async fn give_back(&self, nodes: &[usize]) -> Result<(), Diagnostic> {
         let (mut begun, mut aside) = (Vec::new(), Vec::new());
         for node in nodes {
             let (addr, verb) = (self.change(*node).addr.clone(), self.graph_verb(*node));
@@ -700,9 +701,9 @@ impl<'a, 'w> Run<'a, 'w> {
             }
         }
         if !aside.is_empty() {
-            self.cx.store.depose(&aside)?;
+            self.cx.store.depose(&aside).await?;
         }
-        if begun.is_empty() { Ok(()) } else { self.cx.store.unbegin(&begun) }
+        if begun.is_empty() { Ok(()) } else { self.cx.store.unbegin(&begun).await }
     }
 
     fn graph_verb(&self, node: usize) -> Option<Verb> {
@@ -713,7 +714,7 @@ impl<'a, 'w> Run<'a, 'w> {
     }
 
     /// Writes what became of steps.
-    fn save(&self, results: &[(usize, Verb, &StepResult)]) -> Result<(), Diagnostic> {
+    async fn save(&self, results: &[(usize, Verb, &StepResult)]) -> Result<(), Diagnostic> {
         let (mut outcomes, mut deposed) = (Vec::new(), Vec::new());
         // What is in doubt stays begun: the next plan reads it.
         for (node, verb, result) in results.iter().filter(|(_, _, r)| !r.in_doubt) {
@@ -727,9 +728,9 @@ impl<'a, 'w> Run<'a, 'w> {
             }
         }
         if !deposed.is_empty() {
-            self.cx.store.depose(&deposed)?;
+            self.cx.store.depose(&deposed).await?;
         }
-        if outcomes.is_empty() { Ok(()) } else { self.cx.store.finish(&outcomes) }
+        if outcomes.is_empty() { Ok(()) } else { self.cx.store.finish(&outcomes).await }
     }
 
     /// Judges the postconditions of what a step made, read or altered: where one does not hold, what needs the object waits.
@@ -836,7 +837,7 @@ impl<'a, 'w> Run<'a, 'w> {
         self.done.diagnostics.extend(found.into_iter().filter(condition));
     }
 
-    fn finish(&mut self) {
+    async fn finish(&mut self) {
         let interrupted = self.cx.interrupts.load(Ordering::SeqCst) > 0;
         for (i, work) in self.graph.work.iter().enumerate() {
             let (Work::Apply { change, .. } | Work::Read { change } | Work::Forget { change }) = work else { continue };
@@ -868,12 +869,12 @@ impl<'a, 'w> Run<'a, 'w> {
         }
         self.done.diagnostics = std::mem::take(&mut self.done.diagnostics).distinct().by_cause();
         if self.cx.plan.mode != RunMode::RefreshOnly || !self.done.diagnostics.has_errors() {
-            self.write_outputs();
+            self.write_outputs().await;
         }
         self.cx.events.emit(&Event::End);
     }
 
-    fn write_outputs(&mut self) {
+    async fn write_outputs(&mut self) {
         let root = ModulePath::root();
         for (name, out) in &self.cx.plan.outputs {
             let Some(_) = out.planned else { continue };
@@ -888,7 +889,7 @@ impl<'a, 'w> Run<'a, 'w> {
         let unchanged = before.len() == self.done.outputs.len() && !self.cx.plan.outputs.values().any(crate::plan::OutputChange::changes);
         if !unchanged
             && !self.broken
-            && let Err(d) = self.cx.store.put_outputs(&self.done.outputs)
+            && let Err(d) = self.cx.store.put_outputs(&self.done.outputs).await
         {
             self.cannot_write(d);
         }
@@ -942,6 +943,7 @@ fn record_of(c: &Change, attributes: Value, private: Private) -> Record {
     Record {
         addr: c.addr.clone(),
         schema_version: version,
+        provider: String::new(),
         attributes,
         private,
         dependencies: c.dependencies.clone(),

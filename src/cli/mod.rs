@@ -248,9 +248,9 @@ async fn run(cli: Cli, vars: Vec<VarArg>, terminal: Terminal) -> Result {
             check_vars(&a.vars)?;
             ops::drift::run(&ops::drift::Request { root: root.into(), vars, unmanaged: a.unmanaged }, &terminal).await
         }
-        Command::Show(a) => ops::state::show_all(root, a.path.as_deref(), &terminal),
-        Command::Output(a) => ops::state::output(root, a.name.as_deref(), a.raw, &terminal),
-        Command::State(s) => state(s, root, &terminal),
+        Command::Show(a) => ops::state::show_all(root, a.path.as_deref(), &terminal).await,
+        Command::Output(a) => ops::state::output(root, a.name.as_deref(), a.raw, &terminal).await,
+        Command::State(s) => state(s, root, &terminal).await,
         Command::Import(a) => {
             check_vars(&a.vars)?;
             ops::state::import(root, &vars, &a.addr, &a.id, a.lock_timeout, &terminal).await
@@ -277,7 +277,7 @@ async fn run(cli: Cli, vars: Vec<VarArg>, terminal: Terminal) -> Result {
         Command::Explain(a) => ops::explain::run(a.name.as_deref(), &terminal),
         Command::Providers(a) => match a.command {
             Some(ProvidersCommand::Schema { .. }) => ops::providers::schema(&terminal),
-            None => ops::providers::run(root, &terminal),
+            None => ops::providers::run(root, &terminal).await,
         },
         Command::Fmt(a) => fmt::run(&a, &terminal),
         Command::Install(a) => {
@@ -290,8 +290,8 @@ async fn run(cli: Cli, vars: Vec<VarArg>, terminal: Terminal) -> Result {
             };
             ops::install::run(&request, &terminal).await
         }
-        Command::Lock(LockCommand::List) => ops::state::lock_list(root, &terminal),
-        Command::ForceUnlock(a) => ops::state::force_unlock(root, &a.id, &terminal),
+        Command::Lock(LockCommand::List) => ops::state::lock_list(root, &terminal).await,
+        Command::ForceUnlock(a) => ops::state::force_unlock(root, &a.id, &terminal).await,
         Command::Completions(a) => {
             // Through memory: written to a closed pipe, the generator would panic.
             let mut script = Vec::new();
@@ -338,14 +338,14 @@ fn graph(a: args::GraphArgs, vars: &Vec<VarArg>, terminal: &Terminal) -> Result 
     Ok(Exit::Success)
 }
 
-fn state(command: StateCommand, root: &Path, terminal: &Terminal) -> Result {
+async fn state(command: StateCommand, root: &Path, terminal: &Terminal) -> Result {
     match command {
-        StateCommand::List { addrs, .. } => ops::state::list(root, &addrs, terminal),
-        StateCommand::Show { addr, at, .. } => ops::state::show(root, &addr, at, terminal),
-        StateCommand::Mv { from, to, lock } => ops::state::mv(root, &from, &to, lock.lock_timeout, terminal),
-        StateCommand::Rm { addrs, lock } => ops::state::rm(root, &addrs, lock.lock_timeout, terminal),
-        StateCommand::History { .. } => ops::state::history(root, terminal),
-        StateCommand::Export => ops::state::export(root),
-        StateCommand::Restore { file, lock } => ops::state::restore(root, &file, lock.lock_timeout, terminal),
+        StateCommand::List { addrs, .. } => ops::state::list(root, &addrs, terminal).await,
+        StateCommand::Show { addr, at, .. } => ops::state::show(root, &addr, at, terminal).await,
+        StateCommand::Mv { from, to, lock } => ops::state::mv(root, &from, &to, lock.lock_timeout, terminal).await,
+        StateCommand::Rm { addrs, lock } => ops::state::rm(root, &addrs, lock.lock_timeout, terminal).await,
+        StateCommand::History { .. } => ops::state::history(root, terminal).await,
+        StateCommand::Export => ops::state::export(root).await,
+        StateCommand::Restore { file, lock } => ops::state::restore(root, &file, lock.lock_timeout, terminal).await,
     }
 }

@@ -24,8 +24,7 @@ use crate::plan::RunMode;
 use crate::plan::saved::SavedPlan;
 use crate::plan::walk::{self, Inputs, Observer, Outcome};
 use crate::resource::registry;
-use crate::state::local::Access;
-use crate::state::{OutputRecord, StateStore};
+use crate::state::{Access, Ledger, OutputRecord};
 use crate::view;
 use crate::view::paint::is_capable;
 use crate::view::progress::{Human, JsonLines};
@@ -73,12 +72,13 @@ pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied
     let held = saved.as_ref().map(|s| s.held(!terminal.input)).unwrap_or_default();
     let mut ws = Workspace::load_with(&plan_request.root, &DiskFiles, &plan_request.vars, &held, terminal)?;
     if let Some(s) = &saved {
-        ws.variables = check_inputs(s, &ws, &plan_request.vars)?;
+        ws.variables = check_inputs(s, &ws, &plan_request.vars).await?;
     }
     let word = if plan_request.options.mode == RunMode::Destroy { "destroy" } else { "apply" };
-    let _lock = ws.lock(word, request.lock_timeout, terminal)?;
-    let store = ws.store(Access::Write)?;
-    let snapshot = store.snapshot().map_err(|d| ws.failure(d))?;
+    let lock = ws.lock(word, request.lock_timeout, terminal).await?;
+    let store = ws.store(Access::Write).await?.fenced(&lock);
+    let snapshot = store.snapshot().await.map_err(|d| ws.failure(d))?;
+    snapshot.check().map_err(|d| ws.failure(d))?;
     check_targets(&ws, &snapshot, &plan_request.options)?;
     let events = events(terminal);
     let session = ws.session(Arc::clone(&events));
@@ -136,7 +136,7 @@ pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied
     let done = carry_out(&inputs, outcome, &store, session, events, request.parallelism, word).await.map_err(|d| ws.failure(d))?;
     let exit = report(&done, &ws, terminal, word);
     // What kept results from being written keeps the store from being closed well, and has been said.
-    if let Err(d) = store.close()
+    if let Err(d) = store.close().await
         && !done.diagnostics.iter().any(|said| said.code == d.code)
     {
         return Err(ws.failure(d));
@@ -145,18 +145,18 @@ pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied
 }
 
 /// Compares what a saved plan was made from with what is here, before any lock is taken and any real system asked. The variables as they were.
-fn check_inputs(saved: &SavedPlan, ws: &Workspace, vars: &VarArgs) -> std::result::Result<Variables, Failure> {
+async fn check_inputs(saved: &SavedPlan, ws: &Workspace, vars: &VarArgs) -> std::result::Result<Variables, Failure> {
     let host = DiskHost::at(saved.plan_time(), false);
     let files: Vec<PathBuf> = variable_files(vars);
     saved.check_files(&ws.config.sources, &files, &host).map_err(|d| ws.failure(d))?;
-    let store = ws.store(Access::Read)?;
+    let store = ws.store(Access::Read).await?;
     let digest = |v: &crate::value::Value| store.digest(v);
     let found = match saved.variables(&ws.variables, &named(ws, vars), &digest) {
         Ok(variables) => return Ok(variables),
         Err(found) => found,
     };
     // With another state, or another key, every secret seems to be another one.
-    let snapshot = store.snapshot().map_err(|d| ws.failure(d))?;
+    let snapshot = store.snapshot().await.map_err(|d| ws.failure(d))?;
     saved.check_state(&snapshot).and_then(|()| saved.check_key(&digest)).map_err(|d| ws.failure(d))?;
     Err(ws.failure(found))
 }
@@ -203,14 +203,14 @@ fn events(terminal: &Terminal) -> Arc<dyn Events> {
 async fn carry_out<'a>(
     inputs: &Inputs<'a>,
     outcome: Outcome<'a>,
-    store: &dyn StateStore,
+    store: &Ledger,
     session: Arc<crate::resource::Session>,
     events: Arc<dyn Events>,
     parallelism: usize,
     word: &str,
 ) -> std::result::Result<Done, Diagnostic> {
     if outcome.plan.has_changes() || !inputs.snapshot.in_doubt.is_empty() {
-        store.begin_generation(word)?;
+        store.begin_generation(word).await?;
     }
     let interrupts = Arc::new(AtomicU8::new(0));
     let watcher = tokio::spawn(watch_interrupts(Arc::clone(&interrupts)));

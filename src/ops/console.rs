@@ -19,8 +19,7 @@ use crate::plan::Options;
 use crate::plan::evaluate;
 use crate::plan::walk::{self, Inputs};
 use crate::plan::world::World;
-use crate::state::StateStore;
-use crate::state::local::Access;
+use crate::state::Access;
 use crate::value::print;
 
 /// What `console` is asked.
@@ -37,8 +36,8 @@ pub struct Request {
 /// Runs it: on a terminal line by line, from a pipe printing the last result only.
 pub async fn run(request: &Request, terminal: &Terminal) -> Result {
     let ws = load(request)?;
-    let store = ws.store(Access::Read)?;
-    let snapshot = store.snapshot().map_err(|d| ws.failure(d))?;
+    let store = ws.store(Access::Read).await?;
+    let snapshot = store.snapshot().await.map_err(|d| ws.failure(d))?;
     let observer = ws.live(Arc::new(Silent));
     let host = DiskHost::new(true);
     let options = Options { refresh: request.plan, ..Options::default() };

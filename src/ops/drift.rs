@@ -19,8 +19,7 @@ use crate::plan::objects;
 use crate::plan::walk;
 use crate::plan::{Action, Options, Plan, Reason};
 use crate::resource::registry;
-use crate::state::StateStore;
-use crate::state::local::Access;
+use crate::state::Access;
 use crate::value::Value;
 use crate::view;
 
@@ -46,8 +45,9 @@ struct Stray {
 /// Runs it: exit 0 without drift, 2 with, 1 on an error.
 pub async fn run(request: &Request, terminal: &Terminal) -> Result {
     let ws = Workspace::load(&request.root, &DiskFiles, &request.vars, terminal)?;
-    let store = ws.store(Access::Read)?;
-    let snapshot = store.snapshot().map_err(|d| ws.failure(d))?;
+    let store = ws.store(Access::Read).await?;
+    let snapshot = store.snapshot().await.map_err(|d| ws.failure(d))?;
+    snapshot.check().map_err(|d| ws.failure(d))?;
     let observer = ws.live(Arc::new(Silent));
     let host = DiskHost::new(false);
     let options = Options::default();

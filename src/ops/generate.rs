@@ -26,8 +26,7 @@ use crate::plan::walk::{self, Observer};
 use crate::plan::{Options, RunMode};
 use crate::resource::{Observed, Private, Question, ReadRequest, ResourceType, StepRequest, registry};
 use crate::schema::AttrType;
-use crate::state::StateStore;
-use crate::state::local::Access;
+use crate::state::Access;
 use crate::value::Value;
 use crate::view::hcl;
 
@@ -195,8 +194,8 @@ fn no_place(addr: &ResourceAddr, types: &[&str], names: &[String]) -> Diagnostic
 
 /// Finds the objects. All that keeps one of them from being found is told.
 async fn find(ws: &Workspace, request: &Request, wanted: &[Wanted]) -> Result<BTreeMap<ResourceAddr, Value>> {
-    let store = ws.store(Access::Read)?;
-    let snapshot = store.snapshot().map_err(|d| ws.failure(d))?;
+    let store = ws.store(Access::Read).await?;
+    let snapshot = store.snapshot().await.map_err(|d| ws.failure(d))?;
     let targets = wanted.iter().map(|w| Target::Resource(w.addr.clone())).collect();
     let options = Options { targets, refresh: request.options.refresh, ..Options::default() };
     let finder = Finder { live: ws.live(Arc::new(Silent)), found: Mutex::default() };

@@ -65,7 +65,7 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
     records.lines().for_each(|l| terminal.line(&format!("  {l}")));
     terminal.line(&format!("\n{}", terminal.paint.bold("In the state:\n")));
     let (config_root, quiet) = (request.root.as_path(), *terminal);
-    super::state::list(config_root, &[], &quiet)?;
+    super::state::list(config_root, &[], &quiet).await?;
     terminal.print(&further(&request.root));
     Ok(Exit::Success)
 }

@@ -16,8 +16,7 @@ use crate::lang::host::Host;
 use crate::plan::saved::{Made, Recording};
 use crate::plan::walk;
 use crate::plan::{Action, Options, Plan, Reason, RunMode, blocked_moves};
-use crate::state::local::Access;
-use crate::state::{LocalStore, Snapshot, StateStore};
+use crate::state::{Access, Ledger, Snapshot};
 use crate::view;
 
 /// What `plan` is asked.
@@ -51,10 +50,11 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
     };
     if request.out.is_some() {
         // The file's digests of sensitive values are made with the store's key, so that apply can compare them and nobody can guess from them.
-        LocalStore::ensure_key(&ws.state_dir()?).map_err(|d| ws.failure(d))?;
+        Ledger::ensure_key(&*super::workspace::backend(&ws.state_dir()?)).await.map_err(|d| ws.failure(d))?;
     }
-    let store = ws.store(Access::Read)?;
-    let snapshot = store.snapshot().map_err(|d| ws.failure(d))?;
+    let store = ws.store(Access::Read).await?;
+    let snapshot = store.snapshot().await.map_err(|d| ws.failure(d))?;
+    snapshot.check().map_err(|d| ws.failure(d))?;
     let observer = ws.live(Arc::new(Silent));
     let host = DiskHost::new(false);
     let digest = |v: &crate::value::Value| store.digest(v);

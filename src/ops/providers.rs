@@ -11,12 +11,11 @@ use crate::lang::ast::{Expr, ExprKind, Step};
 use crate::lang::config::{self, DiskFiles, Module};
 use crate::resource::{providers, registry};
 use crate::schema::{AttrType, Set};
-use crate::state::StateStore;
-use crate::state::local::Access;
+use crate::state::Access;
 use crate::view;
 
 /// `providers`
-pub fn run(root: &Path, terminal: &Terminal) -> Result {
+pub async fn run(root: &Path, terminal: &Terminal) -> Result {
     let (config, diagnostics) = config::load(root, &DiskFiles);
     let sources = config.as_ref().map(|c| c.sources.clone()).unwrap_or_default();
     let Some(config) = config.filter(|_| !diagnostics.has_errors()) else { return Err(Failure { diagnostics, sources }) };
@@ -24,7 +23,7 @@ pub fn run(root: &Path, terminal: &Terminal) -> Result {
     let mut lines = vec![String::new(), "Providers required by configuration:".into(), ".".into()];
     lines.extend(branches(&tree(&config.root)));
     lines.push(String::new());
-    let in_state = recorded(root, &config.root).map_err(|d| Failure { diagnostics: d.into(), sources: Sources::default() })?;
+    let in_state = recorded(root, &config.root).await.map_err(|d| Failure { diagnostics: d.into(), sources: Sources::default() })?;
     if !in_state.is_empty() {
         lines.extend(["Providers required by state:".into(), String::new()]);
         lines.extend(in_state.iter().map(|p| format!("    provider[{p}]")));
@@ -40,9 +39,9 @@ pub fn schema(terminal: &Terminal) -> Result {
     Ok(Exit::Success)
 }
 
-fn recorded(root: &Path, module: &Module) -> std::result::Result<BTreeSet<String>, crate::diag::Diagnostic> {
-    let snapshot = open_store(&state_dir(root, module)?, Access::Read)?.snapshot()?;
-    Ok(snapshot.records.keys().map(|a| providers::of(&a.resource.type_name).to_string()).collect())
+async fn recorded(root: &Path, module: &Module) -> std::result::Result<BTreeSet<String>, crate::diag::Diagnostic> {
+    let held = open_store(&state_dir(root, module)?, Access::Read).await?.addresses().await?;
+    Ok(held.iter().map(|(a, _)| providers::of(&a.resource.type_name).to_string()).collect())
 }
 
 /// A line with what stands below it.

@@ -1,11 +1,12 @@
 //! `state`, `output`, `show`, `import`, `lock`: looking at and editing what is recorded.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::workspace::{VarArgs, Workspace, open_store};
+use super::workspace::{VarArgs, Workspace, backend, open_store};
 use super::{Exit, Result, Terminal};
 use crate::addr::{InstanceAddr, Target};
 use crate::diag::codes::{cli as codes, state as state_codes};
@@ -14,8 +15,7 @@ use crate::lang::config::{self, DiskFiles};
 use crate::plan::deposed_label;
 use crate::plan::saved::SavedPlan;
 use crate::resource::registry;
-use crate::state::local::Access;
-use crate::state::{Deposing, Outcome, Record, Snapshot, StateStore, lock};
+use crate::state::{Access, Deposing, Ledger, LockInfo, Outcome, Record, Snapshot};
 use crate::view;
 
 /// The folder of a configuration's store, without evaluating the configuration.
@@ -32,13 +32,18 @@ fn folder(root: &Path) -> Result<PathBuf> {
     }
 }
 
-fn read(root: &Path) -> Result<(Snapshot, crate::state::LocalStore)> {
-    let store = open_store(&folder(root)?, Access::Read)?;
-    Ok((store.snapshot()?, store))
+async fn open(root: &Path) -> Result<Ledger> {
+    Ok(open_store(&folder(root)?, Access::Read).await?)
+}
+
+async fn read(root: &Path) -> Result<(Snapshot, Ledger)> {
+    let store = open(root).await?;
+    Ok((store.snapshot().await?, store))
 }
 
 fn no_record(snapshot: &Snapshot, what: &str) -> Diagnostic {
-    let names: Vec<String> = snapshot.records.keys().map(ToString::to_string).collect();
+    let known = snapshot.records.keys().chain(snapshot.unreadable.iter().map(|u| &u.addr));
+    let names: Vec<String> = known.map(ToString::to_string).collect();
     let d = Diagnostic::error(state_codes::NO_RECORD, format!("The state does not hold {what}."));
     match did_you_mean(what, names.iter().map(String::as_str)) {
         Some(near) => d.hint(format!("Did you mean {near}?")),
@@ -52,32 +57,33 @@ fn target(text: &str) -> std::result::Result<Target, Diagnostic> {
 }
 
 /// `state list [ADDR…]`
-pub fn list(root: &Path, wanted: &[String], terminal: &Terminal) -> Result {
-    let (snapshot, _) = read(root)?;
+pub async fn list(root: &Path, wanted: &[String], terminal: &Terminal) -> Result {
+    let all = open(root).await?.addresses().await?;
     let targets = wanted.iter().map(|t| target(t)).collect::<std::result::Result<Vec<_>, _>>()?;
     let wanted = |a: &InstanceAddr| targets.is_empty() || targets.iter().any(|t| t.contains(a));
-    let present = snapshot.records.keys().filter(|a| wanted(a)).map(|a| (a, a.to_string()));
-    let deposed = snapshot.deposed.keys().filter(|(a, _)| wanted(a)).map(|(a, key)| (a, deposed_label(a, key)));
-    let mut shown: Vec<(&InstanceAddr, String)> = present.chain(deposed).collect();
-    shown.sort();
+    let label = |(a, key): (InstanceAddr, Option<Arc<str>>)| key.map_or_else(|| a.to_string(), |key| deposed_label(&a, &key));
+    let shown: Vec<String> = all.into_iter().filter(|(a, _)| wanted(a)).map(label).collect();
     if terminal.json {
-        terminal.line(&serde_json::json!(shown.into_iter().map(|(_, text)| text).collect::<Vec<_>>()).to_string());
+        terminal.line(&serde_json::json!(shown).to_string());
     } else {
-        shown.iter().for_each(|(_, text)| terminal.line(text));
+        terminal.print(&shown.iter().map(|line| format!("{line}\n")).collect::<String>());
     }
     Ok(Exit::Success)
 }
 
 /// `state show ADDR [-at N]`
-pub fn show(root: &Path, addr: &str, at: Option<u64>, terminal: &Terminal) -> Result {
-    let (now, store) = read(root)?;
+pub async fn show(root: &Path, addr: &str, at: Option<u64>, terminal: &Terminal) -> Result {
+    let (now, store) = read(root).await?;
     let snapshot = match at {
-        Some(n) => store.snapshot_at(n)?,
+        Some(n) => store.snapshot_at(n).await?,
         None => now,
     };
     let wanted = target(addr)?;
     let deposed: Vec<_> = snapshot.deposed.iter().filter(|((a, _), _)| wanted.contains(a)).collect();
     let Some(record) = snapshot.records.iter().find(|(a, _)| wanted.contains(a)).map(|(_, r)| r) else {
+        if let Some(u) = snapshot.unreadable.iter().find(|u| wanted.contains(&u.addr)) {
+            return Err(u.diagnostic.clone().into());
+        }
         if deposed.is_empty() {
             return Err(no_record(&snapshot, addr).into());
         }
@@ -114,32 +120,34 @@ fn show_deposed(deposed: &[Deposed<'_>], terminal: &Terminal) {
     }
 }
 
-fn locked<T>(root: &Path, operation: &str, timeout: Duration, f: impl FnOnce(&dyn StateStore) -> Result<T>) -> Result<T> {
+async fn locked<T>(root: &Path, operation: &str, timeout: Duration, f: impl AsyncFnOnce(&Ledger) -> Result<T>) -> Result<T> {
     let dir = folder(root)?;
-    let _guard = lock::acquire(&dir, operation, timeout)?;
-    let store = open_store(&dir, Access::Write)?;
-    store.begin_generation(operation)?;
-    let out = f(&store)?;
-    store.close()?;
+    let lock = backend(&dir).lock(LockInfo::new(operation), timeout).await?;
+    let store = open_store(&dir, Access::Write).await?.fenced(&lock);
+    store.begin_generation(operation).await?;
+    let out = f(&store).await?;
+    store.close().await?;
     Ok(out)
 }
 
 /// `state mv FROM TO`
-pub fn mv(root: &Path, from: &str, to: &str, timeout: Duration, terminal: &Terminal) -> Result {
+pub async fn mv(root: &Path, from: &str, to: &str, timeout: Duration, terminal: &Terminal) -> Result {
     let (f, t) = (target(from)?, target(to)?);
-    let count = locked(root, "state mv", timeout, |store| {
-        let snapshot = store.snapshot()?;
+    let count = locked(root, "state mv", timeout, async |store| {
+        let snapshot = store.snapshot().await?;
+        let held: BTreeSet<&InstanceAddr> = snapshot.records.keys().chain(snapshot.in_doubt.iter().map(|d| &d.addr)).collect();
         let moves: Vec<(InstanceAddr, InstanceAddr)> =
-            snapshot.records.keys().filter(|a| f.contains(a)).filter_map(|a| Some((a.clone(), renamed(a, &f, &t)?))).collect();
+            held.into_iter().filter(|a| f.contains(a)).filter_map(|a| Some((a.clone(), renamed(a, &f, &t)?))).collect();
         if moves.is_empty() {
             return Err(no_record(&snapshot, from).into());
         }
         if let Some(d) = moves.iter().find_map(|(a, b)| unfit_move(a, b)) {
             return Err(d.into());
         }
-        store.mv(&moves)?;
+        store.mv(&moves).await?;
         Ok(moves.len())
-    })?;
+    })
+    .await?;
     terminal.line(&format!("Moved {count} object{} from {from} to {to}.", if count == 1 { "" } else { "s" }));
     Ok(Exit::Success)
 }
@@ -176,30 +184,36 @@ fn renamed(addr: &InstanceAddr, from: &Target, to: &Target) -> Option<InstanceAd
 }
 
 /// `state rm ADDR…`: the objects stay, streamform forgets them.
-pub fn rm(root: &Path, wanted: &[String], timeout: Duration, terminal: &Terminal) -> Result {
+pub async fn rm(root: &Path, wanted: &[String], timeout: Duration, terminal: &Terminal) -> Result {
     let targets = wanted.iter().map(|t| target(t)).collect::<std::result::Result<Vec<_>, _>>()?;
-    let gone = locked(root, "state rm", timeout, |store| {
-        let snapshot = store.snapshot()?;
+    let gone = locked(root, "state rm", timeout, async |store| {
+        let snapshot = store.snapshot().await?;
+        let unreadable = snapshot.unreadable.iter().map(|u| &u.addr);
+        let known: BTreeSet<&InstanceAddr> =
+            snapshot.records.keys().chain(snapshot.in_doubt.iter().map(|d| &d.addr)).chain(unreadable).collect();
         for (t, text) in targets.iter().zip(wanted) {
-            if !snapshot.records.keys().chain(snapshot.deposed.keys().map(|(a, _)| a)).any(|a| t.contains(a)) {
+            if !known.iter().copied().chain(snapshot.deposed.keys().map(|(a, _)| a)).any(|a| t.contains(a)) {
                 return Err(no_record(&snapshot, text).into());
             }
         }
-        let gone: Vec<InstanceAddr> = snapshot.records.keys().filter(|a| targets.iter().any(|t| t.contains(a))).cloned().collect();
-        store.remove(&gone)?;
         let hit = |a: &InstanceAddr| targets.iter().any(|t| t.contains(a));
-        let deposed: Vec<_> = snapshot.deposed.keys().filter(|(a, _)| hit(a)).cloned().collect();
-        store.depose(&deposed.iter().map(|(a, key)| (a.clone(), Arc::clone(key), Deposing::Gone)).collect::<Vec<_>>())?;
+        let unreadable = |deposed: bool| snapshot.unreadable.iter().filter(move |u| u.deposed.is_some() == deposed);
+        let gone: Vec<InstanceAddr> = known.into_iter().filter(|a| hit(a)).cloned().collect();
+        store.remove(&gone).await?;
+        let unknown = unreadable(true).filter_map(|u| Some((u.addr.clone(), u.deposed.clone()?)));
+        let deposed: Vec<_> = snapshot.deposed.keys().cloned().chain(unknown).filter(|(a, _)| hit(a)).collect();
+        let changes: Vec<_> = deposed.iter().map(|(a, key)| (a.clone(), Arc::clone(key), Deposing::Gone)).collect();
+        store.depose(&changes).await?;
         Ok(gone.iter().map(ToString::to_string).chain(deposed.iter().map(|(a, key)| deposed_label(a, key))).collect::<Vec<_>>())
-    })?;
+    })
+    .await?;
     gone.iter().for_each(|a| terminal.line(&format!("Removed {a}. The object itself stays as it is.")));
     Ok(Exit::Success)
 }
 
 /// `state history`
-pub fn history(root: &Path, terminal: &Terminal) -> Result {
-    let (_, store) = read(root)?;
-    for g in store.history()? {
+pub async fn history(root: &Path, terminal: &Terminal) -> Result {
+    for g in open(root).await?.history().await? {
         if terminal.json {
             terminal.line(&serde_json::json!({"generation": g.number, "operation": g.operation, "started": g.started, "created": g.created, "updated": g.updated, "deleted": g.deleted}).to_string());
         } else {
@@ -226,24 +240,23 @@ fn moment(rfc3339: &str) -> String {
 }
 
 /// `state export`
-pub fn export(root: &Path) -> Result {
-    let (_, store) = read(root)?;
-    store.export(&mut std::io::stdout().lock())?;
+pub async fn export(root: &Path) -> Result {
+    open(root).await?.export(&mut std::io::stdout()).await?;
     Ok(Exit::Success)
 }
 
 /// `state restore FILE`
-pub fn restore(root: &Path, file: &Path, timeout: Duration, terminal: &Terminal) -> Result {
+pub async fn restore(root: &Path, file: &Path, timeout: Duration, terminal: &Terminal) -> Result {
     let opened = std::fs::File::open(file);
     let input = opened.map_err(|e| Diagnostic::error(codes::FILE, format!("{} cannot be read: {}.", file.display(), io_words(&e))))?;
-    locked(root, "state restore", timeout, |store| Ok(store.import(&mut std::io::BufReader::new(input))?))?;
+    locked(root, "state restore", timeout, async |store| Ok(store.import(&mut std::io::BufReader::new(input)).await?)).await?;
     terminal.line(&format!("Restored the state from {}.", file.display()));
     Ok(Exit::Success)
 }
 
 /// `output [NAME]`
-pub fn output(root: &Path, name: Option<&str>, raw: bool, terminal: &Terminal) -> Result {
-    let (snapshot, _) = read(root)?;
+pub async fn output(root: &Path, name: Option<&str>, raw: bool, terminal: &Terminal) -> Result {
+    let (snapshot, _) = read(root).await?;
     let Some(name) = name else {
         if terminal.json {
             terminal.line(&serde_json::to_string_pretty(&super::apply::show_outputs_json(&snapshot.outputs)).unwrap_or_default());
@@ -287,12 +300,12 @@ pub fn output(root: &Path, name: Option<&str>, raw: bool, terminal: &Terminal) -
 }
 
 /// `show [PLAN]`
-pub fn show_all(root: &Path, plan: Option<&Path>, terminal: &Terminal) -> Result {
+pub async fn show_all(root: &Path, plan: Option<&Path>, terminal: &Terminal) -> Result {
     if let Some(path) = plan {
         super::plan::show(&SavedPlan::read(path)?.plan(path, registry::ALL)?, false, terminal);
         return Ok(Exit::Success);
     }
-    let (snapshot, _) = read(root)?;
+    let (snapshot, _) = read(root).await?;
     if terminal.json {
         let records: Vec<_> = snapshot
             .records
@@ -324,9 +337,10 @@ pub fn show_all(root: &Path, plan: Option<&Path>, terminal: &Terminal) -> Result
 pub async fn import(root: &Path, vars: &VarArgs, addr: &str, id: &str, timeout: Duration, terminal: &Terminal) -> Result {
     let ws = Workspace::load(root, &DiskFiles, vars, terminal)?;
     let addr: InstanceAddr = addr.parse().map_err(|e| ws.failure(super::not_an_address(addr, &e)))?;
-    let _lock = ws.lock("import", timeout, terminal)?;
-    let store = ws.store(Access::Write)?;
-    let snapshot = store.snapshot().map_err(|d| ws.failure(d))?;
+    let lock = ws.lock("import", timeout, terminal).await?;
+    let store = ws.store(Access::Write).await?.fenced(&lock);
+    let snapshot = store.snapshot().await.map_err(|d| ws.failure(d))?;
+    snapshot.check().map_err(|d| ws.failure(d))?;
     if snapshot.records.contains_key(&addr) {
         let d = Diagnostic::error(codes::IMPORT, format!("The state already holds {addr}."))
             .hint("To import it anew, remove it first: streamform state rm.");
@@ -354,6 +368,7 @@ pub async fn import(root: &Path, vars: &VarArgs, addr: &str, id: &str, timeout: 
     let (value, private) = resource.import(&live.session, id, change.planned.as_ref()).await.map_err(|d| ws.failure(d.on(&addr)))?;
     let record = crate::state::Record {
         addr: addr.clone(),
+        provider: String::new(),
         schema_version: resource.schema().version,
         attributes: value,
         private,
@@ -362,16 +377,16 @@ pub async fn import(root: &Path, vars: &VarArgs, addr: &str, id: &str, timeout: 
         protected: change.protected,
         create_before_destroy: change.create_before_destroy,
     };
-    store.begin_generation("import").map_err(|d| ws.failure(d))?;
-    store.finish(&[Outcome { addr: addr.clone(), record: Some(record) }]).map_err(|d| ws.failure(d))?;
-    store.close().map_err(|d| ws.failure(d))?;
+    store.begin_generation("import").await.map_err(|d| ws.failure(d))?;
+    store.finish(&[Outcome { addr: addr.clone(), record: Some(record) }]).await.map_err(|d| ws.failure(d))?;
+    store.close().await.map_err(|d| ws.failure(d))?;
     terminal.line(&format!("Imported {addr} from {id:?}. streamform plan shows where the configuration differs."));
     Ok(Exit::Success)
 }
 
 /// `lock list`
-pub fn lock_list(root: &Path, terminal: &Terminal) -> Result {
-    match lock::current(&folder(root)?)? {
+pub async fn lock_list(root: &Path, terminal: &Terminal) -> Result {
+    match backend(&folder(root)?).holder().await? {
         None => terminal.line("The state is not locked."),
         Some((info, true)) => terminal.line(&format!("Locked: {}", info.describe())),
         Some((info, false)) => {
@@ -382,8 +397,8 @@ pub fn lock_list(root: &Path, terminal: &Terminal) -> Result {
 }
 
 /// `force-unlock ID`
-pub fn force_unlock(root: &Path, id: &str, terminal: &Terminal) -> Result {
-    let info = lock::force_unlock(&folder(root)?, id)?;
+pub async fn force_unlock(root: &Path, id: &str, terminal: &Terminal) -> Result {
+    let info = backend(&folder(root)?).break_lock(id).await?;
     terminal.line(&format!("Freed the lock of {}.", info.describe()));
     Ok(Exit::Success)
 }

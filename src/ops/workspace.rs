@@ -19,8 +19,8 @@ use crate::plan::Options;
 use crate::plan::walk::{Inputs, Observer};
 use crate::resource::{Session, registry};
 use crate::schema::Schema;
-use crate::state::lock::{self, LockGuard};
-use crate::state::{LocalStore, Snapshot, local::Access};
+use crate::state::backend::Sled;
+use crate::state::{Access, Backend, Held, Ledger, LockInfo, Schemas, Snapshot};
 use crate::value::Value;
 
 /// What is said on the command line about variables, in order.
@@ -139,16 +139,16 @@ impl Workspace {
     }
 
     /// Opens the store.
-    pub fn store(&self, access: Access) -> Result<LocalStore, Failure> {
-        open_store(&self.state_dir()?, access).map_err(|d| self.failure(d))
+    pub async fn store(&self, access: Access) -> Result<Ledger, Failure> {
+        open_store(&self.state_dir()?, access).await.map_err(|d| self.failure(d))
     }
 
     /// Takes the lock of the store.
-    pub fn lock(&self, operation: &str, timeout: Duration, terminal: &Terminal) -> Result<LockGuard, Failure> {
-        let guard = lock::acquire(&self.state_dir()?, operation, timeout).map_err(|d| self.failure(d))?;
-        let notes: Diagnostics = guard.notes.iter().cloned().collect();
+    pub async fn lock(&self, operation: &str, timeout: Duration, terminal: &Terminal) -> Result<Held, Failure> {
+        let held = backend(&self.state_dir()?).lock(LockInfo::new(operation), timeout).await.map_err(|d| self.failure(d))?;
+        let notes: Diagnostics = held.notes.iter().cloned().collect();
         terminal.diagnostics(&notes, &self.config.sources);
-        Ok(guard)
+        Ok(held)
     }
 
     /// What a walk over this workspace starts from.
@@ -185,14 +185,27 @@ impl Workspace {
     }
 }
 
-/// The schema of a record's type.
-pub fn schema_of(addr: &ResourceAddr) -> Option<&'static Schema> {
-    registry::schema(addr)
+/// What the state asks of this program's resource types.
+struct Registered;
+
+impl Schemas for Registered {
+    fn schema(&self, addr: &ResourceAddr) -> Option<&'static Schema> {
+        registry::schema(addr)
+    }
+
+    fn upgrade(&self, addr: &ResourceAddr, from: u32, record: serde_json::Value) -> Option<serde_json::Value> {
+        registry::find(addr.mode, &addr.type_name)?.upgrade(from, record)
+    }
 }
 
-/// Opens a store with the schemas of this program.
-pub fn open_store(dir: &Path, access: Access) -> Result<LocalStore, Diagnostic> {
-    LocalStore::open(dir, access, Arc::new(schema_of))
+/// The backend of a state folder.
+pub fn backend(dir: &Path) -> Arc<dyn Backend> {
+    Arc::new(Sled::new(dir))
+}
+
+/// Opens the state in a folder with the schemas of this program.
+pub async fn open_store(dir: &Path, access: Access) -> Result<Ledger, Diagnostic> {
+    Ledger::open(backend(dir), access, Arc::new(Registered)).await
 }
 
 /// The folder of the state store that a root module names.

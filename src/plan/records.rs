@@ -222,6 +222,7 @@ mod tests {
         let cluster = Value::object_of(BTreeMap::new(), Some(Arc::new(at("kafka_cluster.a"))));
         let record = Record {
             addr: at("kafka_topic.t"),
+            provider: String::new(),
             schema_version: 0,
             attributes: Value::object_from([("cluster", cluster)]),
             private: serde_json::Value::Null,

@@ -345,6 +345,12 @@ pub trait ResourceType: Send + Sync {
     /// The schema. Must be cheap (build it once in a `LazyLock`).
     fn schema(&self) -> &'static Schema;
 
+    /// A stored record of the older schema version `from` as the present version writes it; `None` where that version is no longer known.
+    /// `attributes` and `private` in the record may change; see `state/README.md` for their form.
+    fn upgrade(&self, _from: u32, _record: serde_json::Value) -> Option<serde_json::Value> {
+        None
+    }
+
     /// Checks what is known of one instance's configuration. Spans are added by the caller from attribute paths: an error about an
     /// attribute says so by `Diagnostic::values` empty and `address` unset; use [`attr_error`].
     fn validate(&self, _config: &Value, _diags: &mut Diagnostics) {}
@@ -378,11 +384,6 @@ pub trait ResourceType: Send + Sync {
     /// Attributes that a read does not look at: it gives them back as recorded. After a killed update they are written again.
     fn unread(&self) -> &'static [&'static str] {
         &[]
-    }
-
-    /// Brings stored attributes of an older schema version to the present one; `None` where that cannot be done.
-    fn upgrade(&self, _from: u32, _attributes: &serde_json::Value) -> Option<serde_json::Value> {
-        None
     }
 
     /// Reads many objects at once, results in the order of the requests.

@@ -1,4 +1,4 @@
-//! The stored form of records, format 1: JSON, apart from the types in memory.
+//! The stored form of records, format 2: JSON, apart from the types in memory.
 //!
 //! Attributes are written by their schema's types, so plain values are plain JSON. What JSON and the type cannot say is written as an object
 //! with a reserved key: `$digest` for a sensitive value, `$ref` for a reference, `$unknown`, `$number` for a number that is no i64, `$type` with
@@ -10,11 +10,12 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{InDoubt, OutputRecord, Record};
+use super::model::{InDoubt, OutputRecord, Record};
 use crate::addr::InstanceAddr;
 use crate::diag::Diagnostic;
 use crate::diag::codes::state as codes;
-use crate::resource::{Op, Verb};
+use crate::resource::Verb;
+use crate::resource::op::Op;
 use crate::schema::{AttrType, Attribute, Body, Nesting, Schema};
 use crate::value::{Number, Refinement, Repr, Type, Value};
 
@@ -25,6 +26,9 @@ pub type Digest<'a> = &'a dyn Fn(&Value) -> [u8; 32];
 pub fn encode_record(r: &Record, schema: Option<&Schema>, digest: Digest<'_>) -> Json {
     let mut out = Map::new();
     out.insert("address".into(), r.addr.to_string().into());
+    if !r.provider.is_empty() {
+        out.insert("provider".into(), r.provider.as_str().into());
+    }
     out.insert("schema_version".into(), r.schema_version.into());
     let attributes = match schema {
         Some(s) => encode_body(&r.attributes, &s.body, digest),
@@ -57,8 +61,13 @@ pub fn decode_record(j: &Json, schema_of: &dyn Fn(&InstanceAddr) -> Option<&'sta
         Some(list) => list.as_array()?.iter().map(|d| d.as_str()?.parse().ok()).collect::<Option<_>>()?,
         None => vec![],
     };
+    let provider = match j.get("provider") {
+        Some(p) => p.as_str()?.to_string(),
+        None => String::new(),
+    };
     Some(Record {
         addr,
+        provider,
         schema_version: u32::try_from(j.get("schema_version")?.as_u64()?).ok()?,
         attributes,
         private: j.get("private").cloned().unwrap_or(Json::Null),
@@ -69,27 +78,44 @@ pub fn decode_record(j: &Json, schema_of: &dyn Fn(&InstanceAddr) -> Option<&'sta
     })
 }
 
-/// A journal entry as JSON.
+/// A step's journal entry as JSON.
 pub fn encode_intent(verb: Verb, record: &Record, ops: &[Op], schema: Option<&Schema>, digest: Digest<'_>) -> Json {
     let verb = match verb {
         Verb::Create => "create",
         Verb::Update => "update",
         Verb::Delete => "delete",
     };
-    json!({ "verb": verb, "record": encode_record(record, schema, digest), "ops": ops })
+    let mut out = json!({ "verb": verb, "record": encode_record(record, schema, digest) });
+    if !ops.is_empty() {
+        out["ops"] = ops.iter().map(encode_op).collect();
+    }
+    out
 }
 
-/// A journal entry from JSON.
-pub fn decode_intent(j: &Json, schema_of: &dyn Fn(&InstanceAddr) -> Option<&'static Schema>) -> Option<InDoubt> {
+/// A step's journal entry from JSON, with all operations of the step. `record` reads the record in it.
+pub fn decode_intent<E>(j: &Json, record: impl FnOnce(&Json) -> Option<Result<Record, E>>) -> Option<Result<InDoubt, E>> {
     let verb = match j.get("verb")?.as_str()? {
         "create" => Verb::Create,
         "update" => Verb::Update,
         "delete" => Verb::Delete,
         _ => return None,
     };
-    let intent = decode_record(j.get("record")?, schema_of)?;
-    let ops = j.get("ops").and_then(|o| serde_json::from_value(o.clone()).ok()).unwrap_or_default();
-    Some(InDoubt { addr: intent.addr.clone(), verb, intent, ops })
+    let ops = match j.get("ops") {
+        Some(list) => list.as_array()?.iter().map(decode_op).collect::<Option<_>>()?,
+        None => vec![],
+    };
+    Some(record(j.get("record")?)?.map(|intent| InDoubt { addr: intent.addr.clone(), verb, intent, ops }))
+}
+
+/// An operation as JSON.
+pub fn encode_op(op: &Op) -> Json {
+    // Names and texts only: nothing in an operation can fail to be JSON.
+    serde_json::to_value(op).unwrap_or_default()
+}
+
+/// An operation from JSON.
+pub fn decode_op(j: &Json) -> Option<Op> {
+    serde::Deserialize::deserialize(j).ok()
 }
 
 /// An output as JSON.
@@ -400,10 +426,95 @@ pub fn rename_references(attributes: &mut Json, new_name: &dyn Fn(&str) -> Optio
     }
 }
 
+/// How deep a value may nest. Every level takes up to two levels of JSON.
+pub const MAX_DEPTH: usize = 1000;
+/// How deep JSON may nest to be read: enough for all that was ever written, and too little to end the process.
+const MAX_JSON_DEPTH: usize = 4096;
+/// How deep JSON may nest to be handled on any stack.
+const PLAIN_DEPTH: usize = 120;
+/// The stack for deep values, in bytes.
+const DEEP_STACK: usize = 64 << 20;
+
+/// How many levels of lists, maps and objects a value has.
+pub fn depth(v: &Value) -> usize {
+    let (mut deepest, mut open) = (0, vec![(v, 0)]);
+    while let Some((v, above)) = open.pop() {
+        let at = above + 1;
+        match v.repr() {
+            Repr::List(l) | Repr::Set(l) => open.extend(l.items.iter().map(|v| (v, at))),
+            Repr::Map(m) => open.extend(m.items.values().map(|v| (v, at))),
+            Repr::Tuple(t) => open.extend(t.items.iter().map(|v| (v, at))),
+            Repr::Object(o) => open.extend(o.attrs.values().map(|v| (v, at))),
+            _ => continue,
+        }
+        deepest = deepest.max(at);
+    }
+    deepest
+}
+
+/// Refuses a value that nests deeper than the state keeps. `what` names it: `the output "x"`.
+pub fn check_depth(v: &Value, what: &str) -> Result<(), Diagnostic> {
+    let found = depth(v);
+    if found <= MAX_DEPTH {
+        return Ok(());
+    }
+    let detail =
+        format!("The value of {what} has {found} levels of lists and objects inside each other. The state keeps up to {MAX_DEPTH}.");
+    Err(Diagnostic::error(codes::TOO_DEEP, detail).hint("Keep the value as text: jsonencode(…)."))
+}
+
+/// Runs `f` with room on the stack for a value of this depth.
+pub fn with_room<T>(depth: usize, f: impl FnOnce() -> T) -> T {
+    // A level of a value may be two levels of JSON.
+    if 2 * depth <= PLAIN_DEPTH { f() } else { stacker::grow(DEEP_STACK, f) }
+}
+
+/// Reads JSON of any depth that was written, and hands it to `f`; `None` where it is no JSON.
+pub fn read<T>(bytes: &[u8], f: impl FnOnce(&Json) -> Option<T>) -> Option<T> {
+    if let Ok(json) = serde_json::from_slice::<Json>(bytes) {
+        return f(&json);
+    }
+    if !(PLAIN_DEPTH..=MAX_JSON_DEPTH).contains(&json_depth(bytes)) {
+        return None;
+    }
+    stacker::grow(DEEP_STACK, || {
+        let mut from = serde_json::Deserializer::from_slice(bytes);
+        from.disable_recursion_limit();
+        let json: Json = serde::Deserialize::deserialize(&mut from).ok()?;
+        from.end().ok()?;
+        f(&json)
+    })
+}
+
+/// How many brackets are open at one time.
+fn json_depth(bytes: &[u8]) -> usize {
+    let (mut open, mut deepest, mut text, mut escaped) = (0usize, 0, false, false);
+    for b in bytes {
+        match b {
+            _ if escaped => escaped = false,
+            b'\\' if text => escaped = true,
+            b'"' => text = !text,
+            b'[' | b'{' if !text => {
+                open += 1;
+                deepest = deepest.max(open);
+            }
+            b']' | b'}' if !text => open = open.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
 /// The error for bytes that are no record.
 pub fn corrupt(what: &str) -> Diagnostic {
     Diagnostic::error(codes::CORRUPT, format!("{what} in the state cannot be read."))
         .hint("The store is left as it is. Restore it from a backup (streamform state restore FILE), or import what exists again.")
+}
+
+/// The error for a state from which something is missing.
+pub fn corrupt_state(why: &str) -> Diagnostic {
+    Diagnostic::error(codes::CORRUPT, format!("The state cannot be trusted: {why}."))
+        .hint("Nothing in it was changed. Restore a backup (streamform state restore FILE), or import what exists again.")
 }
 
 #[cfg(test)]

@@ -190,6 +190,7 @@ fn records_by_schema() {
     ]);
     let record = Record {
         addr: "module.m.t.n[\"k\"]".parse().unwrap(),
+        provider: "kafka.other".into(),
         schema_version: 3,
         attributes: attributes.clone(),
         private: json!({"id": 1}),
@@ -222,6 +223,7 @@ fn a_record_of_an_unknown_type_is_kept_as_it_is() {
     let object = Value::object_of([("a".into(), Value::list(Type::Number, vec![1i64.into()]))].into(), Some(Arc::new(addr.clone())));
     let record = Record {
         addr,
+        provider: String::new(),
         schema_version: 0,
         attributes: object.clone(),
         private: Json::Null,

@@ -7,10 +7,15 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
+use super::testing::{Store, lock, now};
 use super::*;
+use crate::addr::{InstanceAddr, ResourceAddr};
+use crate::diag::Diagnostic;
 use crate::diag::codes::state as codes;
-use crate::schema::{Attribute, Body, NestedBlock, Nesting};
-use crate::value::{Number, Repr, Type};
+use crate::resource::Verb;
+use crate::schema::{Attribute, Body, NestedBlock, Nesting, Schema};
+use crate::state::backend::Sled;
+use crate::value::{Number, Repr, Type, Value};
 
 fn block(name: &'static str, nesting: Nesting) -> NestedBlock {
     let attributes = vec![
@@ -66,6 +71,7 @@ fn object(attrs: &[(&'static str, Value)]) -> Value {
 fn record_of(name: &str, attributes: Value) -> Record {
     Record {
         addr: addr(name),
+        provider: String::new(),
         schema_version: 3,
         attributes,
         private: json!({"cluster_id": "c1"}),
@@ -80,15 +86,15 @@ fn record(name: &str, n: i64) -> Record {
     record_of(name, object(&[("n", n.into())]))
 }
 
-fn put(store: &LocalStore, r: Record) {
+fn put(store: &Store, r: Record) {
     store.finish(&[Outcome { addr: r.addr.clone(), record: Some(r) }]).unwrap();
 }
 
-fn open(folder: &Path, access: Access) -> Result<LocalStore, Diagnostic> {
-    LocalStore::open(folder, access, Arc::new(schema_of))
+fn open(folder: &Path, access: Access) -> Result<Store, Diagnostic> {
+    Store::open(folder, access, Arc::new(schema_of))
 }
 
-fn writer(folder: &Path) -> LocalStore {
+fn writer(folder: &Path) -> Store {
     open(folder, Access::Write).unwrap()
 }
 
@@ -272,7 +278,7 @@ fn files(folder: &Path) -> Vec<std::path::PathBuf> {
 fn files_hold_no_secret_and_are_for_this_user_only() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("state");
-    let lock = lock::acquire(&folder, "test", Duration::ZERO).unwrap();
+    let held = lock(&folder, "test", Duration::ZERO).unwrap();
     let store = writer(&folder);
     store.begin(&[Intent { addr: addr("thing.full"), verb: Verb::Create, record: full(), ops: vec![] }]).unwrap();
     put(&store, full());
@@ -287,7 +293,7 @@ fn files_hold_no_secret_and_are_for_this_user_only() {
         assert!(!std::fs::read(&f).unwrap().windows(6).any(|w| w == b"CANARY"), "{}", f.display());
         assert_eq!(std::fs::metadata(&f).unwrap().permissions().mode() & 0o077, 0, "{}", f.display());
     }
-    drop(lock);
+    drop(held);
 }
 
 #[test]
@@ -340,7 +346,7 @@ fn moves_happen_at_once_or_not_at_all() {
     assert_eq!((number_of(&now, "thing.b"), number_of(&now, "thing.c")), (None, Some(1)));
 }
 
-fn exported(store: &LocalStore) -> String {
+fn exported(store: &Store) -> String {
     let mut out = Vec::new();
     store.export(&mut out).unwrap();
     String::from_utf8(out).unwrap()
@@ -470,42 +476,42 @@ fn damaged_files_give_a_diagnostic_and_stay_as_they_are() {
 #[test]
 fn a_lock_names_its_holder_and_cannot_be_taken_from_the_living() {
     let dir = tempfile::tempdir().unwrap();
-    let held = lock::acquire(dir.path(), "apply", Duration::ZERO).unwrap();
+    let held = lock(dir.path(), "apply", Duration::ZERO).unwrap();
     assert!(held.notes.is_empty());
-    let e = lock::acquire(dir.path(), "plan", Duration::from_millis(50)).unwrap_err();
+    let e = lock(dir.path(), "plan", Duration::from_millis(50)).unwrap_err();
     assert_eq!(e.code, codes::LOCKED);
     assert!(e.detail.contains(&std::process::id().to_string()) && e.detail.contains("apply"), "{}", e.detail);
-    assert!(matches!(lock::current(dir.path()), Ok(Some((info, true))) if info == held.info));
-    assert_eq!(lock::force_unlock(dir.path(), &held.info.id).unwrap_err().code, codes::LOCKED);
-    assert_eq!(lock::force_unlock(dir.path(), "other").unwrap_err().code, codes::NO_LOCK);
+    assert!(matches!(now(Sled::new(dir.path()).holder()), Ok(Some((info, true))) if info == held.info));
+    assert_eq!(now(Sled::new(dir.path()).break_lock(&held.info.id)).unwrap_err().code, codes::LOCKED);
+    assert_eq!(now(Sled::new(dir.path()).break_lock("other")).unwrap_err().code, codes::NO_LOCK);
     drop(held);
-    assert!(lock::current(dir.path()).unwrap().is_none());
-    assert!(lock::acquire(dir.path(), "plan", Duration::ZERO).unwrap().notes.is_empty());
+    assert!(now(Sled::new(dir.path()).holder()).unwrap().is_none());
+    assert!(lock(dir.path(), "plan", Duration::ZERO).unwrap().notes.is_empty());
 }
 
 #[test]
 fn a_dead_holder_is_told_and_its_lock_is_free() {
     let dir = tempfile::tempdir().unwrap();
-    let held = lock::acquire(dir.path(), "apply", Duration::ZERO).unwrap();
+    let held = lock(dir.path(), "apply", Duration::ZERO).unwrap();
     let text = std::fs::read(dir.path().join("lock")).unwrap();
     let id = held.info.id.clone();
     drop(held);
     // What a killed process leaves: its name in the file, and no lock on it.
     std::fs::write(dir.path().join("lock"), &text).unwrap();
-    assert!(matches!(lock::current(dir.path()), Ok(Some((_, false)))));
-    assert_eq!(lock::force_unlock(dir.path(), &id).unwrap().id, id);
-    assert!(lock::current(dir.path()).unwrap().is_none());
+    assert!(matches!(now(Sled::new(dir.path()).holder()), Ok(Some((_, false)))));
+    assert_eq!(now(Sled::new(dir.path()).break_lock(&id)).unwrap().id, id);
+    assert!(now(Sled::new(dir.path()).holder()).unwrap().is_none());
     std::fs::write(dir.path().join("lock"), &text).unwrap();
-    let now = lock::acquire(dir.path(), "apply", Duration::ZERO).unwrap();
+    let now = lock(dir.path(), "apply", Duration::ZERO).unwrap();
     assert_eq!(now.notes.iter().map(|d| d.code).collect::<Vec<_>>(), [codes::LOCK_FREED]);
 }
 
 #[test]
 fn a_waiting_writer_gets_the_lock_when_it_is_free() {
     let dir = tempfile::tempdir().unwrap();
-    let held = lock::acquire(dir.path(), "apply", Duration::ZERO).unwrap();
+    let held = lock(dir.path(), "apply", Duration::ZERO).unwrap();
     std::thread::scope(|s| {
-        let waiting = s.spawn(|| lock::acquire(dir.path(), "plan", Duration::from_secs(20)).map(|g| g.info.operation.clone()));
+        let waiting = s.spawn(|| lock(dir.path(), "plan", Duration::from_secs(20)).map(|g| g.info.operation.clone()));
         std::thread::sleep(Duration::from_millis(150));
         drop(held);
         assert_eq!(waiting.join().unwrap().unwrap(), "plan");

@@ -106,7 +106,7 @@ pub fn state_codec(bytes: &[u8]) {
     let Ok(j) = serde_json::from_slice::<serde_json::Value>(bytes) else { return };
     let no_schema = |_: &InstanceAddr| None;
     let _ = codec::decode_record(&j, &no_schema);
-    let _ = codec::decode_intent(&j, &no_schema);
+    let _ = codec::decode_intent(&j, |r| codec::decode_record(r, &no_schema).map(Ok::<_, ()>));
     let _ = codec::decode_output(&j);
     for ty in [Type::Dynamic, Type::String, Type::Number, Type::list(Type::Number), Type::map(Type::String), Type::set(Type::Dynamic)] {
         let _ = streamform::value::print::console(&codec::decode(&j, &ty));

@@ -29,4 +29,20 @@ codes! {
     NO_STATE = "SF5013", "No state";
     /// An export of another state.
     OTHER_LINEAGE = "SF5014", "Export is of another state";
+    /// A record of a type that this program does not have.
+    UNKNOWN_TYPE = "SF5015", "State holds an object of an unknown type";
+    /// A record with a newer schema version than this program's.
+    NEWER_RECORD = "SF5016", "State holds an object of a newer version";
+    /// A record with an older schema version that the type cannot upgrade.
+    NO_UPGRADE = "SF5017", "State holds an object of a version that is too old";
+    /// The state changed below a writer.
+    CONFLICT = "SF5018", "State was changed by another process";
+    /// The lock was lost while working.
+    LOCK_LOST = "SF5019", "Lock was lost";
+    /// A value that nests deeper than the state keeps.
+    TOO_DEEP = "SF5020", "Value is nested too deeply";
+    /// A backend that does not answer.
+    NO_ANSWER = "SF5021", "State backend does not answer";
+    /// A workspace that does not exist, or cannot be removed.
+    NO_WORKSPACE = "SF5022", "No such workspace";
 }

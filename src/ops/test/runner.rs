@@ -25,13 +25,12 @@ use crate::plan::walk::{self, Inputs, Outcome};
 use crate::plan::world::World;
 use crate::plan::{Options, RunMode};
 use crate::resource::Session;
-use crate::state::local::Access;
-use crate::state::{LocalStore, Snapshot, StateStore};
+use crate::state::{Access, Ledger, Snapshot};
 use crate::value::Value;
 
 /// One of the states of a file.
 struct State {
-    store: LocalStore,
+    store: Ledger,
     /// What the last run that applied started from, and which it was.
     last: Option<(usize, Prepared)>,
 }
@@ -100,10 +99,10 @@ pub async fn run_file(
 }
 
 impl FileRun<'_> {
-    fn state(&mut self, key: &str) -> Result<&mut State, Diagnostic> {
+    async fn state(&mut self, key: &str) -> Result<&mut State, Diagnostic> {
         if !self.states.contains_key(key) {
             let dir = self.folder.path().join(format!("state-{}", self.states.len()));
-            self.states.insert(key.to_string(), State { store: open_store(&dir, Access::Write)?, last: None });
+            self.states.insert(key.to_string(), State { store: open_store(&dir, Access::Write).await?, last: None });
         }
         match self.states.get_mut(key) {
             Some(state) => Ok(state),
@@ -127,11 +126,11 @@ impl FileRun<'_> {
         let interrupts = Arc::clone(&self.interrupts.run);
         let parallelism = self.request.parallelism;
         let runs = self.runs.clone();
-        let state = match self.state(&key) {
+        let state = match self.state(&key).await {
             Ok(state) => state,
             Err(d) => return Ran::error(d.into(), sources),
         };
-        let snapshot = match state.store.snapshot() {
+        let snapshot = match state.store.snapshot().await {
             Ok(snapshot) => snapshot,
             Err(d) => return Ran::error(d.into(), sources),
         };
@@ -159,7 +158,7 @@ impl FileRun<'_> {
     /// Destroys all that the runs made, the latest state first. Returns what is left.
     async fn tear_down(&mut self, report: &Report<'_>) -> Vec<InstanceAddr> {
         let mut left = Vec::new();
-        let mut states: Vec<(usize, Prepared, LocalStore)> =
+        let mut states: Vec<(usize, Prepared, Ledger)> =
             std::mem::take(&mut self.states).into_values().filter_map(|s| s.last.map(|(i, p)| (i, p, s.store))).collect();
         states.sort_by_key(|(i, ..)| std::cmp::Reverse(*i));
         for (_, prepared, store) in states {
@@ -167,7 +166,7 @@ impl FileRun<'_> {
             let session = self.session(&events);
             let diagnostics = destroy(&prepared, &store, session, events, self.request.parallelism, self.interrupts).await;
             report.teardown_diagnostics(&diagnostics, &prepared.config.sources);
-            match store.snapshot() {
+            match store.snapshot().await {
                 Ok(s) => left.extend(s.records.into_keys().filter(|a| a.resource.mode == Mode::Managed)),
                 Err(d) => report.teardown_diagnostics(&d.into(), &prepared.config.sources),
             }
@@ -180,7 +179,7 @@ impl FileRun<'_> {
 struct Carry<'a> {
     run: &'a TestRun,
     prepared: &'a Prepared,
-    store: &'a LocalStore,
+    store: &'a Ledger,
     snapshot: &'a Snapshot,
     options: &'a Options,
     runs: &'a Runs,
@@ -218,13 +217,13 @@ impl Carry<'_> {
         let inputs = Inputs { host: &apply_host, ..inputs };
         let Outcome { plan, world, .. } = outcome;
         let cx = Apply { inputs: &inputs, plan: &plan, store: self.store, session, events, interrupts, parallelism };
-        if let Err(d) = self.store.begin_generation("test") {
+        if let Err(d) = self.store.begin_generation("test").await {
             return (Ran::error(d.into(), sources.clone()), None);
         }
         let (done, world) = executor::apply_with_world(&cx, world).await;
         diagnostics.append(expected.take(done.diagnostics.clone()));
         diagnostics.extend(interrupted(&done, self.run));
-        let shown = self.shown(&done);
+        let shown = self.shown(&done).await;
         self.judge(diagnostics, expected, &world, &apply_host, shown, sources)
     }
 
@@ -254,8 +253,8 @@ impl Carry<'_> {
     }
 
     /// The state after an apply, as `show` shows it.
-    fn shown(&self, done: &Done) -> String {
-        let Ok(snapshot) = self.store.snapshot() else { return String::new() };
+    async fn shown(&self, done: &Done) -> String {
+        let Ok(snapshot) = self.store.snapshot().await else { return String::new() };
         let mut out = String::new();
         for r in snapshot.records.values() {
             out.push_str(&crate::view::plan::object(&r.addr, &r.attributes));
@@ -306,13 +305,13 @@ fn interrupted(done: &Done, run: &TestRun) -> Option<Diagnostic> {
 /// test's own.
 async fn destroy(
     prepared: &Prepared,
-    store: &LocalStore,
+    store: &Ledger,
     session: Arc<Session>,
     events: Arc<dyn Events>,
     parallelism: usize,
     interrupts: &Interrupts,
 ) -> Diagnostics {
-    let snapshot = match store.snapshot() {
+    let snapshot = match store.snapshot().await {
         Ok(s) if s.records.is_empty() && s.in_doubt.is_empty() => return Diagnostics::new(),
         Ok(s) => s,
         Err(d) => return d.into(),
@@ -330,7 +329,7 @@ async fn destroy(
     if diagnostics.has_errors() {
         return diagnostics;
     }
-    if let Err(d) = store.begin_generation("test") {
+    if let Err(d) = store.begin_generation("test").await {
         return d.into();
     }
     let interrupts = Arc::clone(&interrupts.teardown);

@@ -1,27 +1,36 @@
-//! The files of a local store: the folder, the key of the digests, the gate between writers and readers, copies for readers.
+//! The files of a local store: the folder, the key of the digests, the gate with the number of durable batches, copies of the database.
 //!
-//! A store's folder holds `db` (sled's folder), `key`, `gate`, `lock` and `backup.jsonl`, all for this user only. What must not be here: what
-//! the records mean.
+//! A store's folder holds `db` (sled's folder), `log`, `key`, `gate`, `lock` and `backup.jsonl`, all for this user only. Nothing of it is ever
+//! copied to another place. What must not be here: what the records mean.
 
 use std::fs::{File, OpenOptions, Permissions};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, flock};
-use sled::Db;
+use ::sled::Db;
+use rustix::fs::{FlockOperation, OFlags, flock};
 use tempfile::TempDir;
 
-use super::codec;
 use crate::diag::codes::state as codes;
 use crate::diag::{Diagnostic, io_words};
 
-/// How long reader and writer wait for each other. A copy or a batch takes milliseconds.
+/// How long those who copy the database and its writer wait for each other. A batch takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How the names of copies of the database begin.
+const COPY: &str = ".copy-";
 
 /// sled's page cache, in bytes.
 const CACHE_BYTES: u64 = 16 << 20;
+
+/// How the store's own files are opened: for this user only, and never through a symbolic link.
+pub(super) fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.mode(0o600).custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+    options
+}
 
 /// Makes a folder for this user only.
 pub(super) fn prepare_dir(dir: &Path) -> Result<(), Diagnostic> {
@@ -38,7 +47,7 @@ fn not_writable(path: &Path, e: &std::io::Error) -> Diagnostic {
 }
 
 /// A disk error as a diagnostic.
-pub(super) fn io_error(path: &Path, e: &std::io::Error) -> Diagnostic {
+pub fn io_error(path: &Path, e: &std::io::Error) -> Diagnostic {
     let shown = path.display();
     match e.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Diagnostic::error(codes::DISK_FULL, format!("There is no room for {shown}."))
@@ -51,10 +60,10 @@ pub(super) fn io_error(path: &Path, e: &std::io::Error) -> Diagnostic {
 }
 
 /// What sled says as a diagnostic.
-pub(super) fn sled_error(dir: &Path, e: &sled::Error) -> Diagnostic {
+pub(super) fn sled_error(dir: &Path, e: &::sled::Error) -> Diagnostic {
     match e {
         // sled wraps what the system said in its own words; the kind is what matters.
-        sled::Error::Io(e) => io_error(&dir.join("db"), &e.kind().into()),
+        ::sled::Error::Io(e) => io_error(&dir.join("db"), &e.kind().into()),
         _ => damaged(dir, "its files fail sled's checks"),
     }
 }
@@ -86,7 +95,7 @@ pub(super) fn backup_path(dir: &Path) -> PathBuf {
     dir.join("backup.jsonl")
 }
 
-/// Keeps readers from copying while a batch is being written, and remembers how many batches are durable.
+/// Keeps the database from being copied while a batch is being written, and remembers how many batches are durable.
 ///
 /// The number is written after the batch is on the disk, so a database with fewer batches has lost some: sled takes a damaged log for
 /// one that was cut off by a crash, and would go on from an older state without a word.
@@ -112,14 +121,14 @@ impl Gate {
     /// The gate of a writer; made if absent.
     pub fn make(dir: &Path) -> Result<Gate, Diagnostic> {
         let path = dir.join("gate");
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let file = options().read(true).write(true).create(true).truncate(false).open(&path);
         Ok(Gate { file: file.map_err(|e| io_error(&path, &e))?, dir: dir.to_path_buf() })
     }
 
     /// The gate of a reader, if the store has one.
     pub fn find(dir: &Path) -> Result<Option<Gate>, Diagnostic> {
         let path = dir.join("gate");
-        match File::open(&path) {
+        match options().read(true).open(&path) {
             Ok(file) => Ok(Some(Gate { file, dir: dir.to_path_buf() })),
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
             Err(e) => Err(io_error(&path, &e)),
@@ -152,13 +161,20 @@ impl Gate {
 
     /// How many batches are known to be durable; 0 where nothing is known.
     pub fn count(&self) -> u64 {
-        let mut bytes = [0; 16];
-        if self.file.read_exact_at(&mut bytes, 0).is_err() {
-            return 0;
+        // A number that is just being written is whole a moment later.
+        for _ in 0..20 {
+            let mut bytes = [0; 16];
+            if self.file.read_exact_at(&mut bytes, 0).is_err() {
+                return 0;
+            }
+            let number = |b: &[u8]| b.iter().rev().fold(0u64, |n, b| n << 8 | u64::from(*b));
+            let (count, check) = (number(&bytes[..8]), number(&bytes[8..]));
+            if count ^ COUNT_CHECK == check {
+                return count;
+            }
+            std::thread::sleep(Duration::from_micros(200));
         }
-        let number = |b: &[u8]| b.iter().rev().fold(0u64, |n, b| n << 8 | u64::from(*b));
-        let (count, check) = (number(&bytes[..8]), number(&bytes[8..]));
-        if count ^ COUNT_CHECK == check { count } else { 0 }
+        0
     }
 
     /// Notes that this many batches are durable.
@@ -170,55 +186,66 @@ impl Gate {
     }
 }
 
-fn config(path: &Path) -> sled::Config {
-    sled::Config::new().path(path).flush_every_ms(None).cache_capacity(CACHE_BYTES)
+fn config(path: &Path) -> ::sled::Config {
+    ::sled::Config::new().path(path).flush_every_ms(None).cache_capacity(CACHE_BYTES)
 }
 
 /// Opens sled. It panics on some kinds of damage: that is damage too.
-fn open_sled(config: sled::Config) -> Option<Result<Db, sled::Error>> {
+fn open_sled(config: ::sled::Config) -> Option<Result<Db, ::sled::Error>> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| config.open())).ok()
 }
 
-/// A database that only this process sees; its folder goes with it.
+/// A copy of the database inside of the store's folder that only this process sees; it goes when this is dropped, and with the next writer
+/// where the process was killed.
 pub(super) struct Copy {
     /// The database; before the folder, so that it is let go of first.
     pub db: Db,
-    /// How many batches the original had at least.
-    pub count: u64,
     _folder: TempDir,
+    /// Says that the copy is in use.
+    _used: File,
 }
 
-/// A consistent copy of the store as it is now; `None` where there is no store. Works beside a writer and in a read-only folder.
+/// A copy of the database, for who holds the gate; `None` where there is no database.
 pub(super) fn copy(dir: &Path) -> Result<Option<Copy>, Diagnostic> {
     let from = dir.join("db");
-    let gate = Gate::find(dir)?;
-    let shut = gate.as_ref().map(Gate::for_copy).transpose()?;
-    let out = copy_shut(dir, &from, gate.as_ref());
-    drop(shut);
-    out
-}
-
-/// As [`copy`], for who holds the gate already.
-pub(super) fn copy_shut(dir: &Path, from: &Path, gate: Option<&Gate>) -> Result<Option<Copy>, Diagnostic> {
     match from.try_exists() {
         Ok(true) => {}
         Ok(false) => return Ok(None),
-        Err(e) => return Err(io_error(from, &e)),
+        Err(e) => return Err(io_error(&from, &e)),
     }
-    let folder = tempfile::tempdir().map_err(|e| io_error(&std::env::temp_dir(), &e))?;
+    let failed = |e: std::io::Error| io_error(dir, &e);
+    let folder = tempfile::Builder::new().prefix(COPY).permissions(Permissions::from_mode(0o700)).tempdir_in(dir).map_err(failed)?;
+    let used = File::open(folder.path()).map_err(failed)?;
+    flock(&used, FlockOperation::NonBlockingLockShared).map_err(|e| failed(e.into()))?;
     let to = folder.path().join("db");
-    copy_dir(from, &to).map_err(|e| io_error(from, &e))?;
-    let count = gate.map_or(0, Gate::count);
+    copy_dir(&from, &to).map_err(|e| io_error(&from, &e))?;
     // `temporary` spares the flushes; the folder goes with `TempDir` anyway.
     match open_sled(config(&to).temporary(true)) {
-        Some(Ok(db)) => Ok(Some(Copy { db, count, _folder: folder })),
+        Some(Ok(db)) => Ok(Some(Copy { db, _folder: folder, _used: used })),
         Some(Err(e)) => Err(sled_error(dir, &e)),
         None => Err(damaged(dir, "its files fail sled's checks")),
     }
 }
 
+/// Removes the copies that killed processes have left. For who holds the gate alone, as copies begin under it.
+pub(super) fn remove_copies(dir: &Path) {
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(COPY)
+            && let Ok(folder) = options().read(true).open(entry.path())
+            && flock(&folder, FlockOperation::NonBlockingLockExclusive).is_ok()
+        {
+            drop(std::fs::remove_dir_all(entry.path()));
+        } else if name.starts_with(".log-") {
+            // A log is written anew by the writer only.
+            drop(std::fs::remove_file(entry.path()));
+        }
+    }
+}
+
 fn copy_dir(from: &Path, to: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(to)?;
+    std::fs::DirBuilder::new().mode(0o700).create(to)?;
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;
         let target = to.join(entry.file_name());
@@ -233,7 +260,7 @@ fn copy_dir(from: &Path, to: &Path) -> std::io::Result<()> {
             Err(e) if e.kind() == ErrorKind::NotFound => continue,
             Err(e) => return Err(e),
         };
-        std::io::copy(&mut source, &mut File::create(target)?)?;
+        std::io::copy(&mut source, &mut options().write(true).create_new(true).open(target)?)?;
     }
     Ok(())
 }
@@ -241,6 +268,8 @@ fn copy_dir(from: &Path, to: &Path) -> std::io::Result<()> {
 /// Opens the database itself. Only for the one writer.
 pub(super) fn open_original(dir: &Path) -> Result<Db, Diagnostic> {
     let path = dir.join("db");
+    // Before sled makes it with the process's mask.
+    prepare_dir(&path)?;
     let began = Instant::now();
     loop {
         match open_sled(config(&path)) {
@@ -249,7 +278,7 @@ pub(super) fn open_original(dir: &Path) -> Result<Db, Diagnostic> {
                 return Ok(db);
             }
             // sled's way to say that another process has it open, which the store's lock excludes but for a writer that is just ending.
-            Some(Err(sled::Error::Io(e))) if e.kind() == ErrorKind::Other => {
+            Some(Err(::sled::Error::Io(e))) if e.kind() == ErrorKind::Other => {
                 if began.elapsed() >= PATIENCE {
                     return Err(busy(dir));
                 }
@@ -278,15 +307,16 @@ pub(super) fn sync_dir(dir: &Path) -> Result<(), Diagnostic> {
 /// The key of the digests, if there is one.
 pub(super) fn read_key(folder: &Path) -> Result<Option<[u8; 32]>, Diagnostic> {
     let path = folder.join("key");
-    match std::fs::read(&path) {
-        Ok(bytes) => bytes.as_slice().try_into().map(Some).map_err(|_| codec::corrupt("The key file")),
+    let mut bytes = Vec::new();
+    match options().read(true).open(&path).and_then(|mut f| f.read_to_end(&mut bytes)) {
+        Ok(_) => bytes.as_slice().try_into().map(Some).map_err(|_| damaged(folder, "its key cannot be read")),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
         Err(e) => Err(io_error(&path, &e)),
     }
 }
 
 /// A new random key.
-pub(super) fn random_key() -> Result<[u8; 32], Diagnostic> {
+pub fn random_key() -> Result<[u8; 32], Diagnostic> {
     let mut key = [0; 32];
     getrandom::fill(&mut key)
         .map_err(|e| Diagnostic::error(codes::NOT_WRITABLE, format!("The system gives no random bytes: {e}.")).hint("Try again."))?;
@@ -312,5 +342,5 @@ pub(super) fn make_key(folder: &Path) -> Result<[u8; 32], Diagnostic> {
     });
     written.map_err(|e| io_error(&path, &e))?;
     sync_dir(folder)?;
-    read_key(folder)?.ok_or_else(|| codec::corrupt("The key file"))
+    read_key(folder)?.ok_or_else(|| damaged(folder, "its key cannot be read"))
 }

@@ -1,18 +1,19 @@
-//! The lock of a store's folder: keeps two writers apart and names its holder.
+//! Locks: who holds one, and that of a local store's folder.
 //!
-//! The lock is the operating system's (`flock`) on the file `lock`, so a dead holder's lock frees itself; the file's content says who holds it
-//! and why, for everybody who has to wait.
+//! The local lock is the operating system's (`flock`) on the file `lock`, so a dead holder's lock frees itself; the file's content says who holds
+//! it and why, for everybody who has to wait.
 
-use std::fs::{File, OpenOptions};
+use std::any::Any;
+use std::fs::File;
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
-use super::files::{io_error, prepare_dir};
+use super::files::{self, io_error, prepare_dir};
 use crate::diag::Diagnostic;
 use crate::diag::codes::state as codes;
 
@@ -36,13 +37,13 @@ pub struct LockInfo {
 }
 
 impl LockInfo {
-    fn new(operation: &str) -> Self {
-        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_string();
+    /// This process, about to do something.
+    pub fn new(operation: &str) -> Self {
         LockInfo {
             id: uuid::Uuid::new_v4().to_string(),
             pid: std::process::id(),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-            boot,
+            boot: boot_id(),
             // In a container there is often no name.
             who: std::env::var("USER")
                 .or_else(|_| std::env::var("LOGNAME"))
@@ -64,27 +65,78 @@ impl LockInfo {
     }
 }
 
-/// A held lock; dropping it frees it.
+/// The id of this boot of the host; empty where the system has none.
+pub(super) fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_string()
+}
+
+/// Tells whether a lock was lost. Clones tell the same.
+#[derive(Clone, Debug)]
+pub struct Lost(watch::Receiver<bool>);
+
+impl Lost {
+    /// A lock that is lost when the sender says `true`, and never once the sender is gone.
+    pub fn new(told: watch::Receiver<bool>) -> Lost {
+        Lost(told)
+    }
+
+    /// Whether it is lost by now.
+    pub fn now(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Returns when the lock is lost; of a lock that cannot be lost, never.
+    pub async fn wait(&self) {
+        let mut told = self.0.clone();
+        if told.wait_for(|lost| *lost).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// A held lock. Its backend renews it in the background; dropping it frees it.
 #[derive(Debug)]
-pub struct LockGuard {
-    /// What was written into the lock file.
+pub struct Held {
+    /// Who this holder says to be.
     pub info: LockInfo,
     /// Warnings to show: that a dead holder's lock was freed.
     pub notes: Vec<Diagnostic>,
-    file: File,
+    fence: u64,
+    lost: Lost,
+    _guard: Box<dyn Any + Send + Sync>,
 }
 
-impl Drop for LockGuard {
+impl Held {
+    /// A lock that is freed when `guard` is dropped.
+    pub fn new(info: LockInfo, notes: Vec<Diagnostic>, fence: u64, lost: Lost, guard: Box<dyn Any + Send + Sync>) -> Held {
+        Held { info, notes, fence, lost, _guard: guard }
+    }
+
+    /// The number that commits carry: each holder's is higher than that of the holder before. 0 where the lock cannot be lost.
+    pub fn fence(&self) -> u64 {
+        self.fence
+    }
+
+    /// Whether the lock was lost, to look at or to wait for.
+    pub fn lost(&self) -> Lost {
+        self.lost.clone()
+    }
+}
+
+/// The open lock file of a folder, locked.
+struct Guard(File);
+
+impl Drop for Guard {
     fn drop(&mut self) {
         // The lock itself goes with the file handle; an old content would only be taken for a dead holder's.
-        drop(self.file.set_len(0));
+        drop(self.0.set_len(0));
     }
 }
 
 fn open(folder: &Path) -> Result<File, Diagnostic> {
     prepare_dir(folder)?;
     let path = folder.join("lock");
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(|e| io_error(&path, &e))
+    files::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(|e| io_error(&path, &e))
 }
 
 fn content(file: &mut File) -> Option<LockInfo> {
@@ -94,40 +146,47 @@ fn content(file: &mut File) -> Option<LockInfo> {
     serde_json::from_str(&text).ok()
 }
 
-/// Takes the lock of a store's folder (made if absent), waiting up to `timeout`. The error names the holder.
-pub fn acquire(folder: &Path, operation: &str, timeout: Duration) -> Result<LockGuard, Diagnostic> {
+/// Takes the lock of a store's folder (made if absent), waiting up to `wait`. The error names the holder.
+pub(super) async fn acquire(folder: &Path, info: LockInfo, wait: Duration) -> Result<Held, Diagnostic> {
     let mut file = open(folder)?;
     let began = Instant::now();
     while flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-        if began.elapsed() >= timeout {
-            return Err(held(content(&mut file), timeout));
+        if began.elapsed() >= wait {
+            return Err(held(content(&mut file), wait));
         }
-        std::thread::sleep(Duration::from_millis(100).min(timeout));
+        tokio::time::sleep(Duration::from_millis(100).min(wait)).await;
     }
     let notes = content(&mut file).map(|dead| {
         Diagnostic::warning(codes::LOCK_FREED, format!("The lock was left by {}, which is gone.", dead.describe()))
             .hint("What it had begun is read again before anything is done.")
     });
-    let info = LockInfo::new(operation);
     let path = folder.join("lock");
     let text = serde_json::to_string(&info).unwrap_or_default();
     let written =
         file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(text.as_bytes())).and_then(|()| file.sync_data());
     written.map_err(|e| io_error(&path, &e))?;
-    Ok(LockGuard { info, notes: notes.into_iter().collect(), file })
+    // The system frees this lock when the process ends, and never before.
+    let (_, never) = watch::channel(false);
+    Ok(Held::new(info, notes.into_iter().collect(), 0, Lost::new(never), Box::new(Guard(file))))
 }
 
-fn held(info: Option<LockInfo>, waited: Duration) -> Diagnostic {
+/// The error of a lock that somebody else holds.
+pub(super) fn held(info: Option<LockInfo>, waited: Duration) -> Diagnostic {
     let holder = info.as_ref().map_or_else(|| "another process".to_string(), LockInfo::describe);
     let now = if waited.is_zero() { "locked".into() } else { format!("still locked after waiting {} s", waited.as_secs()) };
     Diagnostic::error(codes::LOCKED, format!("The state is {now}: {holder}."))
         .hint("Wait for it with -lock-timeout=60s. plan needs no lock.")
 }
 
+/// The error of a lock id that nobody holds.
+pub(super) fn not_held(id: &str) -> Diagnostic {
+    Diagnostic::error(codes::NO_LOCK, format!("No lock {id:?} is held here.")).hint("streamform lock list shows what is.")
+}
+
 /// The lock of a folder, if one is held (`true`) or was left behind by a dead process (`false`).
-pub fn current(folder: &Path) -> Result<Option<(LockInfo, bool)>, Diagnostic> {
+pub(super) fn current(folder: &Path) -> Result<Option<(LockInfo, bool)>, Diagnostic> {
     let path = folder.join("lock");
-    let mut file = match OpenOptions::new().read(true).write(true).open(&path) {
+    let mut file = match files::options().read(true).write(true).open(&path) {
         Ok(f) => f,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(io_error(&path, &e)),
@@ -137,8 +196,7 @@ pub fn current(folder: &Path) -> Result<Option<(LockInfo, bool)>, Diagnostic> {
 }
 
 /// Removes what a dead process left, by the lock's id. A lock that a living process holds cannot be taken from it.
-pub fn force_unlock(folder: &Path, id: &str) -> Result<LockInfo, Diagnostic> {
-    let none = || Diagnostic::error(codes::NO_LOCK, format!("No lock {id:?} is held here.")).hint("streamform lock list shows what is.");
+pub(super) fn force_unlock(folder: &Path, id: &str) -> Result<LockInfo, Diagnostic> {
     match current(folder)? {
         Some((info, false)) if info.id == id => {
             open(folder)?.set_len(0).map_err(|e| io_error(&folder.join("lock"), &e))?;
@@ -148,6 +206,6 @@ pub fn force_unlock(folder: &Path, id: &str) -> Result<LockInfo, Diagnostic> {
             Err(Diagnostic::error(codes::LOCKED, format!("The lock is held by a living process: {}.", info.describe()))
                 .hint(format!("End process {} first: an interrupt lets it finish what it has begun.", info.pid)))
         }
-        _ => Err(none()),
+        _ => Err(not_held(id)),
     }
 }

@@ -1,0 +1,101 @@
+//! Exports: the state as JSON lines, and back.
+
+use std::io::{BufRead, Write};
+use std::path::Path;
+
+use serde_json::{Value as Json, json};
+
+use super::layout::{DEPOSED, JOURNAL, META, Meta, OUTPUTS, RECORDS, journal_name, key, under};
+use crate::diag::Diagnostic;
+use crate::diag::codes::state as codes;
+use crate::state::backend::{Changes, Content};
+use crate::state::model::{Record, Schemas};
+use crate::state::{codec, upgrade};
+
+/// The kinds of lines of an export, and where they belong. A begun operation is of the kind `begun` too, as its name tells it apart.
+const KINDS: [(&str, &[u8]); 4] = [("record", RECORDS), ("deposed", DEPOSED), ("output", OUTPUTS), ("begun", JOURNAL)];
+
+/// What an export's first line says.
+pub(super) struct Head {
+    pub lineage: String,
+    pub serial: u64,
+}
+
+/// The first line.
+pub(super) fn head(meta: &Meta) -> Json {
+    json!({"format": meta.format, "lineage": meta.lineage, "serial": meta.serial})
+}
+
+/// Reads the first line.
+pub(super) fn read_head(line: &str) -> Result<Head, Diagnostic> {
+    let bad = || codec::corrupt("The first line of the export");
+    let json: Json = serde_json::from_str(line).map_err(|_| bad())?;
+    upgrade::check_format(json.get("format").and_then(Json::as_u64).ok_or_else(bad)?)?;
+    let lineage = json.get("lineage").and_then(Json::as_str).ok_or_else(bad)?.to_string();
+    Ok(Head { lineage, serial: json.get("serial").and_then(Json::as_u64).ok_or_else(bad)? })
+}
+
+fn io_error(e: &std::io::Error) -> Diagnostic {
+    crate::state::backend::io_error(Path::new("the export"), e)
+}
+
+/// Writes a content: records, what was set aside, outputs, what was begun.
+pub(super) fn write(content: &Content, meta: &Meta, to: &mut dyn Write) -> Result<(), Diagnostic> {
+    writeln!(to, "{}", head(meta)).map_err(|e| io_error(&e))?;
+    for (kind, prefix) in KINDS {
+        for (name, bytes) in under(content, prefix) {
+            let whole = std::str::from_utf8(bytes).map_err(|_| codec::corrupt("An entry"))?;
+            // The values are JSON already, each in one line.
+            let name = Json::from(String::from_utf8_lossy(name));
+            writeln!(to, "{{\"kind\":\"{kind}\",\"name\":{name},\"value\":{whole}}}").map_err(|e| io_error(&e))?;
+        }
+    }
+    to.flush().map_err(|e| io_error(&e))
+}
+
+/// The changes that make a content what an export says, and the export's head.
+pub(super) fn read(from: &mut dyn BufRead, present: &Content, schemas: &dyn Schemas) -> Result<(Changes, Head), Diagnostic> {
+    let mut changes: Changes = present.keys().filter(|k| *k != META).map(|k| (k.clone(), None)).collect();
+    let mut lines = from.lines().enumerate();
+    let head = match lines.next() {
+        Some((_, Ok(line))) => read_head(&line)?,
+        Some((_, Err(e))) => return Err(io_error(&e)),
+        None => return Err(codec::corrupt("The first line of the export")),
+    };
+    for (n, line) in lines {
+        let bad = || codec::corrupt(&format!("Line {} of the export", n + 1));
+        // Bytes that are no UTF-8 are damage of the file, not of the disk.
+        let line = line.map_err(|e| if e.kind() == std::io::ErrorKind::InvalidData { bad() } else { io_error(&e) })?;
+        let (key, bytes) = codec::read(line.as_bytes(), |json| entry(json, schemas)).ok_or_else(bad)?;
+        changes.insert(key, Some(bytes));
+    }
+    Ok((changes, head))
+}
+
+/// The key and the content of one line; `None` where it is none. What this program cannot read is taken over as it is.
+fn entry(json: &Json, schemas: &dyn Schemas) -> Option<(Vec<u8>, Vec<u8>)> {
+    let (kind, name, value) = (json.get("kind")?.as_str()?, json.get("name")?.as_str()?, json.get("value")?);
+    let (_, prefix) = KINDS.iter().find(|(k, _)| *k == kind)?;
+    let addr_of = |j: &Json| Some(read_addr(upgrade::record(j, schemas)?));
+    let good = match (kind, journal_name(name)) {
+        ("record", _) => addr_of(value)? == name,
+        ("deposed", _) => name.rsplit_once(' ')?.0 == addr_of(value)?,
+        ("begun", (_, Some(_))) => codec::decode_op(value.get("op")?).is_some(),
+        ("begun", (addr, None)) => {
+            let found = codec::decode_intent(value, |j| upgrade::record(j, schemas))?;
+            found.map_or_else(|(a, _)| a, |d| d.addr).to_string() == addr
+        }
+        _ => codec::decode_output(value).is_some(),
+    };
+    good.then(|| Some((key(prefix, name), serde_json::to_vec(value).ok()?)))?
+}
+
+fn read_addr(read: upgrade::Read<Record>) -> String {
+    read.map_or_else(|(a, _)| a, |r| r.addr).to_string()
+}
+
+/// The error of an export of another state than this one.
+pub(super) fn other_lineage() -> Diagnostic {
+    let detail = "The export is of another state: its lineage differs, and this one is not new.";
+    Diagnostic::error(codes::OTHER_LINEAGE, detail).hint("To replace this state for good, move its folder \"db\" away first.")
+}
