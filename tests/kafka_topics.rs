@@ -406,6 +406,43 @@ fn a_binding_that_another_block_declares_outlives_every_way_to_remove_a_block() 
     }
 }
 
+/// Finding G1: what a killed update granted is seen and revoked, whether the configuration is put back or its blocks are removed.
+#[test]
+fn bindings_of_a_killed_update_do_not_stay() {
+    let _alone = real::alone();
+    let principal = format!("User:{}", unique("killed"));
+    let blocks = |operations: &str| {
+        format!(
+            "{}resource \"kafka_acl\" \"a\" {{\n  count = 60\n  cluster = data.kafka_cluster.c\n  principal = \"{principal}\"\n  rule {{\n    operations = [{operations}]\n    topic = \"t${{count.index}}\"\n  }}\n}}\n",
+            data_source()
+        )
+    };
+    let narrow = blocks("\"READ\"");
+    for (next, left) in [(narrow.clone(), 60), (data_source(), 0)] {
+        let lab = common::Lab::new(&narrow);
+        lab.apply();
+        lab.write("main.hcl", &blocks("\"READ\", \"WRITE\", \"DELETE\""));
+        let mut apply = lab.start("apply -auto-approve");
+        let begin = std::time::Instant::now();
+        while bindings_of(&principal).len() <= 60 {
+            assert!(begin.elapsed() < Duration::from_secs(60), "nothing was granted");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        apply.kill().unwrap();
+        apply.wait().unwrap();
+        lab.write("main.hcl", &next);
+        let plan = lab.run("plan -detailed-exitcode");
+        assert_eq!(plan.code, 2, "{}", plan.text);
+        plan.shows(&[&format!("- ALLOW {principal} WRITE on topic literal t")]);
+        lab.apply();
+        let found = bindings_of(&principal);
+        assert!(found.len() == left && found.iter().all(|b| b.contains(" READ ")), "{found:?}");
+        assert_eq!(lab.run("plan -detailed-exitcode").code, 0);
+        lab.ok("destroy -auto-approve");
+        assert!(bindings_of(&principal).is_empty());
+    }
+}
+
 /// Finding A2: a name cannot be sensitive, and the plan says how to write it.
 #[test]
 fn names_that_are_sensitive_are_refused() {

@@ -12,8 +12,8 @@ use async_trait::async_trait;
 
 use super::kafka_cluster::{default_name, name_error, text_map};
 use super::{
-    Arg, Hold, Key, Notes, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult,
-    Verb, attr_error,
+    Arg, Hold, Key, Notes, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest,
+    StepResult, Verb, attr_error,
 };
 use crate::addr::InstanceAddr;
 use crate::diag::codes::engine as codes;

@@ -202,7 +202,8 @@ fn reads_a() -> Value {
 
 #[test]
 fn apply_carries_out_the_operations_and_nothing_else() {
-    let (prior, wider) = (listing(&reads_a(), &[READ_A]), block("User:x", vec![], vec![rule(&["READ", "WRITE"], &[("topic", "a".into())])]));
+    let (prior, wider) =
+        (listing(&reads_a(), &[READ_A]), block("User:x", vec![], vec![rule(&["READ", "WRITE"], &[("topic", "a".into())])]));
     let step = |prior: Option<&Value>, planned: Option<&Value>, ops| StepRequest {
         addr: ResourceAddr::root(Mode::Managed, "kafka_acl", "x").instance(None),
         prior: prior.cloned(),
@@ -227,7 +228,10 @@ fn apply_carries_out_the_operations_and_nothing_else() {
 #[test]
 fn what_failed_is_recorded_as_it_is() {
     let prior = listing(&reads_a(), &[READ_A]);
-    let out = planned(Some(&prior), &block("User:x", vec![], vec![rule(&["WRITE"], &[("topic", "a".into())]), rule(&["WRITE"], &[("topic", "b".into())])]));
+    let out = planned(
+        Some(&prior),
+        &block("User:x", vec![], vec![rule(&["WRITE"], &[("topic", "a".into())]), rule(&["WRITE"], &[("topic", "b".into())])]),
+    );
     let step = StepRequest {
         addr: ResourceAddr::root(Mode::Managed, "kafka_acl", "x").instance(None),
         prior: Some(prior),
@@ -281,7 +285,8 @@ fn a_sensitive_part_makes_the_bindings_sensitive_and_old_records_are_still_revok
         let out = planned(None, &of(principal, topic, host));
         assert!(out.planned.get("bindings").unwrap().contains_sensitive());
         // Which object it is hangs on the secret: the core refuses such a plan.
-        let unknown = with(&out.planned, vec![("bindings", Value::unknown(Type::list(Type::String))), ("principal", Value::unknown(Type::String))]);
+        let unknown =
+            with(&out.planned, vec![("bindings", Value::unknown(Type::list(Type::String))), ("principal", Value::unknown(Type::String))]);
         assert_ne!(KafkaAcl.holds(&out.planned, &private("id")), KafkaAcl.holds(&unknown, &private("id")));
     }
     assert!(!planned(None, &reads_a()).planned.contains_sensitive());

@@ -185,12 +185,8 @@ pub fn differs(planned: &Value, found: &Value) -> Option<Diagnostic> {
     }
     let (path, wanted, found) = pairs.into_iter().next()?;
     let or_none = |v: Option<String>| v.unwrap_or_else(|| "no value".into());
-    let detail = format!(
-        "Topic \"{}\" was planned with {path} = {}, and the cluster shows {}.",
-        name_of(planned),
-        or_none(wanted),
-        or_none(found)
-    );
+    let detail =
+        format!("Topic \"{}\" was planned with {path} = {}, and the cluster shows {}.", name_of(planned), or_none(wanted), or_none(found));
     let d = Diagnostic::error(codes::TOPIC_DIFFERS, detail);
     Some(d.hint("Somebody else may be changing this topic. Run plan again: it starts from what is there now."))
 }
@@ -241,9 +237,7 @@ impl Update<'_> {
     async fn run(&self, steps: &[Placed<'_>]) -> Vec<StepResult> {
         let jobs: Vec<Job<'_>> = steps
             .iter()
-            .filter_map(|(place, step)| {
-                Some(Job { place: *place, step, planned: step.planned.as_ref()?, changes: ops::changes(step) })
-            })
+            .filter_map(|(place, step)| Some(Job { place: *place, step, planned: step.planned.as_ref()?, changes: ops::changes(step) }))
             .collect();
         let mut errors = Errors::new();
         self.configs(&jobs, &mut errors).await;
@@ -350,11 +344,7 @@ impl Update<'_> {
     }
 
     /// Waits until the brokers show what they acknowledged, so that the next plan is empty.
-    async fn confirm(
-        &self,
-        jobs: &[Job<'_>],
-        errors: &Errors,
-    ) -> (Result<Metadata, KafkaError>, BTreeMap<String, Vec<ConfigEntry>>) {
+    async fn confirm(&self, jobs: &[Job<'_>], errors: &Errors) -> (Result<Metadata, KafkaError>, BTreeMap<String, Vec<ConfigEntry>>) {
         let good: Vec<&Job<'_>> = jobs.iter().enumerate().filter(|(i, _)| !errors.contains_key(i)).map(|(_, j)| j).collect();
         let is_as = |p: &Value, t: &Topic| {
             let replicas =

@@ -21,7 +21,8 @@ use crate::diag::codes::kafka as codes;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::resource::kafka_common::{cluster_name, connect, origin};
 use crate::resource::{
-    Desk, Discovered, Gathered, Hold, Key, Observed, Op, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb,
+    Desk, Discovered, Gathered, Hold, Key, Observed, Op, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest,
+    StepResult, Verb,
 };
 use crate::schema::{Attribute, Body, Schema};
 use crate::target::kafka::{Admin, KafkaPool};

@@ -109,21 +109,16 @@ pub async fn run(admin: &Admin, progress: &dyn Progress, moves: &[Move<'_>], dea
     out.0.into_iter().map(|e| e.map_or(Ok(()), Err)).collect()
 }
 
-async fn run_known(
-    admin: &Admin,
-    progress: &dyn Progress,
-    moves: &[Move<'_>],
-    deadline: Instant,
-    metadata: &Metadata,
-    out: &mut Outcome,
-) {
+async fn run_known(admin: &Admin, progress: &dyn Progress, moves: &[Move<'_>], deadline: Instant, metadata: &Metadata, out: &mut Outcome) {
     let targets: Vec<Vec<NewReassignment>> = moves
         .iter()
         .enumerate()
-        .map(|(i, m)| plan_move(metadata, m).unwrap_or_else(|d| {
-            out.fail(i, d);
-            vec![]
-        }))
+        .map(|(i, m)| {
+            plan_move(metadata, m).unwrap_or_else(|d| {
+                out.fail(i, d);
+                vec![]
+            })
+        })
         .collect();
     // What cannot be moved is not limited either.
     let going: Vec<(usize, &Move<'_>)> = moves.iter().enumerate().filter(|(i, _)| out.0[*i].is_none()).collect();
@@ -236,8 +231,7 @@ async fn wait(admin: &Admin, progress: &dyn Progress, moves: &[(usize, &Move<'_>
             Err(e) => return out.fail_all(&e.told("watching the move of replicas", admin.connection())),
         };
         let left = |m: &Move<'_>| all.iter().filter(|r| r.topic == m.topic).count();
-        let open: Vec<(usize, &Move<'_>, usize)> =
-            moves.iter().map(|(i, m)| (*i, *m, left(m))).filter(|(_, _, left)| *left > 0).collect();
+        let open: Vec<(usize, &Move<'_>, usize)> = moves.iter().map(|(i, m)| (*i, *m, left(m))).filter(|(_, _, left)| *left > 0).collect();
         if open.is_empty() {
             return;
         }
