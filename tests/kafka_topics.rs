@@ -14,7 +14,10 @@ use streamform::diag::{Diagnostics, Severity};
 use streamform::resource::kafka_acl::KafkaAcl;
 use streamform::resource::kafka_cluster_data::KafkaClusterData;
 use streamform::resource::kafka_topic::KafkaTopic;
-use streamform::resource::{Observed, PlanInput, PlanOutput, Private, Progress, ReadRequest, ResourceType, Session, StepRequest, Verb};
+use streamform::resource::{
+    Desk, Notes, Observed, Op, OpAction, PlanInput, PlanOutput, Private, Progress, ReadRequest, ResourceType, Session, Slot, StepRequest,
+    StepResult, Verb, lines,
+};
 use streamform::target::kafka::{AclBinding, Admin, ConfigEntry, ConfigOp, ConfigResource, KafkaPool};
 use streamform::value::{Type, Value};
 
@@ -88,23 +91,29 @@ struct World<'a> {
     kind: &'static dyn ResourceType,
 }
 
-type Objects = Vec<(Value, Private)>;
+/// An object with its private part and the notes of its last read.
+type Object = (Value, Private, Notes);
+type Objects = Vec<Object>;
 
 impl World<'_> {
-    fn plan(&self, prior: Option<&(Value, Private)>, config: &Value) -> PlanOutput {
+    fn plan(&self, prior: Option<&Object>, config: &Value) -> PlanOutput {
         let null = Private::Null;
         // As the engine proposes: what is computed comes from the prior object.
         let mut attrs = config.as_map().unwrap().clone();
-        if let Some((prior, _)) = prior {
+        if let Some((prior, ..)) = prior {
             for (k, v) in attrs.iter_mut().filter(|(_, v)| !v.is_known()) {
                 *v = prior.get(k).unwrap();
             }
         }
+        // What is computed is not written.
+        let written = config.as_map().unwrap().iter().filter(|(_, v)| v.is_known()).map(|(k, v)| (k.clone(), v.clone())).collect();
         let a = addr("x", 0);
-        self.kind.plan(PlanInput::new(&a, prior.map(|p| &p.0), prior.map_or(&null, |p| &p.1), config, Value::object(attrs)))
+        let (private, notes) = prior.map_or((&null, &null), |p| (&p.1, &p.2));
+        let input = PlanInput::new(&a, prior.map(|p| &p.0), private, config, Value::object(attrs));
+        self.kind.plan(PlanInput { notes, config: &Value::object(written), ..input })
     }
 
-    fn step(&self, i: usize, prior: Option<&(Value, Private)>, planned: Option<Value>) -> StepRequest {
+    fn step(&self, i: usize, prior: Option<&Object>, planned: Option<Value>, ops: Vec<Op>) -> StepRequest {
         StepRequest {
             addr: addr("x", i),
             prior: prior.map(|p| p.0.clone()),
@@ -112,18 +121,26 @@ impl World<'_> {
             private: prior.map_or(Private::Null, |p| p.1.clone()),
             timeout: Duration::from_secs(60),
             begun: false,
-            ops: vec![],
+            ops,
         }
     }
 
+    /// The step that a plan comes to.
+    fn planned(&self, i: usize, prior: Option<&Object>, config: &Value) -> StepRequest {
+        let out = self.plan(prior, config);
+        self.step(i, prior, Some(out.planned), out.ops)
+    }
+
+    fn deleted(&self, i: usize, object: &Object) -> StepRequest {
+        self.step(i, Some(object), None, self.kind.plan_delete(&object.0, &object.1))
+    }
+
     async fn create(&self, configs: &[Value]) -> Objects {
-        let steps = configs.iter().enumerate().map(|(i, c)| self.step(i, None, Some(self.plan(None, c).planned))).collect();
-        self.objects(Verb::Create, steps).await
+        self.objects(Verb::Create, configs.iter().enumerate().map(|(i, c)| self.planned(i, None, c)).collect()).await
     }
 
     async fn update(&self, prior: &Objects, configs: &[Value]) -> Objects {
-        let steps =
-            prior.iter().zip(configs).enumerate().map(|(i, (p, c))| self.step(i, Some(p), Some(self.plan(Some(p), c).planned))).collect();
+        let steps = prior.iter().zip(configs).enumerate().map(|(i, (p, c))| self.planned(i, Some(p), c)).collect();
         self.objects(Verb::Update, steps).await
     }
 
@@ -132,36 +149,35 @@ impl World<'_> {
         let results = self.kind.apply(self.cx, verb, steps).await;
         let each = results.into_iter().zip(planned).map(|(r, planned)| {
             assert!(r.error.is_none(), "{:?}", r.error);
-            let object = r.object.unwrap();
-            assert!(object.0.is_wholly_known());
-            agrees(&planned.unwrap(), &object.0);
-            object
+            let (value, private) = r.object.unwrap();
+            assert!(value.is_wholly_known());
+            agrees(&planned.unwrap(), &value);
+            (value, private, Notes::Null)
         });
         each.collect()
     }
 
     async fn delete(&self, objects: &Objects) {
-        let steps = objects.iter().enumerate().map(|(i, o)| self.step(i, Some(o), None)).collect();
+        let steps = objects.iter().enumerate().map(|(i, o)| self.deleted(i, o)).collect();
         for r in self.kind.apply(self.cx, Verb::Delete, steps).await {
             assert!(r.error.is_none() && r.object.is_none(), "{:?}", r.error);
         }
     }
 
-    async fn read(&self, objects: &Objects) -> Vec<Option<(Value, Private)>> {
-        let request = |(i, o): (usize, &(Value, Private))| ReadRequest::new(addr("x", i), o.0.clone(), o.1.clone());
+    async fn read(&self, objects: &Objects) -> Vec<Option<Object>> {
+        let request = |(i, o): (usize, &Object)| ReadRequest::new(addr("x", i), o.0.clone(), o.1.clone());
         let found = self.kind.read(self.cx, objects.iter().enumerate().map(request).collect()).await;
         found
             .into_iter()
             .map(|r| match r.unwrap() {
-                Observed::Present(v, p, _) => Some((v, p)),
+                Observed::Present(v, p, n) => Some((v, p, n)),
                 Observed::Absent => None,
             })
             .collect()
     }
 
-    async fn probe(&self, prior: Option<&(Value, Private)>, config: &Value) -> Diagnostics {
-        let step = self.step(0, prior, Some(self.plan(prior, config).planned));
-        self.kind.probe(self.cx, vec![step]).await.remove(0)
+    async fn probe(&self, prior: Option<&Object>, config: &Value) -> Diagnostics {
+        self.kind.probe(self.cx, vec![self.planned(0, prior, config)]).await.remove(0)
     }
 }
 
@@ -190,7 +206,7 @@ async fn life(servers: &str, n: usize) -> BTreeMap<String, u64> {
     let all = |pairs: &[(&str, &str)]| (0..n).map(|i| topic(&cluster, &format!("{name}-{i}"), 1, 1, pairs)).collect::<Vec<_>>();
     let grants: Vec<Value> = (0..n).map(|i| acl(&cluster, &format!("User:{name}-{i}"), &format!("{name}-{i}"))).collect();
     let first = all(&[("retention.ms", "1000000"), ("cleanup.policy", "compact,delete")]);
-    let steps: Vec<StepRequest> = first.iter().enumerate().map(|(i, c)| topics.step(i, None, Some(topics.plan(None, c).planned))).collect();
+    let steps: Vec<StepRequest> = first.iter().enumerate().map(|(i, c)| topics.planned(i, None, c)).collect();
     assert!(KafkaTopic.probe(&cx, steps).await.iter().all(Diagnostics::is_empty));
     let (made, granted) = (topics.create(&first).await, acls.create(&grants).await);
     // A plan right after an apply is empty.
@@ -198,7 +214,7 @@ async fn life(servers: &str, n: usize) -> BTreeMap<String, u64> {
         let read = read.as_ref().expect("the topic is there");
         assert_eq!(read.0, made.0);
         let out = topics.plan(Some(read), config);
-        assert_eq!((out.planned, streamform::resource::lines(&out.ops)), (read.0.clone(), vec![]));
+        assert_eq!((out.planned, lines(&out.ops)), (read.0.clone(), vec![]));
     }
     for (read, config) in acls.read(&granted).await.iter().zip(&grants) {
         let read = read.as_ref().expect("the bindings are there");
@@ -246,7 +262,7 @@ async fn drift_and_in_place_changes() {
     let read = topics.read(&made).await.remove(0).unwrap();
     let out = topics.plan(Some(&read), &wanted);
     assert_eq!(
-        streamform::resource::lines(&out.ops),
+        lines(&out.ops),
         ["- max.message.bytes: 7777 (set on the topic) -> 1048588 (Kafka's default)", "~ retention.ms: 5 (set on the topic) -> 1000000",]
     );
     let more = topic(&cluster, &name, 3, 1, &[("retention.ms", "1000000")]);
@@ -260,8 +276,20 @@ async fn drift_and_in_place_changes() {
     topics.create(std::slice::from_ref(&more)).await;
     cx.pool::<KafkaPool>().invalidate();
     let read = topics.read(&mended).await.remove(0).unwrap();
-    assert!(topics.plan(Some(&read), &more).diagnostics.iter().any(|d| d.code.id == "SF6106"));
-    topics.delete(&mended).await;
+    let out = topics.plan(Some(&read), &more);
+    assert!(out.diagnostics.iter().any(|d| d.code.id == "SF6106"));
+    let id = |o: &Object| o.0.get_str("topic_id").unwrap();
+    let (old, new) = (id(&mended[0]), id(&read));
+    assert_eq!(lines(&out.ops), [format!("~ topic_id: {old} -> {new} (deleted and created again outside: its old records are gone)")]);
+    // It stays drift until it is accepted, also when what was read is recorded.
+    let again = topics.read(&vec![read.clone()]).await.remove(0).unwrap();
+    assert_eq!(topics.plan(Some(&again), &more).ops, out.ops);
+    let accepted = topics.update(&vec![again], std::slice::from_ref(&more)).await;
+    cx.pool::<KafkaPool>().invalidate();
+    let read = topics.read(&accepted).await.remove(0).unwrap();
+    assert_eq!((topics.plan(Some(&read), &more).ops, id(&read)), (vec![], new));
+    assert_eq!(read.1, accepted[0].1, "what was read is what is recorded");
+    topics.delete(&accepted).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -279,6 +307,7 @@ async fn brokers_are_asked_before_anything_changes() {
         format!("{} {} {} {}", d.code.id, d.values.first().map_or("", |v| &v.1), d.detail, d.hint.unwrap_or_default())
     };
     let exists = text(topics.probe(None, &fine).await);
+    assert!(exists.contains("already exists in") && exists.contains("is not managed by this configuration"), "{exists}");
     assert!(exists.contains("SF6105 name") && exists.contains(&format!("streamform import 'kafka_topic.NAME' {name}")), "{exists}");
     let typo = text(topics.probe(None, &topic(&cluster, &format!("{name}x"), 1, 1, &[("retension.ms", "1")])).await);
     assert!(typo.contains("config[\"retension.ms\"]") && typo.contains("Did you mean \"retention.ms\"?"), "{typo}");
@@ -300,8 +329,10 @@ async fn acls_drift_and_shared_bindings() {
     let principal = format!("User:{name}");
     let configs = [acl(&cluster, &principal, "shared"), acl(&cluster, &principal, "shared")];
     let made = acls.create(&configs).await;
-    // The first block goes; the second still wants the binding.
-    acls.delete(&made[..1].to_vec()).await;
+    // The first block goes; the second still wants the binding, so the plan keeps it.
+    let mut first = acls.deleted(0, &made[0]);
+    first.ops.iter_mut().for_each(|o| o.action = OpAction::Keep);
+    assert!(acls.kind.apply(&cx, Verb::Delete, vec![first]).await[0].error.is_none());
     cx.pool::<KafkaPool>().invalidate();
     let second = vec![made[1].clone()];
     let read = acls.kind.read(&cx, vec![ReadRequest::new(addr("x", 1), made[1].0.clone(), made[1].1.clone())]).await;
@@ -319,6 +350,229 @@ async fn acls_drift_and_shared_bindings() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     cx.pool::<KafkaPool>().invalidate();
     assert!(acls.read(&second).await[0].is_none());
+}
+
+/// A block in the folder: a role on one topic, and maybe a group.
+fn grant(label: &str, principal: &str, topic: &str, more: &str) -> String {
+    format!(
+        "resource \"kafka_acl\" \"{label}\" {{\n  cluster   = data.kafka_cluster.c\n  principal = {principal}\n  role \"sink\" {{\n    topic = {topic}\n{more}  }}\n}}\n"
+    )
+}
+
+fn data_source() -> String {
+    format!("data \"kafka_cluster\" \"c\" {{\n  bootstrap_servers = \"{}\"\n}}\n", servers())
+}
+
+/// The texts of the bindings of a principal, as the broker has them.
+fn bindings_of(principal: &str) -> Vec<String> {
+    let admin = real::kafka().admin();
+    let all = real::wait(admin.describe_acls()).unwrap();
+    all.iter().filter(|b| b.principal == principal).map(ToString::to_string).collect()
+}
+
+/// Finding P2: who holds a binding is decided in the plan, over all blocks and records, also those that are not read.
+#[test]
+fn a_binding_that_another_block_declares_outlives_every_way_to_remove_a_block() {
+    let _alone = real::alone();
+    let principal = format!("User:{}", unique("shared"));
+    let quoted = format!("\"{principal}\"");
+    let keeps = format!("{}{}", data_source(), grant("a", &quoted, "\"t\"", ""));
+    let both = format!("{keeps}{}", grant("b", &quoted, "\"t\"", "    group = \"g\"\n"));
+    let shared = format!("ALLOW {principal} READ on topic literal t from *");
+    let own = format!("ALLOW {principal} READ on group literal g from *");
+    for way in ["", " -refresh=false", " -target=kafka_acl.b"] {
+        let lab = common::Lab::new(&both);
+        lab.apply();
+        lab.ok("plan -detailed-exitcode");
+        assert_eq!(bindings_of(&principal), [shared.clone(), own.clone()], "{way}");
+        let screen = match way {
+            " -target=kafka_acl.b" => lab.ok("destroy -auto-approve -target=kafka_acl.b"),
+            _ => {
+                lab.write("main.hcl", &keeps);
+                lab.ok(&format!("plan{way}")).shows(&[&format!("= {shared} stays: kafka_acl.a holds it")]);
+                lab.ok(&format!("apply -auto-approve{way}"))
+            }
+        };
+        assert!(!screen.text.contains(&format!("- {shared}")), "{way}: {}", screen.text);
+        assert_eq!(bindings_of(&principal), std::slice::from_ref(&shared), "{way}\n{}", screen.text);
+        lab.write("main.hcl", &keeps);
+        lab.ok("plan -detailed-exitcode");
+        lab.ok("destroy -auto-approve");
+        assert!(bindings_of(&principal).is_empty(), "{way}");
+    }
+}
+
+/// Finding G1: what a killed update granted is seen and revoked, whether the configuration is put back or its blocks are removed.
+#[test]
+fn bindings_of_a_killed_update_do_not_stay() {
+    let _alone = real::alone();
+    let principal = format!("User:{}", unique("killed"));
+    let blocks = |operations: &str| {
+        format!(
+            "{}resource \"kafka_acl\" \"a\" {{\n  count = 60\n  cluster = data.kafka_cluster.c\n  principal = \"{principal}\"\n  rule {{\n    operations = [{operations}]\n    topic = \"t${{count.index}}\"\n  }}\n}}\n",
+            data_source()
+        )
+    };
+    let narrow = blocks("\"READ\"");
+    for (next, left) in [(narrow.clone(), 60), (data_source(), 0)] {
+        let lab = common::Lab::new(&narrow);
+        lab.apply();
+        lab.write("main.hcl", &blocks("\"READ\", \"WRITE\", \"DELETE\""));
+        let mut apply = lab.start("apply -auto-approve");
+        let begin = std::time::Instant::now();
+        while bindings_of(&principal).len() <= 60 {
+            assert!(begin.elapsed() < Duration::from_secs(60), "nothing was granted");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        apply.kill().unwrap();
+        apply.wait().unwrap();
+        lab.write("main.hcl", &next);
+        let plan = lab.run("plan -detailed-exitcode");
+        assert_eq!(plan.code, 2, "{}", plan.text);
+        plan.shows(&[&format!("- ALLOW {principal} WRITE on topic literal t")]);
+        lab.apply();
+        let found = bindings_of(&principal);
+        assert!(found.len() == left && found.iter().all(|b| b.contains(" READ ")), "{found:?}");
+        assert_eq!(lab.run("plan -detailed-exitcode").code, 0);
+        lab.ok("destroy -auto-approve");
+        assert!(bindings_of(&principal).is_empty());
+    }
+}
+
+/// Finding A2: a name cannot be sensitive, and the plan says how to write it.
+#[test]
+fn names_that_are_sensitive_are_refused() {
+    let lab = common::Lab::new("");
+    let name = unique("hidden");
+    let variable = format!("variable \"v\" {{\n  sensitive = true\n  default   = \"{name}\"\n}}\n");
+    let topic = format!(
+        "resource \"kafka_topic\" \"t\" {{\n  cluster = data.kafka_cluster.c\n  name = \"x-${{var.v}}\"\n  partitions = 1\n  replication_factor = 1\n}}\n"
+    );
+    let blocks = [
+        grant("t", "\"User:${var.v}\"", "\"x\"", ""),
+        grant("t", "\"User:x\"", "var.v", ""),
+        grant("t", "\"User:x\"", "\"x\"", "    group = var.v\n"),
+        grant("t", "\"User:x\"", "\"x\"", "").replace("  role", "  host = \"10.0.0.1${var.v}\"\n  role"),
+        topic,
+    ];
+    for block in blocks {
+        lab.write("main.hcl", &format!("{}{variable}{block}", data_source()));
+        lab.fails("plan", &["SF3036", "nonsensitive("]).hides(&[&name]);
+    }
+}
+
+/// Finding P8: an apply with nothing to do writes nothing, whatever the brokers' defaults are. Finding F6: a topic that was created again outside
+/// is a change until it is accepted.
+#[test]
+fn only_what_is_the_topics_own_is_recorded() {
+    let _alone = real::alone();
+    let name = unique("quiet");
+    let lab = common::Lab::new(&format!(
+        "{}resource \"kafka_topic\" \"t\" {{\n  cluster = data.kafka_cluster.c\n  name = \"{name}\"\n  partitions = 1\n  replication_factor = 1\n  deletion_protection = false\n}}\n",
+        data_source()
+    ));
+    lab.apply();
+    let admin = real::kafka().admin();
+    let serial = || {
+        let export = lab.ok("state export").stdout;
+        let first = export.lines().next().unwrap().to_string();
+        assert!(!export.contains("inherited"), "{export}");
+        serde_json::from_str::<serde_json::Value>(&first).unwrap()["serial"].as_u64().unwrap_or_else(|| panic!("{first}"))
+    };
+    let before = serial();
+    lab.apply();
+    assert_eq!(serial(), before);
+    let all = |op: ConfigOp| real::wait(admin.incremental_alter_configs(&[(ConfigResource::AllBrokers, vec![op])], false)).unwrap();
+    assert!(all(ConfigOp::Set("log.retention.ms".into(), "987654321".into()))[0].is_ok());
+    lab.apply();
+    let after = serial();
+    assert!(all(ConfigOp::Delete("log.retention.ms".into()))[0].is_ok());
+    assert_eq!(after, before, "a default of the cluster is not the topic's");
+
+    real::wait(admin.delete_topics(std::slice::from_ref(&name))).unwrap().remove(0).unwrap();
+    let again = || streamform::target::kafka::NewTopic { name: name.clone(), partitions: 1, replication: 1, ..Default::default() };
+    let begin = std::time::Instant::now();
+    while real::wait(admin.create_topics(&[again()], false)).unwrap()[0].is_err() {
+        assert!(begin.elapsed() < Duration::from_secs(20));
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let plan = lab.run("plan -detailed-exitcode");
+    assert_eq!(plan.code, 2, "{}", plan.text);
+    plan.shows(&["SF6106", "~ topic_id: ", "its old records are gone"]);
+    assert_eq!(lab.run("drift").code, 2);
+    lab.apply();
+    assert_eq!(lab.run("plan -detailed-exitcode").code, 0);
+    lab.ok("destroy -auto-approve");
+}
+
+/// A desk that writes down what is journalled alone, and refuses the begin of one step.
+#[derive(Default)]
+struct Written {
+    log: std::sync::Mutex<Vec<String>>,
+    results: std::sync::Mutex<Vec<(usize, StepResult)>>,
+    refuse: Option<usize>,
+}
+
+#[async_trait::async_trait]
+impl Desk for Written {
+    async fn begin(&self, _: usize) -> Option<Slot> {
+        Some(Slot::default())
+    }
+
+    fn begin_together(&self, _: std::ops::Range<usize>) {}
+
+    fn finish(&self, results: Vec<(usize, StepResult)>) {
+        self.results.lock().unwrap().extend(results);
+    }
+
+    async fn begin_op(&self, step: usize, op: usize) -> bool {
+        self.log.lock().unwrap().push(format!("begin {step}.{op}"));
+        self.refuse != Some(step)
+    }
+
+    async fn end_op(&self, step: usize, op: usize) {
+        self.log.lock().unwrap().push(format!("end {step}.{op}"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_repeated_is_written_before_it_is_asked_for() {
+    let cx = session();
+    let cluster = cluster(&cx, &servers()).await;
+    let topics = World { cx: &cx, kind: &KafkaTopic };
+    let names = [unique("once-a"), unique("once-b")];
+    let of = |partitions: i64, pairs: &[(&str, &str)]| names.each_ref().map(|n| topic(&cluster, n, partitions, 1, pairs));
+    let made = topics.create(&of(1, &[])).await;
+    let steps: Vec<StepRequest> =
+        made.iter().zip(&of(2, &[("retention.ms", "1000000")])).enumerate().map(|(i, (p, c))| topics.planned(i, Some(p), c)).collect();
+    assert_eq!(lines(&steps[0].ops), ["~ partitions: 1 -> 2 in place", "+ retention.ms = 1000000"]);
+    let desk = Written { refuse: Some(1), ..Written::default() };
+    KafkaTopic.apply_reporting(&cx, Verb::Update, steps, &desk).await;
+    assert_eq!(*desk.log.lock().unwrap(), ["begin 0.0", "begin 1.0", "end 0.0"]);
+    let results = desk.results.into_inner().unwrap();
+    assert!(results[0].1.error.is_none(), "{:?}", results[0].1.error);
+    assert!(results[1].1.error.as_ref().is_some_and(|d| d.detail.contains("was not begun")), "{:?}", results[1].1.error);
+    let live = admin(&cx, &cluster).await.metadata().await.unwrap();
+    assert_eq!(names.each_ref().map(|n| live.topics[n].partitions.len()), [2, 1]);
+    topics.delete(&made).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_cannot_be_moved_fails_alone() {
+    let cx = session();
+    let cluster = cluster(&cx, &real::lab("three")).await;
+    let topics = World { cx: &cx, kind: &KafkaTopic };
+    let names = [unique("moves"), unique("stays")];
+    let made = topics.create(&names.each_ref().map(|n| topic(&cluster, n, 1, 1, &[]))).await;
+    let factors = [2, 9];
+    let steps = made.iter().zip(names.iter().zip(factors)).enumerate();
+    let steps = steps.map(|(i, (p, (n, f)))| topics.planned(i, Some(p), &topic(&cluster, n, 1, f, &[]))).collect();
+    let results = topics.kind.apply(&cx, Verb::Update, steps).await;
+    assert!(results[0].error.is_none(), "{:?}", results[0].error);
+    assert!(results[1].error.as_ref().is_some_and(|d| d.detail.contains("9 replicas")), "{:?}", results[1].error);
+    let live = admin(&cx, &cluster).await.metadata().await.unwrap();
+    assert_eq!(names.each_ref().map(|n| live.topics[n].partitions[0].replicas.len()), [2, 1]);
+    topics.delete(&made).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -447,7 +701,7 @@ async fn defaults_are_resolved_once_and_uneven_replicas_are_told() {
     cx.pool::<KafkaPool>().invalidate();
     let read = topics.read(&made).await.remove(0).unwrap();
     let out = topics.plan(Some(&read), &wanted);
-    assert_eq!((out.planned, streamform::resource::lines(&out.ops)), (read.0.clone(), vec![]));
+    assert_eq!((out.planned, lines(&out.ops)), (read.0.clone(), vec![]));
     topics.delete(&vec![read]).await;
 
     let admin = admin(&cx, &cluster).await;
@@ -466,7 +720,8 @@ async fn defaults_are_resolved_once_and_uneven_replicas_are_told() {
     tokio::time::timeout(Duration::from_secs(20), moved).await.expect("a second replica");
     cx.pool::<KafkaPool>().invalidate();
     let block = topic(&cluster, &uneven, 2, 2, &[]);
-    let imported = KafkaTopic.import(&cx, &uneven, Some(&block)).await.unwrap();
+    let (value, private) = KafkaTopic.import(&cx, &uneven, Some(&block)).await.unwrap();
+    let imported = topics.read(&vec![(value, private, Notes::Null)]).await.remove(0).unwrap();
     assert_eq!(number(&imported.0, "replication_factor"), Some(2), "the most, not that of the first partition");
     let out = topics.plan(Some(&imported), &block);
     assert!(out.diagnostics.iter().any(|d| d.code.id == "SF6109" && d.detail.contains("from 1 to 2")), "{:?}", out.diagnostics);

@@ -310,6 +310,9 @@ pub struct Op {
     /// More for people: why, how, or what stays.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub note: String,
+    /// Which parts of the target it concerns is known only after apply: it stands for any.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub open: bool,
     /// It cannot be repeated: begin and end are journalled for it alone.
     #[serde(default, skip_serializing_if = "is_false")]
     pub once: bool,
@@ -334,6 +337,7 @@ impl Op {
             expect: None,
             loss: None,
             note: String::new(),
+            open: false,
             once: false,
             not_checked: false,
         }
@@ -369,6 +373,12 @@ impl Op {
         self
     }
 
+    /// It stands for parts that are known only after apply.
+    pub fn open(mut self) -> Op {
+        self.open = true;
+        self
+    }
+
     /// It cannot be repeated.
     pub fn once(mut self) -> Op {
         self.once = true;
@@ -383,10 +393,12 @@ impl Op {
     /// Whether something that is known now is what this may have become: the same action on a target of the planned set, without a loss that
     /// was not planned.
     pub fn admits(&self, actual: &Op) -> bool {
+        // What holds once a setting is removed is not decided here: the plan only tells it.
+        let informs = self.open || self.action == OpAction::Unset;
         self.action == actual.action
             && self.target.admits(&actual.target)
-            && (self.part == actual.part || self.target.name.is_none())
-            && self.after.iter().all(|(k, v)| actual.after.get(k).is_none_or(|a| v.admits(a)))
+            && (self.open || self.part == actual.part || self.target.name.is_none())
+            && (informs || self.after.iter().all(|(k, v)| actual.after.get(k).is_none_or(|a| v.admits(a))))
             && (actual.loss.is_none() || self.loss.is_some())
     }
 }
@@ -432,6 +444,17 @@ impl fmt::Display for Op {
             }
             (OpAction::Set | OpAction::Change | OpAction::Move, _, Some(e)) => {
                 write!(f, "~ {}: {} -> {value}", self.part, sourced(e))?;
+                note(f)
+            }
+            (OpAction::Write, _, expect) if !self.part.is_empty() => {
+                write!(f, "{} {:?}", if expect.is_some() { "~" } else { "+" }, self.part)?;
+                if !value.is_empty() {
+                    write!(f, " = {value}")?;
+                }
+                note(f)
+            }
+            (OpAction::Remove, ..) if !self.part.is_empty() => {
+                write!(f, "- {:?}", self.part)?;
                 note(f)
             }
             (OpAction::Change, _, None) if self.after.is_empty() => {
@@ -485,6 +508,10 @@ mod tests {
         assert!(set("1").admits(&set("1")) && !set("1").admits(&set("2")));
         let delete = Op::new(OpAction::Delete, topic("x"));
         assert!(!delete.admits(&delete.clone().loss(Some("all".into()))));
+        let any = Op::new(OpAction::Set, topic("x")).part("settings").after("settings", Arg::Unknown).open();
+        assert!(any.admits(&set("1")) && !any.admits(&Op { action: OpAction::Unset, ..set("1") }));
+        let unset = |v: Arg| Op::new(OpAction::Unset, topic("x")).part("retention.ms").after("retention.ms", v);
+        assert!(unset(Arg::Known("1 (Kafka's default)".into())).admits(&unset(Arg::Default)));
     }
 
     #[test]
@@ -496,6 +523,10 @@ mod tests {
             set.expect(Arg::Known("1".into()), "Kafka's default").to_string(),
             "+ retention.ms: 1 (Kafka's default) -> 2 (set on the topic)"
         );
+        let write = Op::new(OpAction::Write, topic("x")).part("a").after("a", Arg::Secret("data[\"a\"]".into()));
+        assert_eq!(write.to_string(), "+ \"a\" = (sensitive value)");
+        assert_eq!(write.clone().expect(Arg::Secret("data[\"a\"]".into()), "").to_string(), "~ \"a\" = (sensitive value)");
+        assert_eq!(Op::new(OpAction::Remove, topic("x")).part("a").to_string(), "- \"a\"");
         let roll = Op::new(OpAction::Roll, topic("x")).part("the nodes").note("one at a time");
         assert_eq!(roll.to_string(), "restart the nodes one at a time");
         let json = serde_json::to_value(&roll).unwrap();

@@ -1,9 +1,10 @@
 //! `secret`: secret values as files of this user only (0600), for connectors and clients that read them by path.
 //!
 //! The values go to the files and nowhere else: the schema marks them sensitive, so that the state keeps digests, and a refresh reads
-//! the files again, so that a change by hand shows as drift.
+//! the files again, so that a change by hand shows as drift. The plan names each file that is written or removed; apply does exactly that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
@@ -11,13 +12,13 @@ use async_trait::async_trait;
 
 use super::kafka_cluster::{default_name, name_error, text_map};
 use super::{
-    Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult,
-    Verb, attr_error,
+    Arg, Hold, Key, Notes, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest,
+    StepResult, Verb, attr_error,
 };
 use crate::addr::InstanceAddr;
 use crate::diag::codes::engine as codes;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::engine::local::{file_error, private_dir, random_text, read_optional, remove_if_empty, write_private};
+use crate::engine::local::{file_error, private_dir, random_text, read_optional, remove_if_empty};
 use crate::schema::{Attribute, Body, Schema};
 use crate::value::{Type, Value};
 
@@ -75,13 +76,41 @@ fn folder_key(object: &Value) -> Option<Key> {
     }
 }
 
+/// The folder as the target of operations, also while its name is not known.
+fn target(object: &Value) -> Key {
+    let unnamed = || {
+        let kind = if object.get("path").is_none_or(|p| p.is_null()) { "secret" } else { "secret folder" };
+        Key::unnamed(Place::here(), kind)
+    };
+    folder_key(object).unwrap_or_else(unnamed)
+}
+
+/// What a file is called until it is whole.
+const UNFINISHED: &str = ".streamform-unfinished-";
+
+/// Files that a killed run did not finish. They hold parts of secrets, so they must go.
+fn unfinished(dir: &Path) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten();
+    entries.filter_map(|e| e.ok()?.file_name().into_string().ok()).filter(|n| n.starts_with(UNFINISHED)).collect()
+}
+
+/// The names of the files in `data`; `None` where they are not known.
+fn data_names(object: &Value) -> Option<BTreeSet<String>> {
+    let Some(data) = object.get("data").filter(|d| !d.is_null()) else { return Some(BTreeSet::new()) };
+    Some(data.as_map()?.keys().map(|k| k.to_string()).collect())
+}
+
+fn data_path(name: &str) -> String {
+    format!("data[{}]", crate::addr::quote(name))
+}
+
 /// Names of the files that were written: kept apart, because the state keeps no part of `data`.
 fn written(private: &Private) -> Vec<String> {
     private.get("files").and_then(|f| serde_json::from_value(f.clone()).ok()).unwrap_or_default()
 }
 
 fn file_name_error(path: &str, name: &str) -> Option<Diagnostic> {
-    let plain = !name.is_empty() && !name.contains(['/', '\0']) && name != "." && name != "..";
+    let plain = !name.is_empty() && !name.contains(['/', '\0']) && name != "." && name != ".." && !name.starts_with(UNFINISHED);
     (!plain).then(|| {
         let d = Diagnostic::error(codes::INVALID_ARGUMENT, format!("{} cannot be a file's name.", crate::addr::quote(name)));
         attr_error(path, d.hint("Use a name without slashes."))
@@ -104,14 +133,53 @@ fn private(names: &[String]) -> Private {
     serde_json::json!({ "files": names })
 }
 
+/// What makes the files of `planned` out of those that are there. A content that cannot be compared is written.
+fn file_ops(prior: Option<&Value>, private: &Private, notes: &Notes, planned: &Value) -> Vec<Op> {
+    let key = target(planned);
+    let op = |action, name: &str| Op::new(action, key.clone()).part(name);
+    let there: BTreeSet<String> = written(private).into_iter().collect();
+    let mut ops = Vec::new();
+    let Some(names) = data_names(planned) else {
+        // Which files there will be is known when their names are.
+        ops.push(op(OpAction::Write, "files").after("files", Arg::Secret("data".into())).open());
+        if !there.is_empty() {
+            ops.push(op(OpAction::Remove, "files").note("(known after apply)").open());
+        }
+        return ops;
+    };
+    let (old, new) = (prior.map(|p| text_map(p, "data")).unwrap_or_default(), text_map(planned, "data"));
+    let (was_made, made) = (prior.map(generated).unwrap_or_default(), generated(planned));
+    for name in &names {
+        let is_same = there.contains(name) && new.contains_key(name) && old.get(name) == new.get(name);
+        if !is_same {
+            let content = || Arg::Secret(data_path(name));
+            let write = op(OpAction::Write, name).after(name, content());
+            ops.push(if there.contains(name) { write.expect(content(), "") } else { write });
+        }
+    }
+    for name in made.iter().filter(|n| !there.contains(*n) || !was_made.contains(n)) {
+        ops.push(op(OpAction::Write, name).note("(generated)"));
+    }
+    let left = notes.get("unfinished").and_then(|n| n.as_array()).into_iter().flatten().filter_map(|n| n.as_str());
+    let gone = there.iter().map(String::as_str).filter(|n| !names.contains(*n) && !made.iter().any(|m| m == n));
+    ops.extend(gone.chain(left).map(|n| op(OpAction::Remove, n)));
+    ops
+}
+
 impl Secret {
+    /// Reads the files of this secret; after an operation in doubt also those that it was to write.
     fn observe(cx: &Session, request: &ReadRequest) -> Result<Observed, Diagnostic> {
         let dir = dir_of(cx, &request.addr, &request.prior);
         let own = generated(&request.prior);
-        let mut names = written(&request.private);
+        let mut names: BTreeSet<String> = written(&request.private).into_iter().collect();
+        if let Some(doubt) = &request.doubt {
+            names.extend(own.iter().cloned().chain(generated(&doubt.intent)).chain(written(&doubt.private)));
+            names.extend(data_names(&request.prior).into_iter().chain(data_names(&doubt.intent)).flatten());
+            names.extend(doubt.ops.iter().filter(|o| !o.open && !o.part.is_empty()).map(|o| o.part.clone()));
+        }
         let mut data: BTreeMap<Arc<str>, Value> = BTreeMap::new();
         let mut there = vec![];
-        for name in std::mem::take(&mut names) {
+        for name in names.into_iter().filter(|n| !n.starts_with(UNFINISHED)) {
             // Something that is not text any more is a change like any other.
             let content = match read_optional(&dir.join(&name)) {
                 Ok(content) => content,
@@ -130,31 +198,77 @@ impl Secret {
         }
         let none = data.is_empty() && request.prior.get("data").is_none_or(|d| d.is_null());
         let data = if none { Value::null(Type::map(Type::String)) } else { Value::map(Type::String, data).sensitive() };
-        Ok(Observed::present(filled(&request.addr, &request.prior, &dir, &there, Some(data)), private(&there)))
+        let left = unfinished(&dir);
+        let notes = if left.is_empty() { Notes::Null } else { serde_json::json!({ "unfinished": left }) };
+        Ok(Observed::Present(filled(&request.addr, &request.prior, &dir, &there, Some(data)), private(&there), notes))
     }
 
-    fn write(cx: &Session, step: &StepRequest, planned: &Value) -> Result<(Value, Private), Diagnostic> {
+    /// Writes and removes what the operations say. `there` keeps the names of the files that are there, also when this ends with an error.
+    fn write(cx: &Session, step: &StepRequest, planned: &Value, there: &mut BTreeSet<String>) -> Result<(), Diagnostic> {
         let dir = dir_of(cx, &step.addr, planned);
         private_dir(&dir)?;
-        let data = text_map(planned, "data");
-        let own = generated(planned);
-        for name in written(&step.private).iter().filter(|n| !data.contains_key(*n) && !own.contains(n)) {
+        // What a killed run did not finish holds parts of secrets, and a plan without refresh has not seen it.
+        for name in unfinished(&dir) {
             remove(&dir.join(name))?;
         }
-        for (name, content) in &data {
-            write_private(&dir.join(name), content.as_bytes())?;
+        let data = text_map(planned, "data");
+        for op in step.ops.iter().filter(|o| !o.open) {
+            let path = dir.join(&op.part);
+            match (op.action, op.value()) {
+                (OpAction::Write, Some(Arg::Secret(at))) => {
+                    let content = data.iter().find(|(name, _)| data_path(name) == *at).map(|(_, content)| content);
+                    let unknown = || {
+                        let what = format!("The content of the file {} is not known.", crate::addr::quote(&op.part));
+                        Diagnostic::error(crate::diag::codes::apply::INTERNAL, what)
+                    };
+                    write_file(&path, content.ok_or_else(unknown)?.as_bytes())?;
+                    there.insert(op.part.clone());
+                }
+                (OpAction::Write, None) => {
+                    write_file(&path, random_text(GENERATED_LEN)?.as_bytes())?;
+                    there.insert(op.part.clone());
+                }
+                (OpAction::Remove, _) => {
+                    remove(&path)?;
+                    there.remove(&op.part);
+                }
+                _ => {}
+            }
         }
-        for name in own.iter().filter(|n| !dir.join(n).is_file()) {
-            write_private(&dir.join(name), random_text(GENERATED_LEN)?.as_bytes())?;
-        }
-        let names: std::collections::BTreeSet<String> = data.into_keys().chain(own).collect();
-        let names: Vec<String> = names.into_iter().collect();
-        Ok((filled(&step.addr, planned, &dir, &names, None), private(&names)))
+        Ok(())
     }
 
-    fn remove(cx: &Session, step: &StepRequest, prior: &Value) -> Result<(), Diagnostic> {
+    fn apply_one(cx: &Session, verb: Verb, step: &StepRequest) -> StepResult {
+        let mut there: BTreeSet<String> = written(&step.private).into_iter().collect();
+        let object = |base: &Value, data, there: &BTreeSet<String>| {
+            let names: Vec<String> = there.iter().cloned().collect();
+            (filled(&step.addr, base, &dir_of(cx, &step.addr, base), &names, data), private(&names))
+        };
+        match (verb, &step.planned, &step.prior) {
+            (Verb::Delete, _, Some(prior)) => match Self::remove(cx, step, prior, &mut there) {
+                Ok(()) => StepResult::gone(),
+                Err(e) => StepResult::failed(e, Some(object(prior, None, &there))),
+            },
+            (Verb::Create | Verb::Update, Some(planned), prior) => match Self::write(cx, step, planned, &mut there) {
+                Ok(()) => {
+                    let (value, private) = object(planned, None, &there);
+                    StepResult::done(value, private)
+                }
+                // Which contents were written is seen by the next read.
+                Err(e) if prior.is_none() && there.is_empty() => StepResult::failed(e, None),
+                Err(e) => StepResult::failed(e, Some(object(prior.as_ref().unwrap_or(planned), None, &there))),
+            },
+            _ => StepResult::gone(),
+        }
+    }
+
+    fn remove(cx: &Session, step: &StepRequest, prior: &Value, there: &mut BTreeSet<String>) -> Result<(), Diagnostic> {
         let dir = dir_of(cx, &step.addr, prior);
-        for name in written(&step.private).iter().chain(&generated(prior)) {
+        for op in step.ops.iter().filter(|o| o.action == OpAction::Remove && !o.open) {
+            remove(&dir.join(&op.part))?;
+            there.remove(&op.part);
+        }
+        for name in unfinished(&dir) {
             remove(&dir.join(name))?;
         }
         remove_if_empty(&dir);
@@ -163,6 +277,19 @@ impl Secret {
         }
         Ok(())
     }
+}
+
+/// Writes a file that only this user can read, whole or not at all. Until it is whole its name tells what it is.
+fn write_file(path: &Path, content: &[u8]) -> Result<(), Diagnostic> {
+    let write = || -> std::io::Result<()> {
+        // A temporary file is made with mode 0600.
+        let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(path.parent().unwrap_or(Path::new(".")))?;
+        file.write_all(content)?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
+    };
+    write().map_err(|e| file_error("write", path, &e))
 }
 
 fn remove(path: &Path) -> Result<(), Diagnostic> {
@@ -198,8 +325,8 @@ impl ResourceType for Secret {
     }
 
     fn plan_delete(&self, prior: &Value, private: &Private) -> Vec<Op> {
-        let Some(key) = folder_key(prior) else { return vec![] };
-        let names: std::collections::BTreeSet<String> = written(private).into_iter().chain(generated(prior)).collect();
+        let key = target(prior);
+        let names: BTreeSet<String> = written(private).into_iter().chain(generated(prior)).collect();
         names.iter().map(|n| Op::new(OpAction::Remove, key.clone()).part(n)).collect()
     }
 
@@ -212,12 +339,8 @@ impl ResourceType for Secret {
             attrs.insert("name".into(), name.into());
         }
         // The names are no secret, the contents are: `files` can be told where names and folder are known.
-        let names = input
-            .proposed
-            .get("data")
-            .and_then(|d| d.is_null().then(Vec::new).or_else(|| Some(d.as_map()?.keys().map(|k| k.to_string()).collect())));
         let dir = input.prior.and_then(|p| p.get_str("dir"));
-        let files = match (names, dir) {
+        let files = match (data_names(&input.proposed), dir) {
             (Some(names), Some(dir)) => {
                 let all = names.into_iter().chain(generated(&input.proposed));
                 let dir = PathBuf::from(dir);
@@ -227,7 +350,8 @@ impl ResourceType for Secret {
         };
         attrs.insert("files".into(), files);
         let planned = Value::object_of(attrs, input.proposed.origin().cloned());
-        PlanOutput { diagnostics, ..PlanOutput::new(planned) }
+        let ops = file_ops(input.prior, input.private, input.notes, &planned);
+        PlanOutput { ops, diagnostics, ..PlanOutput::new(planned) }
     }
 
     async fn read(&self, cx: &Session, requests: Vec<ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {
@@ -235,21 +359,7 @@ impl ResourceType for Secret {
     }
 
     async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>) -> Vec<StepResult> {
-        let one = |step: &StepRequest| {
-            let kept = || step.prior.clone().map(|p| (p, step.private.clone()));
-            match (verb, &step.planned, &step.prior) {
-                (Verb::Delete, _, Some(prior)) => match Self::remove(cx, step, prior) {
-                    Ok(()) => StepResult::gone(),
-                    Err(e) => StepResult::failed(e, kept()),
-                },
-                (Verb::Create | Verb::Update, Some(planned), _) => match Self::write(cx, step, planned) {
-                    Ok((value, private)) => StepResult::done(value, private),
-                    Err(e) => StepResult::failed(e, kept()),
-                },
-                _ => StepResult::gone(),
-            }
-        };
-        steps.iter().map(one).collect()
+        steps.iter().map(|step| Self::apply_one(cx, verb, step)).collect()
     }
 
     fn batch_limit(&self) -> usize {
@@ -279,61 +389,195 @@ impl ResourceType for Secret {
 mod tests {
     use super::*;
     use crate::addr::{Mode, ResourceAddr};
-    use crate::resource::Progress;
+    use crate::resource::{Doubt, Progress};
 
     struct Silent;
     impl Progress for Silent {
         fn note(&self, _: &InstanceAddr, _: &str) {}
     }
 
-    fn planned() -> Value {
-        let data = Value::map(Type::String, BTreeMap::from([("creds.properties".into(), Value::from("key=s3cr3t").sensitive())]));
+    /// A folder, and what the engine does with one secret in it.
+    struct Bench {
+        dir: tempfile::TempDir,
+        cx: Session,
+        addr: InstanceAddr,
+    }
+
+    impl Bench {
+        fn new() -> Bench {
+            let dir = tempfile::tempdir().unwrap();
+            let cx = Session::new(dir.path().join("d"), dir.path().into(), Arc::new(Silent));
+            Bench { dir, cx, addr: ResourceAddr::root(Mode::Managed, "secret", "aws").instance(None) }
+        }
+
+        fn file(&self, name: &str) -> PathBuf {
+            self.dir.path().join("d/secrets/aws").join(name)
+        }
+
+        fn text(&self, name: &str) -> Option<String> {
+            std::fs::read_to_string(self.file(name)).ok()
+        }
+
+        fn plan(&self, prior: Option<&(Value, Private, Notes)>, config: &Value) -> PlanOutput {
+            let null = Private::Null;
+            let (private, notes) = prior.map_or((&null, &null), |p| (&p.1, &p.2));
+            let mut proposed = config.as_map().unwrap().clone();
+            if let Some(dir) = prior.and_then(|p| p.0.get("dir")) {
+                proposed.insert("dir".into(), dir);
+            }
+            let input = PlanInput::new(&self.addr, prior.map(|p| &p.0), private, config, Value::object(proposed));
+            Secret.plan(PlanInput { notes, ..input })
+        }
+
+        fn step(&self, prior: Option<&(Value, Private, Notes)>, planned: Option<Value>, ops: Vec<Op>) -> StepRequest {
+            StepRequest {
+                addr: self.addr.clone(),
+                prior: prior.map(|p| p.0.clone()),
+                planned,
+                private: prior.map_or(Private::Null, |p| p.1.clone()),
+                timeout: std::time::Duration::from_secs(1),
+                begun: false,
+                ops,
+            }
+        }
+
+        async fn apply(&self, prior: Option<&(Value, Private, Notes)>, config: &Value) -> (Value, Private) {
+            let out = self.plan(prior, config);
+            let verb = if prior.is_some() { Verb::Update } else { Verb::Create };
+            let result = Secret.apply(&self.cx, verb, vec![self.step(prior, Some(out.planned), out.ops)]).await.remove(0);
+            assert!(result.error.is_none(), "{:?}", result.error);
+            result.object.unwrap()
+        }
+
+        async fn delete(&self, prior: &(Value, Private, Notes)) {
+            let ops = Secret.plan_delete(&prior.0, &prior.1);
+            let result = Secret.apply(&self.cx, Verb::Delete, vec![self.step(Some(prior), None, ops)]).await.remove(0);
+            assert!(result.error.is_none() && result.object.is_none());
+        }
+
+        async fn read(&self, prior: &(Value, Private), doubt: Option<Doubt>) -> (Value, Private, Notes) {
+            let request = ReadRequest { doubt, ..ReadRequest::new(self.addr.clone(), prior.0.clone(), prior.1.clone()) };
+            match Secret.read(&self.cx, vec![request]).await.remove(0).unwrap() {
+                Observed::Present(v, p, n) => (v, p, n),
+                Observed::Absent => panic!("gone"),
+            }
+        }
+    }
+
+    fn data(pairs: &[(&str, &str)]) -> Value {
+        Value::map(Type::String, pairs.iter().map(|(k, v)| ((*k).into(), Value::from(*v))).collect()).sensitive()
+    }
+
+    fn with_data(pairs: &[(&str, &str)], made: &[&str]) -> Value {
         Value::object_from([
             ("name", Value::from("aws")),
-            ("data", data),
-            ("generate", Value::list(Type::String, vec!["password".into()])),
+            ("data", data(pairs)),
+            ("generate", Value::list(Type::String, made.iter().map(|n| Value::from(*n)).collect())),
             ("path", Value::null(Type::String)),
         ])
+    }
+
+    /// As the state gives it back: of sensitive parts it knows digests only.
+    fn recorded(object: &Value) -> Value {
+        let mut attrs = object.as_map().unwrap().clone();
+        attrs.insert("data".into(), Value::unknown(Type::map(Type::String)).sensitive());
+        Value::object(attrs)
     }
 
     #[tokio::test]
     async fn written_read_changed_removed() {
         use std::os::unix::fs::PermissionsExt;
-        let dir = tempfile::tempdir().unwrap();
-        let cx = Session::new(dir.path().join("d"), dir.path().into(), Arc::new(Silent));
-        let addr = ResourceAddr::root(Mode::Managed, "secret", "aws").instance(None);
-        let step = |prior, planned, private| StepRequest {
-            addr: addr.clone(),
-            prior,
-            planned,
-            private,
-            timeout: std::time::Duration::from_secs(1),
-            begun: false,
-            ops: vec![],
-        };
-        let (value, private) =
-            Secret.apply(&cx, Verb::Create, vec![step(None, Some(planned()), Private::Null)]).await.remove(0).object.unwrap();
-        let file = dir.path().join("d/secrets/aws/creds.properties");
+        let bench = Bench::new();
+        let config = with_data(&[("creds.properties", "key=s3cr3t")], &["password"]);
+        let lines = crate::resource::lines(&bench.plan(None, &config).ops);
+        assert_eq!(lines, ["+ \"creds.properties\" = (sensitive value)", "+ \"password\" (generated)"]);
+        let made = bench.apply(None, &config).await;
+        let file = bench.file("creds.properties");
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "key=s3cr3t");
         assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-        let password = std::fs::read_to_string(dir.path().join("d/secrets/aws/password")).unwrap();
+        let password = bench.text("password").unwrap();
         assert_eq!(password.len(), GENERATED_LEN);
-        assert!(!format!("{value} {private}").contains("s3cr3t"));
+        assert!(!format!("{} {}", made.0, made.1).contains("s3cr3t"));
 
         std::fs::write(&file, "other").unwrap();
-        let request = ReadRequest::new(addr.clone(), value.clone(), private.clone());
-        let Observed::Present(now, now_private, _) = Secret.read(&cx, vec![request]).await.remove(0).unwrap() else { panic!("gone") };
+        let now = bench.read(&made, None).await;
         assert_eq!(
-            text_map(&now, "data"),
+            text_map(&now.0, "data"),
             BTreeMap::from([("creds.properties".into(), "other".into())]),
             "a change by hand shows, a generated value does not"
         );
+        bench.apply(Some(&now), &config).await;
+        assert_eq!(bench.text("creds.properties").as_deref(), Some("key=s3cr3t"));
+        assert_eq!(bench.text("password").unwrap(), password, "a generated value is kept");
+        bench.delete(&(made.0, made.1, Notes::Null)).await;
+        assert!(!bench.dir.path().join("d/secrets").exists());
+    }
 
-        let again = Secret.apply(&cx, Verb::Update, vec![step(Some(now), Some(planned()), now_private)]).await.remove(0);
-        assert!(again.error.is_none());
-        assert_eq!(std::fs::read_to_string(dir.path().join("d/secrets/aws/password")).unwrap(), password, "a generated value is kept");
-        Secret.apply(&cx, Verb::Delete, vec![step(Some(value), None, private)]).await;
-        assert!(!dir.path().join("d/secrets").exists());
+    #[tokio::test]
+    async fn the_plan_names_the_files_that_change_and_apply_writes_no_other() {
+        let bench = Bench::new();
+        let made = bench.apply(None, &with_data(&[("a", "1"), ("b", "2"), ("c", "3")], &["p"])).await;
+        let now = bench.read(&made, None).await;
+        let next = with_data(&[("a", "1"), ("b", "9"), ("d", "4")], &["p"]);
+        let out = bench.plan(Some(&now), &next);
+        let expected = ["~ \"b\" = (sensitive value)", "+ \"d\" = (sensitive value)", "- \"c\""];
+        assert_eq!(crate::resource::lines(&out.ops), expected);
+        let only_b = vec![out.ops[0].clone()];
+        Secret.apply(&bench.cx, Verb::Update, vec![bench.step(Some(&now), Some(out.planned), only_b)]).await;
+        let texts = ["a", "b", "c", "d"].map(|n| bench.text(n));
+        assert_eq!(texts.each_ref().map(Option::as_deref), [Some("1"), Some("9"), Some("3"), None]);
+    }
+
+    #[test]
+    fn what_is_known_only_later_was_planned() {
+        let bench = Bench::new();
+        let mut later = with_data(&[], &[]).as_map().unwrap().clone();
+        later.insert("data".into(), Value::unknown(Type::map(Type::String)).sensitive());
+        let planned = bench.plan(None, &Value::object(later)).ops;
+        let known = bench.plan(None, &with_data(&[("a", "1")], &[])).ops;
+        assert_eq!(crate::resource::op::unplanned(&planned, &known), None);
+        assert_eq!(known.len(), 1);
+    }
+
+    /// What a kill left after a begun operation.
+    fn doubt(verb: Verb, intent: &Value, ops: Vec<Op>) -> Option<Doubt> {
+        Some(Doubt { verb, intent: recorded(intent), private: Private::Null, ops })
+    }
+
+    #[tokio::test]
+    async fn files_of_a_killed_update_are_found_and_removed() {
+        let bench = Bench::new();
+        let config = with_data(&[("base", "1")], &[]);
+        let made = bench.apply(None, &config).await;
+        let wider = with_data(&[("base", "2"), ("x", "3"), ("y", "4")], &["z"]);
+        let ops = bench.plan(Some(&bench.read(&made, None).await), &wider).ops;
+        for (name, text) in [("x", "3"), ("z", "made"), (".streamform-unfinished-1", "hal")] {
+            std::fs::write(bench.file(name), text).unwrap();
+        }
+        std::fs::write(bench.file("foreign"), "of somebody else").unwrap();
+        let now = bench.read(&(recorded(&made.0), made.1), doubt(Verb::Update, &wider, ops)).await;
+        let out = bench.plan(Some(&now), &config);
+        assert_eq!(crate::resource::lines(&out.ops), ["- \"x\"", "- \"z\"", "- \".streamform-unfinished-1\""]);
+        let after = bench.apply(Some(&now), &config).await;
+        assert_eq!(["base", "x", "z", ".streamform-unfinished-1"].map(|n| bench.text(n)), [Some("1".into()), None, None, None]);
+        assert_eq!(bench.text("foreign").as_deref(), Some("of somebody else"));
+        let out = bench.plan(Some(&bench.read(&after, None).await), &config);
+        assert!(out.ops.is_empty(), "{:?}", out.ops);
+    }
+
+    #[tokio::test]
+    async fn files_of_a_killed_create_go_with_its_block() {
+        let bench = Bench::new();
+        let config = with_data(&[("a", "1"), ("b", "2")], &["p"]);
+        let ops = bench.plan(None, &config).ops;
+        private_dir(&bench.dir.path().join("d/secrets/aws")).unwrap();
+        for name in ["a", "p", ".streamform-unfinished-1"] {
+            std::fs::write(bench.file(name), "1").unwrap();
+        }
+        let now = bench.read(&(recorded(&config), Private::Null), doubt(Verb::Create, &config, ops)).await;
+        assert_eq!(crate::resource::lines(&Secret.plan_delete(&now.0, &now.1)), ["- \"a\"", "- \"p\""]);
+        bench.delete(&now).await;
+        assert!(!bench.dir.path().join("d/secrets").exists());
     }
 
     #[test]

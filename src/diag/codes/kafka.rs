@@ -49,6 +49,8 @@ codes! {
     TOPIC_MISSING = "SF6113", "No such topic";
     /// Partitions whose replicas are all away: nobody reads or writes them.
     TOPIC_LEADERLESS = "SF6114", "Partitions without a leader";
+    /// After the step the cluster shows another value than the planned one.
+    TOPIC_DIFFERS = "SF6115", "Topic differs from the plan";
     /// A role, rule or principal that Kafka could not use.
     ACL_INVALID = "SF6201", "Invalid ACL";
     /// A denial that may lock everybody out.

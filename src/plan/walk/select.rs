@@ -3,7 +3,7 @@
 use super::Walker;
 use std::collections::HashSet;
 
-use crate::addr::{InstanceAddr, ModulePath, ResourceAddr};
+use crate::addr::{InstanceAddr, Mode, ModulePath, ResourceAddr};
 use crate::graph::{Node, NodeId, NodeKind};
 use crate::plan::RunMode;
 
@@ -48,6 +48,13 @@ impl<'a> Walker<'a> {
         let destroy = self.inputs.options.mode == RunMode::Destroy;
         let next = if destroy { graph.needed_by() } else { graph.ids().map(|id| graph.needs(id).to_vec()).collect() };
         close(&mut picked, &next);
+        if destroy {
+            // What is destroyed is reached through data sources, and reading them changes nothing.
+            let is_managed = |id: NodeId| matches!(graph.node(id).kind, NodeKind::Resource(Mode::Managed, ..));
+            let needs: Vec<Vec<NodeId>> =
+                graph.ids().map(|id| graph.needs(id).iter().copied().filter(|n| !is_managed(*n)).collect()).collect();
+            close(&mut picked, &needs);
+        }
         let whole = |t: &&crate::addr::Target| match t {
             crate::addr::Target::Instance(i) => i.key.is_none() && !keyed(&i.resource.module),
             crate::addr::Target::Resource(r) => !keyed(&r.module),

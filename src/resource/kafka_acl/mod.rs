@@ -1,7 +1,8 @@
 //! `kafka_acl`: what one principal may do, as roles and rules that expand to exact bindings.
 //!
 //! [`expand`] is pure and says which bindings a block means; here they are planned, read and applied. New bindings are made before old
-//! ones go, so that access never drops; a binding that another block still holds is never deleted.
+//! ones go, so that access never drops. A binding may belong to several blocks; the plan decides over all of them who revokes it, and apply
+//! carries out exactly the operations of the plan.
 
 mod expand;
 mod first;
@@ -9,7 +10,7 @@ mod first;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -119,25 +120,6 @@ fn rule_body() -> Body {
     Body { attributes, blocks: vec![] }
 }
 
-/// Who holds which bindings, in one run: a binding that two blocks want outlives either of them.
-#[derive(Default)]
-struct Holders(Mutex<BTreeMap<String, BTreeMap<String, BTreeSet<AclBinding>>>>);
-
-impl Holders {
-    fn set(&self, cluster: &str, addr: &str, bindings: BTreeSet<AclBinding>) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.entry(cluster.to_string()).or_default().insert(addr.to_string(), bindings);
-    }
-
-    /// Which of these nobody holds.
-    fn free(&self, cluster: &str, bindings: BTreeSet<AclBinding>) -> BTreeSet<AclBinding> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(held) = all.get(cluster) else { return bindings };
-        let held: BTreeSet<&AclBinding> = held.values().flatten().collect();
-        bindings.into_iter().filter(|b| !held.contains(b)).collect()
-    }
-}
-
 /// What a binding is called among the objects of a cluster.
 const BINDING: &str = "bindings";
 
@@ -145,15 +127,24 @@ fn binding_key(place: &Place, binding: &AclBinding) -> Key {
     Key::new(place.clone(), BINDING, &binding.to_string())
 }
 
-/// What the plan and the state call the bindings that a block has now: those of its roles and rules that are in `bindings`.
+/// The bindings that an object has: those that its `bindings` list. While these are not known, those of its roles and rules that are.
 fn present(object: &Value) -> BTreeSet<AclBinding> {
-    let listed = object.get("bindings");
-    let listed: Option<BTreeSet<&str>> = listed.as_ref().and_then(|v| v.as_slice()).map(|l| l.iter().filter_map(|v| v.as_str()).collect());
-    let all = expand::expand(object).bindings;
-    match listed {
-        Some(listed) => all.into_iter().filter(|b| listed.contains(b.to_string().as_str())).collect(),
-        None => all,
+    match object.get("bindings").as_ref().and_then(|v| v.as_slice()) {
+        Some(listed) => listed.iter().filter_map(|v| v.as_str()?.parse().ok()).collect(),
+        None => expand::expand(object).bindings,
     }
+}
+
+/// The bindings that an object may have: those that it lists, and those that its roles and rules mean.
+fn possible(object: &Value) -> BTreeSet<AclBinding> {
+    let mut all = present(object);
+    all.extend(expand::expand(object).bindings);
+    all
+}
+
+/// The bindings that operations of these actions name.
+fn named(ops: &[Op], actions: &[OpAction]) -> BTreeSet<AclBinding> {
+    ops.iter().filter(|o| actions.contains(&o.action)).filter_map(|o| o.target.name().parse().ok()).collect()
 }
 
 #[async_trait]
@@ -197,7 +188,7 @@ impl ResourceType for KafkaAcl {
         for (i, d) in sorted.failed {
             out[i] = Err(d);
         }
-        let groups = sorted.groups.iter().map(|g| read_cluster(cx, &g.admin, g.items.iter().map(|i| &requests[*i]).collect()));
+        let groups = sorted.groups.iter().map(|g| read_cluster(&g.admin, g.items.iter().map(|i| &requests[*i]).collect()));
         for (group, results) in sorted.groups.iter().zip(futures::future::join_all(groups).await) {
             for (i, result) in group.items.iter().zip(results) {
                 out[*i] = result;
@@ -238,7 +229,7 @@ impl ResourceType for KafkaAcl {
         }
         for group in &sorted.groups {
             let mine: Vec<&StepRequest> = group.items.iter().map(|i| &steps[*i]).collect();
-            for (i, result) in group.items.iter().zip(apply_cluster(cx, &group.admin, verb, &mine).await) {
+            for (i, result) in group.items.iter().zip(apply_cluster(&group.admin, verb, &mine).await) {
                 out[*i] = Some(result);
             }
         }
@@ -275,9 +266,11 @@ impl ResourceType for KafkaAcl {
     }
 }
 
+/// What together says which bindings an object means.
+const MEANING: [&str; 5] = ["principal", "host", "permission", "role", "rule"];
+
 fn plan(input: PlanInput<'_>) -> PlanOutput {
     let expansion = expand::expand(&input.proposed);
-    let bindings = if expansion.unknown { Value::unknown(Type::list(Type::String)) } else { expand::as_value(&expansion.bindings) };
     let old = input.prior.map(present).unwrap_or_default();
     let mut ops = vec![];
     let place = cluster_place(&input.proposed, input.private);
@@ -292,32 +285,60 @@ fn plan(input: PlanInput<'_>) -> PlanOutput {
     } else {
         ops.extend(old.difference(&expansion.bindings).map(|b| op(OpAction::Revoke, b)));
     }
+    let planned = match input.prior {
+        Some(prior) if ops.is_empty() => as_recorded(&input.proposed, prior),
+        _ => {
+            let bindings = if expansion.unknown { Value::unknown(Type::list(Type::String)) } else { expand::as_value(&expansion.bindings) };
+            // The texts hold every part of the meaning, so they are as sensitive as any of them.
+            let sensitive = MEANING.iter().any(|n| input.proposed.get(n).is_some_and(|v| v.contains_sensitive()));
+            with(&input.proposed, vec![("bindings", if sensitive { bindings.sensitive() } else { bindings })])
+        }
+    };
     let mut diagnostics = expansion.diags;
     diagnostics.extend(expand::lockout(&expansion.bindings));
-    PlanOutput { ops, diagnostics, ..PlanOutput::new(with(&input.proposed, vec![("bindings", bindings)])) }
+    PlanOutput { ops, diagnostics, ..PlanOutput::new(planned) }
 }
 
-async fn read_cluster(cx: &Session, admin: &Admin, requests: Vec<&ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {
-    let wanted: Vec<BTreeSet<AclBinding>> = requests.iter().map(|r| expand::expand(&r.prior).bindings).collect();
+/// The object of a block that means the bindings which are there. It stays as it was recorded: another order, role or spelling with the same
+/// meaning is no change.
+fn as_recorded(proposed: &Value, prior: &Value) -> Value {
+    let kept = |name: &'static str| Some((name, prior.get(name).filter(|v| v.is_wholly_known())?));
+    with(proposed, MEANING.into_iter().chain(["bindings"]).filter_map(kept).collect())
+}
+
+async fn read_cluster(admin: &Admin, requests: Vec<&ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {
+    let wanted: Vec<BTreeSet<AclBinding>> = requests.iter().map(|r| wanted(r)).collect();
     let expected: Vec<AclBinding> = wanted.iter().flatten().cloned().collect();
     let live =
         async { Ok::<_, KafkaError>((admin.snapshot_metadata().await?.cluster.cluster_id.clone(), admin.snapshot_acls(&expected).await?)) };
-    let (cluster_id, live) = match live.await {
-        Ok(live) => live,
-        Err(e) => return requests.iter().map(|r| Err(explain(admin, e.clone(), "reading the ACLs", &r.prior))).collect(),
-    };
-    let holders = cx.pool::<Holders>();
-    let observe = |(request, wanted): (&&ReadRequest, BTreeSet<AclBinding>)| {
-        check_cluster_id(&request.private, &cluster_id)?;
-        let there: BTreeSet<AclBinding> = wanted.iter().filter(|b| live.contains(*b)).cloned().collect();
-        if there.is_empty() && !wanted.is_empty() {
-            return Ok(Observed::Absent);
-        }
-        let value = with(&request.prior, vec![("bindings", expand::as_value(&there))]);
-        holders.set(&cluster_id, &request.addr.to_string(), there);
-        Ok(Observed::present(value, private(&cluster_id)))
-    };
-    requests.iter().zip(wanted).map(observe).collect()
+    match live.await {
+        Ok((cluster_id, live)) => requests.iter().zip(wanted).map(|(r, w)| observe(r, &w, &live, &cluster_id)).collect(),
+        Err(e) => requests.iter().map(|r| Err(explain(admin, e.clone(), "reading the ACLs", &r.prior))).collect(),
+    }
+}
+
+/// The bindings that a recorded object may have. After an operation in doubt these are also those that it was to have.
+fn wanted(request: &ReadRequest) -> BTreeSet<AclBinding> {
+    let mut all = possible(&request.prior);
+    if let Some(doubt) = &request.doubt {
+        all.extend(possible(&doubt.intent));
+        all.extend(named(&doubt.ops, &[OpAction::Grant, OpAction::Revoke]));
+    }
+    all
+}
+
+fn observe(
+    request: &ReadRequest,
+    wanted: &BTreeSet<AclBinding>,
+    live: &BTreeSet<AclBinding>,
+    cluster_id: &str,
+) -> Result<Observed, Diagnostic> {
+    check_cluster_id(&request.private, cluster_id)?;
+    let there: BTreeSet<AclBinding> = wanted.intersection(live).cloned().collect();
+    if there.is_empty() && !wanted.is_empty() {
+        return Ok(Observed::Absent);
+    }
+    Ok(Observed::present(with(&request.prior, vec![("bindings", expand::as_value(&there))]), private(cluster_id)))
 }
 
 fn private(cluster_id: &str) -> Private {
@@ -340,41 +361,33 @@ fn unchanged(step: &StepRequest, error: Diagnostic) -> StepResult {
     StepResult::failed(error, step.prior.clone().map(|p| (p, step.private.clone())))
 }
 
-/// What one step is to have and to drop.
+/// What one step is to grant and to revoke: exactly what its operations say.
 struct Work<'a> {
     step: &'a StepRequest,
+    /// The bindings before.
+    held: BTreeSet<AclBinding>,
     add: BTreeSet<AclBinding>,
     drop: BTreeSet<AclBinding>,
 }
 
 fn work(step: &StepRequest) -> Work<'_> {
-    let old = step.prior.as_ref().map(present).unwrap_or_default();
-    let new = step.planned.as_ref().map(|p| expand::expand(p).bindings).unwrap_or_default();
-    Work { step, add: new.difference(&old).cloned().collect(), drop: old.difference(&new).cloned().collect() }
+    let held = step.prior.as_ref().map(present).unwrap_or_default();
+    Work { step, held, add: named(&step.ops, &[OpAction::Grant]), drop: named(&step.ops, &[OpAction::Revoke]) }
 }
 
-async fn apply_cluster(cx: &Session, admin: &Admin, verb: Verb, steps: &[&StepRequest]) -> Vec<StepResult> {
+async fn apply_cluster(admin: &Admin, verb: Verb, steps: &[&StepRequest]) -> Vec<StepResult> {
     let doing = if verb == Verb::Delete { "deleting ACLs" } else { "changing ACLs" };
     let object = |s: &StepRequest| s.planned.clone().or_else(|| s.prior.clone()).unwrap_or(Value::null_dynamic());
     let cluster_id = match admin.snapshot_metadata().await {
         Ok(metadata) => metadata.cluster.cluster_id.clone(),
         Err(e) => return steps.iter().map(|s| unchanged(s, explain(admin, e.clone(), doing, &object(s)))).collect(),
     };
-    let holders = cx.pool::<Holders>();
     let work: Vec<Work<'_>> = steps.iter().map(|s| work(s)).collect();
-    // First everybody says what they hold from now on, then what nobody holds may go.
-    for w in &work {
-        let holds = w.step.planned.as_ref().map(|p| expand::expand(p).bindings).unwrap_or_default();
-        holders.set(&cluster_id, &w.step.addr.to_string(), holds);
-    }
     let add: BTreeSet<AclBinding> = work.iter().flat_map(|w| w.add.iter().cloned()).collect();
-    let drop = |failed: &BTreeMap<AclBinding, KafkaError>| {
-        // A block whose new bindings failed keeps its old ones.
-        let ready = work.iter().filter(|w| !w.add.iter().any(|b| failed.contains_key(b)));
-        holders.free(&cluster_id, ready.flat_map(|w| w.drop.iter().cloned()).collect())
-    };
     let mut failed = create(admin, &add).await;
-    let drop = drop(&failed);
+    // A block whose new bindings failed keeps its old ones.
+    let ready = work.iter().filter(|w| !w.add.iter().any(|b| failed.contains_key(b)));
+    let drop: BTreeSet<AclBinding> = ready.flat_map(|w| w.drop.iter().cloned()).collect();
     failed.extend(delete(admin, &drop).await);
     let good = |b: &&AclBinding| !failed.contains_key(*b);
     confirm(admin, &add.iter().filter(good).collect(), &drop.iter().filter(good).collect()).await;
@@ -390,10 +403,7 @@ fn outcome(
     let error = w.add.iter().chain(&w.drop).find_map(|b| Some((b, failed.get(b)?)));
     let Some((binding, e)) = error else {
         return match &w.step.planned {
-            Some(planned) => StepResult::done(
-                with(planned, vec![("bindings", expand::as_value(&expand::expand(planned).bindings))]),
-                private(cluster_id),
-            ),
+            Some(planned) => StepResult::done(with_bindings(planned, &present(planned)), private(cluster_id)),
             None => StepResult::gone(),
         };
     };
@@ -402,15 +412,17 @@ fn outcome(
     if e.is_ambiguous() && w.step.prior.is_none() {
         return StepResult::in_doubt(diagnostic);
     }
-    let Some(base) = w.step.planned.as_ref().or(w.step.prior.as_ref()) else { return StepResult::failed(diagnostic, None) };
-    // What of the block is there now; bindings that it should have lost but has are still recorded by the prior object.
-    let stuck = w.drop.iter().any(|b| failed.contains_key(b)) || w.add.iter().any(|b| failed.contains_key(b)) && w.step.prior.is_some();
-    if stuck {
-        return unchanged(w.step, diagnostic);
-    }
-    let there: BTreeSet<AclBinding> = w.add.iter().filter(|b| !failed.contains_key(*b)).cloned().collect();
-    let object = (!there.is_empty()).then(|| (with(base, vec![("bindings", expand::as_value(&there))]), private(cluster_id)));
-    StepResult::failed(diagnostic, object)
+    let Some(base) = w.step.prior.as_ref().or(w.step.planned.as_ref()) else { return StepResult::failed(diagnostic, None) };
+    // An answer that was lost does not mean that nothing was granted: such a binding is recorded, and the next read tells.
+    let granted = w.add.iter().filter(|b| failed.get(*b).is_none_or(KafkaError::is_ambiguous));
+    let was_revoked = |b: &AclBinding| w.drop.contains(b) && !failed.contains_key(b) && !w.add.iter().any(|a| failed.contains_key(a));
+    let there: BTreeSet<AclBinding> = w.held.iter().filter(|b| !was_revoked(b)).chain(granted).cloned().collect();
+    let is_there = w.step.prior.is_some() || !there.is_empty();
+    StepResult::failed(diagnostic, is_there.then(|| (with_bindings(base, &there), private(cluster_id))))
+}
+
+fn with_bindings(object: &Value, bindings: &BTreeSet<AclBinding>) -> Value {
+    with(object, vec![("bindings", expand::as_value(bindings))])
 }
 
 async fn create(admin: &Admin, bindings: &BTreeSet<AclBinding>) -> BTreeMap<AclBinding, KafkaError> {

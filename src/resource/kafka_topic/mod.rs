@@ -1,9 +1,12 @@
 //! `kafka_topic`: a topic of a Kafka cluster.
 //!
-//! The plan ([`plan`]) is pure; [`edge`] reads, probes and applies in batches; [`reassign`] changes the replication factor in place.
+//! The plan ([`plan`]) is pure; [`edge`] reads and probes in batches, [`apply`] carries out what [`ops`] says, [`reassign`] changes the
+//! replication factor in place.
 
+mod apply;
 mod config;
 mod edge;
+mod ops;
 mod plan;
 mod reassign;
 #[cfg(test)]
@@ -18,7 +21,8 @@ use crate::diag::codes::kafka as codes;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::resource::kafka_common::{cluster_name, connect, origin};
 use crate::resource::{
-    Discovered, Hold, Key, Observed, Op, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb,
+    Desk, Discovered, Gathered, Hold, Key, Observed, Op, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest,
+    StepResult, Verb,
 };
 use crate::schema::{Attribute, Body, Schema};
 use crate::target::kafka::{Admin, KafkaPool};
@@ -113,7 +117,15 @@ impl ResourceType for KafkaTopic {
     }
 
     async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>) -> Vec<StepResult> {
-        edge::apply(cx, verb, steps).await
+        let desk = Gathered::default();
+        self.apply_reporting(cx, verb, steps, &desk).await;
+        desk.results()
+    }
+
+    async fn apply_reporting(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>, desk: &dyn Desk) {
+        desk.begin_together(0..steps.len());
+        let results = apply::apply(cx, verb, &steps, desk).await;
+        desk.finish(results.into_iter().enumerate().collect());
     }
 
     fn batch_limit(&self) -> usize {

@@ -14,6 +14,17 @@ use crate::resource::op::OWN;
 use crate::resource::{Arg, Key, Notes, Op, OpAction, PlanInput, PlanOutput, Private, attr_error};
 use crate::value::{Type, Value};
 
+/// The part of a topic that is its number of partitions.
+pub const PARTITIONS: &str = "partitions";
+/// The part that is the number of replicas of each partition.
+pub const REPLICATION: &str = "replication factor";
+/// The part that limits a move of replicas which an earlier run began.
+pub const THROTTLE: &str = "throttle";
+/// The settings while nobody knows which there are.
+const SETTINGS: &str = "settings";
+/// What a create says beside settings; no setting can be called so.
+pub const NO_SETTINGS: [&str; 3] = [PARTITIONS, REPLICATION, SETTINGS];
+
 /// Checks a topic's name as the broker does, and refuses the names that are Kafka's own.
 pub fn check_name(name: &str) -> Result<(), Diagnostic> {
     let bad = |why: String| {
@@ -60,6 +71,10 @@ pub fn validate(topic: &Value, diags: &mut Diagnostics) {
             let d = Diagnostic::error(codes::TOPIC_CONFIG, format!("\"{key}\" is set and removed by whoever moves replicas."));
             diags.push(attr_error(config_path(key), d.hint("Remove it; `reassignment_throttle` limits moves.")));
         }
+        if NO_SETTINGS.contains(&&**key) {
+            let d = Diagnostic::error(codes::TOPIC_CONFIG, format!("\"{key}\" is no setting of a topic."));
+            diags.push(attr_error(config_path(key), d.hint("`partitions` and `replication_factor` are arguments of the block.")));
+        }
     }
     check_min_isr(topic, &Notes::Null, true, diags);
 }
@@ -83,10 +98,10 @@ pub fn config_path(key: &str) -> String {
 pub fn plan(input: PlanInput<'_>) -> PlanOutput {
     let mut out = PlanOutput::new(input.proposed);
     match input.prior {
-        None => plan_create(&mut out),
+        None => plan_create(input.config, &mut out),
         Some(prior) if is_another(prior, &out.planned) => {
             forget_computed(&mut out.planned, input.config);
-            plan_create(&mut out);
+            plan_create(input.config, &mut out);
         }
         Some(prior) => plan_update(prior, input.private, input.notes, &mut out),
     }
@@ -125,16 +140,16 @@ fn forget_computed(planned: &mut Value, written: &Value) {
     *planned = with(planned, unknown);
 }
 
-fn plan_create(out: &mut PlanOutput) {
+fn plan_create(written: &Value, out: &mut PlanOutput) {
     out.planned = with(&out.planned, vec![("moving", false.into())]);
-    let count = |name: &str| match out.planned.get(name).filter(Value::is_known) {
+    let count = |name: &str| match written.get(name).filter(|v| !v.is_null()) {
         Some(v) => Arg::of(&v, name),
         None => Arg::Default,
     };
     let mut op = op(OpAction::Create, &out.planned, &Private::Null);
-    op = op.after("partitions", count("partitions")).after("replication factor", count("replication_factor"));
+    op = op.after(PARTITIONS, count("partitions")).after(REPLICATION, count("replication_factor"));
     match config::entries(out.planned.get("config").as_ref()) {
-        None => op = op.after("settings", Arg::Unknown),
+        None => op = op.after(SETTINGS, Arg::Unknown),
         Some(entries) => op.after.extend(entries.iter().map(|(k, v)| (k.to_string(), Arg::of(v, config_path(k))))),
     }
     out.ops.push(op);
@@ -142,28 +157,31 @@ fn plan_create(out: &mut PlanOutput) {
 }
 
 fn plan_update(prior: &Value, private: &Private, notes: &Notes, out: &mut PlanOutput) {
-    if let Some(old) = private.get("recreated_from").and_then(|v| v.as_str()) {
+    if let Some(old) = notes.get("recreated_from").and_then(|v| v.as_str()) {
         let now = prior.get_str("topic_id").unwrap_or_default();
+        let accept = op(OpAction::Change, prior, private).part("topic_id").expect(Arg::Known(old.to_string()), "");
+        let accept = accept.after("topic_id", Arg::Known(now.clone()));
+        out.ops.push(accept.note("(deleted and created again outside: its old records are gone)"));
         let d = Diagnostic::warning(
             codes::TOPIC_RECREATED,
             format!("The topic was deleted and made again by someone else: its id was {old} and is {now}. Its old records are gone."),
         );
         out.diagnostics.push(d.hint("Find out who did it; applying takes the new topic over."));
     }
-    out.diagnostics.extend(leaderless(prior, private));
+    out.diagnostics.extend(leaderless(prior, notes));
     plan_partitions(prior, private, notes, out);
     plan_replication(prior, private, notes, out);
     plan_config(prior, private, notes, out);
     if prior.get("moving").and_then(|v| v.as_bool()) == Some(true) {
-        let op = op(OpAction::Change, prior, private).part("throttle");
+        let op = op(OpAction::Change, prior, private).part(THROTTLE);
         out.ops.push(op.note("is removed when the move of replicas that is going on has ended"));
     }
     out.planned = with(&out.planned, vec![("moving", false.into())]);
 }
 
 /// Warns of partitions that nobody can read or write now.
-fn leaderless(prior: &Value, private: &Private) -> Option<Diagnostic> {
-    let ids: Vec<String> = private.get("leaderless")?.as_array()?.iter().map(ToString::to_string).collect();
+fn leaderless(prior: &Value, notes: &Notes) -> Option<Diagnostic> {
+    let ids: Vec<String> = notes.get("leaderless")?.as_array()?.iter().map(ToString::to_string).collect();
     let all = prior.get("partitions").and_then(|v| v.as_i64()).unwrap_or_default();
     let shown = ids.iter().take(10).cloned().collect::<Vec<_>>().join(", ");
     let more = if ids.len() > 10 { ", …" } else { "" };
@@ -184,6 +202,9 @@ fn change(prior: &Value, planned: &Value, name: &str) -> Option<(i64, i64)> {
 }
 
 fn plan_partitions(prior: &Value, private: &Private, notes: &Notes, out: &mut PlanOutput) {
+    if let Some((old, unknown)) = open_change(prior, &out.planned, "partitions") {
+        out.ops.push(counted(op(OpAction::Change, prior, private), PARTITIONS, old, unknown).note("in place").once());
+    }
     let Some((old, new)) = change(prior, &out.planned, "partitions") else { return };
     let name = prior.get_str("name").unwrap_or_default();
     if new < old {
@@ -199,7 +220,7 @@ fn plan_partitions(prior: &Value, private: &Private, notes: &Notes, out: &mut Pl
         ));
         return;
     }
-    let change = counted(op(OpAction::Change, prior, private), "partitions", old, new);
+    let change = counted(op(OpAction::Change, prior, private), PARTITIONS, old, target(&out.planned, "partitions"));
     out.ops.push(change.note("in place").once());
     let text = if compacted(prior, notes) {
         format!(
@@ -216,8 +237,19 @@ fn plan_partitions(prior: &Value, private: &Private, notes: &Notes, out: &mut Pl
 }
 
 /// A change of a number.
-fn counted(op: Op, part: &str, old: i64, new: i64) -> Op {
-    op.part(part).expect(Arg::Known(old.to_string()), "").after(part, Arg::Known(new.to_string()))
+fn counted(op: Op, part: &str, old: i64, new: Arg) -> Op {
+    op.part(part).expect(Arg::Known(old.to_string()), "").after(part, new)
+}
+
+/// The planned number, as an operation names it.
+fn target(planned: &Value, name: &str) -> Arg {
+    planned.get(name).map_or(Arg::Unknown, |v| Arg::of(&v, name))
+}
+
+/// A number that may change to one which is known only after apply.
+fn open_change(prior: &Value, planned: &Value, name: &str) -> Option<(i64, Arg)> {
+    planned.get(name).filter(|v| !v.is_known())?;
+    Some((prior.get(name)?.as_i64()?, target(planned, name)))
 }
 
 fn compacted(prior: &Value, notes: &Notes) -> bool {
@@ -237,14 +269,15 @@ fn inherited<'a>(notes: &'a Notes, key: &str) -> Option<(&'a str, &'a str)> {
 }
 
 fn plan_replication(prior: &Value, private: &Private, notes: &Notes, out: &mut PlanOutput) {
-    if let Some(least) = private.get("least_replicas").and_then(|v| v.as_i64()) {
+    if let Some(least) = notes.get("least_replicas").and_then(|v| v.as_i64()) {
         let most = prior.get("replication_factor").and_then(|v| v.as_i64()).unwrap_or(least);
         let d = Diagnostic::warning(codes::TOPIC_UNEVEN, format!("The partitions have from {least} to {most} replicas each."));
         out.diagnostics.push(d.hint("Change `replication_factor` to make them even; a move of replicas may still be going on."));
     }
-    if let Some((old, new)) = change(prior, &out.planned, "replication_factor") {
+    let known = change(prior, &out.planned, "replication_factor").map(|(old, _)| (old, target(&out.planned, "replication_factor")));
+    if let Some((old, new)) = known.or_else(|| open_change(prior, &out.planned, "replication_factor")) {
         let partitions = prior.get("partitions").and_then(|v| v.as_i64()).unwrap_or_default();
-        let moving = counted(op(OpAction::Move, prior, private), "replication factor", old, new);
+        let moving = counted(op(OpAction::Move, prior, private), REPLICATION, old, new);
         out.ops.push(moving.note(format!("by moving replicas of {partitions} partitions in place")).once());
         check_min_isr(&out.planned, notes, true, &mut out.diagnostics);
     } else {
@@ -277,7 +310,7 @@ fn plan_config(prior: &Value, private: &Private, notes: &Notes, out: &mut PlanOu
     let topic = key(prior, private);
     let Some(new) = config::entries(out.planned.get("config").as_ref()) else {
         // Which settings change is known when the new ones are.
-        let any = |action| Op::new(action, topic.clone()).part("settings").after("settings", Arg::Unknown);
+        let any = |action| Op::new(action, topic.clone()).part(SETTINGS).after(SETTINGS, Arg::Unknown).open();
         out.ops.extend([any(OpAction::Set), any(OpAction::Unset)]);
         return;
     };

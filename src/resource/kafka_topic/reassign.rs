@@ -1,6 +1,6 @@
 //! Changing a topic's replication factor in place: which brokers get the replicas (pure), and the careful move (edge).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -83,46 +83,83 @@ pub struct Move<'a> {
     pub resumed: bool,
 }
 
-/// Moves the replicas of topics and waits for the end. A move that goes on already is waited for; the throttle goes whatever happens.
-///
-/// # Errors
-/// When the cluster refuses the move or does not end it before `deadline`.
-pub async fn run(admin: &Admin, progress: &dyn Progress, moves: &[Move<'_>], deadline: Instant) -> Result<(), Diagnostic> {
-    let metadata = admin.metadata().await.map_err(|e| e.told("reading the topics before moving replicas", admin.connection()))?;
-    let starts = plan_moves(&metadata, moves)?;
-    let rate = moves.iter().map(|m| m.throttle).max().unwrap_or_default();
-    let limited = throttle(admin, &metadata, moves, rate).await.map_err(|e| e.told("limiting the move of replicas", admin.connection()))?;
-    let moved = async {
-        start(admin, &starts).await?;
-        wait(admin, progress, moves, deadline).await
-    };
-    let moved = moved.await;
-    let freed = release(admin, moves, &limited).await.map_err(|e| e.told("removing the throttle of moved replicas", admin.connection()));
-    moved?;
-    freed?;
-    elect(admin, &metadata, moves).await
+/// What became of moves, in their order; the first error of each counts.
+struct Outcome(Vec<Option<Diagnostic>>);
+
+impl Outcome {
+    fn fail(&mut self, i: usize, d: Diagnostic) {
+        if let Some(place @ None) = self.0.get_mut(i) {
+            *place = Some(d);
+        }
+    }
+
+    fn fail_all(&mut self, d: &Diagnostic) {
+        (0..self.0.len()).for_each(|i| self.fail(i, d.clone()));
+    }
 }
 
-fn plan_moves(metadata: &Metadata, moves: &[Move<'_>]) -> Result<Vec<NewReassignment>, Diagnostic> {
-    let mut starts = Vec::new();
-    for m in moves {
-        let (Some(factor), Some(topic)) = (m.factor, metadata.topics.get(&m.topic)) else { continue };
-        let current: Vec<Vec<i32>> = topic.partitions.iter().map(|p| p.replicas.clone()).collect();
-        let Some(target) = assign(&metadata.cluster.brokers, &current, factor) else {
-            let d = Diagnostic::error(
-                codes::TOPIC_COUNT,
-                format!("Topic \"{}\" cannot have {factor} replicas on {} live brokers.", m.topic, metadata.cluster.brokers.len()),
-            );
-            return Err(d.on(m.addr).hint("Add brokers or lower `replication_factor`."));
-        };
-        let changed = topic.partitions.iter().zip(target).filter(|(p, t)| p.replicas != *t);
-        starts.extend(changed.map(|(p, t)| NewReassignment { topic: m.topic.clone(), partition: p.id, replicas: Some(t) }));
+/// Moves the replicas of topics and waits for the end; results in the order of the moves, so that one topic that cannot be moved fails alone.
+/// A move that goes on already is waited for; the throttle goes whatever happens.
+pub async fn run(admin: &Admin, progress: &dyn Progress, moves: &[Move<'_>], deadline: Instant) -> Vec<Result<(), Diagnostic>> {
+    let mut out = Outcome(moves.iter().map(|_| None).collect());
+    match admin.metadata().await {
+        Ok(metadata) => run_known(admin, progress, moves, deadline, &metadata, &mut out).await,
+        Err(e) => out.fail_all(&e.told("reading the topics before moving replicas", admin.connection())),
     }
-    Ok(starts)
+    out.0.into_iter().map(|e| e.map_or(Ok(()), Err)).collect()
+}
+
+async fn run_known(admin: &Admin, progress: &dyn Progress, moves: &[Move<'_>], deadline: Instant, metadata: &Metadata, out: &mut Outcome) {
+    let targets: Vec<Vec<NewReassignment>> = moves
+        .iter()
+        .enumerate()
+        .map(|(i, m)| {
+            plan_move(metadata, m).unwrap_or_else(|d| {
+                out.fail(i, d);
+                vec![]
+            })
+        })
+        .collect();
+    // What cannot be moved is not limited either.
+    let going: Vec<(usize, &Move<'_>)> = moves.iter().enumerate().filter(|(i, _)| out.0[*i].is_none()).collect();
+    let all: Vec<&Move<'_>> = going.iter().map(|(_, m)| *m).collect();
+    if all.is_empty() {
+        return;
+    }
+    let rate = all.iter().map(|m| m.throttle).max().unwrap_or_default();
+    let limited = match throttle(admin, metadata, &all, rate).await {
+        Ok(limited) => limited,
+        Err(e) => return out.fail_all(&e.told("limiting the move of replicas", admin.connection())),
+    };
+    let starts = going.iter().flat_map(|(i, _)| targets[*i].iter().map(|t| (*i, t.clone()))).collect();
+    start(admin, starts, out).await;
+    wait(admin, progress, &going, deadline, out).await;
+    if let Err(e) = release(admin, &all, &limited).await {
+        out.fail_all(&e.told("removing the throttle of moved replicas", admin.connection()));
+    }
+    let done: Vec<(usize, &Move<'_>)> = going.into_iter().filter(|(i, _)| out.0[*i].is_none()).collect();
+    if let Err(d) = elect(admin, metadata, &done).await {
+        done.iter().for_each(|(i, _)| out.fail(*i, d.clone()));
+    }
+}
+
+/// Where the replicas of one topic go: its partitions that change.
+fn plan_move(metadata: &Metadata, m: &Move<'_>) -> Result<Vec<NewReassignment>, Diagnostic> {
+    let (Some(factor), Some(topic)) = (m.factor, metadata.topics.get(&m.topic)) else { return Ok(vec![]) };
+    let current: Vec<Vec<i32>> = topic.partitions.iter().map(|p| p.replicas.clone()).collect();
+    let Some(target) = assign(&metadata.cluster.brokers, &current, factor) else {
+        let d = Diagnostic::error(
+            codes::TOPIC_COUNT,
+            format!("Topic \"{}\" cannot have {factor} replicas on {} live brokers.", m.topic, metadata.cluster.brokers.len()),
+        );
+        return Err(d.on(m.addr).hint("Add brokers or lower `replication_factor`."));
+    };
+    let changed = topic.partitions.iter().zip(target).filter(|(p, t)| p.replicas != *t);
+    Ok(changed.map(|(p, t)| NewReassignment { topic: m.topic.clone(), partition: p.id, replicas: Some(t) }).collect())
 }
 
 /// Limits the move; returns the brokers whose limit is ours to remove.
-async fn throttle(admin: &Admin, metadata: &Metadata, moves: &[Move<'_>], rate: i64) -> Result<Vec<i32>, KafkaError> {
+async fn throttle(admin: &Admin, metadata: &Metadata, moves: &[&Move<'_>], rate: i64) -> Result<Vec<i32>, KafkaError> {
     let resumed = moves.iter().any(|m| m.resumed);
     if rate <= 0 && !resumed {
         return Ok(vec![]);
@@ -145,7 +182,7 @@ async fn throttle(admin: &Admin, metadata: &Metadata, moves: &[Move<'_>], rate: 
 
 /// Whether replicas of other topics are being moved. If so, limits on the brokers may be those of whoever moves them; else what an
 /// interrupted run left there is ours.
-async fn others_move(admin: &Admin, moves: &[Move<'_>]) -> Result<bool, KafkaError> {
+async fn others_move(admin: &Admin, moves: &[&Move<'_>]) -> Result<bool, KafkaError> {
     Ok(admin.list_reassignments().await?.iter().any(|r| !moves.iter().any(|m| m.topic == r.topic)))
 }
 
@@ -159,7 +196,7 @@ async fn unlimited(admin: &Admin, metadata: &Metadata) -> Result<Vec<i32>, Kafka
     Ok(metadata.cluster.brokers.iter().zip(&described).filter(|(_, r)| !is_set(r)).map(|(b, _)| b.id).collect())
 }
 
-async fn release(admin: &Admin, moves: &[Move<'_>], brokers: &[i32]) -> Result<(), KafkaError> {
+async fn release(admin: &Admin, moves: &[&Move<'_>], brokers: &[i32]) -> Result<(), KafkaError> {
     let delete = |keys: [&str; 2]| keys.map(|k| ConfigOp::Delete(k.into())).to_vec();
     let mut changes: Vec<_> = brokers.iter().map(|id| (ConfigResource::Broker(*id), delete(RATE_KEYS))).collect();
     changes.extend(moves.iter().map(|m| (ConfigResource::Topic(m.topic.clone()), delete(THROTTLE_KEYS))));
@@ -170,44 +207,54 @@ async fn alter(admin: &Admin, changes: &[(ConfigResource, Vec<ConfigOp>)]) -> Re
     admin.incremental_alter_configs(changes, false).await?.into_iter().collect()
 }
 
-async fn start(admin: &Admin, starts: &[NewReassignment]) -> Result<(), Diagnostic> {
+/// Asks for the moves of partitions, each with the place of its topic.
+async fn start(admin: &Admin, starts: Vec<(usize, NewReassignment)>, out: &mut Outcome) {
     if starts.is_empty() {
-        return Ok(());
+        return;
     }
-    let results = admin.alter_reassignments(starts).await.and_then(|r| r.into_iter().collect::<Result<(), _>>());
-    results.map_err(|e| e.told("moving replicas", admin.connection()))
+    let (places, asked): (Vec<usize>, Vec<NewReassignment>) = starts.into_iter().unzip();
+    let results = match admin.alter_reassignments(&asked).await {
+        Ok(results) => results,
+        Err(e) => places.iter().map(|_| Err(e.clone())).collect(),
+    };
+    for ((i, asked), result) in places.into_iter().zip(&asked).zip(results) {
+        if let Err(e) = result {
+            out.fail(i, e.told(format!("moving replicas of topic \"{}\"", asked.topic), admin.connection()));
+        }
+    }
 }
 
-async fn wait(admin: &Admin, progress: &dyn Progress, moves: &[Move<'_>], deadline: Instant) -> Result<(), Diagnostic> {
-    let topics: BTreeSet<&str> = moves.iter().map(|m| m.topic.as_str()).collect();
+async fn wait(admin: &Admin, progress: &dyn Progress, moves: &[(usize, &Move<'_>)], deadline: Instant, out: &mut Outcome) {
     loop {
-        let all = admin.list_reassignments().await.map_err(|e| e.told("watching the move of replicas", admin.connection()))?;
-        let left: Vec<_> = all.iter().filter(|r| topics.contains(r.topic.as_str())).collect();
-        if left.is_empty() {
-            return Ok(());
+        let all = match admin.list_reassignments().await {
+            Ok(all) => all,
+            Err(e) => return out.fail_all(&e.told("watching the move of replicas", admin.connection())),
+        };
+        let left = |m: &Move<'_>| all.iter().filter(|r| r.topic == m.topic).count();
+        let open: Vec<(usize, &Move<'_>, usize)> = moves.iter().map(|(i, m)| (*i, *m, left(m))).filter(|(_, _, left)| *left > 0).collect();
+        if open.is_empty() {
+            return;
         }
-        for m in moves {
-            let partitions = left.iter().filter(|r| r.topic == m.topic).count();
+        for (_, m, partitions) in &open {
             progress.note(m.addr, &format!("moving replicas: {partitions} partitions left"));
         }
         if Instant::now() >= deadline {
-            let d = Diagnostic::error(
-                codes::TOPIC_LAGGING,
-                format!("{} partitions were still being moved when the time for this step was over.", left.len()),
-            );
-            return Err(
-                d.hint("The cluster goes on moving them; apply again to wait for the end, or give the step more time in `timeouts`.")
-            );
+            for (i, _, partitions) in open {
+                let detail = format!("{partitions} partitions were still being moved when the time for this step was over.");
+                let hint = "The cluster goes on moving them; apply again to wait for the end, or give the step more time in `timeouts`.";
+                out.fail(i, Diagnostic::error(codes::TOPIC_LAGGING, detail).hint(hint));
+            }
+            return;
         }
         sleep(POLL).await;
     }
 }
 
 /// Lets the preferred replicas lead, also those of a move that an earlier run began.
-async fn elect(admin: &Admin, metadata: &Metadata, moves: &[Move<'_>]) -> Result<(), Diagnostic> {
+async fn elect(admin: &Admin, metadata: &Metadata, moves: &[(usize, &Move<'_>)]) -> Result<(), Diagnostic> {
     let partitions: Vec<(String, i32)> = moves
         .iter()
-        .filter_map(|m| metadata.topics.get(&m.topic))
+        .filter_map(|(_, m)| metadata.topics.get(&m.topic))
         .flat_map(|t| t.partitions.iter().map(|p| (t.name.clone(), p.id)))
         .collect();
     if partitions.is_empty() {
@@ -219,6 +266,8 @@ async fn elect(admin: &Admin, metadata: &Metadata, moves: &[Move<'_>]) -> Result
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn brokers(racks: &[Option<&str>]) -> Vec<Broker> {

@@ -130,6 +130,13 @@ fn recreated_outside_and_interrupted_moves_are_told() {
     let prior = with(&topic("a", 1, 2, &[]), vec![("moving", true.into())]);
     let out = planned(Some(&prior), &private, &prior);
     assert_eq!(codes_of(&out), [codes::TOPIC_RECREATED.id, codes::TOPIC_UNEVEN.id]);
+    assert_eq!(
+        crate::resource::lines(&out.ops),
+        [
+            "~ topic_id: old -> id (deleted and created again outside: its old records are gone)",
+            "~ throttle is removed when the move of replicas that is going on has ended",
+        ]
+    );
     assert_eq!(out.planned.get("moving").unwrap().as_bool(), Some(false));
     assert!(!out.diagnostics.has_errors());
 }
@@ -163,4 +170,49 @@ fn names_that_collide_in_one_plan() {
     };
     let found = collisions(&[step("a.b"), step("c"), step("a_b")]);
     assert_eq!(found.iter().map(|(i, d)| (*i, d.code.id)).collect::<Vec<_>>(), [(2, codes::TOPIC_COLLISION.id)]);
+}
+
+#[test]
+fn what_is_known_only_later_was_planned() {
+    let prior = topic("a", 1, 1, &[("segment.ms", "7")]);
+    let later = with(
+        &prior,
+        vec![
+            ("partitions", Value::unknown(Type::Number)),
+            ("replication_factor", Value::unknown(Type::Number)),
+            ("config", Value::unknown(Type::map(Type::String))),
+        ],
+    );
+    let known = topic("a", 3, 2, &[("retention.ms", "1")]);
+    let notes = serde_json::json!({"inherited": {"segment.ms": ["604800000", "Kafka's default"]}});
+    let updated = planned(Some(&prior), &Private::Null, &known).ops;
+    assert_eq!(updated.len(), 4);
+    assert_eq!(crate::resource::op::unplanned(&planned(Some(&prior), &notes, &later).ops, &updated), None);
+    let created = planned(None, &Private::Null, &known).ops;
+    assert_eq!(crate::resource::op::unplanned(&planned(None, &Private::Null, &later).ops, &created), None);
+    // Left out in the configuration is the cluster's default, and nothing else.
+    let unset = with(&known, vec![("partitions", Value::null(Type::Number))]);
+    assert!(crate::resource::op::unplanned(&planned(None, &Private::Null, &unset).ops, &created).is_some());
+}
+
+#[test]
+fn settings_that_an_operation_could_take_for_counts_are_refused() {
+    let mut diags = Diagnostics::new();
+    KafkaTopic.validate(&topic("a", 1, 1, &[("partitions", "9")]), &mut diags);
+    assert_eq!(diags.iter().map(|d| d.code.id).collect::<Vec<_>>(), [codes::TOPIC_CONFIG.id]);
+}
+
+#[test]
+fn another_result_than_planned_names_both_values() {
+    let planned = topic("a", 3, 1, &[("retention.ms", "0100")]);
+    assert!(apply::differs(&planned, &topic("a", 3, 1, &[("retention.ms", "100")])).is_none());
+    let told = |found: &Value| apply::differs(&planned, found).unwrap().detail;
+    let text = told(&topic("a", 5, 1, &[("retention.ms", "100")]));
+    assert!(text.contains("partitions = 3") && text.contains("shows 5"), "{text}");
+    let text = told(&topic("a", 3, 1, &[("retention.ms", "7")]));
+    assert!(text.contains("config[\"retention.ms\"] = \"0100\"") && text.contains("shows \"7\""), "{text}");
+    assert!(told(&topic("a", 3, 1, &[])).contains("shows no value"));
+    let secret = Value::map(Type::String, [("retention.ms".into(), Value::from("12345").sensitive())].into());
+    let text = apply::differs(&with(&planned, vec![("config", secret)]), &topic("a", 3, 1, &[("retention.ms", "777")])).unwrap().detail;
+    assert!(!text.contains("12345") && !text.contains("777"), "{text}");
 }

@@ -1,0 +1,450 @@
+//! Carrying out the operations of topics: one request for each kind of change and cluster.
+//!
+//! Nothing is asked for but what the operations say. Afterwards the cluster must show what was planned, else the step fails.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::config;
+use super::edge::{POLL, ids, look, name_of, not_deletable, number, object, refused, settings};
+use super::ops::{self, Changes};
+use super::reassign::{self, Move};
+use crate::diag::Diagnostic;
+use crate::diag::codes::{apply as apply_codes, kafka as codes};
+use crate::resource::kafka_common::{by_cluster, with};
+use crate::resource::{Desk, Private, Session, StepRequest, StepResult, Verb};
+use crate::target::kafka::{Admin, ConfigEntry, ConfigResource, ConfigSource, KafkaError, Metadata, NewTopic, Topic};
+use crate::value::Value;
+
+/// Bytes per second and broker that a move of replicas may take, where the block says nothing.
+const DEFAULT_THROTTLE: i64 = 50 * 1024 * 1024;
+/// How long brokers may take to show a change that they acknowledged.
+const CONFIRM: Duration = Duration::from_secs(60);
+
+/// A step with its place in the call.
+type Placed<'a> = (usize, &'a StepRequest);
+
+/// Carries out steps of one verb, results in the order of the steps.
+pub async fn apply(cx: &Session, verb: Verb, steps: &[StepRequest], desk: &dyn Desk) -> Vec<StepResult> {
+    let fallback = Value::null_dynamic();
+    let sorted = by_cluster(cx, steps.iter().map(|s| s.planned.as_ref().or(s.prior.as_ref()).unwrap_or(&fallback)));
+    let mut out: Vec<Option<StepResult>> = steps.iter().map(|_| None).collect();
+    for (i, d) in sorted.failed {
+        out[i] = Some(unchanged(&steps[i], d));
+    }
+    for group in &sorted.groups {
+        let mine: Vec<Placed<'_>> = group.items.iter().map(|i| (*i, &steps[*i])).collect();
+        let results = match verb {
+            Verb::Create => create_all(&group.admin, &mine).await,
+            Verb::Update => Update { admin: &group.admin, cx, desk, deadline: deadline(&mine) }.run(&mine).await,
+            Verb::Delete => delete(&group.admin, &mine).await,
+        };
+        for (i, result) in group.items.iter().zip(results) {
+            out[*i] = Some(result);
+        }
+    }
+    let unreachable =
+        || Diagnostic::error(codes::CONNECTION, "The cluster of this topic is still not known.").hint("Apply the cluster first.");
+    out.into_iter().zip(steps).map(|(r, s)| r.unwrap_or_else(|| unchanged(s, unreachable()))).collect()
+}
+
+/// A failure that left everything as it was.
+fn unchanged(step: &StepRequest, error: Diagnostic) -> StepResult {
+    StepResult::failed(error, step.prior.clone().map(|p| (p, step.private.clone())))
+}
+
+fn deadline(steps: &[Placed<'_>]) -> Instant {
+    Instant::now() + steps.iter().map(|(_, s)| s.timeout).max().unwrap_or_default()
+}
+
+/// Creates topics. Of those that an earlier run began to create, what is there now is its work: it must be as planned.
+async fn create_all(admin: &Admin, steps: &[Placed<'_>]) -> Vec<StepResult> {
+    let mut out: Vec<Option<StepResult>> = steps.iter().map(|_| None).collect();
+    let begun: Vec<String> = steps.iter().filter(|(_, s)| s.begun).filter_map(|(_, s)| s.planned.as_ref()).map(name_of).collect();
+    if !begun.is_empty()
+        && let Ok((metadata, configs)) = look(admin, &begun).await
+    {
+        for (result, (_, step)) in out.iter_mut().zip(steps).filter(|(_, (_, s))| s.begun) {
+            let Some(planned) = &step.planned else { continue };
+            let name = name_of(planned);
+            let (Some(topic), Some(Ok(entries))) = (metadata.topics.get(&name), configs.get(&name)) else { continue };
+            let (value, private) = object(planned, topic, entries, &metadata.cluster.cluster_id);
+            *result = Some(made(planned, value, private));
+        }
+    }
+    let new: Vec<Placed<'_>> = steps.iter().zip(&out).filter(|(_, r)| r.is_none()).map(|(s, _)| *s).collect();
+    let mut created = if new.is_empty() { vec![] } else { create(admin, &new).await }.into_iter();
+    out.into_iter().filter_map(|r| r.or_else(|| created.next())).collect()
+}
+
+async fn create(admin: &Admin, steps: &[Placed<'_>]) -> Vec<StepResult> {
+    let deadline = deadline(steps);
+    let topics: Vec<Option<NewTopic>> = steps.iter().map(|(_, s)| ops::new_topic(s)).collect();
+    let asked: Vec<NewTopic> = topics.iter().flatten().cloned().collect();
+    let results: Vec<Result<(), KafkaError>> = match admin.create_topics(&asked, false).await {
+        Ok(results) => results.into_iter().map(|r| r.map(|_| ())).collect(),
+        Err(e) => asked.iter().map(|_| Err(e.clone())).collect(),
+    };
+    let wanted: Vec<(&str, usize)> =
+        asked.iter().zip(&results).filter(|(_, r)| r.is_ok()).map(|(t, _)| (t.name.as_str(), t.partitions.max(1) as usize)).collect();
+    let metadata = until(admin, deadline, |m| wanted.iter().all(|(name, n)| is_ready(m, name, *n))).await;
+    let mut results = results.into_iter();
+    let each = steps.iter().zip(&topics).map(|((_, step), topic)| match (&step.planned, topic) {
+        (Some(planned), Some(topic)) => created(admin, planned, topic, results.next().unwrap_or(Ok(())), &metadata),
+        _ => unchanged(step, Diagnostic::error(apply_codes::INTERNAL, "The step to create a topic has no operation that creates it.")),
+    });
+    each.collect()
+}
+
+fn is_ready(metadata: &Metadata, name: &str, partitions: usize) -> bool {
+    metadata.topics.get(name).is_some_and(|t| t.partitions.len() >= partitions && t.partitions.iter().all(|p| p.leader.is_some()))
+}
+
+fn created(
+    admin: &Admin,
+    planned: &Value,
+    wanted: &NewTopic,
+    result: Result<(), KafkaError>,
+    metadata: &Result<Metadata, KafkaError>,
+) -> StepResult {
+    let live = metadata.as_ref().ok().and_then(|m| Some((m.topics.get(&wanted.name)?, m.cluster.cluster_id.as_str())));
+    let as_object = || live.map(|(topic, id)| object_as_written(planned, topic, id));
+    match result {
+        Ok(()) => match as_object() {
+            Some((value, private)) => made(planned, value, private),
+            None => match metadata {
+                Ok(_) => StepResult::failed(not_seen(&wanted.name), None),
+                Err(e) => StepResult::in_doubt(not_looked_at(e)),
+            },
+        },
+        // An answer that was lost does not mean that nothing was made.
+        Err(e) if e.is_ambiguous() && metadata.is_err() => StepResult::in_doubt(refused(admin, e, planned, &[], "creating")),
+        Err(e) => {
+            let object = if is_refusal(&e) { None } else { as_object() };
+            StepResult::failed(refused(admin, e, planned, &[], "creating"), object)
+        }
+    }
+}
+
+/// A topic that a create made. One that is not as planned stays in doubt, so that the next plan reads and changes it.
+fn made(planned: &Value, value: Value, private: Private) -> StepResult {
+    match differs(planned, &value) {
+        None => StepResult::done(value, private),
+        Some(d) => StepResult::in_doubt(d),
+    }
+}
+
+/// Whether an error says that the brokers surely made nothing.
+fn is_refusal(e: &KafkaError) -> bool {
+    use KafkaError as E;
+    matches!(
+        e,
+        E::AuthorizationFailed { .. }
+            | E::InvalidConfig { .. }
+            | E::PolicyViolation { .. }
+            | E::InvalidPartitions { .. }
+            | E::InvalidReplicationFactor { .. }
+            | E::InvalidReplicaAssignment { .. }
+            | E::TopicException { .. }
+            | E::InvalidRequest { .. }
+            | E::TopicAlreadyExists
+            | E::ThrottlingQuotaExceeded
+            | E::NotController
+            | E::Unsupported { .. }
+    )
+}
+
+/// The object of a topic whose settings were just acknowledged as planned.
+fn object_as_written(planned: &Value, topic: &Topic, cluster_id: &str) -> (Value, Private) {
+    let (value, private) = object(planned, topic, &[], cluster_id);
+    (with(&value, vec![("config", planned.get("config").unwrap_or(Value::null_dynamic()))]), private)
+}
+
+/// What the cluster shows that is not as planned: the first attribute, with both values.
+pub fn differs(planned: &Value, found: &Value) -> Option<Diagnostic> {
+    let of = |v: &Value, name: &str| v.get(name).filter(Value::is_known).map(|v| v.to_string());
+    let mut pairs: Vec<(String, Option<String>, Option<String>)> = Vec::new();
+    for name in ["partitions", "replication_factor", "topic_id", "moving"] {
+        if let Some(wanted) = of(planned, name).filter(|w| Some(w) != of(found, name).as_ref()) {
+            pairs.push((name.to_string(), Some(wanted), of(found, name)));
+        }
+    }
+    if planned.get("config").is_none_or(|c| c.is_known()) {
+        let secret = planned.get("config").is_some_and(|c| c.contains_sensitive());
+        let shown = |v: Option<&String>| v.map(|v| if secret { "(sensitive value)".to_string() } else { format!("{v:?}") });
+        let (wanted, found) = (settings(planned), settings(found));
+        for key in wanted.keys().chain(found.keys()) {
+            let (a, b) = (wanted.get(key), found.get(key));
+            let is_same = a.zip(b).is_some_and(|(a, b)| config::same(key, a, b));
+            if !is_same {
+                pairs.push((super::plan::config_path(key), shown(a), shown(b)));
+            }
+        }
+    }
+    let (path, wanted, found) = pairs.into_iter().next()?;
+    let or_none = |v: Option<String>| v.unwrap_or_else(|| "no value".into());
+    let detail =
+        format!("Topic \"{}\" was planned with {path} = {}, and the cluster shows {}.", name_of(planned), or_none(wanted), or_none(found));
+    let d = Diagnostic::error(codes::TOPIC_DIFFERS, detail);
+    Some(d.hint("Somebody else may be changing this topic. Run plan again: it starts from what is there now."))
+}
+
+fn not_seen(name: &str) -> Diagnostic {
+    let d = Diagnostic::error(codes::TOPIC_LAGGING, format!("Topic \"{name}\" was created, but the brokers do not show it in time."));
+    d.hint("Look at the brokers; apply again once they answer, and import the topic if it is there.")
+}
+
+/// The brokers have acknowledged a change and were not there when they were to show it.
+fn not_looked_at(e: &KafkaError) -> Diagnostic {
+    e.clone().into_diagnostic("reading back what was acknowledged")
+}
+
+/// Reads metadata until `done`, or until the deadline: the last metadata either way.
+async fn until(admin: &Admin, deadline: Instant, done: impl Fn(&Metadata) -> bool) -> Result<Metadata, KafkaError> {
+    loop {
+        let metadata = admin.metadata().await;
+        let gone = metadata.as_ref().is_err_and(KafkaError::is_lasting);
+        if metadata.as_ref().is_ok_and(&done) || gone || Instant::now() >= deadline {
+            return metadata;
+        }
+        sleep(POLL).await;
+    }
+}
+
+/// What the updates of one cluster work with.
+struct Update<'a> {
+    admin: &'a Admin,
+    cx: &'a Session,
+    desk: &'a dyn Desk,
+    deadline: Instant,
+}
+
+/// One update.
+struct Job<'a> {
+    /// The step's place in the call.
+    place: usize,
+    step: &'a StepRequest,
+    planned: &'a Value,
+    changes: Changes,
+}
+
+/// Why jobs failed, by their place in the list; the first reason counts.
+type Errors = HashMap<usize, Diagnostic>;
+
+impl Update<'_> {
+    async fn run(&self, steps: &[Placed<'_>]) -> Vec<StepResult> {
+        let jobs: Vec<Job<'_>> = steps
+            .iter()
+            .filter_map(|(place, step)| Some(Job { place: *place, step, planned: step.planned.as_ref()?, changes: ops::changes(step) }))
+            .collect();
+        let mut errors = Errors::new();
+        self.configs(&jobs, &mut errors).await;
+        self.partitions(&jobs, &mut errors).await;
+        self.replicas(&jobs, &mut errors).await;
+        let (metadata, configs) = self.confirm(&jobs, &errors).await;
+        jobs.iter().enumerate().map(|(i, job)| result(job, errors.remove(&i), &metadata, &configs)).collect()
+    }
+
+    async fn configs(&self, jobs: &[Job<'_>], errors: &mut Errors) {
+        let changed: Vec<usize> = (0..jobs.len()).filter(|i| !jobs[*i].changes.config.is_empty()).collect();
+        if changed.is_empty() {
+            return;
+        }
+        let request: Vec<_> =
+            changed.iter().map(|i| (ConfigResource::Topic(name_of(jobs[*i].planned)), jobs[*i].changes.config.clone())).collect();
+        let results = self.admin.incremental_alter_configs(&request, false).await;
+        self.note(&changed, results, jobs, "changing", errors);
+    }
+
+    /// Adds partitions. Each growth is written as begun before it is asked for, and as ended once the answer is certain.
+    async fn partitions(&self, jobs: &[Job<'_>], errors: &mut Errors) {
+        let grown: Vec<(usize, usize)> = jobs.iter().enumerate().filter_map(|(i, j)| Some((i, j.changes.partitions?.0))).collect();
+        let grown = self.begin(jobs, grown, errors).await;
+        if grown.is_empty() {
+            return;
+        }
+        let count = |i: &usize| jobs[*i].changes.partitions.map_or(-1, |(_, n)| n);
+        let request: Vec<_> = grown.iter().map(|(i, _)| (name_of(jobs[*i].planned), count(i))).collect();
+        let results = self.admin.create_partitions(&request, false).await;
+        let is_certain = |n: usize| match &results {
+            Ok(each) => each.get(n).is_some_and(|r| r.as_ref().err().is_none_or(|e| !e.is_ambiguous())),
+            Err(e) => !e.is_ambiguous(),
+        };
+        let ended: Vec<(usize, usize)> = grown.iter().enumerate().filter(|(n, _)| is_certain(*n)).map(|(_, g)| *g).collect();
+        self.end(jobs, &ended).await;
+        let items: Vec<usize> = grown.iter().map(|(i, _)| *i).collect();
+        self.note(&items, results, jobs, "adding partitions to", errors);
+    }
+
+    /// Moves replicas and waits for the end; a topic that cannot be moved fails alone.
+    async fn replicas(&self, jobs: &[Job<'_>], errors: &mut Errors) {
+        let once: Vec<(usize, usize)> = jobs.iter().enumerate().filter_map(|(i, j)| Some((i, j.changes.replicas?.0))).collect();
+        let once = self.begin(jobs, once.into_iter().filter(|(i, _)| !errors.contains_key(i)).collect(), errors).await;
+        let is_due = |(i, j): &(usize, &Job<'_>)| !errors.contains_key(i) && (j.changes.replicas.is_some() || j.changes.finish);
+        let due: Vec<(usize, &Job<'_>)> = jobs.iter().enumerate().filter(is_due).collect();
+        if due.is_empty() {
+            return;
+        }
+        let moves: Vec<Move<'_>> = due
+            .iter()
+            .map(|(_, j)| Move {
+                addr: &j.step.addr,
+                topic: name_of(j.planned),
+                factor: j.changes.replicas.map(|(_, n)| n),
+                throttle: number(j.planned, "reassignment_throttle").unwrap_or(DEFAULT_THROTTLE),
+                resumed: j.changes.finish,
+            })
+            .collect();
+        let results = reassign::run(self.admin, self.cx.progress.as_ref(), &moves, self.deadline).await;
+        let mut ended = Vec::new();
+        for ((i, _), result) in due.iter().zip(results) {
+            match result {
+                Ok(()) => ended.extend(once.iter().filter(|(job, _)| job == i)),
+                Err(d) => drop(errors.insert(*i, d)),
+            }
+        }
+        self.end(jobs, &ended).await;
+    }
+
+    /// Writes that operations begin which cannot be repeated. Those for which that fails are not begun.
+    async fn begin(&self, jobs: &[Job<'_>], ops: Vec<(usize, usize)>, errors: &mut Errors) -> Vec<(usize, usize)> {
+        let begun = futures::future::join_all(ops.iter().map(|(i, op)| self.desk.begin_op(jobs[*i].place, *op))).await;
+        let mut out = Vec::new();
+        for ((i, op), begun) in ops.into_iter().zip(begun) {
+            if begun {
+                out.push((i, op));
+            } else {
+                let d = Diagnostic::error(apply_codes::INTERRUPTED, "The operation was not begun, because the state cannot be written.");
+                errors.entry(i).or_insert(d);
+            }
+        }
+        out
+    }
+
+    async fn end(&self, jobs: &[Job<'_>], ops: &[(usize, usize)]) {
+        futures::future::join_all(ops.iter().map(|(i, op)| self.desk.end_op(jobs[*i].place, *op))).await;
+    }
+
+    fn note(
+        &self,
+        items: &[usize],
+        results: Result<Vec<Result<(), KafkaError>>, KafkaError>,
+        jobs: &[Job<'_>],
+        doing: &str,
+        errors: &mut Errors,
+    ) {
+        let results = results.unwrap_or_else(|e| items.iter().map(|_| Err(e.clone())).collect());
+        for (i, result) in items.iter().zip(results) {
+            if let Err(e) = result {
+                errors.entry(*i).or_insert_with(|| refused(self.admin, e, jobs[*i].planned, &[], doing));
+            }
+        }
+    }
+
+    /// Waits until the brokers show what they acknowledged, so that the next plan is empty.
+    async fn confirm(&self, jobs: &[Job<'_>], errors: &Errors) -> (Result<Metadata, KafkaError>, BTreeMap<String, Vec<ConfigEntry>>) {
+        let good: Vec<&Job<'_>> = jobs.iter().enumerate().filter(|(i, _)| !errors.contains_key(i)).map(|(_, j)| j).collect();
+        let is_as = |p: &Value, t: &Topic| {
+            let replicas =
+                number(p, "replication_factor").is_none_or(|n| t.partitions.iter().map(|x| x.replicas.len() as i64).max() == Some(n));
+            replicas && number(p, "partitions").is_none_or(|n| t.partitions.len() as i64 >= n)
+        };
+        let is_done = |m: &Metadata| good.iter().all(|j| m.topics.get(&name_of(j.planned)).is_some_and(|t| is_as(j.planned, t)));
+        let deadline = self.deadline.min(Instant::now() + CONFIRM);
+        let metadata = until(self.admin, deadline, is_done).await;
+        let touched: Vec<&Job<'_>> = jobs.iter().filter(|j| j.changes.touch_settings()).collect();
+        let resources: Vec<ConfigResource> = touched.iter().map(|j| ConfigResource::Topic(name_of(j.planned))).collect();
+        let mut configs = BTreeMap::new();
+        while !resources.is_empty() {
+            let described = match self.admin.describe_configs(&resources).await {
+                Err(e) if e.is_lasting() => break,
+                described => described.unwrap_or_default(),
+            };
+            configs = touched.iter().zip(described).filter_map(|(j, r)| Some((name_of(j.planned), r.ok()?))).collect();
+            let as_planned = |j: &&Job<'_>| configs.get(&name_of(j.planned)).is_some_and(|e| shows(e, j.planned));
+            if good.iter().copied().filter(|j| j.changes.touch_settings()).all(|j| as_planned(&j)) || Instant::now() >= deadline {
+                break;
+            }
+            sleep(POLL).await;
+        }
+        (metadata, configs)
+    }
+}
+
+/// What one update came to.
+fn result(
+    job: &Job<'_>,
+    error: Option<Diagnostic>,
+    metadata: &Result<Metadata, KafkaError>,
+    configs: &BTreeMap<String, Vec<ConfigEntry>>,
+) -> StepResult {
+    let name = name_of(job.planned);
+    let live = metadata.as_ref().ok().and_then(|m| Some((m.topics.get(&name)?, m.cluster.cluster_id.as_str())));
+    let Some((topic, id)) = live else {
+        let missing = || metadata.as_ref().err().map_or_else(|| not_seen(&name), not_looked_at);
+        return unchanged(job.step, error.unwrap_or_else(missing));
+    };
+    let value = match configs.get(&name) {
+        Some(entries) => object(job.planned, topic, entries, id).0,
+        None if error.is_none() => object_as_written(job.planned, topic, id).0,
+        // Which settings hold is known to the next read.
+        None => {
+            let before = job.step.prior.as_ref().and_then(|p| p.get("config")).unwrap_or(Value::null_dynamic());
+            with(&object(job.planned, topic, &[], id).0, vec![("config", before)])
+        }
+    };
+    match error.or_else(|| differs(job.planned, &value)) {
+        None => StepResult::done(value, ids(id, topic)),
+        // What failed has accepted nothing: a topic that was created again outside stays one.
+        Some(d) => {
+            let mut private = ids(id, topic);
+            if let Some(accepted) = job.step.private.get("topic_id").filter(|t| !t.is_null()) {
+                private["topic_id"] = accepted.clone();
+            }
+            StepResult::failed(d, Some((value, private)))
+        }
+    }
+}
+
+/// Whether the topic's own settings are those of the object, and no throttle of ours is left.
+fn shows(entries: &[ConfigEntry], planned: &Value) -> bool {
+    let wanted = settings(planned);
+    let own: BTreeMap<&str, &str> = entries
+        .iter()
+        .filter(|e| e.source == ConfigSource::DynamicTopic && !config::is_throttle(&e.name))
+        .filter_map(|e| Some((e.name.as_str(), e.value.as_deref()?)))
+        .collect();
+    let throttled = entries.iter().any(|e| config::is_throttle(&e.name) && e.value.as_deref() == Some("*"));
+    !throttled && own.len() == wanted.len() && wanted.iter().all(|(k, v)| own.get(k.as_str()).is_some_and(|o| config::same(k, o, v)))
+}
+
+async fn delete(admin: &Admin, steps: &[Placed<'_>]) -> Vec<StepResult> {
+    let deadline = deadline(steps);
+    let names: Vec<Option<&str>> = steps.iter().map(|(_, s)| ops::deleted(&s.ops)).collect();
+    let asked: Vec<String> = names.iter().flatten().map(ToString::to_string).collect();
+    let results = match admin.delete_topics(&asked).await {
+        Ok(results) => results,
+        Err(e) => asked.iter().map(|_| Err(e.clone())).collect(),
+    };
+    let going: Vec<&String> = asked.iter().zip(&results).filter(|(_, r)| r.is_ok()).map(|(n, _)| n).collect();
+    let metadata = until(admin, deadline, |m| going.iter().all(|n| !m.topics.contains_key(*n))).await;
+    let still_there = |name: &str| metadata.as_ref().is_ok_and(|m| m.topics.contains_key(name));
+    let result = |step: &StepRequest, name: &str, result: Result<(), KafkaError>| match result {
+        Ok(()) if still_there(name) => {
+            let d = Diagnostic::error(codes::TOPIC_LAGGING, format!("Topic \"{name}\" was deleted and is still there."));
+            unchanged(step, d.hint("A client with `auto.create.topics.enable` may have created it again; stop it and apply again."))
+        }
+        Ok(()) | Err(KafkaError::UnknownTopicOrPart) => StepResult::gone(),
+        Err(KafkaError::TopicDeletionDisabled) => unchanged(step, not_deletable()),
+        Err(e) => unchanged(step, e.told(format!("deleting topic \"{name}\""), admin.connection())),
+    };
+    let mut results = results.into_iter();
+    let each = steps.iter().zip(&names).map(|((_, step), name)| match name {
+        Some(name) => result(step, name, results.next().unwrap_or(Ok(()))),
+        // Nothing was to be deleted.
+        None => StepResult::gone(),
+    });
+    each.collect()
+}
