@@ -13,7 +13,7 @@ use crate::graph::names::undeclared;
 use crate::lang::ast::{Ident, Step};
 use crate::lang::config::{Config, Module, ModuleCall};
 use crate::lang::eval::{Resolved, Scope};
-use crate::value::{Type, Value};
+use crate::value::{Marks, Type, Value};
 
 /// The instances that `count` or `for_each` give.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +24,8 @@ pub enum Expansion {
     Count(u64),
     /// `for_each`: the value by key.
     Each(BTreeMap<Arc<str>, Value>),
+    /// The expression failed, which has been said: nobody knows the instances.
+    Failed,
 }
 
 impl Expansion {
@@ -38,7 +40,23 @@ impl Expansion {
             Expansion::One => vec![(None, None)],
             Expansion::Count(n) => (0..*n).map(|i| (Some(InstanceKey::Int(i)), None)).collect(),
             Expansion::Each(m) => m.iter().map(|(k, v)| (Some(InstanceKey::Str(k.clone())), Some(v.clone()))).collect(),
+            Expansion::Failed => vec![],
         }
+    }
+
+    /// The instances that have these keys, as the state has them. What `each.value` is for them is not known.
+    pub fn of_keys<'k>(keys: impl IntoIterator<Item = &'k Option<InstanceKey>>) -> Expansion {
+        let mut out = Expansion::One;
+        for key in keys.into_iter().flatten() {
+            match (&mut out, key) {
+                (Expansion::Each(m), InstanceKey::Str(k)) => drop(m.insert(k.clone(), Value::unknown(Type::Dynamic))),
+                (Expansion::Count(n), InstanceKey::Int(i)) => *n = (*n).max(i + 1),
+                (Expansion::One, InstanceKey::Str(k)) => out = Expansion::Each([(k.clone(), Value::unknown(Type::Dynamic))].into()),
+                (Expansion::One, InstanceKey::Int(i)) => out = Expansion::Count(i + 1),
+                _ => {}
+            }
+        }
+        out
     }
 
     /// What `each.value` is for this key.
@@ -58,6 +76,7 @@ impl Expansion {
             Expansion::Each(m) => {
                 Value::object(m.keys().map(|k| (k.clone(), of(&Some(InstanceKey::Str(k.clone()))).unwrap_or_else(missing))).collect())
             }
+            Expansion::Failed => missing().mark(Marks::FAILED),
         }
     }
 }
@@ -113,6 +132,14 @@ impl<'c> World<'c> {
                 .collect();
         }
         out
+    }
+
+    /// Whether the instances of a module that leads here could not be found out.
+    pub fn is_within_failed(&self, path: &ModulePath) -> bool {
+        (1..=path.0.len()).any(|n| {
+            let parent = ModulePath(path.0[..n - 1].to_vec().into());
+            self.call(&parent, &path.0[n - 1].name) == Some(&Expansion::Failed)
+        })
     }
 
     /// The paths of all modules, without instance keys, in order.
