@@ -12,7 +12,9 @@ use crate::diag::codes::{cli as codes, state as state_codes};
 use crate::diag::{Diagnostic, did_you_mean, io_words};
 use crate::lang::config::{self, DiskFiles};
 use crate::plan::deposed_label;
+use crate::plan::objects;
 use crate::plan::saved::SavedPlan;
+use crate::plan::settle::held_elsewhere;
 use crate::resource::registry;
 use crate::state::local::Access;
 use crate::state::{Deposing, Outcome, Record, Snapshot, StateStore, lock};
@@ -371,6 +373,13 @@ pub async fn import(root: &Path, vars: &VarArgs, addr: &str, id: &str, timeout: 
         return Err(ws.failure(Diagnostic::error(codes::IMPORT, format!("{addr} cannot be imported."))));
     };
     let (value, private) = resource.import(&live.session, id, change.planned.as_ref()).await.map_err(|d| ws.failure(d.on(&addr)))?;
+    let hydrated = objects::hydrate(&value, resource, &|a| outcome.world.instance(a));
+    let held = held_elsewhere(&addr, id, &resource.holds(&hydrated, &private), &outcome.holders, |a| {
+        *a != addr && outcome.world.instance(a).is_some()
+    });
+    if let Some(d) = held {
+        return Err(ws.failure(d));
+    }
     let record = crate::state::Record {
         addr: addr.clone(),
         schema_version: resource.schema().version,

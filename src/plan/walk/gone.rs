@@ -65,7 +65,7 @@ impl<'a> Walker<'a> {
     }
 
     /// Whether nobody knows if an instance is declared, because the `count` or `for_each` of its block or of a module around it failed.
-    fn is_unclear(&self, addr: &InstanceAddr) -> bool {
+    pub(super) fn is_unclear(&self, addr: &InstanceAddr) -> bool {
         let module = &addr.resource.module;
         !self.destroys() && (self.world.expansion(&addr.resource) == Some(&Expansion::Failed) || self.world.is_within_failed(module))
     }

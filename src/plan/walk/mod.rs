@@ -33,7 +33,7 @@ use crate::plan::diff;
 use crate::plan::evaluate::{context, evaluate_node, repetition};
 use crate::plan::objects::{locate, place_of, softened};
 use crate::plan::records::{self, Known, Rename};
-use crate::plan::settle::Settled;
+use crate::plan::settle::{Holder, Settled};
 use crate::plan::world::{Expansion, World};
 use crate::plan::{Action, Change, Options, OutputChange, Plan, RunMode};
 use crate::resource::{Answer, Observed, Private, Question, ReadRequest, ResourceType, StepRequest, registry};
@@ -89,6 +89,8 @@ pub struct Outcome<'a> {
     pub diagnostics: Diagnostics,
     /// What was read, for a saved plan.
     pub observed: BTreeMap<InstanceAddr, Observed>,
+    /// Who holds which real object, now and after the plan.
+    pub holders: Vec<Holder>,
 }
 
 /// What one pass of the walk leaves to the next one: nothing is asked twice.
@@ -259,6 +261,10 @@ impl<'a> Walker<'a> {
         self.outputs();
         if self.destroys() {
             self.turn_to_destroy();
+            // What a failed read or data source needed may be among it.
+            if self.diags.has_errors() {
+                self.diags.append(std::mem::take(&mut self.set_aside));
+            }
         }
         self.deposed();
     }
@@ -269,6 +275,7 @@ impl<'a> Walker<'a> {
 
     /// Takes in what was settled about holders, and asks the real systems what they think.
     async fn finish(mut self, settled: Settled) -> Outcome<'a> {
+        let holders = self.holders();
         self.take_settled(settled);
         self.go_with_places();
         if self.inputs.options.mode != RunMode::RefreshOnly && !self.diags.has_errors() {
@@ -281,7 +288,8 @@ impl<'a> Walker<'a> {
         let position = |c: &Change| self.order.get(&c.addr.resource).copied().unwrap_or(usize::MAX);
         self.plan.changes.sort_by_cached_key(|c| (position(c), c.addr.clone()));
         self.plan.answers = self.carried.answers;
-        Outcome { plan: self.plan, world: self.world, diagnostics: self.diags.distinct().by_cause(), observed: self.carried.asked }
+        let diagnostics = self.diags.distinct().by_cause();
+        Outcome { plan: self.plan, world: self.world, diagnostics, observed: self.carried.asked, holders }
     }
 
     // --- values -----------------------------------------------------------------------------------------------------
