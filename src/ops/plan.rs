@@ -191,7 +191,11 @@ pub fn check_instances(plan: &Plan, options: &Options) -> Diagnostics {
         Target::Instance(i) => Some(i),
         Target::Module(_) | Target::Resource(_) => None,
     });
-    let moved = plan.changes.iter().flat_map(|c| &c.reasons).filter_map(|r| if let Reason::Moved(from) = r { Some(from.to_string()) } else { None });
+    let moved = plan
+        .changes
+        .iter()
+        .flat_map(|c| &c.reasons)
+        .filter_map(|r| if let Reason::Moved(from) = r { Some(from.to_string()) } else { None });
     let known: Vec<String> = plan.changes.iter().map(|c| c.addr.to_string()).chain(plan.skipped.iter().cloned()).chain(moved).collect();
     for addr in named.chain(&options.replace).map(ToString::to_string).filter(|a| !known.contains(a)) {
         let d = Diagnostic::error(codes::NO_TARGET, format!("There is no instance {addr}."));

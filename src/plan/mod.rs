@@ -7,6 +7,7 @@
 
 pub mod conditions;
 pub mod diff;
+pub mod drift;
 pub mod evaluate;
 pub mod objects;
 mod records;

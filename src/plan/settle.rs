@@ -218,7 +218,9 @@ pub fn held_elsewhere<'h>(
     let forget = format!("streamform state rm '{from}'");
     let hint = match (&other.deposed, declared(from)) {
         (None, false) if from.resource.type_name == to.resource.type_name => {
-            format!("If {from} was renamed, say so instead of importing it:\nmoved {{\n  from = {from}\n  to   = {to}\n}}\nOr let streamform forget the other one first: {forget}")
+            format!(
+                "If {from} was renamed, say so instead of importing it:\nmoved {{\n  from = {from}\n  to   = {to}\n}}\nOr let streamform forget the other one first: {forget}"
+            )
         }
         (None, true) => format!("One object belongs to one block: remove the block of {from}, or do not import {to}."),
         _ => format!("Let streamform forget the other one first: {forget}"),

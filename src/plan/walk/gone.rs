@@ -113,10 +113,12 @@ impl<'a> Walker<'a> {
                 gone.map_or_else(|| addr.to_string(), |p| p.to_string())
             }
         };
-        let detail =
-            format!("{addr} had prevent_destroy set when it was last applied. There is no {missing} any more, so this plan would destroy it.");
-        let hint =
-            format!("Put the key of {missing} back into count or for_each; to destroy the object, set prevent_destroy = false and apply that first. {keep}");
+        let detail = format!(
+            "{addr} had prevent_destroy set when it was last applied. There is no {missing} any more, so this plan would destroy it."
+        );
+        let hint = format!(
+            "Put the key of {missing} back into count or for_each; to destroy the object, set prevent_destroy = false and apply that first. {keep}"
+        );
         Diagnostic::error(codes::PROTECTED, detail).on(addr).hint(hint)
     }
 

@@ -454,7 +454,8 @@ impl<'a> Walker<'a> {
         // Of a part of the configuration, only what is certain is written. What the plan says nothing about stays as it is recorded.
         match (&self.selected, self.inputs.options.mode) {
             (Some(selected), RunMode::Destroy) => {
-                let node = |name: &Arc<str>| self.inputs.graph.id(&Node { module: ModulePath::root(), kind: NodeKind::Output(name.clone()) });
+                let node =
+                    |name: &Arc<str>| self.inputs.graph.id(&Node { module: ModulePath::root(), kind: NodeKind::Output(name.clone()) });
                 self.plan.outputs.retain(|name, _| node(name).is_some_and(|id| selected.contains(&id)));
             }
             (Some(_), _) | (None, RunMode::RefreshOnly) => {
