@@ -346,9 +346,9 @@ fn f1_an_object_that_cannot_be_planned_hides_no_other_one() {
     // The second one cannot be planned any more.
     let refused = secret("p", "t", "1").replace(
         "  data",
-        "  lifecycle {\n    precondition {\n      condition     = false\n      error_message = \"Not like this.\"\n    }\n  }\n  data",
+        "  lifecycle {\n    precondition {\n      condition     = local.ok\n      error_message = \"Not like this.\"\n    }\n  }\n  data",
     );
-    lab.write("main.hcl", &(secret("a", "s", "1") + &refused));
+    lab.write("main.hcl", &(secret("a", "s", "1") + &refused + "locals {\n  ok = false\n}\n"));
     let screen = lab.run("drift");
     assert_eq!(screen.code, 2, "{}", screen.text);
     screen.shows(&["Drift in 2 of 2 objects:", "~ secret.a", "~ secret.p", "! Not like this."]).hides(&["Error["]);
