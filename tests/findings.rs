@@ -361,3 +361,16 @@ fn f1_an_object_that_cannot_be_planned_hides_no_other_one() {
     lab.write(".streamform/secrets/t/a.txt", "1");
     lab.fails("drift", &["Error[", "none"]).hides(&["No drift"]);
 }
+
+// What is checked of a configuration whose instances are not known.
+
+#[test]
+fn validate_looks_into_what_an_unknown_for_each_repeats() {
+    let lab = Lab::new(
+        &("variable \"names\" { type = set(string) }\nmodule \"m\" {\n  source   = \"./m\"\n  for_each = var.names\n  name     = each.value\n}\noutput \"o\" {\n  value = module.m[\"x\"].id\n}\n".to_string()
+            + &null("r", "  for_each = var.names\n  inputs = \"${each.key}-${each.value}\"\n  wrong = 1\n")),
+    );
+    lab.write("m/main.hcl", "variable \"name\" { type = string }\nresource \"null_resource\" \"x\" {\n  inputs   = var.name\n  delay_ms = \"soon\"\n}\noutput \"id\" { value = null_resource.x.id }\n");
+    let screen = lab.fails("validate", &["\"delay_ms\": a number is required", "There is no argument \"wrong\" here"]);
+    assert_eq!(errors(&screen).len(), 2, "{}", screen.text);
+}

@@ -26,12 +26,19 @@ pub enum Expansion {
     Each(BTreeMap<Arc<str>, Value>),
     /// The expression failed, which has been said: nobody knows the instances.
     Failed,
+    /// The same where a configuration is only checked: one instance of which nothing is known stands for all.
+    StandIn,
 }
 
 impl Expansion {
     /// Whether every `each.value` is known.
     pub fn is_known(&self) -> bool {
         !matches!(self, Expansion::Each(m) if !m.values().all(Value::is_wholly_known))
+    }
+
+    /// The same with a stand-in for instances that are not known.
+    pub fn or_stand_in(self) -> Expansion {
+        if self == Expansion::Failed { Expansion::StandIn } else { self }
     }
 
     /// Every key with what `each.value` is for it.
@@ -41,6 +48,7 @@ impl Expansion {
             Expansion::Count(n) => (0..*n).map(|i| (Some(InstanceKey::Int(i)), None)).collect(),
             Expansion::Each(m) => m.iter().map(|(k, v)| (Some(InstanceKey::Str(k.clone())), Some(v.clone()))).collect(),
             Expansion::Failed => vec![],
+            Expansion::StandIn => vec![(None, Some(nothing_known()))],
         }
     }
 
@@ -63,6 +71,7 @@ impl Expansion {
     pub fn each(&self, key: &Option<InstanceKey>) -> Option<Value> {
         match (self, key) {
             (Expansion::Each(m), Some(InstanceKey::Str(k))) => m.get(k).cloned(),
+            (Expansion::StandIn, None) => Some(nothing_known()),
             _ => None,
         }
     }
@@ -76,9 +85,14 @@ impl Expansion {
             Expansion::Each(m) => {
                 Value::object(m.keys().map(|k| (k.clone(), of(&Some(InstanceKey::Str(k.clone()))).unwrap_or_else(missing))).collect())
             }
-            Expansion::Failed => missing().mark(Marks::FAILED),
+            Expansion::Failed | Expansion::StandIn => nothing_known(),
         }
     }
+}
+
+/// What an expression gives that failed, or that nobody can evaluate.
+fn nothing_known() -> Value {
+    Value::unknown(Type::Dynamic).mark(Marks::FAILED)
 }
 
 /// A resource block's instances and their values.
@@ -266,6 +280,7 @@ impl<'w, 'c> ModuleScope<'w, 'c> {
             "var" => found(value(NodeKind::Variable(name(0)?.clone()))?, 1),
             "local" => found(value(NodeKind::Local(name(0)?.clone()))?, 1),
             "module" => found(self.module_value(name(0)?)?, 1),
+            "each" | "count" if self.key.is_none() && self.each.is_some() => found(nothing_known(), 1),
             "each" => match &**name(0)? {
                 "key" => match self.key.as_ref()? {
                     InstanceKey::Str(k) => found(Value::string(k), 1),

@@ -55,6 +55,11 @@ pub trait Observer: Send + Sync {
 
     /// Asks the real systems what they think of the changes; diagnostics in the order of the requests.
     async fn probe(&self, type_name: &str, requests: Vec<StepRequest>) -> Vec<Diagnostics>;
+
+    /// Whether nothing is planned and the configuration is only checked: then also what a `count` or `for_each` repeats that is not known.
+    fn checks_only(&self) -> bool {
+        false
+    }
 }
 
 /// What a walk starts from.
@@ -374,6 +379,7 @@ impl<'a> Walker<'a> {
         let mut diags = Diagnostics::new();
         let cx = context(self.inputs, &module.dir);
         let expansion = repetition(&block.repetition, &self.world.scope(&addr.module), &cx, &mut diags);
+        let expansion = if self.inputs.observer.checks_only() { expansion.or_stand_in() } else { expansion };
         for e in &block.lifecycle.ignore_changes {
             let ExprKind::Traversal { root, .. } = &*e.kind else { continue };
             diags.extend(registry::unknown_attribute(resource.schema(), &root.name).map(|d| d.at(e.span).on(addr)));

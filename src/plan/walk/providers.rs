@@ -66,7 +66,7 @@ impl<'a> Walker<'a> {
                 let keys = match expansion {
                     Expansion::Each(m) => Some(m.into_keys().collect()),
                     Expansion::One | Expansion::Count(_) => Some(BTreeSet::new()),
-                    Expansion::Failed => None,
+                    Expansion::Failed | Expansion::StandIn => None,
                 };
                 out.insert(block.configuration(), keys);
             }
