@@ -6,7 +6,9 @@ mod common;
 use common::real::{self, PASSWORD, USER};
 use common::{Lab, Screen};
 use streamform::engine::local::broker::Authentication;
-use streamform::target::kafka::{AclBinding, AclOperation, AclPattern, AclPermission, AclResource, ConfigResource, ConfigSource};
+use streamform::target::kafka::{
+    AclBinding, AclOperation, AclPattern, AclPermission, AclResource, ConfigOp, ConfigResource, ConfigSource, NewTopic,
+};
 
 /// A `data "kafka_cluster"` block.
 fn cluster(name: &str, servers: &str, blocks: &str) -> String {
@@ -591,4 +593,60 @@ fn a_right_that_the_same_apply_gives_first_is_not_missed_in_the_plan() {
     let lab = Lab::new(&(cluster("a", &servers, &mtls("admin")) + &cluster("m", &servers, &mtls("mallory")) + right + &wanted));
     lab.apply().shows(&["Resources: 2 added"]);
     lab.ok("destroy -auto-approve -allow-data-loss").shows(&["Resources: 2 destroyed."]);
+}
+
+/// F1 of issue 9: an object that cannot be planned, and a cluster that does not answer, hide nothing else.
+#[test]
+fn drift_tells_all_that_it_can() {
+    let _alone = real::alone();
+    let admin = real::kafka().admin();
+    let two = |second: &str| {
+        let topic = |block: &str, cluster: &str, name: &str| {
+            format!(
+                "resource \"kafka_topic\" \"{block}\" {{\n  cluster             = data.kafka_cluster.{cluster}\n  name                = \"{name}\"\n  partitions          = 3\n  config              = {{ \"retention.ms\" = \"600000\" }}\n  deletion_protection = false\n}}\n"
+            )
+        };
+        cluster("c", &real::lab("plaintext"), "")
+            + &cluster("d", second, "")
+            + &topic("grown", "c", "drift-grown")
+            + &topic("short", "c", "drift-short")
+            + &topic("far", "d", "drift-far")
+    };
+    let lab = Lab::new(&two(&real::lab("plaintext")));
+    lab.apply();
+    real::wait(admin.create_partitions(&[("drift-grown".into(), 5)], false)).unwrap().remove(0).unwrap();
+    let shorter = ConfigOp::Set("retention.ms".into(), "1000".into());
+    let outside = [(ConfigResource::Topic("drift-short".into()), vec![shorter])];
+    real::wait(admin.incremental_alter_configs(&outside, false)).unwrap().remove(0).unwrap();
+    let alien = NewTopic { name: "drift-alien".into(), partitions: 1, replication: 1, ..NewTopic::default() };
+    real::wait(admin.create_topics(&[alien], false)).unwrap().remove(0).unwrap();
+    let screen = lab.run("drift");
+    assert_eq!(screen.code, 2, "{}", screen.text);
+    screen.shows(&[
+        "Drift in 2 of 3 objects:",
+        "~ kafka_topic.grown  partitions   3 -> 5 outside",
+        "~ kafka_topic.short  retention.ms   600000 -> 1000 outside",
+        "cannot",
+        "topic drift-alien",
+        "streamform import kafka_topic.drift-alien drift-alien",
+    ]);
+    screen.hides(&["Error["]);
+    // Two blocks lead to one cluster: the stray is told once.
+    screen.once("? topic drift-alien");
+
+    lab.write("main.hcl", &two("127.0.0.1:1"));
+    let screen = lab.run("drift");
+    assert_eq!(screen.code, 2, "{}", screen.text);
+    screen.shows(&[
+        "Error[SF6",
+        "127.0.0.1:1",
+        "~ kafka_topic.grown",
+        "~ kafka_topic.short",
+        "topic drift-alien",
+        "nothing is known of: kafka_topic.far",
+    ]);
+
+    lab.write("main.hcl", &two(&real::lab("plaintext")));
+    lab.ok("destroy -auto-approve").shows(&["3 destroyed"]);
+    real::wait(admin.delete_topics(&["drift-alien".into()])).unwrap().remove(0).unwrap();
 }

@@ -121,7 +121,7 @@ fn compact_warnings() {
     let text = "resource \"null_resource\" \"a\" {\n  lifecycle { ignore_changes = [id] }\n}\n";
     let lab = Lab::new(text);
     let listed = "Warnings:\n\n- Redundant ignore_changes element [SF3034]\n  on main.hcl line 2\n";
-    for command in ["plan -compact-warnings", "apply -auto-approve -compact-warnings", "destroy -auto-approve -compact-warnings"] {
+    for command in ["plan -compact-warnings", "apply -auto-approve -compact-warnings"] {
         lab.ok(command).shows(&["without -compact-warnings"]).hides(&["no change to ignore"]);
     }
     lab.ok("plan -compact-warnings").shows(&[listed]);
@@ -471,7 +471,7 @@ fn moved_removed_and_import_blocks() {
     );
     let s = lab.apply();
     s.shows(&[
-        "(moved from null_resource.a)",
+        "# null_resource.a has moved to null_resource.z",
         "null_resource.i will be imported\n  # (imported from \"abc\")\n    resource \"null_resource\" \"i\" {\n        id = \"abc\"\n    }\n",
         "null_resource.b will be forgotten; the object itself stays as it is",
     ]);

@@ -21,8 +21,7 @@ use streamform::plan::walk::{self, Observer};
 use streamform::plan::{Action, Options, Plan, RunMode};
 use streamform::resource::kafka_cluster_data::admin_type;
 use streamform::resource::{Observed, Private, Question, ReadRequest, StepRequest, registry};
-use streamform::state::local::Access;
-use streamform::state::{LocalStore, Outcome, Record, StateStore};
+use streamform::state::{Access, Outcome, Record};
 use streamform::value::{Type, Value};
 use streamform::view::paint::Paint;
 
@@ -103,9 +102,10 @@ fn again(lab: &Lab, vars: &[(&str, &str)], mode: RunMode) -> (Plan, String) {
     let vars: Vec<VarArg> = vars.iter().map(|(n, v)| VarArg::Assign { name: n.to_string(), text: v.to_string() }).collect();
     let terminal = Terminal { paint: Paint(false), json: false, input: false, compact: false };
     let ws = Workspace::load(lab.path(), &DiskFiles, &vars, &terminal).unwrap();
-    LocalStore::ensure_key(&ws.state_dir().unwrap()).unwrap();
-    let store = ws.store(Access::Read).unwrap();
-    let snapshot = store.snapshot().unwrap();
+    let backend = streamform::ops::workspace::backend(&ws.state_dir().unwrap());
+    real_wait(streamform::state::Ledger::ensure_key(&*backend)).unwrap();
+    let store = real_wait(ws.store(Access::Read)).unwrap();
+    let snapshot = real_wait(store.snapshot()).unwrap();
     let digest = |v: &Value| store.digest(v);
     let options = Options { mode, ..Options::default() };
     let disk = DiskHost::new(false);
@@ -206,11 +206,12 @@ fn what_a_data_source_makes_of_sensitive_arguments_is_there_again_too() {
 #[test]
 fn what_exists_in_a_foreign_cluster_is_destroyed_from_the_file() {
     let lab = Lab::new(&cluster(&format!("  bootstrap_servers = \"h:9092\"\n{}", SASL.replace("PASSWORD", "\"CANARY-1\""))));
-    let store = LocalStore::open(&lab.path().join("state"), Access::Write, Arc::new(streamform::ops::workspace::schema_of)).unwrap();
+    let store = real_wait(streamform::ops::workspace::open_store(&lab.path().join("state"), Access::Write)).unwrap();
     let (plan, _) = again_in(&lab);
     let made = plan.changes.iter().filter(|c| c.action == Action::Create).map(|c| {
         let record = Record {
             addr: c.addr.clone(),
+            provider: String::new(),
             schema_version: 0,
             attributes: known(c.planned.as_ref().unwrap()),
             private: serde_json::json!({"topic_id": "x"}),
@@ -221,8 +222,8 @@ fn what_exists_in_a_foreign_cluster_is_destroyed_from_the_file() {
         };
         Outcome { addr: c.addr.clone(), record: Some(record) }
     });
-    store.finish(&made.collect::<Vec<_>>()).unwrap();
-    store.close().unwrap();
+    real_wait(store.finish(&made.collect::<Vec<_>>())).unwrap();
+    real_wait(store.close()).unwrap();
     drop(store);
     for mode in [RunMode::Destroy, RunMode::RefreshOnly, RunMode::Normal] {
         let (plan, file) = again(&lab, &[], mode);

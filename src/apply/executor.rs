@@ -540,7 +540,7 @@ impl<'a, 'w> Run<'a, 'w> {
             return None;
         }
         let cx = evaluate::context(self.cx.inputs, &module.dir);
-        let now = evaluate::repetition(repetition, &self.world.scope(path), &cx, &mut Diagnostics::new())?;
+        let now = evaluate::repetition(repetition, &self.world.scope(path), &cx, &mut Diagnostics::new());
         let keys = |e: &Expansion| e.keys().into_iter().map(|(key, _)| key).collect::<Vec<_>>();
         (keys(planned) == keys(&now)).then_some(now)
     }
@@ -876,6 +876,9 @@ impl<'a, 'w> Run<'a, 'w> {
 
     async fn write_outputs(&mut self) {
         let root = ModulePath::root();
+        // What the plan says nothing about stays as it is recorded.
+        let unplanned = self.cx.inputs.snapshot.outputs.iter().filter(|(name, _)| !self.cx.plan.outputs.contains_key(*name));
+        self.done.outputs.extend(unplanned.map(|(name, o)| (name.clone(), o.clone())));
         for (name, out) in &self.cx.plan.outputs {
             let Some(_) = out.planned else { continue };
             let Some(value) =

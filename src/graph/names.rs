@@ -69,7 +69,9 @@ fn missing(module: &Module, names: &[&str]) -> (String, Option<String>) {
     let len = if names[0] == "data" { 3 } else { 2 };
     let written = names[..len.min(names.len())].join(".");
     let declared = declared_names(module);
-    let near = did_you_mean(&written, declared.iter().map(String::as_str)).map(|near| format!("Did you mean {near}?"));
+    // A name of another kind that is called otherwise too is not what was meant.
+    let alike = |d: &&String| d.split('.').next() == Some(names[0]) || d.rsplit('.').next() == written.rsplit('.').next();
+    let near = did_you_mean(&written, declared.iter().filter(alike).map(String::as_str)).map(|near| format!("Did you mean {near}?"));
     let declare = || match names {
         ["var", name, ..] => Some(format!("Declare it: variable {name:?} {{ }}.")),
         ["local", name, ..] => Some(format!("Declare it in a locals block: {name} = ….")),

@@ -15,7 +15,7 @@ use crate::lang::config::{Config, DiskFiles};
 use crate::lang::host::Host;
 use crate::plan::saved::{Made, Recording};
 use crate::plan::walk;
-use crate::plan::{Action, Options, Plan, Reason, RunMode, blocked_moves};
+use crate::plan::{Action, Change, Options, Plan, Reason, RunMode, blocked_moves};
 use crate::state::{Access, Ledger, Snapshot};
 use crate::view;
 
@@ -170,10 +170,27 @@ pub fn notices(plan: &Plan, config: &Config, options: &Options) -> Diagnostics {
         let d = Diagnostic::warning(codes::TARGETED, detail);
         diags.push(d.hint("This is meant for mending mistakes. Plan without it afterwards, to see what is left to do."));
     }
-    let forgotten: Vec<String> = plan.changes.iter().filter(|c| c.action == Action::Forget).map(|c| c.addr.to_string()).collect();
+    let same = |c: &Change| c.reasons.iter().any(|r| matches!(r, Reason::SameAsNow(..)));
+    let stays = |c: &&Change| c.action == Action::Forget && !c.reasons.contains(&Reason::Missing) && !same(c);
+    let forgotten: Vec<String> = plan.changes.iter().filter(stays).map(|c| c.label()).collect();
     if !forgotten.is_empty() {
         let detail = format!("These objects stay as they are, and streamform knows them no longer: {}.", forgotten.join(", "));
         diags.push(Diagnostic::warning(codes::FORGOTTEN, detail).hint("They can be taken in again by import blocks."));
+    }
+    // A deposed object that is the present one is what an interrupted apply leaves; two records of one object are a fault of the state.
+    for c in plan.changes.iter().filter(|c| c.deposed.is_none()) {
+        let Some((holder, object)) = c.reasons.iter().find_map(|r| match r {
+            Reason::SameAsNow(holder, object) => Some((holder, object)),
+            _ => None,
+        }) else {
+            continue;
+        };
+        let detail = format!("The state holds the {object} twice: as {holder} and as {}.", c.addr);
+        let rest = match c.action {
+            Action::Forget => format!("This plan removes the record {} and leaves the object to {holder}.", c.addr),
+            _ => format!("This plan leaves the object to {holder} and creates another one for {}.", c.addr),
+        };
+        diags.push(Diagnostic::warning(codes::SAME_RECORD, detail).on(&c.addr).hint(rest));
     }
     let blocked = if options.mode == RunMode::Normal { blocked_moves(config, plan) } else { vec![] };
     for (from, to) in blocked {
@@ -195,7 +212,12 @@ pub fn check_instances(plan: &Plan, options: &Options) -> Diagnostics {
         Target::Instance(i) => Some(i),
         Target::Module(_) | Target::Resource(_) => None,
     });
-    let known: Vec<String> = plan.changes.iter().map(|c| c.addr.to_string()).chain(plan.skipped.iter().cloned()).collect();
+    let moved = plan
+        .changes
+        .iter()
+        .flat_map(|c| &c.reasons)
+        .filter_map(|r| if let Reason::Moved(from) = r { Some(from.to_string()) } else { None });
+    let known: Vec<String> = plan.changes.iter().map(|c| c.addr.to_string()).chain(plan.skipped.iter().cloned()).chain(moved).collect();
     for addr in named.chain(&options.replace).map(ToString::to_string).filter(|a| !known.contains(a)) {
         let d = Diagnostic::error(codes::NO_TARGET, format!("There is no instance {addr}."));
         diags.push(match crate::diag::did_you_mean(&addr, known.iter().map(String::as_str)) {

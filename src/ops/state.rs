@@ -12,8 +12,10 @@ use crate::addr::{InstanceAddr, Target};
 use crate::diag::codes::{cli as codes, state as state_codes};
 use crate::diag::{Diagnostic, did_you_mean, io_words};
 use crate::lang::config::{self, DiskFiles};
-use crate::plan::deposed_label;
+use crate::plan::objects;
 use crate::plan::saved::SavedPlan;
+use crate::plan::settle::held_elsewhere;
+use crate::plan::{Reason, deposed_label};
 use crate::resource::registry;
 use crate::state::{Access, Deposing, Ledger, LockInfo, Outcome, Record, Snapshot};
 use crate::view;
@@ -366,6 +368,21 @@ pub async fn import(root: &Path, vars: &VarArgs, addr: &str, id: &str, timeout: 
         return Err(ws.failure(Diagnostic::error(codes::IMPORT, format!("{addr} cannot be imported."))));
     };
     let (value, private) = resource.import(&live.session, id, change.planned.as_ref()).await.map_err(|d| ws.failure(d.on(&addr)))?;
+    let hydrated = objects::hydrate(&value, resource, &|a| outcome.world.instance(a));
+    // What is on its way to another address is named by where the state has it.
+    let mut holders = outcome.holders.clone();
+    for h in &mut holders {
+        let change = outcome.plan.changes.iter().find(|c| c.addr == h.addr && c.deposed == h.deposed);
+        let from = change.and_then(|c| c.reasons.iter().find_map(|r| if let Reason::Moved(from) = r { Some(from) } else { None }));
+        if let Some(from) = from {
+            h.addr = from.clone();
+        }
+    }
+    let declared = |a: &InstanceAddr| *a != addr && outcome.world.instance(a).is_some();
+    let held = held_elsewhere(&addr, id, &resource.holds(&hydrated, &private), &holders, declared);
+    if let Some(d) = held {
+        return Err(ws.failure(d));
+    }
     let record = crate::state::Record {
         addr: addr.clone(),
         provider: String::new(),

@@ -38,6 +38,10 @@ impl Observer for Nothing {
     async fn probe(&self, _: &str, requests: Vec<StepRequest>) -> Vec<Diagnostics> {
         requests.iter().map(|_| Diagnostics::new()).collect()
     }
+
+    fn checks_only(&self) -> bool {
+        true
+    }
 }
 
 /// Everything that is wrong with a folder's configuration, and with its test files: those of the root and of the folder `tests`, where one is

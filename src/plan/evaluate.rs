@@ -43,7 +43,7 @@ pub fn evaluate_node(world: &mut World<'_>, inputs: &Inputs<'_>, node: &Node, mo
         NodeKind::Call(name) => {
             let Some(call) = m.module.calls.get(name) else { return };
             let expansion = repetition(&call.repetition, &world.scope(module), &cx, diags);
-            world.set_call(module, name, expansion.unwrap_or(Expansion::One));
+            world.set_call(module, name, if inputs.observer.checks_only() { expansion.or_stand_in() } else { expansion });
             return;
         }
         NodeKind::Resource(..) => return,
@@ -56,7 +56,7 @@ pub fn evaluate_node(world: &mut World<'_>, inputs: &Inputs<'_>, node: &Node, mo
         let found = conditions::validations(world, inputs, node, var, module, given);
         if found.has_errors() {
             // What follows from a value that is refused need not be said too.
-            world.set(module, &node.kind, Value::unknown(var.ty.clone()));
+            world.set(module, &node.kind, Value::unknown(var.ty.clone()).mark(Marks::FAILED));
         }
         diags.append(found);
     }
@@ -64,7 +64,7 @@ pub fn evaluate_node(world: &mut World<'_>, inputs: &Inputs<'_>, node: &Node, mo
 
 fn output(out: &Output, module: &ModulePath, mode: RunMode, scope: &dyn Scope, cx: &EvalContext<'_>, diags: &mut Diagnostics) -> Value {
     if !conditions::output(out, module, mode, scope, cx, diags) {
-        return Value::unknown(Type::Dynamic);
+        return Value::unknown(Type::Dynamic).mark(Marks::FAILED);
     }
     let value = eval(&out.value, scope, cx, diags);
     let error = |detail: String| Diagnostic::error(codes::EPHEMERAL, detail).at(out.value.span);
@@ -122,24 +122,23 @@ fn variable(
     variables::value_of(var, value.as_ref(), span, &context(inputs, dir), diags)
 }
 
-/// Evaluates `count` or `for_each`. `None` after an error.
-pub fn repetition(r: &Repetition, scope: &dyn Scope, cx: &EvalContext<'_>, diags: &mut Diagnostics) -> Option<Expansion> {
-    let before = diags.len();
-    let out = match r {
-        Repetition::One => return Some(Expansion::One),
-        Repetition::Count(e) => {
-            let v = eval(e, scope, cx, diags);
-            (diags.len() == before).then(|| count(&v)).transpose().map_err(|why| repetition_error("count", e, &v, why))
-        }
-        Repetition::ForEach(e) => {
-            let v = eval(e, scope, cx, diags);
-            (diags.len() == before).then(|| for_each(&v)).transpose().map_err(|why| repetition_error("for_each", e, &v, why))
-        }
+/// Evaluates `count` or `for_each`. What follows from an expression that failed is [`Expansion::Failed`], and nothing more is said.
+pub fn repetition(r: &Repetition, scope: &dyn Scope, cx: &EvalContext<'_>, diags: &mut Diagnostics) -> Expansion {
+    type Read = fn(&Value) -> Result<Expansion, &'static str>;
+    let (what, expr, read): (_, _, Read) = match r {
+        Repetition::One => return Expansion::One,
+        Repetition::Count(e) => ("count", e, count),
+        Repetition::ForEach(e) => ("for_each", e, for_each),
     };
-    out.unwrap_or_else(|d| {
-        diags.push(d);
-        None
-    })
+    let value = eval(expr, scope, cx, diags);
+    match read(&value) {
+        Ok(expansion) => expansion,
+        Err(_) if value.deep_marks().is_failed() => Expansion::Failed,
+        Err(why) => {
+            diags.push(repetition_error(what, expr, &value, why));
+            Expansion::Failed
+        }
+    }
 }
 
 fn repetition_error(what: &str, e: &Expr, v: &Value, why: &'static str) -> Diagnostic {

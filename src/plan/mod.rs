@@ -7,6 +7,7 @@
 
 pub mod conditions;
 pub mod diff;
+pub mod drift;
 pub mod evaluate;
 pub mod objects;
 mod records;
@@ -102,8 +103,8 @@ pub enum Reason {
     Missing,
     /// A newer object took its place, and the apply that made it did not come to destroying this one.
     Deposed,
-    /// It is deposed, and the object that has its place is the same one.
-    SameAsNow,
+    /// This address holds the same real object, which stays: the address, and the object for people.
+    SameAsNow(InstanceAddr, String),
     /// An `import` block.
     Imported(String),
     /// A `moved` block, or the same real object under another address: where it was.

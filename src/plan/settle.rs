@@ -130,7 +130,8 @@ fn exclusive<'k>(key: &'k Key, held: &Held, holders: &[Holder], pairs: &mut Vec<
 
 /// Why a record cannot simply be taken over by the address that names its object.
 fn refusal(key: &Key, from: &Holder, to: &Holder) -> Option<Diagnostic> {
-    if from.left_out || to.left_out {
+    // A record that is not left out takes its targets along to its new address; the next pass sees whether that is left out.
+    if from.left_out {
         return Some(left_out(key, from, to));
     }
     if from.addr.resource.type_name != to.addr.resource.type_name {
@@ -203,6 +204,31 @@ fn several(key: &Key, from: &[String], to: &Holder) -> Diagnostic {
     ))
 }
 
+/// The error for an object that is to be imported as `to` and that one of `others` holds already.
+pub fn held_elsewhere<'h>(
+    to: &InstanceAddr,
+    id: &str,
+    holds: &[Hold],
+    others: impl IntoIterator<Item = &'h Holder>,
+    declared: impl Fn(&InstanceAddr) -> bool,
+) -> Option<Diagnostic> {
+    let held = |h: &Holder| holds.iter().find(|hold| !hold.shared && h.now.contains(hold)).map(|hold| hold.key.clone());
+    let (other, key) = others.into_iter().find_map(|h| Some((h, held(h)?)))?;
+    let from = &other.addr;
+    let forget = format!("streamform state rm '{from}'");
+    let hint = match (&other.deposed, declared(from)) {
+        (None, false) if from.resource.type_name == to.resource.type_name => {
+            format!(
+                "If {from} was renamed, say so instead of importing it:\nmoved {{\n  from = {from}\n  to   = {to}\n}}\nOr let streamform forget the other one first: {forget}"
+            )
+        }
+        (None, true) => format!("One object belongs to one block: remove the block of {from}, or do not import {to}."),
+        _ => format!("Let streamform forget the other one first: {forget}"),
+    };
+    let detail = format!("{to} cannot be imported from {id:?}: the state holds the {key} as {from}.");
+    Some(Diagnostic::error(codes::BAD_IMPORT, detail).on(to).hint(hint))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -265,7 +291,7 @@ mod tests {
         assert_eq!(code(&holders(&[("t.a", None, Some("x")), ("t.b", None, Some("x"))])), [codes::SAME_OBJECT]);
         assert_eq!(code(&holders(&[("t.a", Some("x"), None), ("u.b", None, Some("x"))])), [codes::SAME_OBJECT]);
         let mut targeted = holders(&[("t.a", Some("x"), None), ("t.b", None, Some("x"))]);
-        targeted[1].left_out = true;
+        targeted[0].left_out = true;
         assert_eq!(code(&targeted), [codes::MOVE_LEFT_OUT]);
     }
 

@@ -13,7 +13,7 @@ use crate::graph::names::undeclared;
 use crate::lang::ast::{Ident, Step};
 use crate::lang::config::{Config, Module, ModuleCall};
 use crate::lang::eval::{Resolved, Scope};
-use crate::value::{Type, Value};
+use crate::value::{Marks, Type, Value};
 
 /// The instances that `count` or `for_each` give.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +24,10 @@ pub enum Expansion {
     Count(u64),
     /// `for_each`: the value by key.
     Each(BTreeMap<Arc<str>, Value>),
+    /// The expression failed, which has been said: nobody knows the instances.
+    Failed,
+    /// The same where a configuration is only checked: one instance of which nothing is known stands for all.
+    StandIn,
 }
 
 impl Expansion {
@@ -32,19 +36,42 @@ impl Expansion {
         !matches!(self, Expansion::Each(m) if !m.values().all(Value::is_wholly_known))
     }
 
+    /// The same with a stand-in for instances that are not known.
+    pub fn or_stand_in(self) -> Expansion {
+        if self == Expansion::Failed { Expansion::StandIn } else { self }
+    }
+
     /// Every key with what `each.value` is for it.
     pub fn keys(&self) -> Vec<(Option<InstanceKey>, Option<Value>)> {
         match self {
             Expansion::One => vec![(None, None)],
             Expansion::Count(n) => (0..*n).map(|i| (Some(InstanceKey::Int(i)), None)).collect(),
             Expansion::Each(m) => m.iter().map(|(k, v)| (Some(InstanceKey::Str(k.clone())), Some(v.clone()))).collect(),
+            Expansion::Failed => vec![],
+            Expansion::StandIn => vec![(None, Some(nothing_known()))],
         }
+    }
+
+    /// The instances that have these keys, as the state has them. What `each.value` is for them is not known.
+    pub fn of_keys<'k>(keys: impl IntoIterator<Item = &'k Option<InstanceKey>>) -> Expansion {
+        let mut out = Expansion::One;
+        for key in keys.into_iter().flatten() {
+            match (&mut out, key) {
+                (Expansion::Each(m), InstanceKey::Str(k)) => drop(m.insert(k.clone(), Value::unknown(Type::Dynamic))),
+                (Expansion::Count(n), InstanceKey::Int(i)) => *n = (*n).max(i + 1),
+                (Expansion::One, InstanceKey::Str(k)) => out = Expansion::Each([(k.clone(), Value::unknown(Type::Dynamic))].into()),
+                (Expansion::One, InstanceKey::Int(i)) => out = Expansion::Count(i + 1),
+                _ => {}
+            }
+        }
+        out
     }
 
     /// What `each.value` is for this key.
     pub fn each(&self, key: &Option<InstanceKey>) -> Option<Value> {
         match (self, key) {
             (Expansion::Each(m), Some(InstanceKey::Str(k))) => m.get(k).cloned(),
+            (Expansion::StandIn, None) => Some(nothing_known()),
             _ => None,
         }
     }
@@ -58,8 +85,14 @@ impl Expansion {
             Expansion::Each(m) => {
                 Value::object(m.keys().map(|k| (k.clone(), of(&Some(InstanceKey::Str(k.clone()))).unwrap_or_else(missing))).collect())
             }
+            Expansion::Failed | Expansion::StandIn => nothing_known(),
         }
     }
+}
+
+/// What an expression gives that failed, or that nobody can evaluate.
+fn nothing_known() -> Value {
+    Value::unknown(Type::Dynamic).mark(Marks::FAILED)
 }
 
 /// A resource block's instances and their values.
@@ -113,6 +146,14 @@ impl<'c> World<'c> {
                 .collect();
         }
         out
+    }
+
+    /// Whether the instances of a module that leads here could not be found out.
+    pub fn is_within_failed(&self, path: &ModulePath) -> bool {
+        (1..=path.0.len()).any(|n| {
+            let parent = ModulePath(path.0[..n - 1].to_vec().into());
+            self.call(&parent, &path.0[n - 1].name) == Some(&Expansion::Failed)
+        })
     }
 
     /// The paths of all modules, without instance keys, in order.
@@ -239,6 +280,7 @@ impl<'w, 'c> ModuleScope<'w, 'c> {
             "var" => found(value(NodeKind::Variable(name(0)?.clone()))?, 1),
             "local" => found(value(NodeKind::Local(name(0)?.clone()))?, 1),
             "module" => found(self.module_value(name(0)?)?, 1),
+            "each" | "count" if self.key.is_none() && self.each.is_some() => found(nothing_known(), 1),
             "each" => match &**name(0)? {
                 "key" => match self.key.as_ref()? {
                     InstanceKey::Str(k) => found(Value::string(k), 1),

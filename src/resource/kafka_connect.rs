@@ -406,11 +406,6 @@ impl KafkaConnect {
 
 #[async_trait]
 impl ResourceType for KafkaConnect {
-    fn keeps(&self, object: &Value) -> Vec<(&'static str, String)> {
-        let topics = ["config_topic", "offset_topic", "status_topic"].into_iter().filter_map(|n| Some(("kafka_topic", object.get_str(n)?)));
-        topics.chain(object.get_str("principal").map(|p| ("kafka_acl", p))).collect()
-    }
-
     fn schema(&self) -> &'static Schema {
         &SCHEMA
     }

@@ -430,11 +430,6 @@ pub trait ResourceType: Send + Sync {
         Ok(vec![])
     }
 
-    /// Objects of other types that this object made for itself and keeps: type and import id. They are nobody's stray.
-    fn keeps(&self, _object: &Value) -> Vec<(&'static str, String)> {
-        vec![]
-    }
-
     /// Default time limit of a step.
     fn timeout(&self, _verb: Verb) -> Duration {
         Duration::from_secs(300)

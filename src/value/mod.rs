@@ -31,6 +31,8 @@ impl Marks {
     pub const SENSITIVE: Marks = Marks(1);
     /// Exists only during this run.
     pub const EPHEMERAL: Marks = Marks(2);
+    /// Comes from an expression that failed. The failure has been said; what follows from it is not said again.
+    pub const FAILED: Marks = Marks(4);
 
     /// Both sets of marks.
     pub fn union(self, other: Marks) -> Marks {
@@ -50,6 +52,11 @@ impl Marks {
     /// Whether ephemeral.
     pub fn is_ephemeral(self) -> bool {
         self.0 & 2 != 0
+    }
+
+    /// Whether it follows from a failed expression.
+    pub fn is_failed(self) -> bool {
+        self.0 & 4 != 0
     }
 
     /// Whether there is none.

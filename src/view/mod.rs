@@ -1,6 +1,7 @@
 //! What a user sees: text and JSON made from the engine's values. Nothing here decides, asks or does I/O.
 
 pub mod diagnostics;
+pub mod drift;
 pub mod hcl;
 pub mod json;
 pub mod paint;

@@ -100,15 +100,21 @@ fn drift(d: &Drift, style: PlanStyle) -> String {
 }
 
 fn headline(c: &Change) -> String {
+    let moved = c.reasons.iter().find_map(|r| if let Reason::Moved(from) = r { Some(from) } else { None });
+    let is = |reason: &Reason| c.reasons.contains(reason);
     let what = match c.action {
         Action::NoOp if c.reasons.iter().any(|r| matches!(r, Reason::Imported(_))) => "will be imported",
-        Action::NoOp => "will only change in the state",
+        Action::NoOp => match moved {
+            Some(from) => return format!("# {from} has moved to {}", c.addr),
+            None => "will only change in the state",
+        },
         Action::Read => "will be read during apply",
         Action::Create => "will be created",
         Action::Update => "will be updated in place",
         Action::Replace => "must be replaced",
         Action::ReplaceCreateFirst => "must be replaced (new one first)",
         Action::Delete => "will be destroyed",
+        Action::Forget if is(&Reason::Missing) => "is gone already; its record will be removed",
         Action::Forget => "will be forgotten; the object itself stays as it is",
     };
     format!("# {} {what}", c.label())
@@ -125,7 +131,7 @@ fn reason(r: &Reason) -> String {
         Reason::Destroying => "destroy".into(),
         Reason::Missing => "it was not found on the real system".into(),
         Reason::Deposed => "a new one took its place, and the apply that made it ended before this one was destroyed".into(),
-        Reason::SameAsNow => "the object that took its place is the same one".into(),
+        Reason::SameAsNow(holder, object) => format!("{holder} holds the {object}, which stays"),
         Reason::Imported(id) => format!("imported from {id:?}"),
         Reason::Moved(from) => format!("moved from {from}"),
         Reason::SameObject(object) => format!("both addresses name the {object}, so this is a rename; a moved block says the same"),
@@ -136,7 +142,13 @@ fn reason(r: &Reason) -> String {
 fn change(out: &mut String, c: &Change, style: PlanStyle) {
     let p = style.paint;
     out.push_str(&format!("  {}\n", p.bold(&headline(c))));
-    for r in c.reasons.iter().filter(|r| **r != Reason::Destroying) {
+    let said = |r: &Reason| match r {
+        Reason::Destroying => true,
+        Reason::Moved(_) => c.action == Action::NoOp && !c.reasons.iter().any(|r| matches!(r, Reason::Imported(_))),
+        Reason::Missing => c.action == Action::Forget,
+        _ => false,
+    };
+    for r in c.reasons.iter().filter(|r| !said(r)) {
         out.push_str(&format!("  {}\n", p.dim(&format!("# ({})", reason(r)))));
     }
     let sign = c.action.symbol();

@@ -18,7 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::diag::codes::lang as codes;
-use crate::diag::{Code, Diagnostic, Diagnostics};
+use crate::diag::{Code, Diagnostic, Diagnostics, Severity};
 use crate::lang::ast::{BinaryOp, Expr, ExprKind, Ident, ObjectItem, Step, UnaryOp};
 use crate::lang::host::Host;
 use crate::value::convert::convert;
@@ -108,15 +108,18 @@ impl<'a> EvalContext<'a> {
     }
 }
 
-/// Evaluates an expression. Where that fails, diagnostics are pushed and the result is unknown.
+/// Evaluates an expression. Where that fails, diagnostics are pushed, and the result is unknown and marked as failed.
 pub fn eval(expr: &Expr, scope: &dyn Scope, cx: &EvalContext<'_>, diags: &mut Diagnostics) -> Value {
+    let before = diags.len();
     let mut evaluation = Eval { scope, cx, diags, locals: Vec::new(), quiet: false, infinite: false };
     let value = evaluation.expr(expr);
     // Something may be calculated with infinity, but neither JSON nor any argument can hold it.
-    match evaluation.infinite && is_infinite(&value) {
+    let value = match evaluation.infinite && is_infinite(&value) {
         true => evaluation.fail(codes::DIVISION_BY_ZERO, "Dividing by zero makes the result infinite, which no value can hold.", expr),
         false => value,
-    }
+    };
+    let failed = diags.iter().skip(before).any(|d| d.severity == Severity::Error);
+    if failed { value.mark(Marks::FAILED) } else { value }
 }
 
 /// Whether it is, or contains, an infinite number.

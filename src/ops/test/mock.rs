@@ -187,10 +187,6 @@ impl ResourceType for Mocked {
         self.real.discover(cx, parent).await
     }
 
-    fn keeps(&self, object: &Value) -> Vec<(&'static str, String)> {
-        self.real.keeps(object)
-    }
-
     fn timeout(&self, verb: Verb) -> Duration {
         self.real.timeout(verb)
     }

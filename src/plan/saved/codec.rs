@@ -398,7 +398,7 @@ fn reason(r: &Reason) -> Json {
         Reason::Destroying => "destroying".into(),
         Reason::Missing => "missing".into(),
         Reason::Deposed => "deposed".into(),
-        Reason::SameAsNow => "same_as_now".into(),
+        Reason::SameAsNow(holder, object) => json!({ "same_as_now": [holder.to_string(), object] }),
         Reason::Imported(id) => json!({ "imported": id }),
         Reason::Moved(from) => json!({ "moved": from.to_string() }),
         Reason::SameObject(object) => json!({ "same_object": object }),
@@ -416,6 +416,9 @@ fn decode_reason(j: &Json) -> Option<Reason> {
     if let Some(from) = j.get("moved") {
         return Some(Reason::Moved(from.as_str()?.parse().ok()?));
     }
+    if let Some([holder, object]) = j.get("same_as_now").and_then(Json::as_array).map(Vec::as_slice) {
+        return Some(Reason::SameAsNow(holder.as_str()?.parse().ok()?, object.as_str()?.to_string()));
+    }
     if let Some(object) = j.get("same_object") {
         return Some(Reason::SameObject(object.as_str()?.to_string()));
     }
@@ -431,7 +434,6 @@ fn decode_reason(j: &Json) -> Option<Reason> {
         "destroying" => Reason::Destroying,
         "missing" => Reason::Missing,
         "deposed" => Reason::Deposed,
-        "same_as_now" => Reason::SameAsNow,
         _ => return None,
     })
 }

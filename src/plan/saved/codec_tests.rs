@@ -172,7 +172,9 @@ fn a_change_comes_back_but_for_its_private_part() {
         Reason::Destroying,
         Reason::Missing,
         Reason::Deposed,
-        Reason::SameAsNow,
+        Reason::SameAsNow("t.a".parse().unwrap(), "thing \"x\"".into()),
+        Reason::SameObject("thing".into()),
+        Reason::GoesWith("t.b".parse().unwrap()),
         Reason::Imported("id".into()),
         Reason::Moved("null_resource.b".parse().unwrap()),
     ];

@@ -3,13 +3,14 @@
 use super::Walker;
 use super::instance::moved_reasons;
 use super::statements::{absolute, modules};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::addr::{InstanceAddr, Mode, ModulePath, Target};
+use crate::addr::{InstanceAddr, InstanceKey, Mode, ModulePath, ResourceAddr, Target};
 use crate::diag::Diagnostic;
 use crate::diag::codes::plan as codes;
-use crate::plan::objects::{hydrate, place_of};
+use crate::plan::objects::place_of;
+use crate::plan::world::Expansion;
 use crate::plan::{Action, Change, Reason, RunMode, deposed_label};
 use crate::resource::registry;
 
@@ -25,26 +26,30 @@ impl<'a> Walker<'a> {
     }
 
     pub(super) fn orphan(&mut self, addr: &InstanceAddr) {
-        if addr.resource.mode == Mode::Data {
+        if addr.resource.mode == Mode::Data || self.is_unclear(addr) {
             return;
         }
         let Some(resource) = registry::find_in(self.inputs.types, Mode::Managed, &addr.resource.type_name) else { return };
         let (prior, private, gone) = self.present(addr);
         let record = self.known.get(addr).map(|k| Arc::clone(&k.record));
         let (Some(record), true) = (record, self.inputs.options.mode != RunMode::RefreshOnly) else { return };
-        let block_stays = self.world.expansion(&addr.resource).is_some();
-        let reason = if block_stays { Reason::NoLongerRepeated } else { Reason::NotInConfiguration };
-        let forget = self.removed_without_destroy(addr);
-        if !self.selects(addr, self.world.expansion(&addr.resource).is_some()) {
+        if self.is_left_out(addr) {
             self.plan.skipped.push(addr.to_string());
             return;
         }
         let hydrated = prior.as_ref().map(|v| self.hydrate(v, resource));
-        let action = if forget || gone || prior.is_none() { Action::Forget } else { Action::Delete };
+        let missing = gone || prior.is_none();
+        let action = if missing || self.removed_without_destroy(addr) { Action::Forget } else { Action::Delete };
         let ops = hydrated.as_ref().filter(|_| action == Action::Delete).map(|v| resource.plan_delete(v, &private)).unwrap_or_default();
         let moved = self.known.get(addr).map(moved_reasons).unwrap_or_default();
+        let reason = match () {
+            () if missing => Reason::Missing,
+            () if self.destroys() => Reason::Destroying,
+            () if self.node_of(&addr.resource).is_some() => Reason::NoLongerRepeated,
+            () => Reason::NotInConfiguration,
+        };
         let change = Change {
-            reasons: [if gone { Reason::Missing } else { reason }].into_iter().chain(moved).collect(),
+            reasons: [reason].into_iter().chain(moved).collect(),
             prior: hydrated,
             private,
             ops,
@@ -54,9 +59,67 @@ impl<'a> Walker<'a> {
             ..Change::new(addr.clone(), action)
         };
         if action == Action::Delete && record.protected {
-            self.diags.push(if block_stays { protected(addr) } else { protected_alone(addr) });
+            self.diags.push(self.protected_record(addr));
         }
         self.plan.changes.push(change);
+    }
+
+    /// Whether nobody knows if an instance is declared, because the `count` or `for_each` of its block or of a module around it failed.
+    pub(super) fn is_unclear(&self, addr: &InstanceAddr) -> bool {
+        let module = &addr.resource.module;
+        !self.destroys() && (self.world.expansion(&addr.resource) == Some(&Expansion::Failed) || self.world.is_within_failed(module))
+    }
+
+    /// When destroying, the instances of blocks are those that the state holds, whatever `count` and `for_each` say now.
+    pub(super) async fn recorded_blocks(&mut self, blocks: Vec<ResourceAddr>) {
+        self.refresh_types(blocks.iter().map(|b| b.type_name.clone()).collect()).await;
+        for block in blocks {
+            let recorded: Vec<InstanceAddr> =
+                self.known.range(block.instance(None)..).map(|(a, _)| a).take_while(|a| a.resource == block).cloned().collect();
+            let values = recorded.iter().filter_map(|a| Some((a.key.clone(), self.current(a)?))).collect();
+            let expansion = Expansion::of_keys(recorded.iter().map(|a| &a.key));
+            self.world.set_block(block, expansion, &values);
+        }
+    }
+
+    /// The keys under which the state holds instances of a module.
+    pub(super) fn recorded_keys(&self, module: &ModulePath) -> Vec<Option<InstanceKey>> {
+        let Some((last, parents)) = module.0.split_last() else { return vec![] };
+        let key = |a: &InstanceAddr| {
+            let path = &a.resource.module.0;
+            let step = path.get(parents.len()).filter(|s| s.name == last.name && path[..parents.len()] == *parents)?;
+            Some(step.key.clone())
+        };
+        self.known.keys().filter_map(key).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// A protected object that would be destroyed although nothing declares it any more, or because all is.
+    fn protected_record(&self, addr: &InstanceAddr) -> Diagnostic {
+        let keep = format!("To keep the object without streamform: streamform state rm '{addr}'.");
+        if self.node_of(&addr.resource).is_none() {
+            let detail = format!("{addr} had prevent_destroy set when its block was last applied, and this plan would destroy it.");
+            let hint = format!("Put its block back, with prevent_destroy = false where it may go. {keep}");
+            return Diagnostic::error(codes::PROTECTED, detail).on(addr).hint(hint);
+        }
+        if self.destroys() {
+            return protected(addr);
+        }
+        let missing = match self.world.expansion(&addr.resource) {
+            Some(_) => addr.to_string(),
+            None => {
+                let path = &addr.resource.module.0;
+                let parts = (1..=path.len()).map(|n| ModulePath(path[..n].to_vec().into()));
+                let gone = parts.into_iter().find(|p| !self.world.module_instances(&p.without_keys()).contains(p));
+                gone.map_or_else(|| addr.to_string(), |p| p.to_string())
+            }
+        };
+        let detail = format!(
+            "{addr} had prevent_destroy set when it was last applied. There is no {missing} any more, so this plan would destroy it."
+        );
+        let hint = format!(
+            "Put the key of {missing} back into count or for_each; to destroy the object, set prevent_destroy = false and apply that first. {keep}"
+        );
+        Diagnostic::error(codes::PROTECTED, detail).on(addr).hint(hint)
     }
 
     /// What lives in a place that is destroyed and of which nothing runs goes with it: nobody could be asked to delete it first.
@@ -123,43 +186,17 @@ impl<'a> Walker<'a> {
         }
     }
 
+    /// Data sources are read for what lives in them; nothing of them is planned.
     pub(super) fn turn_to_destroy(&mut self) {
-        let skipped: HashSet<&str> = self.plan.skipped.iter().map(String::as_str).collect();
-        for c in &mut self.plan.changes {
-            let exists = c.prior.is_some() && c.addr.resource.mode == Mode::Managed && self.known.contains_key(&c.addr);
-            let skipped = !skipped.is_empty() && skipped.contains(c.addr.to_string().as_str());
+        for c in self.plan.changes.iter_mut().filter(|c| c.addr.resource.mode == Mode::Data) {
             c.planned = None;
-            // A move is still written first: the record is removed under its address of now.
-            c.reasons.retain(|r| matches!(r, Reason::Moved(_) | Reason::SameObject(_)));
-            c.reasons.push(Reason::Destroying);
-            c.record_changes = false;
-            if !exists || skipped {
-                c.action = Action::NoOp;
-                continue;
-            }
-            c.action = Action::Delete;
-            let Some(resource) = registry::find_in(self.inputs.types, Mode::Managed, &c.addr.resource.type_name) else { continue };
-            let prior = c.prior.clone().map(|v| hydrate(&v, resource, &|a| self.world.instance(a)));
-            c.ops = prior.as_ref().map(|v| resource.plan_delete(v, &c.private)).unwrap_or_default();
-            c.delete_ops.clear();
-            c.prior = prior;
-            if c.protected || self.known.get(&c.addr).is_some_and(|k| k.record.protected) {
-                self.diags.push(protected(&c.addr));
-            }
+            c.reasons = vec![Reason::Destroying];
+            c.action = Action::NoOp;
         }
-        self.plan.changes.retain(|c| c.action != Action::NoOp || c.addr.resource.mode == Mode::Data);
         for (_, out) in self.plan.outputs.iter_mut() {
             out.planned = None;
         }
     }
-}
-
-/// Of an object whose block is gone: there is nothing to set.
-fn protected_alone(addr: &InstanceAddr) -> Diagnostic {
-    let detail = format!("{addr} had prevent_destroy set when its block was last applied, and this plan would destroy it.");
-    Diagnostic::error(codes::PROTECTED, detail).on(addr).hint(format!(
-        "Put its block back, with prevent_destroy = false where it may go. To keep the object without streamform: streamform state rm '{addr}'."
-    ))
 }
 
 pub(super) fn protected(addr: &InstanceAddr) -> Diagnostic {

@@ -6,7 +6,7 @@ use super::Walker;
 use crate::addr::{InstanceAddr, Mode};
 use crate::diag::Diagnostic;
 use crate::diag::codes::plan as codes;
-use crate::plan::settle::{Holder, Settled, settle};
+use crate::plan::settle::{Holder, Settled, held_elsewhere, settle};
 use crate::plan::{Action, Change, Reason, RunMode};
 use crate::resource::{Hold, OpAction, Private, registry};
 use crate::value::Value;
@@ -17,12 +17,30 @@ impl Walker<'_> {
         if self.inputs.options.mode == RunMode::RefreshOnly {
             return Settled::default();
         }
-        let settled = settle(&self.holders());
+        let mut holders = self.holders();
+        let held: Vec<Diagnostic> = self.imports_of_held(&holders);
+        if !held.is_empty() {
+            return Settled { errors: held, ..Settled::default() };
+        }
+        // Whether these are declared is not known, so nothing can be said about who else may hold what they hold.
+        holders.retain(|h| h.change.is_some() || !self.is_unclear(&h.addr));
+        let settled = settle(&holders);
         let errors = self.moves_left_out();
         Settled { errors: errors.into_iter().chain(settled.errors).collect(), ..settled }
     }
 
-    fn holders(&self) -> Vec<Holder> {
+    /// An object that is to be imported and that another address holds.
+    fn imports_of_held(&self, holders: &[Holder]) -> Vec<Diagnostic> {
+        let imported = self.plan.changes.iter().enumerate().filter_map(|(i, c)| {
+            let id = c.reasons.iter().find_map(|r| if let Reason::Imported(id) = r { Some(id) } else { None })?;
+            let holds = &holders.iter().find(|h| h.change == Some(i))?.now;
+            let others = holders.iter().filter(|h| h.change != Some(i));
+            held_elsewhere(&c.addr, id, holds, others, |a| self.in_config.contains(a))
+        });
+        imported.collect()
+    }
+
+    pub(super) fn holders(&self) -> Vec<Holder> {
         let skipped: HashSet<&str> = self.plan.skipped.iter().map(String::as_str).collect();
         let managed = |c: &&Change| c.addr.resource.mode == Mode::Managed;
         let changes = self.plan.changes.iter().enumerate().filter(|(_, c)| managed(c));
@@ -104,13 +122,13 @@ impl Walker<'_> {
                 Action::Delete => {
                     c.action = Action::Forget;
                     c.ops.clear();
-                    c.reasons.push(Reason::SameAsNow);
+                    c.reasons.push(Reason::SameAsNow(holder.clone(), key.to_string()));
                 }
                 // The old object of this address is another one's: nothing of it is deleted, and its record is overwritten.
                 Action::Replace | Action::ReplaceCreateFirst => {
                     c.action = Action::Create;
                     c.delete_ops.clear();
-                    c.reasons.push(Reason::SameAsNow);
+                    c.reasons.push(Reason::SameAsNow(holder.clone(), key.to_string()));
                 }
                 _ => {}
             }

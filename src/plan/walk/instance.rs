@@ -217,11 +217,10 @@ impl<'a> Walker<'a> {
             begun: known.as_ref().is_some_and(|k| k.in_doubt),
             ..Change::new(p.addr.clone(), verdict.action)
         };
-        if let Some(d) = collision(&change, p) {
-            self.diags.push(d);
-        }
-        if let Some(d) = protection_error(&change, p.block) {
-            self.diags.push(d);
+        // What an expression that failed would have given is not known, so nothing is said about what it would do.
+        if !p.failed {
+            self.diags.extend(collision(&change, p));
+            self.diags.extend(protection_error(&change, p.block));
         }
         if change.action.changes() {
             self.changed.insert(p.addr.resource.clone());
@@ -309,7 +308,7 @@ impl<'a> Walker<'a> {
         let scope = self.world.scope(&p.addr.resource.module).repeated(p.addr.key.clone(), p.each.clone());
         // Not yet known counts as protected: destroying is what cannot be taken back.
         let value = eval(expr, &scope, &cx, &mut self.diags);
-        value.as_bool().unwrap_or(!value.is_null())
+        value.as_bool().unwrap_or(!value.is_null() && !value.marks().is_failed())
     }
 
     pub(super) fn timeouts(&mut self, p: &Pending<'a>) -> BTreeMap<String, u64> {
@@ -321,6 +320,7 @@ impl<'a> Walker<'a> {
             let value = eval(expr, &scope, &cx, &mut self.diags);
             match value.as_str().and_then(milliseconds).and_then(|n| u64::try_from(n).ok()) {
                 Some(ms) => drop(out.insert(name.name.to_string(), ms)),
+                None if value.deep_marks().is_failed() => {}
                 None => self.diags.push(
                     Diagnostic::error(codes::BAD_TIMEOUT, format!("{value} is not a duration."))
                         .at(expr.span)

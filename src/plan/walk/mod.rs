@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::addr::{InstanceAddr, InstanceKey, Mode, ModulePath, ResourceAddr};
+use crate::addr::{InstanceAddr, InstanceKey, Mode, ModulePath, ResourceAddr, Target};
 use crate::diag::codes::{kafka as kafka_codes, plan as codes};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::graph::{Graph, Node, NodeId, NodeKind};
@@ -33,13 +33,13 @@ use crate::plan::diff;
 use crate::plan::evaluate::{context, evaluate_node, repetition};
 use crate::plan::objects::{locate, place_of, softened};
 use crate::plan::records::{self, Known, Rename};
-use crate::plan::settle::Settled;
+use crate::plan::settle::{Holder, Settled};
 use crate::plan::world::{Expansion, World};
 use crate::plan::{Action, Change, Options, OutputChange, Plan, RunMode};
 use crate::resource::{Answer, Observed, Private, Question, ReadRequest, ResourceType, StepRequest, registry};
 use crate::schema::{Schema, Set};
 use crate::state::Snapshot;
-use crate::value::Value;
+use crate::value::{Marks, Value};
 
 /// Where the walk gets what exists: the real systems, or a recording of what they said.
 #[async_trait]
@@ -55,6 +55,11 @@ pub trait Observer: Send + Sync {
 
     /// Asks the real systems what they think of the changes; diagnostics in the order of the requests.
     async fn probe(&self, type_name: &str, requests: Vec<StepRequest>) -> Vec<Diagnostics>;
+
+    /// Whether nothing is planned and the configuration is only checked: then also what a `count` or `for_each` repeats that is not known.
+    fn checks_only(&self) -> bool {
+        false
+    }
 }
 
 /// What a walk starts from.
@@ -89,6 +94,8 @@ pub struct Outcome<'a> {
     pub diagnostics: Diagnostics,
     /// What was read, for a saved plan.
     pub observed: BTreeMap<InstanceAddr, Observed>,
+    /// Who holds which real object, now and after the plan.
+    pub holders: Vec<Holder>,
 }
 
 /// What one pass of the walk leaves to the next one: nothing is asked twice.
@@ -142,6 +149,9 @@ impl<'a> Walker<'a> {
             known: records::gather(inputs.config, inputs.snapshot, &carried.renames),
             carried,
             left_out: Vec::new(),
+            set_aside: Diagnostics::new(),
+            targets: Vec::new(),
+            excludes: Vec::new(),
             order: HashMap::new(),
             observed: BTreeMap::new(),
             refreshed: HashSet::new(),
@@ -156,6 +166,8 @@ impl<'a> Walker<'a> {
             updated: HashMap::new(),
             create_first: HashSet::new(),
         };
+        w.targets = w.follow_moves(&inputs.options.targets);
+        w.excludes = w.follow_moves(&inputs.options.excludes);
         w.selected = w.select();
         w.create_first = w.creates_first();
         w
@@ -180,6 +192,12 @@ struct Walker<'a> {
     carried: Carried,
     /// Instances without a record that `-target` and `-exclude` leave out, as the configuration has them.
     left_out: Vec<(InstanceAddr, Value)>,
+    /// Of a run that destroys: what is wrong with expressions that it can do without.
+    set_aside: Diagnostics,
+    /// `-target`, and where `moved` blocks and renames take what it names.
+    targets: Vec<Target>,
+    /// `-exclude`, in the same way.
+    excludes: Vec<Target>,
     /// Where each block stands in the configuration.
     order: HashMap<ResourceAddr, usize>,
     imports: HashMap<InstanceAddr, String>,
@@ -205,6 +223,8 @@ struct Pending<'a> {
     each: Option<Value>,
     /// A replacement makes the new object before the old one goes.
     create_first: bool,
+    /// Something is wrong with its configuration, which has been said.
+    failed: bool,
 }
 
 impl<'a> Walker<'a> {
@@ -239,19 +259,28 @@ impl<'a> Walker<'a> {
             }
         }
         self.provider_values();
-        if !self.diags.has_errors() {
+        if !self.diags.has_errors() && !self.destroys() {
             self.statements();
         }
         self.orphans().await;
         self.outputs();
-        if self.inputs.options.mode == RunMode::Destroy {
+        if self.destroys() {
             self.turn_to_destroy();
+            // What a failed read or data source needed may be among it.
+            if self.diags.has_errors() {
+                self.diags.append(std::mem::take(&mut self.set_aside));
+            }
         }
         self.deposed();
     }
 
+    fn destroys(&self) -> bool {
+        self.inputs.options.mode == RunMode::Destroy
+    }
+
     /// Takes in what was settled about holders, and asks the real systems what they think.
     async fn finish(mut self, settled: Settled) -> Outcome<'a> {
+        let holders = self.holders();
         self.take_settled(settled);
         self.go_with_places();
         if self.inputs.options.mode != RunMode::RefreshOnly && !self.diags.has_errors() {
@@ -264,7 +293,8 @@ impl<'a> Walker<'a> {
         let position = |c: &Change| self.order.get(&c.addr.resource).copied().unwrap_or(usize::MAX);
         self.plan.changes.sort_by_cached_key(|c| (position(c), c.addr.clone()));
         self.plan.answers = self.carried.answers;
-        Outcome { plan: self.plan, world: self.world, diagnostics: self.diags.distinct().by_cause(), observed: self.carried.asked }
+        let diagnostics = self.diags.distinct().by_cause();
+        Outcome { plan: self.plan, world: self.world, diagnostics, observed: self.carried.asked, holders }
     }
 
     // --- values -----------------------------------------------------------------------------------------------------
@@ -279,6 +309,17 @@ impl<'a> Walker<'a> {
     fn evaluate_in(&mut self, node: &Node, module: &ModulePath) {
         let mut diags = Diagnostics::new();
         evaluate_node(&mut self.world, self.inputs, node, module, &mut diags);
+        if self.destroys() && !(module.is_root() && matches!(node.kind, NodeKind::Variable(_))) {
+            // What is destroyed is in the state. An expression that fails matters only where a data source needs it.
+            self.set_aside.append(diags);
+            if let NodeKind::Call(name) = &node.kind
+                && self.world.call(module, name) == Some(&Expansion::Failed)
+            {
+                let recorded = self.recorded_keys(&module.child(name, None));
+                self.world.set_call(module, name, Expansion::of_keys(&recorded));
+            }
+            return;
+        }
         self.diags.append(diags);
     }
 
@@ -287,21 +328,28 @@ impl<'a> Walker<'a> {
     async fn resources(&mut self, wave: &[NodeId]) {
         let mut pending: Vec<Pending<'a>> = Vec::new();
         let mut blocks: Vec<(ResourceAddr, Expansion)> = Vec::new();
+        let mut recorded: Vec<ResourceAddr> = Vec::new();
         for id in wave {
             let node = self.inputs.graph.node(*id).clone();
             for module in self.world.module_instances(&node.module) {
                 let NodeKind::Resource(mode, t, n) = &node.kind else { continue };
                 let addr = ResourceAddr { module: module.clone(), mode: *mode, type_name: t.clone(), name: n.clone() };
                 self.order.insert(addr.clone(), id.0);
+                if self.destroys() && *mode == Mode::Managed {
+                    recorded.push(addr);
+                    continue;
+                }
                 if let Some(expansion) = self.expand_block(*id, &addr, &mut pending) {
                     blocks.push((addr, expansion));
                 }
             }
         }
+        self.recorded_blocks(recorded).await;
         self.read_imports(&pending);
         self.refresh(&pending).await;
         let mut values: HashMap<ResourceAddr, HashMap<Option<InstanceKey>, Value>> = HashMap::new();
         self.in_config.extend(pending.iter().map(|p| p.addr.clone()));
+        let failed: HashSet<InstanceAddr> = pending.iter().filter(|p| p.failed).map(|p| p.addr.clone()).collect();
         let (data, managed): (Vec<Pending<'a>>, Vec<Pending<'a>>) = pending.into_iter().partition(|p| p.addr.resource.mode == Mode::Data);
         let decided = self.instances(&managed).await;
         for (p, value) in managed.iter().zip(decided) {
@@ -309,6 +357,11 @@ impl<'a> Walker<'a> {
         }
         for (addr, value) in self.data_sources(data).await {
             values.entry(addr.resource.clone()).or_default().insert(addr.key, value);
+        }
+        for addr in failed {
+            if let Some(value) = values.get_mut(&addr.resource).and_then(|of| of.get_mut(&addr.key)) {
+                *value = value.clone().mark(Marks::FAILED);
+            }
         }
         for (addr, expansion) in blocks {
             let of = values.remove(&addr).unwrap_or_default();
@@ -321,11 +374,12 @@ impl<'a> Walker<'a> {
         let block = module.resources.get(&(addr.mode, addr.type_name.clone(), addr.name.clone()))?;
         let Some(resource) = registry::find_in(self.inputs.types, addr.mode, &addr.type_name) else {
             self.diags.push(registry::unknown_type(addr, block.type_name.span));
-            return Some(Expansion::One);
+            return Some(Expansion::Failed);
         };
         let mut diags = Diagnostics::new();
         let cx = context(self.inputs, &module.dir);
         let expansion = repetition(&block.repetition, &self.world.scope(&addr.module), &cx, &mut diags);
+        let expansion = if self.inputs.observer.checks_only() { expansion.or_stand_in() } else { expansion };
         for e in &block.lifecycle.ignore_changes {
             let ExprKind::Traversal { root, .. } = &*e.kind else { continue };
             diags.extend(registry::unknown_attribute(resource.schema(), &root.name).map(|d| d.at(e.span).on(addr)));
@@ -333,7 +387,10 @@ impl<'a> Walker<'a> {
         }
         let dependencies = self.dependencies(id, addr);
         let selected = self.selected.as_ref().is_none_or(|s| s.contains(&id));
-        for (key, each) in expansion.as_ref().map(Expansion::keys).unwrap_or_default() {
+        if self.destroys() {
+            self.set_aside.append(std::mem::take(&mut diags));
+        }
+        for (key, each) in expansion.keys() {
             let scope = self.world.scope(&addr.module).repeated(key.clone(), each.clone());
             let instance = addr.instance(key);
             let selected = selected && self.selects(&instance, true);
@@ -343,6 +400,10 @@ impl<'a> Walker<'a> {
             own.extend(ephemeral_attributes(&config));
             if !own.has_errors() {
                 resource.validate(&config, &mut own);
+            }
+            let failed = own.has_errors() || config.deep_marks().is_failed();
+            if failed {
+                diags.append(std::mem::take(&mut self.set_aside));
             }
             diags.extend(own.into_iter().map(|d| softened(locate(d, block, &instance), block)));
             let create_first = self.create_first.contains(&id);
@@ -355,10 +416,11 @@ impl<'a> Walker<'a> {
                 selected,
                 each,
                 create_first,
+                failed,
             });
         }
         self.diags.append(diags);
-        expansion.or(Some(Expansion::One))
+        Some(expansion)
     }
 
     /// The blocks that a block needs directly, in the module instances that they may lie in.
@@ -395,8 +457,17 @@ impl<'a> Walker<'a> {
             let gone = OutputChange { prior: Some(old.value.clone()), planned: None, sensitive: old.sensitive };
             self.plan.outputs.entry(name.clone()).or_insert(gone);
         }
-        if self.selected.is_some() || self.inputs.options.mode == RunMode::RefreshOnly {
-            self.plan.outputs.retain(|_, o| o.planned.as_ref().is_some_and(Value::is_wholly_known));
+        // Of a part of the configuration, only what is certain is written. What the plan says nothing about stays as it is recorded.
+        match (&self.selected, self.inputs.options.mode) {
+            (Some(selected), RunMode::Destroy) => {
+                let node =
+                    |name: &Arc<str>| self.inputs.graph.id(&Node { module: ModulePath::root(), kind: NodeKind::Output(name.clone()) });
+                self.plan.outputs.retain(|name, _| node(name).is_some_and(|id| selected.contains(&id)));
+            }
+            (Some(_), _) | (None, RunMode::RefreshOnly) => {
+                self.plan.outputs.retain(|_, o| o.planned.as_ref().is_some_and(Value::is_wholly_known));
+            }
+            (None, _) => {}
         }
     }
 

@@ -56,17 +56,18 @@ impl<'a> Walker<'a> {
             let Some(provider) = providers::find(&block.name.name) else { continue };
             let expansion = match &block.for_each {
                 Some(e) => repetition(&Repetition::ForEach(e.clone()), &self.world.scope(at), &cx, diags),
-                None => Some(Expansion::One),
+                None => Expansion::One,
             };
-            for (key, each) in expansion.iter().flat_map(Expansion::keys) {
+            for (key, each) in expansion.keys() {
                 let scope = self.world.scope(at).repeated(key, each);
                 body::decode(&block.body, &provider.settings, &scope, &cx, diags);
             }
             if block.for_each.is_some() {
-                let keys = expansion.map(|e| match e {
-                    Expansion::Each(m) => m.into_keys().collect(),
-                    Expansion::One | Expansion::Count(_) => BTreeSet::new(),
-                });
+                let keys = match expansion {
+                    Expansion::Each(m) => Some(m.into_keys().collect()),
+                    Expansion::One | Expansion::Count(_) => Some(BTreeSet::new()),
+                    Expansion::Failed | Expansion::StandIn => None,
+                };
                 out.insert(block.configuration(), keys);
             }
         }

@@ -15,7 +15,7 @@ use crate::plan::evaluate::{context, repetition};
 use crate::plan::objects::{hydrate, nothing_runs, place_of, softened, with_origin};
 use crate::plan::records::Known;
 use crate::plan::world::Expansion;
-use crate::plan::{Action, Change, Drift};
+use crate::plan::{Action, Change, Drift, RunMode};
 use crate::resource::{Doubt, Observed, Private, ReadRequest, ResourceType, Verb, registry};
 use crate::schema::{AttrType, Body};
 use crate::state::{InDoubt, Record};
@@ -280,7 +280,7 @@ impl<'a> Walker<'a> {
 
     pub(super) fn read_imports(&mut self, pending: &[Pending<'a>]) {
         let root = &self.inputs.config.root;
-        if root.imports.is_empty() {
+        if root.imports.is_empty() || self.inputs.options.mode == RunMode::Destroy {
             return;
         }
         let here: HashSet<&InstanceAddr> = pending.iter().map(|p| &p.addr).collect();
@@ -288,10 +288,10 @@ impl<'a> Walker<'a> {
         let mut diags = Diagnostics::new();
         for import in &root.imports {
             let keys = match &import.for_each {
-                None => Some(Expansion::One),
+                None => Expansion::One,
                 Some(e) => repetition(&Repetition::ForEach(e.clone()), &self.world.scope(&ModulePath::root()), &cx, &mut diags),
             };
-            for (key, each) in keys.map(|k| k.keys()).unwrap_or_default() {
+            for (key, each) in keys.keys() {
                 let scope = self.world.scope(&ModulePath::root()).repeated(key, each);
                 let Some(to) = instance_of(&import.to, &scope, &cx, &mut diags) else { continue };
                 if !self.import_targets.iter().any(|(t, s)| *t == to && *s == import.span) {
@@ -304,6 +304,7 @@ impl<'a> Walker<'a> {
                 match convert(&id, &Type::String).ok().as_ref().and_then(Value::as_str) {
                     Some("") => diags.push(Diagnostic::error(codes::BAD_IMPORT, "The id of an import block is empty.").at(import.id.span)),
                     Some(id) => drop(self.imports.insert(to, id.to_string())),
+                    None if id.deep_marks().is_failed() => {}
                     None => diags
                         .push(Diagnostic::error(codes::BAD_IMPORT, "The id of an import block must be a known string.").at(import.id.span)),
                 }

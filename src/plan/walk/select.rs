@@ -3,7 +3,7 @@
 use super::Walker;
 use std::collections::HashSet;
 
-use crate::addr::{InstanceAddr, Mode, ModulePath, ResourceAddr};
+use crate::addr::{InstanceAddr, Mode, ModulePath, ResourceAddr, Target};
 use crate::graph::{Node, NodeId, NodeKind};
 use crate::plan::RunMode;
 
@@ -11,16 +11,14 @@ impl<'a> Walker<'a> {
     /// Whether an instance of a selected block is selected itself. Where a target names one instance of the block, only that one is;
     /// what a target needs is taken whole; what is no longer in the configuration only by name.
     pub(super) fn selects(&self, addr: &InstanceAddr, declared: bool) -> bool {
-        use crate::addr::Target;
-        let o = self.inputs.options;
-        if o.excludes.iter().any(|t| t.contains(addr)) {
+        if self.excludes.iter().any(|t| t.contains(addr)) {
             return false;
         }
-        if o.targets.is_empty() || o.targets.iter().any(|t| t.contains(addr)) {
+        if self.targets.is_empty() || self.targets.iter().any(|t| t.contains(addr)) {
             return true;
         }
         let module = addr.resource.module.without_keys();
-        let another_is_named = o.targets.iter().any(|t| match t {
+        let another_is_named = self.targets.iter().any(|t| match t {
             Target::Instance(i) => i.resource == addr.resource,
             Target::Module(m) => keyed(m) && module.is_within(&m.without_keys()),
             Target::Resource(_) => false,
@@ -35,15 +33,34 @@ impl<'a> Walker<'a> {
         node.is_some_and(|id| !selected.contains(&id)) || !self.selects(addr, node.is_some())
     }
 
+    /// Targets, and where `moved` blocks and renames take what they name.
+    pub(super) fn follow_moves(&self, targets: &[Target]) -> Vec<Target> {
+        let mut out = targets.to_vec();
+        let moved = || self.known.iter().filter_map(|(to, k)| Some((k.moved_from.as_ref()?, to)));
+        for target in targets {
+            for (_, to) in moved().filter(|(from, _)| target.contains(from)) {
+                let new = match target {
+                    // The whole module moved, where the path is as long as before.
+                    Target::Module(m) if m.0.len() == to.resource.module.0.len() => Target::Module(to.resource.module.clone()),
+                    Target::Resource(_) => Target::Resource(to.resource.clone()),
+                    Target::Module(_) | Target::Instance(_) => Target::Instance(to.clone()),
+                };
+                if !out.contains(&new) {
+                    out.push(new);
+                }
+            }
+        }
+        out
+    }
+
     /// The nodes that `-target` and `-exclude` leave in.
     pub(super) fn select(&self) -> Option<HashSet<NodeId>> {
-        let o = self.inputs.options;
-        if o.targets.is_empty() && o.excludes.is_empty() {
+        if self.targets.is_empty() && self.excludes.is_empty() {
             return None;
         }
         let graph = self.inputs.graph;
-        let hits = |id: NodeId, targets: &[crate::addr::Target]| targets.iter().any(|t| target_hits(t, graph.node(id)));
-        let mut picked: HashSet<NodeId> = graph.ids().filter(|id| o.targets.is_empty() || hits(*id, &o.targets)).collect();
+        let hits = |id: NodeId, targets: &[Target]| targets.iter().any(|t| target_hits(t, graph.node(id)));
+        let mut picked: HashSet<NodeId> = graph.ids().filter(|id| self.targets.is_empty() || hits(*id, &self.targets)).collect();
         // A destroy takes along what needs a target; any other run takes along what a target needs.
         let destroy = self.inputs.options.mode == RunMode::Destroy;
         let next = if destroy { graph.needed_by() } else { graph.ids().map(|id| graph.needs(id).to_vec()).collect() };
@@ -55,12 +72,12 @@ impl<'a> Walker<'a> {
                 graph.ids().map(|id| graph.needs(id).iter().copied().filter(|n| !is_managed(*n)).collect()).collect();
             close(&mut picked, &needs);
         }
-        let whole = |t: &&crate::addr::Target| match t {
-            crate::addr::Target::Instance(i) => i.key.is_none() && !keyed(&i.resource.module),
-            crate::addr::Target::Resource(r) => !keyed(&r.module),
-            crate::addr::Target::Module(m) => !keyed(m),
+        let whole = |t: &&Target| match t {
+            Target::Instance(i) => i.key.is_none() && !keyed(&i.resource.module),
+            Target::Resource(r) => !keyed(&r.module),
+            Target::Module(m) => !keyed(m),
         };
-        let whole: Vec<_> = o.excludes.iter().filter(whole).cloned().collect();
+        let whole: Vec<_> = self.excludes.iter().filter(whole).cloned().collect();
         let mut out: HashSet<NodeId> = graph.ids().filter(|id| hits(*id, &whole)).collect();
         close(&mut out, &graph.needed_by());
         picked.retain(|id| !out.contains(id));
@@ -117,8 +134,7 @@ fn close(set: &mut HashSet<NodeId>, next: &[Vec<NodeId>]) {
 }
 
 /// Whether a target selects a block, or some instance of it.
-pub fn target_hits(target: &crate::addr::Target, node: &Node) -> bool {
-    use crate::addr::Target;
+pub fn target_hits(target: &Target, node: &Node) -> bool {
     let NodeKind::Resource(mode, t, n) = &node.kind else { return false };
     let block = |r: &ResourceAddr| r.mode == *mode && r.type_name == *t && r.name == *n && r.module.without_keys() == node.module;
     match target {

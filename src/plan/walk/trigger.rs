@@ -28,6 +28,9 @@ impl<'a> Walker<'a> {
         let module = p.addr.resource.module.clone();
         let block = ResourceAddr { module, mode: Mode::Managed, type_name: root.name.clone(), name: name.name.clone() };
         let (Some(found), Some(expansion)) = (self.world.module(&block.module), self.world.expansion(&block)) else { return false };
+        if matches!(expansion, Expansion::Failed | Expansion::StandIn) {
+            return false;
+        }
         let cx = context(self.inputs, &found.module.dir);
         let scope = self.world.scope(&block.module).repeated(p.addr.key.clone(), p.each.clone());
         let single = matches!(expansion, Expansion::One);
