@@ -14,7 +14,7 @@ use super::{Observed, PlanInput, PlanOutput, Private, ReadRequest, ResourceType,
 use crate::addr::InstanceAddr;
 use crate::diag::codes::engine as codes;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::engine::local::{file_error, private_dir, random_text, read_optional, remove_if_empty, write_private};
+use crate::engine::local::{file_error, private_dir, random_text, read_optional, remove_if_empty, remove_private, write_private};
 use crate::schema::{Attribute, Body, Schema};
 use crate::value::{Type, Value};
 
@@ -128,7 +128,7 @@ impl Secret {
         let data = text_map(planned, "data");
         let own = generated(planned);
         for name in written(&step.private).iter().filter(|n| !data.contains_key(*n) && !own.contains(n)) {
-            remove(&dir.join(name))?;
+            remove_private(&dir.join(name))?;
         }
         for (name, content) in &data {
             write_private(&dir.join(name), content.as_bytes())?;
@@ -144,20 +144,13 @@ impl Secret {
     fn remove(cx: &Session, step: &StepRequest, prior: &Value) -> Result<(), Diagnostic> {
         let dir = dir_of(cx, &step.addr, prior);
         for name in written(&step.private).iter().chain(&generated(prior)) {
-            remove(&dir.join(name))?;
+            remove_private(&dir.join(name))?;
         }
         remove_if_empty(&dir);
         if prior.get_str("path").is_none() {
             remove_if_empty(&cx.data_dir.join("secrets"));
         }
         Ok(())
-    }
-}
-
-fn remove(path: &Path) -> Result<(), Diagnostic> {
-    match std::fs::remove_file(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(file_error("remove", path, &e)),
-        _ => Ok(()),
     }
 }
 
