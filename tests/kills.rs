@@ -19,7 +19,9 @@ use common::{Lab, Screen, real};
 use streamform::engine::local::broker::Cluster;
 use streamform::engine::local::jars;
 use streamform::target::connect::{ConnectClient, ConnectConnection, Patience};
-use streamform::target::kafka::{Admin, ConfigResource, ConfigSource, KafkaConnection, RequestCounter, SaslMechanism, SecurityProtocol};
+use streamform::target::kafka::{
+    Admin, ConfigOp, ConfigResource, ConfigSource, KafkaConnection, RequestCounter, SaslMechanism, SecurityProtocol,
+};
 
 /// What a real system holds of one object, as lines.
 type Content = BTreeSet<String>;
@@ -37,6 +39,8 @@ enum Kind {
     Acl,
     /// A SCRAM user of a local cluster whose password changes. The cluster stays.
     User,
+    /// A local cluster with its first users.
+    Cluster,
     /// A secret that gains, loses and changes files.
     Secret,
     /// A connector whose configuration changes.
@@ -117,6 +121,7 @@ const USERS: &[Point] = &[
     point(Kind::User, Verb::Create, "kafka:AlterUserScramCredentials:1", true),
     point(Kind::User, Verb::Update, "kafka:AlterUserScramCredentials:1", true),
     point(Kind::User, Verb::Delete, "kafka:AlterUserScramCredentials:1", true),
+    point(Kind::Cluster, Verb::Create, "kafka:AlterUserScramCredentials:1", false),
 ];
 const SECRETS: &[Point] = &[
     point(Kind::Secret, Verb::Create, "file:write:1", false),
@@ -273,14 +278,17 @@ impl Object {
                 );
                 (data("c", &real::lab("plaintext")), block)
             }
-            Kind::User => {
+            Kind::User | Kind::Cluster => {
                 let user = self.password(form).map(|p| format!("    {name} = \"{p}\"\n")).unwrap_or_default();
                 // The user who stays keeps the brokers' settings alike: with the first user they would be restarted.
                 let cluster = format!(
                     "resource \"kafka_cluster\" \"k\" {{\n  deletion_protection = false\n  heap = \"-Xms48m -Xmx320m\"\n  \
                      users = {{\n    stays = \"stays\"\n{user}  }}\n  listener \"scram\" {{\n    authentication = \"scram\"\n    tls = false\n  }}\n}}\n"
                 );
-                return cluster;
+                if self.kind == Kind::User {
+                    return cluster;
+                }
+                (String::new(), cluster)
             }
             Kind::Secret => {
                 let files: Vec<_> = Self::files(form).iter().map(|(k, v)| (*k, v.to_string())).collect();
@@ -316,6 +324,7 @@ impl Object {
                 Self::operations(form).iter().map(binding).collect()
             }
             Kind::User => lines(&["has a credential", &format!("logs in with {}", self.password(form).unwrap())]),
+            Kind::Cluster => lines(&["folder", "has a credential", &format!("logs in with {}", self.password(form).unwrap())]),
             Kind::Secret => {
                 let files = Self::files(form).iter().map(|(k, v)| format!("{name}/{k} = {v}"));
                 files.chain([format!("{name}/")]).collect()
@@ -339,7 +348,7 @@ impl Object {
                 let principal = format!("User:{}", self.name);
                 all.iter().filter(|b| b.principal == principal).map(ToString::to_string).collect()
             }
-            Kind::User => self.found_user(),
+            Kind::User | Kind::Cluster => self.found_user(),
             Kind::Secret => {
                 let mut content = Content::new();
                 walk(&self.lab.path().join(".streamform/secrets"), "", &mut content);
@@ -359,9 +368,10 @@ impl Object {
     fn found_topic(&self, admin: &Admin) -> Content {
         let metadata = real::wait(async { admin.metadata().await }).unwrap();
         let mut content = Content::new();
-        let Some(topic) = metadata.topics.get(&self.name) else { return content };
-        content.extend(topic.partitions.iter().map(|p| format!("partition {} has {} replicas", p.id, p.replicas.len())));
-        let mut resources = vec![ConfigResource::Topic(self.name.clone())];
+        let topic = metadata.topics.get(&self.name);
+        let partitions = topic.iter().flat_map(|t| &t.partitions);
+        content.extend(partitions.map(|p| format!("partition {} has {} replicas", p.id, p.replicas.len())));
+        let mut resources: Vec<_> = topic.map(|t| ConfigResource::Topic(t.name.clone())).into_iter().collect();
         if self.kind == Kind::Moved {
             // A move limits the brokers for its time.
             resources.extend(metadata.cluster.brokers.iter().map(|b| ConfigResource::Broker(b.id)));
@@ -380,6 +390,9 @@ impl Object {
     fn found_user(&self) -> Content {
         let mut content = Content::new();
         let cluster = Cluster::at(&self.lab.path().join(".streamform"), "k");
+        if self.kind == Kind::Cluster && cluster.dir().exists() {
+            content.insert("folder".into());
+        }
         let Some(layout) = cluster.layout().unwrap() else { return content };
         let admin = |connection: KafkaConnection| {
             Admin::with_connect_timeout(connection, RequestCounter::default(), Duration::from_secs(10)).unwrap()
@@ -421,6 +434,18 @@ impl Object {
         }
     }
 
+    /// Whether the real system shows within a second that it holds something else.
+    fn has_left(&self, form: Form) -> bool {
+        let (wanted, began) = (self.wanted(form), Instant::now());
+        while began.elapsed() < Duration::from_secs(1) {
+            if self.found() != wanted {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        false
+    }
+
     fn run(&self, line: &str) -> Result<Screen, String> {
         let screen = common::screen(&self.command(line).output().unwrap());
         if screen.code == 0 { Ok(screen) } else { Err(format!("`{line}`:\n{}", screen.text)) }
@@ -435,6 +460,13 @@ impl Object {
     fn apply(&self, form: Form) -> Result<(), String> {
         self.lab.write("main.hcl", &self.text(form));
         self.run("apply -auto-approve -allow-data-loss").map(drop)
+    }
+
+    /// Applies a configuration that must be refused with this code.
+    fn refuses(&self, form: Form, code: &str) -> Result<(), String> {
+        self.lab.write("main.hcl", &self.text(form));
+        let screen = common::screen(&self.command("apply -auto-approve -allow-data-loss").output().unwrap());
+        if screen.code == 1 && screen.text.contains(code) { Ok(()) } else { Err(format!("not refused with {code}:\n{}", screen.text)) }
     }
 
     /// Applies a configuration and is killed at a request.
@@ -454,6 +486,16 @@ fn folders() -> &'static Path {
     ONE.get_or_init(real::watched)
 }
 
+/// Lifts what a failed case has left of limits, so that the next case starts without.
+fn free_brokers() {
+    let admin = real::trio().admin();
+    let keys = ["leader.replication.throttled.rate", "follower.replication.throttled.rate"];
+    for broker in 1..=3 {
+        let change = (ConfigResource::Broker(broker), keys.iter().map(|k| ConfigOp::Delete(k.to_string())).collect());
+        real::wait(async { admin.incremental_alter_configs(&[change], false).await }).unwrap().remove(0).unwrap();
+    }
+}
+
 /// All files and folders below a folder.
 fn walk(dir: &Path, prefix: &str, content: &mut Content) {
     for entry in std::fs::read_dir(dir).into_iter().flatten() {
@@ -469,31 +511,39 @@ fn walk(dir: &Path, prefix: &str, content: &mut Content) {
 }
 
 impl Case {
-    /// Plays the case. The result is whether the killed request had already had an effect.
-    fn play(&self) -> Result<bool, String> {
+    /// Plays the case, and notes whether the killed request had an effect.
+    fn play(&self, effect: &mut bool) -> Result<(), String> {
         let Case { point, moment, next } = *self;
         let object = Object::new(point.kind);
+        if point.kind == Kind::Moved {
+            free_brokers();
+        }
         if point.before() != Absent || point.kind == Kind::User {
             object.apply(point.before()).map_err(|e| format!("before: {e}"))?;
             object.holds(point.before()).map_err(|e| format!("before: {e}"))?;
         }
         object.apply_killed(point.killed(), &format!("{}:{moment}", point.request))?;
         // The run ended where it should have.
-        let effect = match (point.sole, moment) {
+        *effect = match (point.sole, moment) {
             (true, "before") => object.holds(point.before()).map(|()| false).map_err(|e| format!("nothing was sent, and yet: {e}"))?,
             (true, "answered") => object.holds(point.killed()).map(|()| true).map_err(|e| format!("it was answered, and yet: {e}"))?,
-            _ => object.found() != object.wanted(point.before()),
+            _ => object.has_left(point.before()),
         };
         let form = point.after(next);
-        object.apply(form)?;
-        object.holds(form).map_err(|e| format!("after the next apply: {e}"))?;
-        object.run("plan -detailed-exitcode").map_err(|e| format!("the next plan is not empty: {e}"))?;
+        if point.kind == Kind::Grown && next == Next::Back && *effect {
+            // Kafka takes no partitions away.
+            object.refuses(form, "SF6103")?;
+            object.holds(point.killed()).map_err(|e| format!("after the refused apply: {e}"))?;
+        } else {
+            object.apply(form)?;
+            object.holds(form).map_err(|e| format!("after the next apply: {e}"))?;
+            object.run("plan -detailed-exitcode").map_err(|e| format!("the next plan is not empty: {e}"))?;
+        }
         match point.kind {
             Kind::User => object.apply(Absent)?,
             _ => object.run("destroy -auto-approve -allow-data-loss").map(drop)?,
         }
-        object.holds(Absent).map_err(|e| format!("after destroying: {e}"))?;
-        Ok(effect)
+        object.holds(Absent).map_err(|e| format!("after destroying: {e}"))
     }
 }
 
@@ -501,7 +551,7 @@ impl Case {
 #[track_caller]
 fn one(point: Point, moment: &'static str, next: Next) {
     let _alone = real::alone();
-    if let Err(e) = (Case { point, moment, next }).play() {
+    if let Err(e) = (Case { point, moment, next }).play(&mut false) {
         panic!("{point:?} {moment} {next:?}: {e}");
     }
 }
@@ -516,13 +566,13 @@ fn all(points: &[Point]) {
     for point in points {
         let (cases, mut failed, mut sent, mut effects) = (point.cases(), 0, 0, 0);
         for case in &cases {
-            match case.play() {
-                Ok(effect) if case.moment == "sent" => (sent, effects) = (sent + 1, effects + usize::from(effect)),
-                Ok(_) => {}
-                Err(e) => {
-                    failed += 1;
-                    failures.push(format!("{:?} {:?} {}:{} then {:?}: {e}", point.kind, point.verb, point.request, case.moment, case.next));
-                }
+            let mut effect = false;
+            if let Err(e) = case.play(&mut effect) {
+                failed += 1;
+                failures.push(format!("{:?} {:?} {}:{} then {:?}: {e}", point.kind, point.verb, point.request, case.moment, case.next));
+            }
+            if case.moment == "sent" {
+                (sent, effects) = (sent + 1, effects + usize::from(effect));
             }
         }
         let Point { kind, verb, request, .. } = point;
