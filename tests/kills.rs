@@ -109,8 +109,8 @@ const TOPICS: &[Point] = &[
     point(Kind::Topic, Verb::Update, "kafka:IncrementalAlterConfigs:1", true),
     point(Kind::Topic, Verb::Delete, "kafka:DeleteTopics:1", true),
     point(Kind::Grown, Verb::Update, "kafka:CreatePartitions:1", true),
-    point(Kind::Moved, Verb::Update, "kafka:AlterPartitionReassignments:1", false),
 ];
+const MOVES: &[Point] = &[point(Kind::Moved, Verb::Update, "kafka:AlterPartitionReassignments:1", false)];
 const ACLS: &[Point] = &[
     point(Kind::Acl, Verb::Create, "kafka:CreateAcls:1", true),
     point(Kind::Acl, Verb::Update, "kafka:CreateAcls:1", false),
@@ -121,8 +121,8 @@ const USERS: &[Point] = &[
     point(Kind::User, Verb::Create, "kafka:AlterUserScramCredentials:1", true),
     point(Kind::User, Verb::Update, "kafka:AlterUserScramCredentials:1", true),
     point(Kind::User, Verb::Delete, "kafka:AlterUserScramCredentials:1", true),
-    point(Kind::Cluster, Verb::Create, "kafka:AlterUserScramCredentials:1", false),
 ];
+const CLUSTERS: &[Point] = &[point(Kind::Cluster, Verb::Create, "kafka:AlterUserScramCredentials:1", false)];
 const SECRETS: &[Point] = &[
     point(Kind::Secret, Verb::Create, "file:write:1", false),
     point(Kind::Secret, Verb::Create, "file:write:2", false),
@@ -265,7 +265,7 @@ impl Object {
                 let settings: Vec<_> = settings.iter().map(|(k, v)| (*k, v.to_string())).collect();
                 let block = format!(
                     "resource \"kafka_topic\" \"x\" {{\n  cluster = data.kafka_cluster.c\n  name = \"{name}\"\n  partitions = {partitions}\n  \
-                     replication_factor = {replicas}\n  deletion_protection = false\n  config = {{\n{}  }}\n}}\n",
+                     replication_factor = {replicas}\n  deletion_protection = false\n  config = {{\n{}  }}\n  timeouts {{\n    update = \"60s\"\n  }}\n}}\n",
                     map(&settings)
                 );
                 (data("c", &real::lab(if self.kind == Kind::Moved { "three" } else { "plaintext" })), block)
@@ -642,6 +642,11 @@ fn long_all_topics() {
 }
 
 #[test]
+fn long_all_moves() {
+    all(MOVES);
+}
+
+#[test]
 fn long_all_acls() {
     all(ACLS);
 }
@@ -649,6 +654,11 @@ fn long_all_acls() {
 #[test]
 fn long_all_users() {
     all(USERS);
+}
+
+#[test]
+fn long_all_clusters() {
+    all(CLUSTERS);
 }
 
 #[test]

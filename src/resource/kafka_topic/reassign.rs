@@ -10,7 +10,7 @@ use crate::addr::InstanceAddr;
 use crate::diag::Diagnostic;
 use crate::diag::codes::kafka as codes;
 use crate::resource::Progress;
-use crate::target::kafka::{Admin, Broker, ConfigOp, ConfigResource, ConfigSource, KafkaError, Metadata, NewReassignment};
+use crate::target::kafka::{Admin, Broker, ConfigOp, ConfigResource, ConfigSource, KafkaError, Metadata, NewReassignment, Reassignment};
 
 /// The broker settings that limit a move, in bytes per second.
 const RATE_KEYS: [&str; 2] = ["leader.replication.throttled.rate", "follower.replication.throttled.rate"];
@@ -88,7 +88,8 @@ pub struct Move<'a> {
 /// # Errors
 /// When the cluster refuses the move or does not end it before `deadline`.
 pub async fn run(admin: &Admin, progress: &dyn Progress, moves: &[Move<'_>], deadline: Instant) -> Result<(), Diagnostic> {
-    let metadata = admin.metadata().await.map_err(|e| e.told("reading the topics before moving replicas", admin.connection()))?;
+    let doing = "reading the topics before moving replicas";
+    let metadata = without_other_moves(admin, moves, deadline).await.map_err(|e| e.told(doing, admin.connection()))?;
     let starts = plan_moves(&metadata, moves)?;
     let rate = moves.iter().map(|m| m.throttle).max().unwrap_or_default();
     let limited = throttle(admin, &metadata, moves, rate).await.map_err(|e| e.told("limiting the move of replicas", admin.connection()))?;
@@ -101,6 +102,41 @@ pub async fn run(admin: &Admin, progress: &dyn Progress, moves: &[Move<'_>], dea
     moved?;
     freed?;
     elect(admin, &metadata, moves).await
+}
+
+/// Cancels the moves of these topics that lead to another factor, and reads the topics as they are then.
+///
+/// Kafka lets a move take the place of another one. A replica that the old move adds and the new one removes is then both, and the new move
+/// never ends.
+async fn without_other_moves(admin: &Admin, moves: &[Move<'_>], deadline: Instant) -> Result<Metadata, KafkaError> {
+    let factor = |r: &Reassignment| moves.iter().find(|m| m.topic == r.topic)?.factor;
+    let leads_elsewhere = |r: &Reassignment| factor(r).is_some_and(|f| f != r.replicas.len() - r.removing.len());
+    let old: Vec<Reassignment> = admin.list_reassignments().await?.into_iter().filter(leads_elsewhere).collect();
+    let cancel = |r: &Reassignment| NewReassignment { topic: r.topic.clone(), partition: r.partition, replicas: None };
+    let mut cancelled = Vec::new();
+    if !old.is_empty() {
+        let results = admin.alter_reassignments(&old.iter().map(cancel).collect::<Vec<_>>()).await?;
+        for (reassignment, result) in old.into_iter().zip(results) {
+            match result {
+                Ok(()) => cancelled.push(reassignment),
+                // It ended in the meantime.
+                Err(KafkaError::Reassignment { .. }) => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+    loop {
+        let metadata = admin.metadata().await?;
+        // Brokers learn of it a moment later.
+        let shown = |r: &Reassignment| {
+            let partition = metadata.topics.get(&r.topic).and_then(|t| t.partitions.iter().find(|p| p.id == r.partition));
+            partition.is_some_and(|p| p.replicas.len() == r.replicas.len() && r.replicas.iter().all(|id| p.replicas.contains(id)))
+        };
+        if !cancelled.iter().any(shown) || Instant::now() >= deadline {
+            return Ok(metadata);
+        }
+        sleep(POLL).await;
+    }
 }
 
 fn plan_moves(metadata: &Metadata, moves: &[Move<'_>]) -> Result<Vec<NewReassignment>, Diagnostic> {
