@@ -216,9 +216,10 @@ impl Object {
             (Kind::Grown, First) => (1, 1, &[]),
             (Kind::Grown, Second) => (3, 1, &[]),
             (Kind::Grown, _) => (5, 1, &[]),
-            (_, First) => (2, 1, &[]),
-            (_, Second) => (2, 3, &[]),
-            _ => (2, 2, &[]),
+            // Without this setting one replica is too few for three brokers' default.
+            (_, First) => (2, 1, &[("min.insync.replicas", "1")]),
+            (_, Second) => (2, 3, &[("min.insync.replicas", "1")]),
+            _ => (2, 2, &[("min.insync.replicas", "1")]),
         }
     }
 

@@ -635,6 +635,12 @@ fn shows(entries: &[ConfigEntry], planned: &Value) -> bool {
 async fn delete(admin: &Admin, steps: &[&StepRequest]) -> Vec<StepResult> {
     let deadline = deadline(steps);
     let names: Vec<String> = steps.iter().filter_map(|s| s.prior.as_ref()).map(name_of).collect();
+    let moving = |o: &&Value| o.get("moving").and_then(|v| v.as_bool()) == Some(true);
+    let moved: Vec<String> = steps.iter().filter_map(|s| s.prior.as_ref()).filter(moving).map(name_of).collect();
+    if let Err(e) = reassign::abandon(admin, &moved).await {
+        let doing = "removing the throttle of topics that are to be deleted";
+        return steps.iter().map(|s| unchanged(s, e.clone().told(doing, admin.connection()))).collect();
+    }
     let results = match admin.delete_topics(&names).await {
         Ok(results) => results,
         Err(e) => names.iter().map(|_| Err(e.clone())).collect(),
