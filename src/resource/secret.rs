@@ -4,7 +4,6 @@
 //! the files again, so that a change by hand shows as drift. The plan names each file that is written or removed; apply does exactly that.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
@@ -18,7 +17,9 @@ use super::{
 use crate::addr::InstanceAddr;
 use crate::diag::codes::engine as codes;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::engine::local::{file_error, private_dir, random_text, read_optional, remove_if_empty};
+use crate::engine::local::{
+    UNFINISHED, file_error, private_dir, random_text, read_optional, remove_if_empty, remove_private, write_private,
+};
 use crate::schema::{Attribute, Body, Schema};
 use crate::value::{Type, Value};
 
@@ -84,9 +85,6 @@ fn target(object: &Value) -> Key {
     };
     folder_key(object).unwrap_or_else(unnamed)
 }
-
-/// What a file is called until it is whole.
-const UNFINISHED: &str = ".streamform-unfinished-";
 
 /// Files that a killed run did not finish. They hold parts of secrets, so they must go.
 fn unfinished(dir: &Path) -> BTreeSet<String> {
@@ -209,7 +207,7 @@ impl Secret {
         private_dir(&dir)?;
         // What a killed run did not finish holds parts of secrets, and a plan without refresh has not seen it.
         for name in unfinished(&dir) {
-            remove(&dir.join(name))?;
+            remove_private(&dir.join(name))?;
         }
         let data = text_map(planned, "data");
         for op in step.ops.iter().filter(|o| !o.open) {
@@ -221,15 +219,15 @@ impl Secret {
                         let what = format!("The content of the file {} is not known.", crate::addr::quote(&op.part));
                         Diagnostic::error(crate::diag::codes::apply::INTERNAL, what)
                     };
-                    write_file(&path, content.ok_or_else(unknown)?.as_bytes())?;
+                    write_private(&path, content.ok_or_else(unknown)?.as_bytes())?;
                     there.insert(op.part.clone());
                 }
                 (OpAction::Write, None) => {
-                    write_file(&path, random_text(GENERATED_LEN)?.as_bytes())?;
+                    write_private(&path, random_text(GENERATED_LEN)?.as_bytes())?;
                     there.insert(op.part.clone());
                 }
                 (OpAction::Remove, _) => {
-                    remove(&path)?;
+                    remove_private(&path)?;
                     there.remove(&op.part);
                 }
                 _ => {}
@@ -265,37 +263,17 @@ impl Secret {
     fn remove(cx: &Session, step: &StepRequest, prior: &Value, there: &mut BTreeSet<String>) -> Result<(), Diagnostic> {
         let dir = dir_of(cx, &step.addr, prior);
         for op in step.ops.iter().filter(|o| o.action == OpAction::Remove && !o.open) {
-            remove(&dir.join(&op.part))?;
+            remove_private(&dir.join(&op.part))?;
             there.remove(&op.part);
         }
         for name in unfinished(&dir) {
-            remove(&dir.join(name))?;
+            remove_private(&dir.join(name))?;
         }
         remove_if_empty(&dir);
         if prior.get_str("path").is_none() {
             remove_if_empty(&cx.data_dir.join("secrets"));
         }
         Ok(())
-    }
-}
-
-/// Writes a file that only this user can read, whole or not at all. Until it is whole its name tells what it is.
-fn write_file(path: &Path, content: &[u8]) -> Result<(), Diagnostic> {
-    let write = || -> std::io::Result<()> {
-        // A temporary file is made with mode 0600.
-        let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(path.parent().unwrap_or(Path::new(".")))?;
-        file.write_all(content)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().map_err(|e| file_error("write", path, &e))
-}
-
-fn remove(path: &Path) -> Result<(), Diagnostic> {
-    match std::fs::remove_file(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(file_error("remove", path, &e)),
-        _ => Ok(()),
     }
 }
 

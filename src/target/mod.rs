@@ -4,3 +4,4 @@
 
 pub mod connect;
 pub mod kafka;
+pub(crate) mod kill;

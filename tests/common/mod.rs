@@ -27,7 +27,12 @@ pub struct Screen {
 impl Lab {
     /// A folder with this as `main.hcl`.
     pub fn new(main: &str) -> Lab {
-        let lab = Lab { dir: tempfile::tempdir().unwrap() };
+        Lab::within(&std::env::temp_dir(), main)
+    }
+
+    /// The same below another folder.
+    pub fn within(parent: &Path, main: &str) -> Lab {
+        let lab = Lab { dir: tempfile::tempdir_in(parent).unwrap() };
         lab.write("main.hcl", main);
         lab
     }

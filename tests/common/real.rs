@@ -43,7 +43,7 @@ pub fn wait<T: Send>(future: impl Future<Output = T> + Send) -> T {
 }
 
 /// A folder whose processes, known by their marker, end with this process, and which is then removed.
-fn watched() -> PathBuf {
+pub fn watched() -> PathBuf {
     // Twice, because a process may just have been started. The brackets keep grep from finding itself.
     const SCRIPT: &str = r#"
 cat >/dev/null

@@ -17,6 +17,7 @@ use std::path::Path;
 
 use crate::diag::Diagnostic;
 use crate::diag::codes::engine as codes;
+use crate::target::kill::{self, Moment};
 
 /// A file or folder that could not be used, as a diagnostic; `doing` reads "write", "read", "remove".
 pub fn file_error(doing: &str, path: &Path, error: &std::io::Error) -> Diagnostic {
@@ -39,22 +40,60 @@ pub fn private_dir(path: &Path) -> Result<(), Diagnostic> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|e| file_error("make the folder", path, &e))
 }
 
-/// Writes a file that only this user can read, whole or not at all.
+/// Writes a file that only this user can read, whole or not at all. What a killed write has left of it is overwritten.
 ///
 /// # Errors
 /// When the folder or the file cannot be written.
 pub fn write_private(path: &Path, content: &[u8]) -> Result<(), Diagnostic> {
     let dir = path.parent().unwrap_or(Path::new("."));
     private_dir(dir)?;
+    let counted = kill::request("file", "write");
     let write = || -> std::io::Result<()> {
+        counted.at(Moment::Before);
+        let temporary = temporary(path);
+        remove_optional(&dir.join(&temporary))?;
         // A temporary file is made with mode 0600.
-        let mut file = tempfile::NamedTempFile::new_in(dir)?;
+        let mut file = tempfile::Builder::new().prefix(&temporary).rand_bytes(0).tempfile_in(dir)?;
         file.write_all(content)?;
         file.as_file().sync_all()?;
+        counted.at(Moment::Sent);
         file.persist(path)?;
+        counted.at(Moment::Answered);
         Ok(())
     };
     write().map_err(|e| file_error("write", path, &e))
+}
+
+/// Removes a file that [`write_private`] wrote, and what a killed write has left of it. Either may be gone already.
+///
+/// # Errors
+/// When one of them stays.
+pub fn remove_private(path: &Path) -> Result<(), Diagnostic> {
+    let counted = kill::request("file", "remove");
+    let remove = || -> std::io::Result<()> {
+        counted.at(Moment::Before);
+        remove_optional(&path.with_file_name(temporary(path)))?;
+        remove_optional(path)?;
+        counted.at(Moment::Answered);
+        Ok(())
+    };
+    remove().map_err(|e| file_error("remove", path, &e))
+}
+
+/// How the name of a file begins until it is whole. What a kill leaves under such a name holds a part of the content.
+pub const UNFINISHED: &str = ".streamform-unfinished-";
+
+/// The name of a file while it is being written. It is the same each time, so that the file can be found after a kill, and short, because
+/// the file's own name may have the greatest length.
+fn temporary(path: &Path) -> String {
+    format!("{UNFINISHED}{}", digest([&*path.file_name().unwrap_or_default().to_string_lossy()]))
+}
+
+fn remove_optional(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
+    }
 }
 
 /// The text of a file; `None` when there is none.
@@ -169,6 +208,20 @@ mod tests {
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(read_optional(&path).unwrap().as_deref(), Some("x"));
         assert_eq!(read_optional(&dir.path().join("none")).unwrap(), None);
+    }
+
+    #[test]
+    fn what_a_killed_write_left_goes_with_the_next_write_and_with_the_removal() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        let left = dir.path().join(temporary(&path));
+        std::fs::write(&left, "half").unwrap();
+        write_private(&path, b"whole").unwrap();
+        assert!(!left.exists());
+        std::fs::write(&left, "half").unwrap();
+        remove_private(&path).unwrap();
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        remove_private(&path).unwrap();
     }
 
     #[test]

@@ -424,6 +424,12 @@ async fn delete(admin: &Admin, steps: &[Placed<'_>]) -> Vec<StepResult> {
     let deadline = deadline(steps);
     let names: Vec<Option<&str>> = steps.iter().map(|(_, s)| ops::deleted(&s.ops)).collect();
     let asked: Vec<String> = names.iter().flatten().map(ToString::to_string).collect();
+    let moving = |o: &&Value| o.get("moving").and_then(|v| v.as_bool()) == Some(true);
+    let moved: Vec<String> = steps.iter().filter_map(|(_, s)| s.prior.as_ref()).filter(moving).map(name_of).collect();
+    if let Err(e) = reassign::abandon(admin, &moved).await {
+        let doing = "removing the throttle of topics that are to be deleted";
+        return steps.iter().map(|(_, s)| unchanged(s, e.clone().told(doing, admin.connection()))).collect();
+    }
     let results = match admin.delete_topics(&asked).await {
         Ok(results) => results,
         Err(e) => asked.iter().map(|_| Err(e.clone())).collect(),

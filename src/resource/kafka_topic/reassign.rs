@@ -10,7 +10,7 @@ use crate::addr::InstanceAddr;
 use crate::diag::Diagnostic;
 use crate::diag::codes::kafka as codes;
 use crate::resource::Progress;
-use crate::target::kafka::{Admin, Broker, ConfigOp, ConfigResource, ConfigSource, KafkaError, Metadata, NewReassignment};
+use crate::target::kafka::{Admin, Broker, ConfigOp, ConfigResource, ConfigSource, KafkaError, Metadata, NewReassignment, Reassignment};
 
 /// The broker settings that limit a move, in bytes per second.
 const RATE_KEYS: [&str; 2] = ["leader.replication.throttled.rate", "follower.replication.throttled.rate"];
@@ -102,11 +102,46 @@ impl Outcome {
 /// A move that goes on already is waited for; the throttle goes whatever happens.
 pub async fn run(admin: &Admin, progress: &dyn Progress, moves: &[Move<'_>], deadline: Instant) -> Vec<Result<(), Diagnostic>> {
     let mut out = Outcome(moves.iter().map(|_| None).collect());
-    match admin.metadata().await {
+    match without_other_moves(admin, moves, deadline).await {
         Ok(metadata) => run_known(admin, progress, moves, deadline, &metadata, &mut out).await,
         Err(e) => out.fail_all(&e.told("reading the topics before moving replicas", admin.connection())),
     }
     out.0.into_iter().map(|e| e.map_or(Ok(()), Err)).collect()
+}
+
+/// Cancels the moves of these topics that lead to another factor, and reads the topics as they are then.
+///
+/// Kafka lets a move take the place of another one. A replica that the old move adds and the new one removes is then both, and the new move
+/// never ends.
+async fn without_other_moves(admin: &Admin, moves: &[Move<'_>], deadline: Instant) -> Result<Metadata, KafkaError> {
+    let factor = |r: &Reassignment| moves.iter().find(|m| m.topic == r.topic)?.factor;
+    let leads_elsewhere = |r: &Reassignment| factor(r).is_some_and(|f| f != r.replicas.len() - r.removing.len());
+    let old: Vec<Reassignment> = admin.list_reassignments().await?.into_iter().filter(leads_elsewhere).collect();
+    let cancel = |r: &Reassignment| NewReassignment { topic: r.topic.clone(), partition: r.partition, replicas: None };
+    let mut cancelled = Vec::new();
+    if !old.is_empty() {
+        let results = admin.alter_reassignments(&old.iter().map(cancel).collect::<Vec<_>>()).await?;
+        for (reassignment, result) in old.into_iter().zip(results) {
+            match result {
+                Ok(()) => cancelled.push(reassignment),
+                // It ended in the meantime.
+                Err(KafkaError::Reassignment { .. }) => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+    loop {
+        let metadata = admin.metadata().await?;
+        // Brokers learn of it a moment later.
+        let shown = |r: &Reassignment| {
+            let partition = metadata.topics.get(&r.topic).and_then(|t| t.partitions.iter().find(|p| p.id == r.partition));
+            partition.is_some_and(|p| p.replicas.len() == r.replicas.len() && r.replicas.iter().all(|id| p.replicas.contains(id)))
+        };
+        if !cancelled.iter().any(shown) || Instant::now() >= deadline {
+            return Ok(metadata);
+        }
+        sleep(POLL).await;
+    }
 }
 
 async fn run_known(admin: &Admin, progress: &dyn Progress, moves: &[Move<'_>], deadline: Instant, metadata: &Metadata, out: &mut Outcome) {
@@ -201,6 +236,16 @@ async fn release(admin: &Admin, moves: &[&Move<'_>], brokers: &[i32]) -> Result<
     let mut changes: Vec<_> = brokers.iter().map(|id| (ConfigResource::Broker(*id), delete(RATE_KEYS))).collect();
     changes.extend(moves.iter().map(|m| (ConfigResource::Topic(m.topic.clone()), delete(THROTTLE_KEYS))));
     alter(admin, &changes).await
+}
+
+/// Removes the brokers' limits for moves that an earlier run began, before their topics are deleted: nothing else leads to these limits
+/// then. They stay while replicas of other topics are moved, because they may be those of whoever moves them.
+pub async fn abandon(admin: &Admin, topics: &[String]) -> Result<(), KafkaError> {
+    if topics.is_empty() || admin.list_reassignments().await?.iter().any(|r| !topics.contains(&r.topic)) {
+        return Ok(());
+    }
+    let brokers: Vec<i32> = admin.describe_cluster().await?.brokers.iter().map(|b| b.id).collect();
+    release(admin, &[], &brokers).await
 }
 
 async fn alter(admin: &Admin, changes: &[(ConfigResource, Vec<ConfigOp>)]) -> Result<(), KafkaError> {

@@ -16,6 +16,7 @@ use url::Url;
 
 use super::types::{Connector, ConnectorInfo, ConnectorStatus, Expanded, LoggerLevel, Plugin, RootInfo, RunState, Sealed, Validation};
 use super::{ConnectConnection, ConnectError};
+use crate::target::kill;
 
 /// A worker forwards most requests to the leader, and gives up on that after 90 seconds.
 const REQUEST_LIMIT: Duration = Duration::from_secs(95);
@@ -260,7 +261,7 @@ impl ConnectClient {
             segments.pop_if_empty().extend(path);
         }
         url.set_query(Some(query).filter(|q| !q.is_empty()));
-        let mut request = self.http.request(method, url).timeout(REQUEST_LIMIT);
+        let mut request = self.http.request(method.clone(), url).timeout(REQUEST_LIMIT);
         if let Some((user, password)) = &self.auth {
             request = request.basic_auth(user, password.as_ref());
         }
@@ -268,15 +269,19 @@ impl ConnectClient {
             request = request.json(body);
         }
         self.requests.fetch_add(1, Ordering::Relaxed);
-        let response = match request.send().await {
-            Ok(response) => response,
-            Err(e) if !e.is_connect() && !e.is_timeout() && self.port_speaks_tls().await => {
+        let kind = if path.first() == Some(&"connectors") { method.as_str() } else { "" };
+        let exchange = async {
+            let response = request.send().await?;
+            Ok((response.status(), response.bytes().await))
+        };
+        let (status, bytes) = match kill::request("connect", kind).around(exchange).await {
+            Ok(answer) => answer,
+            Err(e) if !reqwest::Error::is_connect(&e) && !e.is_timeout() && self.port_speaks_tls().await => {
                 return Err(ConnectError::WrongScheme { url: self.base.to_string(), tls: true });
             }
             Err(e) => return Err(self.transport(&e)),
         };
-        let status = response.status();
-        let bytes = response.bytes().await.map_err(|e| self.transport(&e))?;
+        let bytes = bytes.map_err(|e| self.transport(&e))?;
         if status.is_success() { Ok(bytes) } else { Err(self.refusal(status, path, &bytes)) }
     }
 

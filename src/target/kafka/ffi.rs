@@ -18,6 +18,7 @@ use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
 use rdkafka_sys as sys;
 
 use super::{AclBinding, AclOperation, AclPattern, AclPermission, AclResource, ConfigOp, ConfigResource, KafkaConnection, KafkaError};
+use crate::target::kill::{self, Moment};
 
 /// How long one wait on a queue lasts before the error callbacks are served again.
 const SLICE: Duration = Duration::from_millis(50);
@@ -208,8 +209,12 @@ impl Native {
         // SAFETY: the client is alive; the guard destroys the queue once. An answer that comes later than that is freed by librdkafka.
         let queue = Queue(unsafe { sys::rd_kafka_queue_new(rk) });
         self.refusal(|_| true);
+        let counted = kill::request("kafka", if validate_only { "" } else { api });
+        counted.at(Moment::Before);
         start(rk, options.0, queue.0);
+        counted.at(Moment::Sent);
         let event = self.wait(api, &queue, limit)?;
+        counted.at(Moment::Answered);
         // SAFETY: the event is alive; the text is copied before it is freed.
         let (code, message) = unsafe { (numbers::event_error(event.0), text(sys::rd_kafka_event_error_string(event.0))) };
         match code {

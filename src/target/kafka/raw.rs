@@ -19,6 +19,7 @@ use tokio_rustls::TlsConnector;
 
 use super::requests::Request;
 use super::{KafkaConnection, KafkaError, ListenerKind, RequestCounter, SaslMechanism, sasl, tls};
+use crate::target::kill::{self, Moment};
 
 /// How long all attempts to reach a cluster take together.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -323,9 +324,13 @@ impl Socket {
     async fn exchange_bytes<R: Request>(&mut self, request: &R, version: i16, counter: &RequestCounter) -> Result<Bytes, Failure> {
         self.correlation = self.correlation.wrapping_add(1);
         let frame = encode(request, version, self.correlation).map_err(|e| KafkaError::InvalidRequest { message: e.to_string() })?;
-        counter.count(&api_name::<R>());
+        let api = api_name::<R>();
+        counter.count(&api);
+        let counted = kill::request("kafka", if request.validates() { "" } else { &api });
+        counted.at(Moment::Before);
         self.io.write_all(&frame).await?;
         self.io.flush().await?;
+        counted.at(Moment::Sent);
         let mut size = [0; 4];
         self.io.read_exact(&mut size).await?;
         // A TLS record of the kind alert, where a size should be: nothing that waiting would mend.
@@ -343,6 +348,7 @@ impl Socket {
         if header.correlation_id != self.correlation {
             return Err(garbled("it belongs to another request"));
         }
+        counted.at(Moment::Answered);
         Ok(body)
     }
 

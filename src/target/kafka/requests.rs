@@ -9,13 +9,21 @@ pub(super) trait Request: Message + Encodable + HeaderVersion {
     const KEY: ApiKey;
     /// Its answer.
     type Response: Decodable + HeaderVersion;
+
+    /// Whether the broker is only asked what it would say, and changes nothing.
+    fn validates(&self) -> bool {
+        false
+    }
 }
 
 macro_rules! requests {
-    ($($key:ident: $request:ident => $response:ident;)*) => {
+    ($($key:ident: $request:ident => $response:ident $(, unless $validate_only:ident)?;)*) => {
         $(impl Request for $request {
             const KEY: ApiKey = ApiKey::$key;
             type Response = $response;
+            $(fn validates(&self) -> bool {
+                self.$validate_only
+            })?
         })*
     };
 }
@@ -25,11 +33,11 @@ requests! {
     SaslHandshake: SaslHandshakeRequest => SaslHandshakeResponse;
     SaslAuthenticate: SaslAuthenticateRequest => SaslAuthenticateResponse;
     Metadata: MetadataRequest => MetadataResponse;
-    CreateTopics: CreateTopicsRequest => CreateTopicsResponse;
+    CreateTopics: CreateTopicsRequest => CreateTopicsResponse, unless validate_only;
     DeleteTopics: DeleteTopicsRequest => DeleteTopicsResponse;
-    CreatePartitions: CreatePartitionsRequest => CreatePartitionsResponse;
+    CreatePartitions: CreatePartitionsRequest => CreatePartitionsResponse, unless validate_only;
     DescribeConfigs: DescribeConfigsRequest => DescribeConfigsResponse;
-    IncrementalAlterConfigs: IncrementalAlterConfigsRequest => IncrementalAlterConfigsResponse;
+    IncrementalAlterConfigs: IncrementalAlterConfigsRequest => IncrementalAlterConfigsResponse, unless validate_only;
     DescribeAcls: DescribeAclsRequest => DescribeAclsResponse;
     CreateAcls: CreateAclsRequest => CreateAclsResponse;
     DeleteAcls: DeleteAclsRequest => DeleteAclsResponse;
@@ -40,6 +48,6 @@ requests! {
     DescribeUserScramCredentials: DescribeUserScramCredentialsRequest => DescribeUserScramCredentialsResponse;
     AlterUserScramCredentials: AlterUserScramCredentialsRequest => AlterUserScramCredentialsResponse;
     DescribeClientQuotas: DescribeClientQuotasRequest => DescribeClientQuotasResponse;
-    AlterClientQuotas: AlterClientQuotasRequest => AlterClientQuotasResponse;
+    AlterClientQuotas: AlterClientQuotasRequest => AlterClientQuotasResponse, unless validate_only;
     ListGroups: ListGroupsRequest => ListGroupsResponse;
 }
