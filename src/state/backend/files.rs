@@ -73,7 +73,7 @@ pub(super) fn damaged(dir: &Path, why: &str) -> Diagnostic {
     let (db, backup) = (dir.join("db"), backup_path(dir));
     let hint = match backup.exists() {
         true => format!(
-            "Nothing in it was changed. Move {} away and run: streamform state restore {}, then streamform plan.",
+            "Nothing in it was changed. First run streamform state export: the log may still hold the last state. Then move {} away and run: streamform state restore {}, then streamform plan.",
             db.display(),
             backup.display()
         ),

@@ -92,6 +92,37 @@ fn names(dir: &Path) -> Vec<String> {
 }
 
 #[test]
+fn a_log_that_is_behind_or_of_another_database_is_made_anew() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for (dir, n) in [(&one, 1), (&two, 2)] {
+        let store = open(dir.path(), Access::Write);
+        store.finish(&[done("a", 0)]).unwrap();
+        store.finish(&[done("a", n)]).unwrap();
+        store.close().unwrap();
+    }
+    let in_log = |dir: &Path| {
+        let found = log::read(&File::open(dir.join("log")).unwrap(), Want::Content).unwrap().unwrap();
+        let record: serde_json::Value = serde_json::from_slice(&found.content[&b"r/t.a"[..]]).unwrap();
+        record["attributes"]["n"].as_i64().unwrap()
+    };
+    // As many batches, and other content.
+    std::fs::remove_dir_all(one.path().join("db")).unwrap();
+    std::fs::rename(two.path().join("db"), one.path().join("db")).unwrap();
+    open(one.path(), Access::Write).close().unwrap();
+    assert_eq!(in_log(one.path()), 2);
+    let store = open(one.path(), Access::Write);
+    store.finish(&[done("a", 3)]).unwrap();
+    let early = std::fs::read(one.path().join("log")).unwrap();
+    store.finish(&[done("a", 4)]).unwrap();
+    drop(store);
+    std::fs::write(one.path().join("log"), early).unwrap();
+    let store = open(one.path(), Access::Write);
+    assert_eq!(in_log(one.path()), 4);
+    store.finish(&[done("a", 5)]).unwrap();
+    assert_eq!(in_log(one.path()), 5);
+}
+
+#[test]
 fn a_log_that_another_boot_of_the_machine_left_open_is_not_believed() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path(), Access::Write);
