@@ -445,9 +445,7 @@ fn names_that_are_sensitive_are_refused() {
     let lab = common::Lab::new("");
     let name = unique("hidden");
     let variable = format!("variable \"v\" {{\n  sensitive = true\n  default   = \"{name}\"\n}}\n");
-    let topic = format!(
-        "resource \"kafka_topic\" \"t\" {{\n  cluster = data.kafka_cluster.c\n  name = \"x-${{var.v}}\"\n  partitions = 1\n  replication_factor = 1\n}}\n"
-    );
+    let topic = "resource \"kafka_topic\" \"t\" {\n  cluster = data.kafka_cluster.c\n  name = \"x-${var.v}\"\n  partitions = 1\n  replication_factor = 1\n}\n".to_string();
     let blocks = [
         grant("t", "\"User:${var.v}\"", "\"x\"", ""),
         grant("t", "\"User:x\"", "var.v", ""),
@@ -554,6 +552,34 @@ async fn what_cannot_be_repeated_is_written_before_it_is_asked_for() {
     assert!(results[1].1.error.as_ref().is_some_and(|d| d.detail.contains("was not begun")), "{:?}", results[1].1.error);
     let live = admin(&cx, &cluster).await.metadata().await.unwrap();
     assert_eq!(names.each_ref().map(|n| live.topics[n].partitions.len()), [2, 1]);
+    topics.delete(&made).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_is_not_as_planned_fails_its_step() {
+    let cx = session();
+    let cluster = cluster(&cx, &servers()).await;
+    let topics = World { cx: &cx, kind: &KafkaTopic };
+    let name = unique("differs");
+    let of = |pairs: &[(&str, &str)]| topic(&cluster, &name, 1, 1, pairs);
+    let made = topics.create(&[of(&[])]).await;
+    // An earlier run began to create it: what is there as planned is its work.
+    let begun = |config: &Value| StepRequest { begun: true, ..topics.planned(0, None, config) };
+    let taken = KafkaTopic.apply(&cx, Verb::Create, vec![begun(&of(&[]))]).await.remove(0);
+    assert_eq!(taken.object.expect("taken over").1, made[0].1);
+    let other = KafkaTopic.apply(&cx, Verb::Create, vec![begun(&topic(&cluster, &name, 2, 1, &[]))]).await.remove(0);
+    assert!(other.in_doubt && other.error.is_some_and(|d| d.code.id == "SF6115"), "the next plan reads it and says what changes");
+
+    let step = topics.planned(0, Some(&made[0]), &of(&[("retention.ms", "1000000")]));
+    let admin = admin(&cx, &cluster).await;
+    admin.create_partitions(&[(name.clone(), 2)], false).await.unwrap().remove(0).unwrap();
+    while admin.metadata().await.unwrap().topics[&name].partitions.len() < 2 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let result = KafkaTopic.apply(&cx, Verb::Update, vec![step]).await.remove(0);
+    let d = result.error.expect("somebody else added a partition");
+    assert!(d.code.id == "SF6115" && d.detail.contains("partitions = 1, and the cluster shows 2"), "{d:?}");
+    assert_eq!(result.object.unwrap().0.get("partitions").unwrap().as_i64(), Some(2));
     topics.delete(&made).await;
 }
 
