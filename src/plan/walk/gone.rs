@@ -39,7 +39,9 @@ impl<'a> Walker<'a> {
         }
         let hydrated = prior.as_ref().map(|v| self.hydrate(v, resource));
         let missing = gone || prior.is_none();
-        let action = if missing || self.removed_without_destroy(addr) { Action::Forget } else { Action::Delete };
+        // As in Terraform, a run that destroys everything asks no `removed` block.
+        let forget = missing || !self.destroys() && self.removed_without_destroy(addr);
+        let action = if forget { Action::Forget } else { Action::Delete };
         let ops = hydrated.as_ref().filter(|_| action == Action::Delete).map(|v| resource.plan_delete(v, &private)).unwrap_or_default();
         let moved = self.known.get(addr).map(moved_reasons).unwrap_or_default();
         let reason = match () {

@@ -107,7 +107,8 @@ impl<'a> Walker<'a> {
             }
             return Err(value);
         }
-        let force = self.forced(p, known.as_ref());
+        // Also of what is created, so that a reference to nothing is found.
+        let force = self.forced(p, known.as_ref()).filter(|_| prior.is_some());
         let notes = match self.observed.get(&p.addr) {
             Some(Observed::Present(_, _, notes)) => notes.clone(),
             _ => Notes::Null,

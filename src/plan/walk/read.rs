@@ -117,8 +117,8 @@ impl<'a> Walker<'a> {
     pub(super) fn is_down(&self, resource: &dyn ResourceType, object: &Value) -> bool {
         let Some(addr) = place_of(resource, object) else { return false };
         if addr.resource.mode == Mode::Data {
-            // Read only during apply, it cannot be looked into now.
-            return self.world.instance(&addr).is_some_and(|v| v.get("admin").is_some_and(|a| !a.is_known()));
+            // Read only during apply, or not readable at all, it cannot be looked into now.
+            return self.world.instance(&addr).is_some_and(|v| !v.is_known() || v.get("admin").is_some_and(|a| !a.is_known()));
         }
         matches!(self.observed.get(&addr), Some(Observed::Present(place, ..)) if nothing_runs(place))
     }
@@ -187,7 +187,7 @@ impl<'a> Walker<'a> {
     pub(super) fn current(&self, addr: &InstanceAddr) -> Option<Value> {
         match self.observed.get(addr) {
             Some(Observed::Present(v, ..)) => Some(with_origin(v, addr)),
-            _ if addr.resource.mode == Mode::Data => self.world.instance(addr).or_else(|| self.recorded(addr)),
+            _ if addr.resource.mode == Mode::Data => self.world.instance(addr).filter(Value::is_known).or_else(|| self.recorded(addr)),
             _ => self.recorded(addr),
         }
     }
