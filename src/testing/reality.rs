@@ -235,6 +235,13 @@ impl Reality {
         std::future::pending().await
     }
 
+    /// Takes down that an operation leaves its target alone.
+    pub fn left_alone(&self, addr: &InstanceAddr, op: &Op, key: &RealKey) {
+        let mut inner = self.lock();
+        let key = inner.shown(key);
+        inner.log.push(Executed { addr: addr.clone(), op: op.clone(), key, effective: false });
+    }
+
     fn turns(&self) -> u64 {
         let mut inner = self.lock();
         if inner.knobs.seed == 0 {

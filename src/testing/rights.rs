@@ -72,8 +72,13 @@ impl Rights {
         let Some(place) = place_id(object, &step.private) else { return StepResult::failed(refused("its place is not known"), kept) };
         let private = serde_json::json!({ "place": place });
         let mut now = step.prior.as_ref().map(held).unwrap_or_default();
-        for op in step.ops.iter().filter(|o| o.action != OpAction::Keep) {
+        for op in &step.ops {
             let key = RealKey::new(&place, KIND, op.target.name());
+            if op.action == OpAction::Keep {
+                real.left_alone(&step.addr, op, &key);
+                now.remove(op.target.name());
+                continue;
+            }
             let written = real
                 .write(&step.addr, std::slice::from_ref(op), &key, |all| {
                     if op.action == OpAction::Revoke {
