@@ -558,7 +558,9 @@ impl StateStore for LocalStore {
         let mut guard = self.writer();
         let w = guard.as_mut().ok_or_else(closed)?;
         let names: BTreeMap<&InstanceAddr, &InstanceAddr> = moves.iter().map(|(f, t)| (f, t)).collect();
-        let holds = |a: &InstanceAddr| w.db.contains_key(key(RECORDS, &a.to_string())).map_err(|e| sled_error(&self.dir, &e));
+        let there = |k: Vec<u8>| w.db.contains_key(k).map_err(|e| sled_error(&self.dir, &e));
+        // An operation in doubt may be all that is known of an object.
+        let holds = |a: &InstanceAddr| Ok::<_, Diagnostic>(there(key(RECORDS, &a.to_string()))? || there(key(JOURNAL, &a.to_string()))?);
         let mut targets = BTreeSet::new();
         for (from, to) in moves {
             if !holds(from)? {

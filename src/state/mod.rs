@@ -198,8 +198,8 @@ pub trait StateStore: Send + Sync {
     /// Forgets records (and journal entries, but not deposed objects) without touching the real objects. Absent ones are no error.
     fn remove(&self, addrs: &[InstanceAddr]) -> Result<(), Diagnostic>;
 
-    /// Renames records, atomically and as if at one time (a swap is possible). A source that is absent or a target that stays occupied
-    /// is an error, and nothing is changed.
+    /// Renames records and operations in doubt, atomically and as if at one time (a swap is possible). A source of which there is neither, or
+    /// a target that stays occupied, is an error, and nothing is changed.
     fn mv(&self, moves: &[(InstanceAddr, InstanceAddr)]) -> Result<(), Diagnostic>;
 
     /// Writes the whole state as JSON lines: the form of backups. Never holds a secret.

@@ -8,7 +8,8 @@ pub struct Rng(u64);
 
 impl Rng {
     pub fn new(seed: u64) -> Rng {
-        Rng(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(0x1234_5678_9abc_def1))
+        // Seeds that follow each other must not give sequences that do.
+        Rng(seed.wrapping_mul(0xd6e8_feb8_6659_fd93) ^ 0x1234_5678_9abc_def1)
     }
 
     pub fn next(&mut self) -> u64 {
@@ -36,11 +37,17 @@ impl Rng {
 
 const LABELS: [&str; 5] = ["a", "b", "c", "d", "e"];
 const NAMES: [&str; 6] = ["x", "y", "z", "u", "v", "w"];
+/// Two types share the names of their objects; what changes its type is refused, so their names differ.
+const TWINS: [&str; 3] = ["tx", "ty", "tz"];
 const KEYS: [&str; 4] = ["k", "l", "m", "n"];
 const WHO: [&str; 2] = ["ann", "bob"];
 const TYPES: [&str; 12] =
     ["thing", "thing", "thing", "twin", "grant", "grant", "bundle", "vault", "vault", "slow", "asker", "place"];
 const MODULES: [&str; 2] = ["m", "n"];
+
+fn names_of(type_name: &str) -> &'static [&'static str] {
+    if type_name == "twin" { &TWINS } else { &NAMES }
+}
 
 fn text(rng: &mut Rng, pool: &[&str]) -> Val {
     Val::Text((*rng.pick(pool)).to_string())
@@ -53,7 +60,7 @@ fn value(rng: &mut Rng, model: &Model, block: &Block, field: &str) -> Option<Val
         (!ids.is_empty()).then(|| Val::IdOf(*rng.pick(&ids), rng.below(2)))
     };
     Some(match field {
-        "name" => text(rng, &NAMES),
+        "name" => text(rng, names_of(block.type_name)),
         "principal" => text(rng, &WHO),
         "level" => text(rng, &LEVELS),
         "rights" => {
@@ -245,7 +252,8 @@ fn rename_object(rng: &mut Rng, model: &mut Model, at: usize) {
     }
     let i = rng.below(b.items.len());
     let first = fields_of(b.type_name)[0];
-    b.items[i].fields.insert(first, text(rng, if first == "name" { &NAMES } else { &WHO }));
+    let pool = if first == "name" { names_of(b.type_name) } else { &WHO[..] };
+    b.items[i].fields.insert(first, text(rng, pool));
 }
 
 fn swap_names(rng: &mut Rng, model: &mut Model, at: usize) {

@@ -121,6 +121,8 @@ fn scenario(seed: u64) -> Scenario {
 struct Player {
     bench: Bench,
     foreign: BTreeSet<RealKey>,
+    /// The addresses in the state.
+    recorded: BTreeSet<String>,
     /// What happened, where that is wanted.
     told: Option<String>,
 }
@@ -128,7 +130,7 @@ struct Player {
 impl Player {
     fn new(told: bool) -> Player {
         let in_folder = std::env::var_os("STREAMFORM_STORE").is_some_and(|v| v == "local");
-        Player { bench: Bench::new(in_folder), foreign: BTreeSet::new(), told: told.then(String::new) }
+        Player { bench: Bench::new(in_folder), foreign: BTreeSet::new(), recorded: BTreeSet::new(), told: told.then(String::new) }
     }
 
     fn tell(&mut self, text: impl FnOnce() -> String) {
@@ -189,8 +191,7 @@ impl Player {
         let model = &step.model;
         self.bench.files = model.files();
         self.tell(|| model.texts().iter().fold(String::new(), |out, (name, text)| format!("{out}= config {name}\n{text}\n")));
-        let recorded: BTreeSet<String> =
-            judge::state(&self.bench)?.records.keys().map(ToString::to_string).collect();
+        let recorded = std::mem::take(&mut self.recorded);
         let before = self.bench.reality.objects();
         let (ran, good) = match &step.kept {
             Some(between) => self.kept(step, between).await?,
@@ -204,6 +205,7 @@ impl Player {
             format!("> {}\n{}{state}{}\n", run_text(&step.run), ran_text(&ran), real_text(&after))
         });
         let snapshot = snapshot?;
+        self.recorded = snapshot.records.keys().map(ToString::to_string).collect();
         judge::kept(model, &step.run, &ran, &before, &after, &recorded)?;
         judge::planned(&ran)?;
         self.good(step, &ran, good, &before, &after, &snapshot).await
@@ -236,18 +238,16 @@ impl Player {
         if let Some(d) = internal {
             return Err(format!("(contract) {}", d.detail));
         }
-        if !good || !o.refresh || partial && (ran.diagnostics.has_errors() || o.mode == RunMode::Destroy) {
+        if !good || !o.refresh || partial {
             return Ok(());
         }
-        let collides = ran.diagnostics.iter().any(|d| d.code == codes::COLLIDES);
-        if collides && !o.replace.is_empty() {
+        // A new object beside the old one needs another name: that is for the user to mend.
+        let beside = step.model.blocks.iter().any(|b| b.create_first) || !snapshot.deposed.is_empty();
+        if beside && ran.diagnostics.iter().any(|d| d.code == codes::COLLIDES) {
             return Ok(());
         }
         if let Some(error) = judge::first(ran) {
             return Err(format!("(d) a good apply fails: {error}"));
-        }
-        if partial {
-            return Ok(());
         }
         if o.mode == RunMode::Destroy {
             return judge::gone(snapshot, after, &self.foreign);

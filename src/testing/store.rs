@@ -303,10 +303,11 @@ impl StateStore for Arc<Memory> {
         let names: BTreeMap<&InstanceAddr, &InstanceAddr> = moves.iter().map(|(f, t)| (f, t)).collect();
         let mut targets = BTreeSet::new();
         for (from, to) in moves {
-            if !c.records.contains_key(from) {
+            let holds = |a: &InstanceAddr| c.records.contains_key(a) || c.journal.contains_key(a);
+            if !holds(from) {
                 return Err(no_record(from));
             }
-            if !targets.insert(to) || !names.contains_key(to) && c.records.contains_key(to) {
+            if !targets.insert(to) || !names.contains_key(to) && holds(to) {
                 return Err(Diagnostic::error(codes::OCCUPIED, format!("The state already holds {to}.")));
             }
         }

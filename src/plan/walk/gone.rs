@@ -35,7 +35,7 @@ impl<'a> Walker<'a> {
         let block_stays = self.world.expansion(&addr.resource).is_some();
         let reason = if block_stays { Reason::NoLongerRepeated } else { Reason::NotInConfiguration };
         let forget = self.removed_without_destroy(addr);
-        if !self.selects(addr, self.world.expansion(&addr.resource).is_some()) {
+        if self.is_left_out(addr) {
             self.plan.skipped.push(addr.to_string());
             return;
         }

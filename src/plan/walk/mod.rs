@@ -178,7 +178,7 @@ struct Walker<'a> {
     in_config: HashSet<InstanceAddr>,
     /// What this pass has from earlier ones, and leaves to later ones.
     carried: Carried,
-    /// Instances without a record that `-target` and `-exclude` leave out, as the configuration has them.
+    /// Instances that `-target` and `-exclude` leave out, as the configuration has them.
     left_out: Vec<(InstanceAddr, Value)>,
     /// Where each block stands in the configuration.
     order: HashMap<ResourceAddr, usize>,
