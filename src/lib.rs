@@ -19,5 +19,7 @@ pub mod resource;
 pub mod schema;
 pub mod state;
 pub mod target;
+#[cfg(test)]
+mod testing;
 pub mod value;
 pub mod view;

@@ -220,7 +220,7 @@ impl<'a, 'w> Run<'a, 'w> {
                 diff::same(&before, now) && r.private == c.private && self.flags_kept(c, r)
             });
             if !same {
-                let mut record = record_of(c, now.clone(), c.private.clone());
+                let mut record = record_of(c, now.clone(), c.private.clone(), self.cx.inputs.types);
                 record.tainted = was.is_some_and(|r| r.tainted);
                 outcomes.push(Outcome { addr: c.addr.clone(), record: Some(record) });
             }
@@ -241,7 +241,7 @@ impl<'a, 'w> Run<'a, 'w> {
                 continue;
             }
             let record = match change {
-                Some(c) => c.prior.as_ref().map(|v| record_of(c, v.clone(), c.private.clone())),
+                Some(c) => c.prior.as_ref().map(|v| record_of(c, v.clone(), c.private.clone(), self.cx.inputs.types)),
                 None => snapshot.records.get(&doubt.addr).map(|r| (**r).clone()),
             };
             outcomes.push(Outcome { addr: addr.clone(), record });
@@ -448,7 +448,8 @@ impl<'a, 'w> Run<'a, 'w> {
                 return None;
             }
             let object = r.planned.clone().or_else(|| r.prior.clone())?;
-            Some(Intent { addr: c.addr.clone(), verb, record: record_of(c, object, r.private.clone()), ops: r.ops.clone() })
+            let record = record_of(c, object, r.private.clone(), self.cx.inputs.types);
+            Some(Intent { addr: c.addr.clone(), verb, record, ops: r.ops.clone() })
         });
         let intents: Vec<_> = intents.collect();
         self.cx.store.begin(&intents).await
@@ -724,7 +725,7 @@ impl<'a, 'w> Run<'a, 'w> {
                 (Some(key), _) if gone => deposed.push((c.addr.clone(), key, Deposing::Gone)),
                 (Some(_), _) => {}
                 (None, Some(key)) if gone => deposed.push((c.addr.clone(), Arc::clone(key), Deposing::Back)),
-                (None, _) => outcomes.push(Outcome { addr: c.addr.clone(), record: record_after(c, *verb, result) }),
+                (None, _) => outcomes.push(Outcome { addr: c.addr.clone(), record: record_after(c, *verb, result, self.cx.inputs.types) }),
             }
         }
         if !deposed.is_empty() {
@@ -934,15 +935,16 @@ fn was_at(c: &Change) -> &InstanceAddr {
     c.reasons.iter().find_map(|r| if let Reason::Moved(from) = r { Some(from) } else { None }).unwrap_or(&c.addr)
 }
 
-fn record_after(c: &Change, verb: Verb, result: &StepResult) -> Option<Record> {
+fn record_after(c: &Change, verb: Verb, result: &StepResult, types: &[registry::Entry]) -> Option<Record> {
     let (value, private) = result.object.clone()?;
-    let mut record = record_of(c, value, private);
+    let mut record = record_of(c, value, private, types);
     record.tainted = verb == Verb::Create && result.error.is_some();
     Some(record)
 }
 
-fn record_of(c: &Change, attributes: Value, private: Private) -> Record {
-    let version = registry::schema(&c.addr.resource).map_or(0, |s| s.version);
+fn record_of(c: &Change, attributes: Value, private: Private, types: &[registry::Entry]) -> Record {
+    let r = &c.addr.resource;
+    let version = registry::find_in(types, r.mode, &r.type_name).map_or(0, |t| t.schema().version);
     Record {
         addr: c.addr.clone(),
         schema_version: version,

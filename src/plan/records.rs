@@ -46,13 +46,24 @@ pub fn gather(config: &Config, snapshot: &Snapshot, renames: &[Vec<Rename>]) -> 
     let free = |to: &InstanceAddr| !held(to);
     let blocks: HashMap<ModulePath, &Module> = modules(&config.root).into_iter().collect();
     let renames: Vec<HashMap<&InstanceAddr, &Rename>> = renames.iter().map(|set| set.iter().map(|r| (&r.from, r)).collect()).collect();
-    let place = |a: &InstanceAddr| {
-        let said = moved(a, &moves);
-        let at = said.as_ref().unwrap_or(a);
-        let at = implied(at, &blocks).filter(free).or(said).filter(free);
-        renamed_to(at.as_ref().unwrap_or(a), &renames).or_else(|| at.map(|at| (at, None)))
-    };
     let addrs: BTreeSet<&InstanceAddr> = snapshot.records.keys().chain(begun.keys().copied()).collect();
+    // What a `moved` block says comes before what goes without saying, and no two objects go to one place.
+    let (mut at, mut taken): (BTreeMap<&InstanceAddr, InstanceAddr>, BTreeSet<InstanceAddr>) = Default::default();
+    for said in [true, false] {
+        for a in addrs.iter().filter(|a| moved(a, &moves).is_some() == said) {
+            let named = moved(a, &moves);
+            let silent = implied(named.as_ref().unwrap_or(a), &blocks);
+            let mut open = [silent, named].into_iter().flatten().filter(|to| free(to) && !taken.contains(to));
+            if let Some(to) = open.next() {
+                taken.insert(to.clone());
+                at.insert(a, to);
+            }
+        }
+    }
+    let place = |a: &InstanceAddr| {
+        let at = at.get(a);
+        renamed_to(at.unwrap_or(a), &renames).or_else(|| at.map(|at| (at.clone(), None)))
+    };
     let named: BTreeMap<&InstanceAddr, (InstanceAddr, Option<Arc<str>>)> =
         addrs.into_iter().filter_map(|a| Some((a, place(a)?))).filter(|(a, (to, _))| *a != to).collect();
     let names: BTreeMap<&InstanceAddr, InstanceAddr> = named.iter().map(|(a, (to, _))| (*a, to.clone())).collect();

@@ -28,6 +28,8 @@ pub struct Holder {
     pub now: Vec<Hold>,
     /// What it will hold.
     pub then: Vec<Hold>,
+    /// The state has a record or an operation in doubt under this address, whether or not the object still exists.
+    pub recorded: bool,
     /// `-target` or `-exclude` leave it out.
     pub left_out: bool,
 }
@@ -166,7 +168,7 @@ fn renames(holders: &[Holder], pairs: &[(usize, usize, &Key)]) -> Vec<Rename> {
         from_of.insert(to, from);
         out.push(Rename { from: from.clone(), to: to.clone(), object: Some(key.to_string().into()) });
     }
-    let recorded: BTreeSet<&InstanceAddr> = holders.iter().filter(|h| !h.now.is_empty() && h.deposed.is_none()).map(|h| &h.addr).collect();
+    let recorded: BTreeSet<&InstanceAddr> = holders.iter().filter(|h| h.recorded).map(|h| &h.addr).collect();
     let homeless: Vec<&InstanceAddr> = from_of.keys().copied().filter(|to| recorded.contains(*to) && !sources.contains(*to)).collect();
     for addr in homeless {
         let mut at = addr;
@@ -241,7 +243,8 @@ mod tests {
     fn holder(i: usize, addr: &str, now: Option<&str>, then: Option<&str>) -> Holder {
         let hold = |n: Option<&str>| n.map(|n| Hold::exclusive(key(n))).into_iter().collect();
         let addr = addr.parse().unwrap();
-        Holder { addr, deposed: None, change: Some(i), provider: "".into(), now: hold(now), then: hold(then), left_out: false }
+        let recorded = now.is_some();
+        Holder { addr, deposed: None, change: Some(i), provider: "".into(), now: hold(now), then: hold(then), recorded, left_out: false }
     }
 
     fn holders(all: &[(&str, Option<&str>, Option<&str>)]) -> Vec<Holder> {
@@ -272,6 +275,14 @@ mod tests {
         assert_eq!(moves(&shifted), ["t.a[1] -> t.a[0]", "t.a[2] -> t.a[1]", "t.a[0] -> t.a[2]"]);
         let grown = [("t.a[0]", Some("hello"), Some("hello2")), ("t.a[1]", None, Some("hello"))];
         assert_eq!(moves(&grown), ["t.a[0] -> t.a[1]"]);
+    }
+
+    #[test]
+    fn a_record_whose_object_is_gone_makes_room_too() {
+        let mut all = holders(&[("t.a", Some("x"), None), ("t.b", None, Some("x"))]);
+        all[1].recorded = true;
+        let moves: Vec<_> = settle(&all).renames.iter().map(|r| format!("{} -> {}", r.from, r.to)).collect();
+        assert_eq!(moves, ["t.a -> t.b", "t.b -> t.a"]);
     }
 
     #[test]

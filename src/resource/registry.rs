@@ -38,11 +38,6 @@ pub fn schema(addr: &ResourceAddr) -> Option<&'static Schema> {
     find(addr.mode, &addr.type_name).map(|r| r.schema())
 }
 
-/// The place of a type in the list.
-pub fn rank(name: &str) -> usize {
-    ALL.iter().position(|(_, n, _)| *n == name).unwrap_or(usize::MAX)
-}
-
 /// The diagnostic for an argument or block that a type does not have; none where it has it.
 pub fn unknown_attribute(schema: &Schema, name: &str) -> Option<Diagnostic> {
     let names: Vec<&str> = schema.body.attributes.iter().map(|a| a.name).chain(schema.body.blocks.iter().map(|b| b.name)).collect();

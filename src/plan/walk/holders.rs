@@ -1,6 +1,6 @@
 //! Who holds which real object: what the settling looks at is collected here, and what it decided is taken into the plan.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::Walker;
 use crate::addr::{InstanceAddr, Mode};
@@ -47,23 +47,29 @@ impl Walker<'_> {
         let mut out: Vec<Holder> = changes.map(|(i, c)| self.holder_of(i, c, skipped.contains(c.label().as_str()))).collect();
         let planned: HashSet<&InstanceAddr> = self.plan.changes.iter().filter(|c| c.deposed.is_none()).map(|c| &c.addr).collect();
         // Records of which nothing is planned: orphans that targeting leaves out, and what a failed read keeps from being planned.
-        for (addr, known) in self.known.iter().filter(|(a, _)| a.resource.mode == Mode::Managed && !planned.contains(a)) {
+        for addr in self.known.keys().filter(|a| a.resource.mode == Mode::Managed && !planned.contains(a)) {
             let (prior, private, _) = self.present(addr);
             let Some(prior) = prior else { continue };
-            let _ = known;
             let holds = self.holds(addr, &prior, &private);
             out.push(Holder { now: holds.clone(), then: holds, left_out: true, ..self.nobody(addr) });
         }
+        // What is left out keeps what it holds, and what the configuration says of it is nobody else's to take.
+        let places: HashMap<InstanceAddr, usize> =
+            out.iter().enumerate().filter(|(_, h)| h.deposed.is_none()).map(|(i, h)| (h.addr.clone(), i)).collect();
         for (addr, value) in &self.left_out {
             let then = self.holds(addr, value, &Private::Null);
-            out.push(Holder { then, left_out: true, ..self.nobody(addr) });
+            match places.get(addr) {
+                Some(i) => out[*i].then.extend(then),
+                None => out.push(Holder { then, left_out: true, ..self.nobody(addr) }),
+            }
         }
         out
     }
 
     fn nobody(&self, addr: &InstanceAddr) -> Holder {
         let provider = self.known.get(addr).map(|_| "").unwrap_or_default().into();
-        Holder { addr: addr.clone(), deposed: None, change: None, provider, now: vec![], then: vec![], left_out: false }
+        let recorded = self.known.contains_key(addr);
+        Holder { addr: addr.clone(), deposed: None, change: None, provider, now: vec![], then: vec![], recorded, left_out: false }
     }
 
     fn holder_of(&self, i: usize, c: &Change, left_out: bool) -> Holder {
@@ -75,7 +81,9 @@ impl Walker<'_> {
             (Action::Create | Action::Replace | Action::ReplaceCreateFirst, Some(v)) => self.holds(&c.addr, v, &Private::Null),
             (_, Some(v)) => self.holds(&c.addr, v, &c.private),
         };
-        Holder { deposed: c.deposed.clone(), change: Some(i), now, then, left_out, ..self.nobody(&c.addr) }
+        let nobody = self.nobody(&c.addr);
+        let recorded = nobody.recorded && c.deposed.is_none();
+        Holder { deposed: c.deposed.clone(), change: Some(i), now, then, recorded, left_out, ..nobody }
     }
 
     fn holds(&self, addr: &InstanceAddr, object: &Value, private: &Private) -> Vec<Hold> {

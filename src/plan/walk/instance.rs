@@ -269,13 +269,11 @@ impl<'a> Walker<'a> {
 
     pub(super) fn skip(&mut self, p: &Pending<'a>, prior: Option<Value>, private: Private) -> Value {
         self.plan.skipped.push(p.addr.to_string());
+        let value = with_origin(&diff::propose(&p.resource.schema().body, None, &p.config), &p.addr);
+        self.left_out.push((p.addr.clone(), value.clone()));
         match prior {
             Some(v) => self.keep(p, Some(v), private, vec![]),
-            None => {
-                let value = with_origin(&diff::propose(&p.resource.schema().body, None, &p.config), &p.addr);
-                self.left_out.push((p.addr.clone(), value.clone()));
-                value
-            }
+            None => value,
         }
     }
 

@@ -190,7 +190,7 @@ struct Walker<'a> {
     in_config: HashSet<InstanceAddr>,
     /// What this pass has from earlier ones, and leaves to later ones.
     carried: Carried,
-    /// Instances without a record that `-target` and `-exclude` leave out, as the configuration has them.
+    /// Instances that `-target` and `-exclude` leave out, as the configuration has them.
     left_out: Vec<(InstanceAddr, Value)>,
     /// Of a run that destroys: what is wrong with expressions that it can do without.
     set_aside: Diagnostics,

@@ -40,7 +40,7 @@ impl<'a> Walker<'a> {
     pub(super) async fn refresh_types(&mut self, types: BTreeSet<Arc<str>>) {
         let find = |t: &Arc<str>| registry::find_in(self.inputs.types, Mode::Managed, t);
         let mut types: Vec<_> = types.into_iter().filter_map(|t| find(&t).map(|r| (t, r))).collect();
-        types.sort_by_key(|(t, _)| registry::rank(t));
+        types.sort_by_key(|(t, _)| self.inputs.types.iter().position(|(_, n, _)| **n == **t));
         let (inner, outer): (Vec<_>, Vec<_>) = types.into_iter().partition(|(_, r)| r.lives_in().is_some());
         for one in outer {
             self.refresh_together(vec![one]).await;
