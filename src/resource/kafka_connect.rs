@@ -9,18 +9,18 @@ use async_trait::async_trait;
 
 use super::kafka_cluster::{cannot_run, default_name, engine_error, name_error, reserved_error, text_map, version_error};
 use super::kafka_connect_data::admin_type;
-use super::local_common::{alive, count, name_of, numbers, observed, private, settled};
+use super::local_common::{StepMandate, alive, answered, count, name_of, not_deleted, numbers, observed, private, settled};
 use super::{
-    Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult,
+    Desk, Gathered, Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult,
     Verb, attr_error,
 };
 use crate::addr::{InstanceAddr, Mode};
 use crate::diag::codes::engine as codes;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::engine::local::connect::{self, ConnectCluster, Layout, Names, Wanted};
+use crate::engine::local::connect::{self, ConnectCluster, Layout, Names, Released, Wanted};
 use crate::engine::local::pki::Pki;
 use crate::schema::{Attribute, Body, NestedBlock, Nesting, Schema};
-use crate::target::kafka::{Admin, KafkaConnection, KafkaPool};
+use crate::target::kafka::{AclBinding, Admin, KafkaConnection, KafkaPool};
 use crate::value::{Type, Value};
 
 /// The resource type `kafka_connect`.
@@ -154,6 +154,7 @@ fn attributes() -> Vec<Attribute> {
         ("admin", admin_type(), "How connectors reach it."),
         ("mounts", text_map(), "The real folder of each mount by its label."),
         ("mount_paths", text_map(), "The real folder of each mount by its `path`."),
+        ("mount_versions", text_map(), "The version of each mounted secret by the mount's `path`: connectors restart when it changes."),
         ("cluster_id", Type::String, "The id of the Kafka cluster that it was set up on."),
         ("running", Type::list(Type::Number), "The workers that run as configured."),
     ];
@@ -162,11 +163,95 @@ fn attributes() -> Vec<Attribute> {
 }
 
 /// What a binding is called among the objects of a cluster.
-const BINDING: &str = "bindings";
+pub(super) const BINDING: &str = "bindings";
+/// What a Connect cluster is called among the objects of this machine.
+const KIND: &str = "local Connect cluster";
 
 /// The Connect cluster among those of this machine.
 fn connect_key(object: &Value) -> Option<Key> {
-    Some(Key::new(Place::here(), "local Connect cluster", &object.get_str("name")?))
+    Some(Key::new(Place::here(), KIND, &object.get_str("name")?))
+}
+
+/// The Kafka cluster that its topics and rights are on: by the id that is recorded, else by what `cluster` refers to.
+fn kafka_place(object: &Value) -> Place {
+    let recorded = object.get("cluster_id").filter(Value::is_known).and_then(|v| v.as_str().map(str::to_string)).filter(|id| !id.is_empty());
+    let shown = object.get("cluster").and_then(|c| c.origin().map(ToString::to_string));
+    match recorded {
+        Some(id) => Place::with_id(&id, shown.unwrap_or_else(|| id.clone())),
+        None => Place::of(object, "cluster", "cluster_id"),
+    }
+}
+
+/// The version of each mounted secret by the mount's path; `None` in place of one that is known after apply.
+fn versions(value: &Value) -> Value {
+    let mounts = value.get("mount");
+    let one = |(_, mount): (&Arc<str>, &Value)| {
+        let path = mount.get_str("path")?;
+        let secret = mount.get("secret")?;
+        let version = if secret.is_known() { secret.get("version") } else { Some(Value::unknown(Type::String)) };
+        Some((Arc::from(path), version.unwrap_or_else(|| Value::null(Type::String))))
+    };
+    Value::map(Type::String, mounts.iter().filter_map(Value::as_map).flatten().filter_map(one).collect())
+}
+
+/// What is created on Kafka for the workers: three topics, and rights where streamform issues the workers' certificate.
+fn kafka_ops(name: Option<&str>, principal: Option<&str>, cluster: Option<&Value>, place: &Place) -> Vec<Op> {
+    let Some(name) = name else {
+        let open = |action, kind| Op::new(action, Key::unnamed(place.clone(), kind));
+        return vec![open(OpAction::Create, "topic"), open(OpAction::Grant, BINDING)];
+    };
+    let names = Names::of(name);
+    let topic = |t: &String| Op::new(OpAction::Create, Key::new(place.clone(), "topic", t)).note("(compacted)");
+    let mut out: Vec<Op> = [&names.config, &names.offset, &names.status].map(topic).into();
+    match (is_managed(cluster), principal) {
+        (true, Some(principal)) => {
+            let grant = |b: &AclBinding| Op::new(OpAction::Grant, Key::new(place.clone(), BINDING, &b.to_string()));
+            out.extend(names.acls(principal).iter().map(grant));
+        }
+        (true, None) => out.push(Op::new(OpAction::Grant, Key::unnamed(place.clone(), BINDING))),
+        (false, _) => {}
+    }
+    out
+}
+
+fn is_managed(cluster: Option<&Value>) -> bool {
+    cluster.and_then(Value::origin).is_some_and(|o| o.resource.mode == Mode::Managed)
+}
+
+/// What an update does to the workers.
+fn worker_ops(key: &Key, prior: &Value, proposed: &Value, layout: Option<&Layout>) -> Vec<Op> {
+    let op = |action, part: String, note: &str| Op::new(action, key.clone()).part(part).note(note);
+    let alive = alive(prior);
+    let workers = count(proposed, "min_replicas").max(1);
+    // The layout names the workers that there are, also after a change that was not brought to its end.
+    let before = layout.map_or_else(|| count(prior, "min_replicas").max(1), |l| l.workers.len());
+    let lives = |id: &usize| alive.contains(&(*id as i64));
+    let mut out: Vec<Op> = (1..=workers)
+        .filter(|id| *id <= before && !lives(id))
+        .map(|id| op(OpAction::Restart, format!("worker {id}"), "(not running as configured)"))
+        .collect();
+    out.extend((before + 1..=workers).map(|id| op(OpAction::Start, format!("worker {id}"), "(new)")));
+    out.extend((workers + 1..=before).map(|id| op(OpAction::Stop, format!("worker {id}"), "")));
+    let settings =
+        ["config", "env", "version", "heap_opts", "plugins", "schema_registry", "service_port", "mtls", "mount", "mounts", "cluster_id"];
+    let mut changed = settings.iter().filter(|name| match **name {
+        "mount" => mounted(prior) != mounted(proposed),
+        name => prior.get(name) != proposed.get(name),
+    });
+    let unsettled = layout.is_some_and(|l| l.unsettled);
+    if (unsettled || changed.next().is_some()) && (1..=workers.min(before)).any(|id| lives(&id)) {
+        out.push(op(OpAction::Roll, "the workers".into(), "one at a time"));
+    }
+    out
+}
+
+/// What the workers' settings say of the mounts: the folders that they may read. `None` while one is not known.
+fn mounted(value: &Value) -> Option<Vec<(Arc<str>, Value, Option<Arc<InstanceAddr>>)>> {
+    let mounts = value.get("mount").filter(Value::is_known)?;
+    let one = |(label, m): (&Arc<str>, &Value)| {
+        (label.clone(), m.get("path").unwrap_or_else(Value::null_dynamic), m.get("secret").and_then(|s| s.origin().cloned()))
+    };
+    Some(mounts.as_map()?.iter().map(one).collect())
 }
 
 /// The common name of the workers' certificate; `None` on a cluster that streamform does not run, which issues none.
@@ -336,6 +421,7 @@ fn with_references(value: Value) -> Value {
         attrs.insert("mounts".into(), labels);
         attrs.insert("mount_paths".into(), paths);
     }
+    attrs.insert("mount_versions".into(), versions(&value));
     Value::object_of(attrs, value.origin().cloned())
 }
 
@@ -366,17 +452,30 @@ impl KafkaConnect {
         observed(connect.layout()?, |layout| filled(&request.addr, &request.prior, &connect, layout))
     }
 
-    async fn make(cx: &Session, step: &StepRequest, planned: &Value) -> Result<StepResult, Diagnostic> {
+    async fn make(cx: &Session, step: &StepRequest, planned: &Value, mandate: &StepMandate<'_>) -> Result<StepResult, Diagnostic> {
         let name = name_of(&step.addr, planned);
         let connect = ConnectCluster::at(&cx.data_dir, &name);
         let note = |text: &str| cx.progress.note(&step.addr, text);
         let (connection, kafka) = kafka_of(cx, planned)?;
-        let layout = connect.converge(&wanted(&name, planned, connection, &cx.root_dir), &kafka, &note, step.timeout).await?;
+        let wanted = wanted(&name, planned, connection, &cx.root_dir);
+        // Rights are granted to the principal that was planned, or to nobody.
+        let principal = Value::object_from([("principal", connect.principal(&wanted)?.into())]);
+        let known = planned.get("principal").map(|p| Value::object_from([("principal", p)]));
+        if let Some(error) = known.and_then(|planned| answered(&PRINCIPAL, &planned, &principal)) {
+            return Err(error);
+        }
+        let layout = connect.converge(&wanted, &kafka, mandate, &note, step.timeout).await?;
         let value = with_references(filled(&step.addr, planned, &connect, &layout)?);
-        Ok(StepResult::done(value, private(&layout)))
+        match answered(&SCHEMA, planned, &value) {
+            Some(error) => Err(error),
+            None => Ok(StepResult::done(value, private(&layout))),
+        }
     }
 
     async fn destroy(cx: &Session, step: &StepRequest, prior: &Value) -> Result<StepResult, Diagnostic> {
+        if let Some(error) = not_deleted(&step.ops, connect_key(prior).as_ref()) {
+            return Err(error);
+        }
         let connect = ConnectCluster::at(&cx.data_dir, &name_of(&step.addr, prior));
         let note = |text: &str| cx.progress.note(&step.addr, text);
         let (connection, kafka) = kafka_of(cx, prior)?;
@@ -384,14 +483,15 @@ impl KafkaConnect {
         let authority = connection.ca_file.as_deref().filter(|_| own).and_then(Pki::beside);
         // A local cluster that is gone took topics and rights with it.
         let kafka = (!own || authority.is_some()).then_some(kafka);
-        connect.destroy(kafka.as_deref(), authority, &note).await?;
+        connect.destroy(kafka.as_deref(), authority, &released(step, prior), &note).await?;
         Ok(StepResult::gone())
     }
 
-    async fn step(cx: &Session, verb: Verb, step: &StepRequest) -> StepResult {
+    async fn step(cx: &Session, verb: Verb, step: &StepRequest, index: usize, desk: &dyn Desk) -> StepResult {
+        let mandate = StepMandate { ops: &step.ops, kind: KIND, desk, step: index };
         let outcome = match (verb, &step.planned, &step.prior) {
             (Verb::Delete, _, Some(prior)) => Self::destroy(cx, step, prior).await,
-            (Verb::Create | Verb::Update, Some(planned), _) => Self::make(cx, step, planned).await,
+            (Verb::Create | Verb::Update, Some(planned), _) => Self::make(cx, step, planned, &mandate).await,
             _ => Ok(StepResult::gone()),
         };
         let Some(base) = step.prior.as_ref().or(step.planned.as_ref()) else { return StepResult::gone() };
@@ -402,6 +502,22 @@ impl KafkaConnect {
         };
         settled(outcome, || connect.layout().ok().flatten(), fill)
     }
+}
+
+/// The one attribute that must be as planned before anything is done.
+static PRINCIPAL: LazyLock<Schema> = LazyLock::new(|| Schema {
+    version: 0,
+    doc: "",
+    body: Body { attributes: vec![Attribute::computed("principal", Type::String, "Who workers are on Kafka.")], blocks: vec![] },
+});
+
+/// What the operations of a deletion release on Kafka. Bindings that another resource holds are kept.
+fn released(step: &StepRequest, prior: &Value) -> Released {
+    let is = |o: &&Op, action, kind: &str| o.action == action && &*o.target.kind == kind;
+    let topics = step.ops.iter().filter(|o| is(o, OpAction::Delete, "topic")).map(|o| o.target.name().to_string()).collect();
+    let (name, principal) = (prior.get_str("name").unwrap_or_default(), prior.get_str("principal").unwrap_or_default());
+    let revoked = |b: &AclBinding| step.ops.iter().any(|o| is(&o, OpAction::Revoke, BINDING) && o.target.name() == b.to_string());
+    Released { topics, bindings: Names::of(&name).acls(&principal).into_iter().filter(revoked).collect() }
 }
 
 #[async_trait]
@@ -453,7 +569,7 @@ impl ResourceType for KafkaConnect {
     fn holds(&self, object: &Value, _private: &Private) -> Vec<Hold> {
         let mut out: Vec<Hold> = connect_key(object).map(Hold::exclusive).into_iter().collect();
         let Some(name) = object.get_str("name") else { return out };
-        let place = Place::of(object, "cluster", "cluster_id");
+        let place = kafka_place(object);
         let names = Names::of(&name);
         out.extend([&names.config, &names.offset, &names.status].map(|t| Hold::exclusive(Key::new(place.clone(), "topic", t))));
         if common_name(object.get("cluster").as_ref(), &name).is_some()
@@ -471,7 +587,7 @@ impl ResourceType for KafkaConnect {
 
     fn plan(&self, input: PlanInput<'_>) -> PlanOutput {
         let mut diagnostics = Diagnostics::new();
-        let mut ops = vec![];
+        let mut on_kafka = None;
         let mut attrs = input.proposed.as_map().cloned().unwrap_or_default();
         let mut name = input.proposed.get_str("name");
         if input.config.get("name").is_none_or(|n| n.is_null()) {
@@ -484,20 +600,8 @@ impl ResourceType for KafkaConnect {
         let known = |text: Option<String>| text.map_or(Value::unknown(Type::String), Value::from);
         if let Some(name) = &name {
             let (names, principal) = (Names::of(name), principal(cluster.as_ref(), name));
-            if let (None, Some(principal)) = (input.prior, &principal) {
-                {
-                    let place = Place::of(&input.proposed, "cluster", "cluster_id");
-                    let topic = |t: &String| Op::new(OpAction::Create, Key::new(place.clone(), "topic", t)).note("(compacted)");
-                    ops.extend([&names.config, &names.offset, &names.status].map(topic));
-                    if common_name(cluster.as_ref(), name).is_some() {
-                        let grant = |b: &crate::target::kafka::AclBinding| {
-                            Op::new(OpAction::Grant, Key::new(place.clone(), BINDING, &b.to_string()))
-                        };
-                        ops.extend(names.acls(principal).iter().map(grant));
-                    }
-                }
-            }
             let kept = input.prior.and_then(|p| p.get_str("principal"));
+            on_kafka = kept.clone().or_else(|| principal.clone());
             attrs.insert("principal".into(), known(principal.or(kept)));
             let texts =
                 [("group_id", names.group), ("config_topic", names.config), ("offset_topic", names.offset), ("status_topic", names.status)];
@@ -520,35 +624,42 @@ impl ResourceType for KafkaConnect {
         attrs.insert("cluster_id".into(), if id.is_known() { id } else { Value::unknown(Type::String) });
         let workers = count(&input.proposed, "min_replicas").max(1);
         attrs.insert("running".into(), numbers(1..=workers));
-        if let (Some(prior), Some(key)) = (input.prior, input.prior.and_then(connect_key)) {
-            let op = |action, part: String, note: &str| Op::new(action, key.clone()).part(part).note(note);
-            let alive = alive(prior);
-            let before = count(prior, "min_replicas").max(1);
-            ops.extend(
-                (1..=workers)
-                    .filter(|id| *id <= before && !alive.contains(&(*id as i64)))
-                    .map(|id| op(OpAction::Restart, format!("worker {id}"), "(not running as configured)")),
-            );
-            ops.extend((before + 1..=workers).map(|id| op(OpAction::Start, format!("worker {id}"), "(new)")));
-            ops.extend((workers + 1..=before).map(|id| op(OpAction::Stop, format!("worker {id}"), "")));
-            if moved {
-                ops.push(op(OpAction::Change, "the Kafka cluster".into(), "to the new one"));
+        attrs.insert("mount_versions".into(), versions(&input.proposed));
+        let planned = Value::object_of(attrs, input.proposed.origin().cloned());
+        let key = connect_key(&planned).unwrap_or_else(|| Key::unnamed(Place::here(), KIND));
+        let mut ops = vec![];
+        match input.prior {
+            None => {
+                let s = if workers == 1 { "" } else { "s" };
+                ops.push(Op::new(OpAction::Create, key).note(format!("({workers} worker{s})")));
             }
-            if ["config", "env", "version", "heap_opts", "plugins", "schema_registry", "service_port", "mtls", "mount"]
-                .iter()
-                .any(|n| changed(n))
-            {
-                ops.push(op(OpAction::Roll, "the workers".into(), "one at a time"));
+            Some(prior) => {
+                if moved {
+                    ops.push(Op::new(OpAction::Change, key.clone()).part("the Kafka cluster").note("to the new one"));
+                }
+                let layout: Option<Layout> = serde_json::from_value(input.private.clone()).ok();
+                ops.extend(worker_ops(&key, prior, &planned, layout.as_ref()));
             }
         }
-        let planned = Value::object_of(attrs, input.proposed.origin().cloned());
+        if moved || input.prior.is_none() {
+            let place = Place::of(&planned, "cluster", "cluster_id");
+            ops.extend(kafka_ops(name.as_deref(), on_kafka.as_deref(), cluster.as_ref(), &place));
+        }
         PlanOutput { ops, diagnostics, ..PlanOutput::new(planned) }
     }
 
     fn plan_delete(&self, prior: &Value, _private: &Private) -> Vec<Op> {
-        let delete =
-            connect_key(prior).map(|k| Op::new(OpAction::Delete, k).note("with its workers, its three topics and its access rights"));
-        delete.into_iter().collect()
+        let Some(key) = connect_key(prior) else { return vec![] };
+        let mut ops = vec![Op::new(OpAction::Delete, key).note("with its workers")];
+        let (place, name) = (kafka_place(prior), prior.get_str("name").unwrap_or_default());
+        let names = Names::of(&name);
+        let topic = |t: &String| Op::new(OpAction::Delete, Key::new(place.clone(), "topic", t));
+        ops.extend([&names.config, &names.offset, &names.status].map(topic));
+        if let Some(principal) = prior.get_str("principal").filter(|_| common_name(prior.get("cluster").as_ref(), &name).is_some()) {
+            let revoke = |b: &AclBinding| Op::new(OpAction::Revoke, Key::new(place.clone(), BINDING, &b.to_string()));
+            ops.extend(names.acls(&principal).iter().map(revoke));
+        }
+        ops
     }
 
     async fn read(&self, cx: &Session, requests: Vec<ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {
@@ -572,7 +683,15 @@ impl ResourceType for KafkaConnect {
     }
 
     async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>) -> Vec<StepResult> {
-        futures::future::join_all(steps.iter().map(|s| Self::step(cx, verb, s))).await
+        let desk = Gathered::default();
+        self.apply_reporting(cx, verb, steps, &desk).await;
+        desk.results()
+    }
+
+    async fn apply_reporting(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>, desk: &dyn Desk) {
+        desk.begin_together(0..steps.len());
+        let all = steps.iter().enumerate().map(|(i, s)| Self::step(cx, verb, s, i, desk));
+        desk.finish(futures::future::join_all(all).await.into_iter().enumerate().collect());
     }
 
     async fn import(&self, _cx: &Session, id: &str, _config: Option<&Value>) -> Result<(Value, Private), Diagnostic> {

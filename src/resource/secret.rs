@@ -19,6 +19,7 @@ use crate::diag::codes::engine as codes;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::engine::local::{file_error, private_dir, random_text, read_optional, remove_if_empty, write_private};
 use crate::schema::{Attribute, Body, Schema};
+use crate::value::ops::unmark_deep;
 use crate::value::{Type, Value};
 
 /// The resource type `secret`.
@@ -26,6 +27,8 @@ pub struct Secret;
 
 /// How long a generated value is: 192 bits.
 const GENERATED_LEN: usize = 32;
+/// How long a version is: long enough that two never meet.
+const VERSION_LEN: usize = 12;
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
     version: 0,
@@ -42,6 +45,7 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
             Attribute::optional("path", Type::String, "The folder for the files. Default: `secrets/NAME` in the working data folder.")
                 .force_new(),
             Attribute::computed("dir", Type::String, "The folder's absolute path."),
+            Attribute::computed("version", Type::String, "A random text that changes whenever the content of a file changes."),
             Attribute::computed("files", Type::map(Type::String), "The absolute path of each file by its name."),
         ],
         blocks: vec![],
@@ -100,6 +104,24 @@ fn filled(addr: &InstanceAddr, base: &Value, dir: &Path, names: &[String], data:
     Value::object_of(attrs, base.origin().cloned())
 }
 
+/// The object with this version.
+fn with_version(object: &Value, version: Value) -> Value {
+    let mut attrs = object.as_map().cloned().unwrap_or_default();
+    attrs.insert("version".into(), version);
+    Value::object_of(attrs, object.origin().cloned())
+}
+
+/// The version of a planned secret: as before while its files stay as they are, else known after apply.
+fn planned_version(prior: Option<&Value>, planned: &BTreeMap<Arc<str>, Value>) -> Value {
+    let unmarked = |v: Option<Value>| v.map(|v| unmark_deep(&v));
+    let same = |p: &Value| ["data", "generate", "files"].iter().all(|n| unmarked(p.get(n)) == unmarked(planned.get(*n).cloned()));
+    match prior.filter(|p| same(p)) {
+        // Records of earlier versions have none: it comes with the next change.
+        Some(prior) => prior.get("version").unwrap_or_else(|| Value::null(Type::String)),
+        None => Value::unknown(Type::String),
+    }
+}
+
 fn private(names: &[String]) -> Private {
     serde_json::json!({ "files": names })
 }
@@ -130,7 +152,9 @@ impl Secret {
         }
         let none = data.is_empty() && request.prior.get("data").is_none_or(|d| d.is_null());
         let data = if none { Value::null(Type::map(Type::String)) } else { Value::map(Type::String, data).sensitive() };
-        Ok(Observed::present(filled(&request.addr, &request.prior, &dir, &there, Some(data)), private(&there)))
+        let version = request.prior.get("version").unwrap_or_else(|| Value::null(Type::String));
+        let now = filled(&request.addr, &request.prior, &dir, &there, Some(data));
+        Ok(Observed::present(with_version(&now, version), private(&there)))
     }
 
     fn write(cx: &Session, step: &StepRequest, planned: &Value) -> Result<(Value, Private), Diagnostic> {
@@ -149,7 +173,11 @@ impl Secret {
         }
         let names: std::collections::BTreeSet<String> = data.into_keys().chain(own).collect();
         let names: Vec<String> = names.into_iter().collect();
-        Ok((filled(&step.addr, planned, &dir, &names, None), private(&names)))
+        let version = match planned.get("version").filter(Value::is_known) {
+            Some(version) => version,
+            None => random_text(VERSION_LEN)?.into(),
+        };
+        Ok((with_version(&filled(&step.addr, planned, &dir, &names, None), version), private(&names)))
     }
 
     fn remove(cx: &Session, step: &StepRequest, prior: &Value) -> Result<(), Diagnostic> {
@@ -226,6 +254,8 @@ impl ResourceType for Secret {
             _ => Value::unknown(Type::map(Type::String)),
         };
         attrs.insert("files".into(), files);
+        let version = planned_version(input.prior, &attrs);
+        attrs.insert("version".into(), version);
         let planned = Value::object_of(attrs, input.proposed.origin().cloned());
         PlanOutput { diagnostics, ..PlanOutput::new(planned) }
     }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use serde::{Deserialize, Serialize};
 
+use super::mandate::{self, Doing, Mandate};
 use super::{
     JVM_FLAGS, LOG4J, counted, digest, file_error, jars, java, pki::Pki, ports, private_dir, process, properties, read_optional,
     remove_dir, write_private,
@@ -101,6 +102,37 @@ pub struct Wanted {
     pub certificates: Vec<String>,
 }
 
+impl Wanted {
+    /// Whether users log in by SCRAM.
+    pub fn scram(&self) -> bool {
+        self.listeners.iter().any(|l| l.authentication == Authentication::Scram)
+    }
+
+    /// What the nodes' settings follow from, as a text to be compared. It may hold passwords.
+    fn text(&self) -> String {
+        let plain = self.listeners.iter().any(|l| l.authentication == Authentication::Plain);
+        let listeners = self.listeners.iter().map(|l| {
+            let authentication = match l.authentication {
+                Authentication::None => "none",
+                Authentication::Mtls => "mtls",
+                Authentication::Scram => "scram",
+                Authentication::Plain => "plain",
+            };
+            (l.name.clone(), format!("{:?} {} {authentication}", l.port, l.tls))
+        });
+        let users = self.users.iter().filter(|_| plain).map(|(k, v)| (format!("user {k}"), v.clone()));
+        let fixed = [
+            ("version".to_string(), self.version.clone()),
+            ("nodes".to_string(), format!("{} {}", self.brokers, self.controllers)),
+            ("heap".to_string(), self.heap.clone()),
+            ("super users".to_string(), self.super_users.join("\n")),
+        ];
+        let config = self.config.iter().map(|(k, v)| (format!("config {k}"), v.clone()));
+        let all: Vec<(String, String)> = fixed.into_iter().chain(listeners).chain(users).chain(config).collect();
+        properties(all.iter().map(|(k, v)| (k.as_str(), v.as_str())))
+    }
+}
+
 /// One process of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Node {
@@ -114,6 +146,9 @@ pub struct Node {
     pub ports: BTreeMap<String, u16>,
     /// The digest of what it should run with.
     pub fingerprint: String,
+    /// The digest of what it ran with when a change began that has not ended.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub before: String,
 }
 
 impl Node {
@@ -139,9 +174,24 @@ pub struct Layout {
     /// The release whose features the cluster was brought to, as `4.3`; empty where that is not known.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub release: String,
-    /// The SCRAM users that were set, each with a keyed digest of the password: setting one anew would change its salt.
+    /// The SCRAM users that were set, each with a keyed digest of the password: setting one anew would change its salt. Empty while it is being
+    /// set or removed, so that a run that ends in between is taken up by the next one.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub users: BTreeMap<String, String>,
+    /// The release that the metadata version is being raised to; empty once that has ended.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub raising: String,
+    /// A change began and has not ended: nodes may run with settings that nobody wants any more.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unsettled: bool,
+    /// A keyed digest of what was wanted when the last change ended; empty where that is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub wanted: String,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+pub(super) fn is_false(b: &bool) -> bool {
+    !*b
 }
 
 impl Layout {
@@ -149,7 +199,16 @@ impl Layout {
         let id = || base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(uuid::Uuid::new_v4().as_bytes());
         // Kafka's tools would take an id that begins with a dash for an option.
         let cluster_id = std::iter::repeat_with(id).find(|s| !s.starts_with('-')).unwrap_or_default();
-        Layout { cluster_id, voters: vec![], nodes: vec![], release: String::new(), users: BTreeMap::new() }
+        Layout {
+            cluster_id,
+            voters: vec![],
+            nodes: vec![],
+            release: String::new(),
+            users: BTreeMap::new(),
+            raising: String::new(),
+            unsettled: false,
+            wanted: String::new(),
+        }
     }
 
     /// The brokers.
@@ -179,7 +238,8 @@ impl Layout {
         for id in ids(self) {
             if !self.nodes.iter().any(|n| n.id == id) {
                 let controller = self.voters.contains(&id);
-                self.nodes.push(Node { id, broker: id < FIRST_CONTROLLER, controller, ports: BTreeMap::new(), fingerprint: String::new() });
+                let (ports, fingerprint, before) = (BTreeMap::new(), String::new(), String::new());
+                self.nodes.push(Node { id, broker: id < FIRST_CONTROLLER, controller, ports, fingerprint, before });
             }
         }
         self.nodes.sort_by_key(|n| n.id);
@@ -261,14 +321,15 @@ impl Cluster {
         write_private(&self.dir.join("cluster.json"), text.as_bytes())
     }
 
-    /// The ids of the nodes that run, with the settings that they should have.
+    /// The ids of the nodes that run, with the settings that they should have; while a change has not ended, also with those before it.
     ///
     /// # Errors
     /// When identity files cannot be read.
     pub fn running(&self, layout: &Layout) -> Result<Vec<i32>, Diagnostic> {
         let mut ids = vec![];
         for node in &layout.nodes {
-            if process::running(&self.identity(node))?.is_some_and(|p| p.fingerprint == node.fingerprint) {
+            let as_known = |p: &process::Identity| p.fingerprint == node.fingerprint || p.fingerprint == node.before;
+            if process::running(&self.identity(node))?.is_some_and(|p| as_known(&p)) {
                 ids.push(node.id);
             }
         }
@@ -296,46 +357,98 @@ impl Cluster {
     /// Brings the cluster to what is wanted: makes it, starts what does not run, rolls what runs with other settings, one node at a time.
     ///
     /// # Errors
-    /// When a node does not come up, a port is taken, or brokers to remove are not empty. What was reached stays.
-    pub async fn converge(&self, wanted: &Wanted, note: Note<'_>, limit: Duration) -> Result<Layout, Diagnostic> {
+    /// When something would have to be done that the mandate does not allow (nothing is done then), a node does not come up, a port is taken,
+    /// or brokers to remove are not empty. What was reached stays.
+    pub async fn converge(&self, wanted: &Wanted, mandate: &dyn Mandate, note: Note<'_>, limit: Duration) -> Result<Layout, Diagnostic> {
         let end = Instant::now() + limit;
         let launch = Launch::find(&wanted.version, note).await?;
+        let before = self.layout()?;
         // A new cluster is formatted with all that its release has.
         let new = || Layout { release: release(&wanted.version), ..Layout::new() };
-        let mut layout = self.layout()?.unwrap_or_else(new);
+        let mut layout = before.clone().unwrap_or_else(new);
         let leaving = layout.adapt(wanted)?;
         // Before anything is touched: removing comes last, and a refusal then would leave the others restarted for nothing.
         self.check_leaving(&layout, &leaving).await?;
-        self.prepare(&mut layout, wanted, &launch)?;
-        self.start_missing(&layout, wanted, &launch, note, end).await?;
-        self.roll(&layout, wanted, &launch, note, end).await?;
-        self.raise_features(&mut layout, wanted, &launch, note).await?;
+        self.certificates(wanted)?;
+        let (texts, doings) = self.compare(&mut layout, before.as_ref(), wanted, &leaving, &launch, mandate)?;
+        mandate::check(mandate, &doings)?;
+        layout.unsettled |= before.is_none() || !doings.is_empty();
+        self.save(&layout)?;
+        for (id, text) in &texts {
+            if let Some(node) = layout.nodes.iter().find(|n| n.id == *id) {
+                write_private(&self.settings_file(node), text.as_bytes())?;
+            }
+        }
+        let staying: Vec<&Node> = layout.nodes.iter().filter(|n| !leaving.iter().any(|l| l.id == n.id)).collect();
+        self.start_missing(&layout, &staying, wanted, &launch, note, end).await?;
+        self.roll(&layout, &staying, wanted, &launch, note, end).await?;
+        self.raise_features(&mut layout, wanted, &launch, mandate, note).await?;
         self.set_users(&mut layout, wanted).await?;
         self.remove_nodes(&mut layout, &leaving, &launch, note).await?;
+        layout.unsettled = false;
+        layout.nodes.iter_mut().for_each(|n| n.before.clear());
+        layout.wanted = self.keyed(&[&wanted.text()])?;
+        self.save(&layout)?;
         Ok(layout)
     }
 
-    /// Writes certificates, settings and the layout.
-    fn prepare(&self, layout: &mut Layout, wanted: &Wanted, launch: &Launch) -> Result<(), Diagnostic> {
+    /// Makes the folder, the authority and the certificates.
+    fn certificates(&self, wanted: &Wanted) -> Result<(), Diagnostic> {
         private_dir(&self.dir)?;
         let pki = Pki::open(&self.pki_dir(), &self.name)?;
         for name in ["broker", "admin"].into_iter().chain(wanted.certificates.iter().map(String::as_str)) {
             pki.issue(name)?;
         }
-        write_private(&self.dir.join("log4j2.xml"), LOG4J.as_bytes())?;
-        let texts: Vec<String> = layout.nodes.iter().map(|n| self.settings(layout, wanted, n)).collect();
-        for (node, text) in layout.nodes.iter_mut().zip(&texts) {
-            node.fingerprint = digest([text.as_str(), &wanted.heap, &launch.libs.to_string_lossy()]);
-            if !wanted.users.is_empty() {
-                // The text may hold passwords, and the digest goes to the state: without a key words could be tried.
-                node.fingerprint = self.keyed(&[text, &wanted.heap, &launch.libs.to_string_lossy()])?;
+        write_private(&self.dir.join("log4j2.xml"), LOG4J.as_bytes())
+    }
+
+    /// The settings of the nodes that get new ones, and everything that has to be done. The layout gets the nodes' digests.
+    fn compare(
+        &self,
+        layout: &mut Layout,
+        before: Option<&Layout>,
+        wanted: &Wanted,
+        leaving: &[Node],
+        launch: &Launch,
+        mandate: &dyn Mandate,
+    ) -> Result<(BTreeMap<i32, String>, Vec<Doing>), Diagnostic> {
+        let inputs = self.keyed(&[&wanted.text()])?;
+        // Where nothing else is wanted than when the last change ended, other settings come from another version of streamform or another folder
+        // of jars: a node takes them with its next restart.
+        let same = before.is_some_and(|b| !b.unsettled && (b.wanted.is_empty() || b.wanted == inputs));
+        let leaves = |id: i32| leaving.iter().any(|n| n.id == id);
+        let (mut texts, mut doings) = (BTreeMap::new(), vec![]);
+        let all: Vec<(i32, String)> = layout.nodes.iter().map(|n| (n.id, self.settings(layout, wanted, n))).collect();
+        let secret = !wanted.users.is_empty() && wanted.listeners.iter().any(|l| l.authentication == Authentication::Plain);
+        for (node, (id, text)) in layout.nodes.iter_mut().zip(all) {
+            let (known, label) = (!node.fingerprint.is_empty(), node.label());
+            let parts = [text.as_str(), &wanted.heap, &launch.libs.to_string_lossy()];
+            // With passwords of PLAIN in the text a digest without a key would let words be tried: it goes to the state.
+            let now = if secret { self.keyed(&parts)? } else { digest(parts) };
+            let restart = Doing::Restart(label.clone());
+            match process::running(&self.identity(node))? {
+                Some(p) if p.fingerprint == now => {}
+                Some(_) if leaves(id) => continue,
+                Some(p) if same && p.fingerprint == node.fingerprint && !mandate.allows(&restart) => continue,
+                Some(p) => {
+                    node.before = p.fingerprint;
+                    doings.push(restart);
+                }
+                None if leaves(id) => continue,
+                None => doings.push(if known { restart } else { Doing::Start(label) }),
             }
+            node.fingerprint = now;
+            texts.insert(id, text);
         }
-        self.save(layout)?;
-        for (node, text) in layout.nodes.iter().zip(&texts) {
-            write_private(&self.settings_file(node), text.as_bytes())?;
+        if let Some(raise) = raised(layout, wanted, mandate) {
+            doings.push(Doing::Raise(raise));
         }
-        Ok(())
+        doings.extend(self.user_changes(layout, wanted)?.iter().map(|c| match c {
+            ScramChange::Upsert { user, .. } => Doing::SetUser(user.clone()),
+            ScramChange::Delete { user, .. } => Doing::RemoveUser(user.clone()),
+        }));
+        doings.extend(leaving.iter().map(|n| Doing::Stop(n.label())));
+        Ok((texts, doings))
     }
 
     /// A digest that says nothing to whoever has not the authority's key.
@@ -344,18 +457,15 @@ impl Cluster {
         Ok(digest(std::iter::once(key.as_str()).chain(parts.iter().copied())))
     }
 
-    /// Sets the passwords of SCRAM users that are new or changed, and removes those that are no longer wanted.
-    async fn set_users(&self, layout: &mut Layout, wanted: &Wanted) -> Result<(), Diagnostic> {
+    /// The SCRAM users to set, because they are new or have another password, and to remove, because nobody wants them any more.
+    fn user_changes(&self, layout: &Layout, wanted: &Wanted) -> Result<Vec<ScramChange>, Diagnostic> {
         let mechanism = SaslMechanism::ScramSha512;
-        let scram = wanted.listeners.iter().any(|l| l.authentication == Authentication::Scram);
         let none = BTreeMap::new();
-        let users = if scram { &wanted.users } else { &none };
+        let users = if wanted.scram() { &wanted.users } else { &none };
         let gone = layout.users.keys().filter(|u| !users.contains_key(*u)).cloned().map(|user| ScramChange::Delete { user, mechanism });
         let mut changes: Vec<ScramChange> = gone.collect();
-        let mut now = BTreeMap::new();
         for (user, password) in users {
-            let digest = self.keyed(&[user, password])?;
-            if layout.users.get(user) != Some(&digest) {
+            if layout.users.get(user) != Some(&self.keyed(&[user, password])?) {
                 changes.push(ScramChange::Upsert {
                     user: user.clone(),
                     mechanism,
@@ -363,11 +473,21 @@ impl Cluster {
                     password: password.clone(),
                 });
             }
-            now.insert(user.clone(), digest);
         }
+        Ok(changes)
+    }
+
+    /// Sets and removes SCRAM users. The layout names them before the cluster is asked, so that a run that ends in between is taken up.
+    async fn set_users(&self, layout: &mut Layout, wanted: &Wanted) -> Result<(), Diagnostic> {
+        let changes = self.user_changes(layout, wanted)?;
         if changes.is_empty() {
             return Ok(());
         }
+        for change in &changes {
+            let (ScramChange::Upsert { user, .. } | ScramChange::Delete { user, .. }) = change;
+            layout.users.insert(user.clone(), String::new());
+        }
+        self.save(layout)?;
         let doing = "setting the passwords of SCRAM users";
         for result in self.admin(layout)?.alter_scram(&changes).await.map_err(|e| e.into_diagnostic(doing))? {
             match result {
@@ -375,7 +495,15 @@ impl Cluster {
                 Err(e) => return Err(e.into_diagnostic(doing)),
             }
         }
-        layout.users = now;
+        for change in changes {
+            match change {
+                ScramChange::Upsert { user, password, .. } => {
+                    let digest = self.keyed(&[&user, &password])?;
+                    layout.users.insert(user, digest);
+                }
+                ScramChange::Delete { user, .. } => drop(layout.users.remove(&user)),
+            }
+        }
         self.save(layout)
     }
 
@@ -453,15 +581,16 @@ impl Cluster {
     async fn start_missing(
         &self,
         layout: &Layout,
+        nodes: &[&Node],
         wanted: &Wanted,
         launch: &Launch,
         note: Note<'_>,
         end: Instant,
     ) -> Result<(), Diagnostic> {
         let mut missing = vec![];
-        for node in &layout.nodes {
+        for node in nodes {
             if process::running(&self.identity(node))?.is_none() {
-                missing.push(node);
+                missing.push(*node);
             }
         }
         if missing.is_empty() {
@@ -547,9 +676,22 @@ impl Cluster {
     }
 
     /// Restarts the nodes that run with other settings than wanted: one at a time, and only while all partitions are in sync.
-    async fn roll(&self, layout: &Layout, wanted: &Wanted, launch: &Launch, note: Note<'_>, end: Instant) -> Result<(), Diagnostic> {
-        let running = self.running(layout)?;
-        for node in layout.nodes.iter().filter(|n| !running.contains(&n.id)) {
+    async fn roll(
+        &self,
+        layout: &Layout,
+        nodes: &[&Node],
+        wanted: &Wanted,
+        launch: &Launch,
+        note: Note<'_>,
+        end: Instant,
+    ) -> Result<(), Diagnostic> {
+        let mut stale = vec![];
+        for node in nodes {
+            if process::running(&self.identity(node))?.is_none_or(|p| p.fingerprint != node.fingerprint) {
+                stale.push(*node);
+            }
+        }
+        for node in stale {
             self.wait_in_sync(layout, note, end).await?;
             note(&format!("restarting {}", node.label()));
             process::stop(&self.identity(node), &node.label(), GRACE).await?;
@@ -655,11 +797,21 @@ impl Cluster {
 
     /// Brings metadata version and other features to those of the release that all nodes run now. Newer brokers go on with the old ones
     /// otherwise, without what is new; there is no way back.
-    async fn raise_features(&self, layout: &mut Layout, wanted: &Wanted, launch: &Launch, note: Note<'_>) -> Result<(), Diagnostic> {
-        let release = release(&wanted.version);
-        if layout.release == release {
-            return Ok(());
+    async fn raise_features(
+        &self,
+        layout: &mut Layout,
+        wanted: &Wanted,
+        launch: &Launch,
+        mandate: &dyn Mandate,
+        note: Note<'_>,
+    ) -> Result<(), Diagnostic> {
+        let Some(release) = raised(layout, wanted, mandate) else { return Ok(()) };
+        let doing = Doing::Raise(release.clone());
+        if !mandate.begin(&doing).await {
+            return Err(mandate::not_begun(&doing));
         }
+        layout.raising.clone_from(&release);
+        self.save(layout)?;
         note(&format!("raising the metadata version to that of Kafka {release}"));
         let (servers, file) = (layout.addresses(INTERNAL), self.tool_settings()?);
         let args = ["--bootstrap-server", &servers, "--command-config", &file, "upgrade", "--release-version", &release];
@@ -669,7 +821,10 @@ impl Cluster {
                 .hint("The cluster runs on with the old one; apply again.")
         })?;
         layout.release = release;
-        self.save(layout)
+        layout.raising.clear();
+        self.save(layout)?;
+        mandate.end(&doing).await;
+        Ok(())
     }
 
     /// Tells the controllers to forget a broker, so that no replica is ever placed on it again.
@@ -718,6 +873,13 @@ fn sasl_settings(prefix: &str, authentication: Authentication, users: &BTreeMap<
         (format!("{prefix}.sasl.enabled.mechanisms"), mechanism.into()),
         (format!("{prefix}.{}.sasl.jaas.config", mechanism.to_lowercase()), format!("org.apache.kafka.common.security.{login}")),
     ]
+}
+
+/// The release that the metadata version is to be raised to, if it is. Of a layout that does not tell the present one only where that was planned.
+fn raised(layout: &Layout, wanted: &Wanted, mandate: &dyn Mandate) -> Option<String> {
+    let release = release(&wanted.version);
+    let needed = if layout.release.is_empty() { mandate.allows(&Doing::Raise(release.clone())) } else { layout.release != release };
+    needed.then_some(release)
 }
 
 /// The release that a version belongs to: `4.3` of `4.3.1`.
@@ -777,7 +939,7 @@ impl Launch {
 }
 
 /// Settings that suit small clusters on one machine.
-fn sizes(brokers: usize) -> BTreeMap<String, String> {
+pub fn sizes(brokers: usize) -> BTreeMap<String, String> {
     let replicas = brokers.min(3).to_string();
     let in_sync = if brokers >= 3 { "2" } else { "1" };
     // Short timers make restarts quick; with several brokers on few cores they would make the quorum restless.
