@@ -95,9 +95,7 @@ impl Lab {
         let (at, null) = (addr.parse().unwrap(), Private::Null);
         let private = prior.map_or(&null, |p| &p.1);
         let ops = match (&planned, prior) {
-            (Some(planned), _) => {
-                KafkaConnector.plan(PlanInput::new(&at, prior.map(|p| &p.0), private, planned, planned.clone())).ops
-            }
+            (Some(planned), _) => KafkaConnector.plan(PlanInput::new(&at, prior.map(|p| &p.0), private, planned, planned.clone())).ops,
             (None, Some((object, private))) => KafkaConnector.plan_delete(object, private),
             (None, None) => vec![],
         };

@@ -11,7 +11,9 @@ use streamform::resource::kafka_cluster::KafkaCluster;
 use streamform::resource::kafka_connect::KafkaConnect;
 use streamform::resource::kafka_connector::KafkaConnector;
 use streamform::resource::secret::Secret;
-use streamform::resource::{Key, Observed, Op, OpAction, Place, PlanInput, Private, Progress, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb};
+use streamform::resource::{
+    Key, Observed, Op, OpAction, Place, PlanInput, Private, Progress, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb,
+};
 use streamform::schema::{AttrType, Set};
 use streamform::target::connect::{ConnectClient, ConnectConnection, Patience};
 use streamform::target::kafka::{KafkaConnection, KafkaPool};
@@ -834,7 +836,9 @@ resource "kafka_topic" "mine" {
     std::fs::write(dir.path().join("main.hcl"), text.replace("-configs", "-other")).unwrap();
     let (code, said) = streamform(dir.path(), &["plan"], &[]);
     assert_eq!(code, Some(0), "{said}");
-    for line in ["+ local cluster \"c\" (1 broker)", "+ local Connect cluster \"etl\" (1 worker)", "+ topic \"_connect-etl-status\" (compacted)"] {
+    for line in
+        ["+ local cluster \"c\" (1 broker)", "+ local Connect cluster \"etl\" (1 worker)", "+ topic \"_connect-etl-status\" (compacted)"]
+    {
         assert!(said.contains(line), "{line} in {said}");
     }
 }
@@ -851,7 +855,7 @@ async fn logs_in(dir: &Path, user: &str, password: &str) -> bool {
         password: Some(password.into()),
         ..KafkaConnection::default()
     };
-    let Ok(admin) = streamform::target::kafka::Admin::new(connection, Default::default()) else { return false };
+    let Ok(admin) = KafkaPool::default().admin(&connection) else { return false };
     admin.describe_cluster().await.is_ok()
 }
 

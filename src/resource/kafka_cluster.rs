@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use super::kafka_cluster_data::admin_type;
 use super::local_common::{StepMandate, alive, answered, count, name_of, not_deleted, numbers, observed, private, settled, user_part};
 use super::{
-    Arg, Desk, Gathered, Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest,
-    StepResult, Verb, attr_error,
+    Arg, Desk, Gathered, Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session,
+    StepRequest, StepResult, Verb, attr_error,
 };
 use crate::addr::{InstanceAddr, InstanceKey};
 use crate::diag::codes::engine as codes;
@@ -426,7 +426,7 @@ fn user_ops(key: &Key, prior: Option<&Value>, proposed: &Value, layout: Option<&
             out.push(op(OpAction::Set, user).note(note));
         }
     }
-    out.extend(there.keys().filter(|u| !wanted.get(u.as_str()).is_some_and(|v| !v.is_null())).map(|u| op(OpAction::Remove, u)));
+    out.extend(there.keys().filter(|u| wanted.get(u.as_str()).is_none_or(|v| v.is_null())).map(|u| op(OpAction::Remove, u)));
     out
 }
 

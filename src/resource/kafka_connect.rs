@@ -1,5 +1,9 @@
 //! `kafka_connect`: a Connect cluster that streamform runs. What its engines do lies in [`crate::engine`]; here are its schema and its decisions.
 
+mod ops;
+
+pub(super) use ops::BINDING;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
@@ -7,20 +11,21 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use self::ops::{KIND, connect_key, kafka_ops, kafka_place, released, versions, worker_ops};
 use super::kafka_cluster::{cannot_run, default_name, engine_error, name_error, reserved_error, text_map, version_error};
 use super::kafka_connect_data::admin_type;
-use super::local_common::{StepMandate, alive, answered, count, name_of, not_deleted, numbers, observed, private, settled};
+use super::local_common::{StepMandate, answered, count, name_of, not_deleted, numbers, observed, private, settled};
 use super::{
-    Desk, Gathered, Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult,
-    Verb, attr_error,
+    Desk, Gathered, Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session,
+    StepRequest, StepResult, Verb, attr_error,
 };
 use crate::addr::{InstanceAddr, Mode};
 use crate::diag::codes::engine as codes;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::engine::local::connect::{self, ConnectCluster, Layout, Names, Released, Wanted};
+use crate::engine::local::connect::{self, ConnectCluster, Layout, Names, Wanted};
 use crate::engine::local::pki::Pki;
 use crate::schema::{Attribute, Body, NestedBlock, Nesting, Schema};
-use crate::target::kafka::{AclBinding, Admin, KafkaConnection, KafkaPool};
+use crate::target::kafka::{Admin, KafkaConnection, KafkaPool};
 use crate::value::{Type, Value};
 
 /// The resource type `kafka_connect`.
@@ -160,98 +165,6 @@ fn attributes() -> Vec<Attribute> {
     ];
     all.extend(computed.map(|(name, ty, doc)| Attribute::computed(name, ty, doc)));
     all
-}
-
-/// What a binding is called among the objects of a cluster.
-pub(super) const BINDING: &str = "bindings";
-/// What a Connect cluster is called among the objects of this machine.
-const KIND: &str = "local Connect cluster";
-
-/// The Connect cluster among those of this machine.
-fn connect_key(object: &Value) -> Option<Key> {
-    Some(Key::new(Place::here(), KIND, &object.get_str("name")?))
-}
-
-/// The Kafka cluster that its topics and rights are on: by the id that is recorded, else by what `cluster` refers to.
-fn kafka_place(object: &Value) -> Place {
-    let recorded = object.get("cluster_id").filter(Value::is_known).and_then(|v| v.as_str().map(str::to_string)).filter(|id| !id.is_empty());
-    let shown = object.get("cluster").and_then(|c| c.origin().map(ToString::to_string));
-    match recorded {
-        Some(id) => Place::with_id(&id, shown.unwrap_or_else(|| id.clone())),
-        None => Place::of(object, "cluster", "cluster_id"),
-    }
-}
-
-/// The version of each mounted secret by the mount's path; `None` in place of one that is known after apply.
-fn versions(value: &Value) -> Value {
-    let mounts = value.get("mount");
-    let one = |(_, mount): (&Arc<str>, &Value)| {
-        let path = mount.get_str("path")?;
-        let secret = mount.get("secret")?;
-        let version = if secret.is_known() { secret.get("version") } else { Some(Value::unknown(Type::String)) };
-        Some((Arc::from(path), version.unwrap_or_else(|| Value::null(Type::String))))
-    };
-    Value::map(Type::String, mounts.iter().filter_map(Value::as_map).flatten().filter_map(one).collect())
-}
-
-/// What is created on Kafka for the workers: three topics, and rights where streamform issues the workers' certificate.
-fn kafka_ops(name: Option<&str>, principal: Option<&str>, cluster: Option<&Value>, place: &Place) -> Vec<Op> {
-    let Some(name) = name else {
-        let open = |action, kind| Op::new(action, Key::unnamed(place.clone(), kind));
-        return vec![open(OpAction::Create, "topic"), open(OpAction::Grant, BINDING)];
-    };
-    let names = Names::of(name);
-    let topic = |t: &String| Op::new(OpAction::Create, Key::new(place.clone(), "topic", t)).note("(compacted)");
-    let mut out: Vec<Op> = [&names.config, &names.offset, &names.status].map(topic).into();
-    match (is_managed(cluster), principal) {
-        (true, Some(principal)) => {
-            let grant = |b: &AclBinding| Op::new(OpAction::Grant, Key::new(place.clone(), BINDING, &b.to_string()));
-            out.extend(names.acls(principal).iter().map(grant));
-        }
-        (true, None) => out.push(Op::new(OpAction::Grant, Key::unnamed(place.clone(), BINDING))),
-        (false, _) => {}
-    }
-    out
-}
-
-fn is_managed(cluster: Option<&Value>) -> bool {
-    cluster.and_then(Value::origin).is_some_and(|o| o.resource.mode == Mode::Managed)
-}
-
-/// What an update does to the workers.
-fn worker_ops(key: &Key, prior: &Value, proposed: &Value, layout: Option<&Layout>) -> Vec<Op> {
-    let op = |action, part: String, note: &str| Op::new(action, key.clone()).part(part).note(note);
-    let alive = alive(prior);
-    let workers = count(proposed, "min_replicas").max(1);
-    // The layout names the workers that there are, also after a change that was not brought to its end.
-    let before = layout.map_or_else(|| count(prior, "min_replicas").max(1), |l| l.workers.len());
-    let lives = |id: &usize| alive.contains(&(*id as i64));
-    let mut out: Vec<Op> = (1..=workers)
-        .filter(|id| *id <= before && !lives(id))
-        .map(|id| op(OpAction::Restart, format!("worker {id}"), "(not running as configured)"))
-        .collect();
-    out.extend((before + 1..=workers).map(|id| op(OpAction::Start, format!("worker {id}"), "(new)")));
-    out.extend((workers + 1..=before).map(|id| op(OpAction::Stop, format!("worker {id}"), "")));
-    let settings =
-        ["config", "env", "version", "heap_opts", "plugins", "schema_registry", "service_port", "mtls", "mount", "mounts", "cluster_id"];
-    let mut changed = settings.iter().filter(|name| match **name {
-        "mount" => mounted(prior) != mounted(proposed),
-        name => prior.get(name) != proposed.get(name),
-    });
-    let unsettled = layout.is_some_and(|l| l.unsettled);
-    if (unsettled || changed.next().is_some()) && (1..=workers.min(before)).any(|id| lives(&id)) {
-        out.push(op(OpAction::Roll, "the workers".into(), "one at a time"));
-    }
-    out
-}
-
-/// What the workers' settings say of the mounts: the folders that they may read. `None` while one is not known.
-fn mounted(value: &Value) -> Option<Vec<(Arc<str>, Value, Option<Arc<InstanceAddr>>)>> {
-    let mounts = value.get("mount").filter(Value::is_known)?;
-    let one = |(label, m): (&Arc<str>, &Value)| {
-        (label.clone(), m.get("path").unwrap_or_else(Value::null_dynamic), m.get("secret").and_then(|s| s.origin().cloned()))
-    };
-    Some(mounts.as_map()?.iter().map(one).collect())
 }
 
 /// The common name of the workers' certificate; `None` on a cluster that streamform does not run, which issues none.
@@ -511,15 +424,6 @@ static PRINCIPAL: LazyLock<Schema> = LazyLock::new(|| Schema {
     body: Body { attributes: vec![Attribute::computed("principal", Type::String, "Who workers are on Kafka.")], blocks: vec![] },
 });
 
-/// What the operations of a deletion release on Kafka. Bindings that another resource holds are kept.
-fn released(step: &StepRequest, prior: &Value) -> Released {
-    let is = |o: &&Op, action, kind: &str| o.action == action && &*o.target.kind == kind;
-    let topics = step.ops.iter().filter(|o| is(o, OpAction::Delete, "topic")).map(|o| o.target.name().to_string()).collect();
-    let (name, principal) = (prior.get_str("name").unwrap_or_default(), prior.get_str("principal").unwrap_or_default());
-    let revoked = |b: &AclBinding| step.ops.iter().any(|o| is(&o, OpAction::Revoke, BINDING) && o.target.name() == b.to_string());
-    Released { topics, bindings: Names::of(&name).acls(&principal).into_iter().filter(revoked).collect() }
-}
-
 #[async_trait]
 impl ResourceType for KafkaConnect {
     fn keeps(&self, object: &Value) -> Vec<(&'static str, String)> {
@@ -649,17 +553,7 @@ impl ResourceType for KafkaConnect {
     }
 
     fn plan_delete(&self, prior: &Value, _private: &Private) -> Vec<Op> {
-        let Some(key) = connect_key(prior) else { return vec![] };
-        let mut ops = vec![Op::new(OpAction::Delete, key).note("with its workers")];
-        let (place, name) = (kafka_place(prior), prior.get_str("name").unwrap_or_default());
-        let names = Names::of(&name);
-        let topic = |t: &String| Op::new(OpAction::Delete, Key::new(place.clone(), "topic", t));
-        ops.extend([&names.config, &names.offset, &names.status].map(topic));
-        if let Some(principal) = prior.get_str("principal").filter(|_| common_name(prior.get("cluster").as_ref(), &name).is_some()) {
-            let revoke = |b: &AclBinding| Op::new(OpAction::Revoke, Key::new(place.clone(), BINDING, &b.to_string()));
-            ops.extend(names.acls(&principal).iter().map(revoke));
-        }
-        ops
+        ops::delete_ops(prior)
     }
 
     async fn read(&self, cx: &Session, requests: Vec<ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {
@@ -708,70 +602,4 @@ impl ResourceType for KafkaConnect {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::resource::ATTR_PATH;
-
-    #[test]
-    fn every_reserved_setting_is_refused_by_name() {
-        let map = |keys: &[&str]| Value::map(Type::String, keys.iter().map(|k| (Arc::from(*k), Value::from("x"))).collect());
-        let config = Value::object_from([("config", map(RESERVED_SETTINGS)), ("env", map(RESERVED_VARIABLES))]);
-        let mut diags = Diagnostics::new();
-        KafkaConnect.validate(&config, &mut diags);
-        let paths: Vec<&str> = diags.iter().map(|d| d.values.iter().find(|v| v.0 == ATTR_PATH).unwrap().1.as_str()).collect();
-        assert_eq!(paths.len(), RESERVED_SETTINGS.len() + RESERVED_VARIABLES.len());
-        assert!(paths.contains(&"config[\"group.id\"]") && paths.contains(&"env[\"KAFKA_OPTS\"]"));
-        assert!(diags.iter().all(|d| d.code == codes::RESERVED_SETTING));
-    }
-
-    #[test]
-    fn a_variable_cannot_say_what_a_setting_cannot() {
-        let variables: Vec<String> =
-            RESERVED_SETTINGS.iter().chain(LOCAL_SETTINGS).map(|s| format!("CONNECT_{}", s.to_uppercase().replace('.', "_"))).collect();
-        let map = Value::map(Type::String, variables.iter().map(|k| (Arc::from(k.as_str()), Value::from("x"))).collect());
-        let mut diags = Diagnostics::new();
-        KafkaConnect.validate(&Value::object_from([("env", map)]), &mut diags);
-        assert_eq!(diags.iter().count(), variables.len());
-        assert_eq!(setting_of("CONNECT_CONFIG_PROVIDERS").as_deref(), Some("config.providers"));
-        assert_eq!(setting_of("CONNECT_A__B___C").as_deref(), Some("a_b-c"));
-        assert_eq!(setting_of("KAFKA_X"), None);
-    }
-
-    #[test]
-    fn the_registry_is_a_url_or_an_object_with_one() {
-        let object = |registry: Value| Value::object_from([("schema_registry", registry)]);
-        let url = |registry: Value| settings(&object(registry)).remove("value.converter.schema.registry.url");
-        assert_eq!(url("http://r:1".into()).as_deref(), Some("http://r:1"));
-        assert_eq!(url(Value::object_from([("url", "https://r".into())])).as_deref(), Some("https://r"));
-        assert!(registry_error(&object("r:1".into())).is_some());
-        assert!(registry_error(&object(Value::object_from([("name", "x".into())]))).is_some());
-        assert!(registry_error(&object(Value::unknown(Type::Dynamic))).is_none());
-    }
-
-    #[test]
-    fn mounts_have_paths_of_their_own() {
-        let mount = |path: &str| Value::object_from([("path", Value::from(path))]);
-        let of = |mounts: &[(&str, &str)]| {
-            let map = mounts.iter().map(|(l, p)| (Arc::from(*l), mount(p))).collect();
-            mount_errors(&Value::object_from([("mount", Value::map(Type::Dynamic, map))])).len()
-        };
-        assert_eq!([of(&[("a", "/x"), ("b", "/y")]), of(&[("a", "/x"), ("b", "/x/")]), of(&[("a", "x")]), of(&[("a", "/")])], [0, 1, 1, 1]);
-    }
-
-    #[test]
-    fn the_principal_is_known_before_the_cluster_exists() {
-        use crate::addr::ResourceAddr;
-        let origin = ResourceAddr::root(Mode::Managed, "kafka_cluster", "events").instance(None);
-        let attrs = BTreeMap::from([("name".into(), Value::from("events")), ("admin".into(), Value::unknown(Type::Dynamic))]);
-        let cluster = Value::object_of(attrs, Some(Arc::new(origin)));
-        assert_eq!(principal(Some(&cluster), "etl").as_deref(), Some("User:CN=events-etl-connect"));
-    }
-
-    #[test]
-    fn schema_has_each_attribute_once() {
-        let mut names: Vec<&str> = SCHEMA.body.attributes.iter().map(|a| a.name).collect();
-        names.sort_unstable();
-        assert!(names.windows(2).all(|w| w[0] != w[1]));
-        assert!(SCHEMA.body.attributes.iter().any(|a| matches!(a.ty, crate::schema::AttrType::Ref(_))));
-    }
-}
+mod tests;

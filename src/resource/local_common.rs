@@ -101,9 +101,7 @@ impl Mandate for StepMandate<'_> {
         // What was planned before its names were known has no name.
         let on = |o: &Op, action: OpAction, part: &str| o.action == action && (o.part == part || o.target.name.is_none());
         match doing {
-            Doing::Start(what) => {
-                self.created() || self.own(|o| on(o, OpAction::Start, what) || on(o, OpAction::Restart, what))
-            }
+            Doing::Start(what) => self.created() || self.own(|o| on(o, OpAction::Start, what) || on(o, OpAction::Restart, what)),
             Doing::Restart(what) => {
                 let again = |o: &Op| on(o, OpAction::Start, what) || on(o, OpAction::Restart, what) || o.action == OpAction::Roll;
                 self.created() || self.own(again)

@@ -5,17 +5,22 @@
 //! `STREAMFORM` with TLS and client certificates for the brokers themselves and for streamform's administrator; the controllers'
 //! listener is secured alike.
 
+mod launch;
+mod model;
+mod settings;
+
+pub use launch::Launch;
+pub(super) use model::is_false;
+pub use model::{Authentication, Layout, Listener, Node, Wanted};
+pub use settings::sizes;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use base64::Engine;
-use serde::{Deserialize, Serialize};
-
 use super::mandate::{self, Doing, Mandate};
 use super::{
-    JVM_FLAGS, LOG4J, counted, digest, file_error, jars, java, pki::Pki, ports, private_dir, process, properties, read_optional,
-    remove_dir, write_private,
+    LOG4J, counted, digest, file_error, pki::Pki, ports, private_dir, process, properties, read_optional, remove_dir, write_private,
 };
 use crate::diag::Diagnostic;
 use crate::diag::codes::engine as codes;
@@ -33,245 +38,6 @@ const GRACE: Duration = Duration::from_secs(15);
 
 /// Where long steps say what they do.
 pub type Note<'a> = &'a (dyn Fn(&str) + Send + Sync);
-
-/// How clients prove who they are on a listener.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Authentication {
-    /// Not at all.
-    None,
-    /// By a certificate.
-    Mtls,
-    /// By SCRAM-SHA-512.
-    Scram,
-    /// By user and password, as they are: only where TLS hides them.
-    Plain,
-}
-
-impl Authentication {
-    fn sasl(self) -> bool {
-        matches!(self, Authentication::Scram | Authentication::Plain)
-    }
-}
-
-/// A listener for clients.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listener {
-    /// Kafka's name for it: capitals.
-    pub name: String,
-    /// The first broker's port; the others count up. `None`: any free port.
-    pub port: Option<u16>,
-    /// Whether TLS is used.
-    pub tls: bool,
-    /// How clients prove who they are.
-    pub authentication: Authentication,
-}
-
-impl Listener {
-    fn protocol(&self) -> &'static str {
-        match (self.tls, self.authentication.sasl()) {
-            (true, true) => "SASL_SSL",
-            (false, true) => "SASL_PLAINTEXT",
-            (true, false) => "SSL",
-            (false, false) => "PLAINTEXT",
-        }
-    }
-}
-
-/// What a cluster should be.
-#[derive(Clone, Debug, Default)]
-pub struct Wanted {
-    /// The name.
-    pub name: String,
-    /// Kafka's version.
-    pub version: String,
-    /// How many brokers.
-    pub brokers: usize,
-    /// How many dedicated controllers; 0: the first brokers are controllers too.
-    pub controllers: usize,
-    /// The heap flags of each JVM.
-    pub heap: String,
-    /// The listeners for clients.
-    pub listeners: Vec<Listener>,
-    /// Super users beyond streamform's own.
-    pub super_users: Vec<String>,
-    /// Passwords by user, for the listeners with SASL.
-    pub users: BTreeMap<String, String>,
-    /// Broker settings set by hand.
-    pub config: BTreeMap<String, String>,
-    /// Common names of client certificates to issue.
-    pub certificates: Vec<String>,
-}
-
-impl Wanted {
-    /// Whether users log in by SCRAM.
-    pub fn scram(&self) -> bool {
-        self.listeners.iter().any(|l| l.authentication == Authentication::Scram)
-    }
-
-    /// What the nodes' settings follow from, as a text to be compared. It may hold passwords.
-    fn text(&self) -> String {
-        let plain = self.listeners.iter().any(|l| l.authentication == Authentication::Plain);
-        let listeners = self.listeners.iter().map(|l| {
-            let authentication = match l.authentication {
-                Authentication::None => "none",
-                Authentication::Mtls => "mtls",
-                Authentication::Scram => "scram",
-                Authentication::Plain => "plain",
-            };
-            (l.name.clone(), format!("{:?} {} {authentication}", l.port, l.tls))
-        });
-        let users = self.users.iter().filter(|_| plain).map(|(k, v)| (format!("user {k}"), v.clone()));
-        let fixed = [
-            ("version".to_string(), self.version.clone()),
-            ("nodes".to_string(), format!("{} {}", self.brokers, self.controllers)),
-            ("heap".to_string(), self.heap.clone()),
-            ("super users".to_string(), self.super_users.join("\n")),
-        ];
-        let config = self.config.iter().map(|(k, v)| (format!("config {k}"), v.clone()));
-        let all: Vec<(String, String)> = fixed.into_iter().chain(listeners).chain(users).chain(config).collect();
-        properties(all.iter().map(|(k, v)| (k.as_str(), v.as_str())))
-    }
-}
-
-/// One process of a cluster.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Node {
-    /// The node id.
-    pub id: i32,
-    /// Whether it is a broker.
-    pub broker: bool,
-    /// Whether it is a controller.
-    pub controller: bool,
-    /// Port by listener.
-    pub ports: BTreeMap<String, u16>,
-    /// The digest of what it should run with.
-    pub fingerprint: String,
-    /// The digest of what it ran with when a change began that has not ended.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub before: String,
-}
-
-impl Node {
-    /// For people: `broker 1`.
-    pub fn label(&self) -> String {
-        format!("{} {}", if self.broker { "broker" } else { "controller" }, self.id)
-    }
-
-    fn file(&self) -> String {
-        self.label().replace(' ', "-")
-    }
-}
-
-/// Which nodes a cluster has, with what was chosen once for them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Layout {
-    /// The cluster id.
-    pub cluster_id: String,
-    /// The voters of the controller quorum: fixed at creation.
-    pub voters: Vec<i32>,
-    /// The nodes by id.
-    pub nodes: Vec<Node>,
-    /// The release whose features the cluster was brought to, as `4.3`; empty where that is not known.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub release: String,
-    /// The SCRAM users that were set, each with a keyed digest of the password: setting one anew would change its salt. Empty while it is being
-    /// set or removed, so that a run that ends in between is taken up by the next one.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub users: BTreeMap<String, String>,
-    /// The release that the metadata version is being raised to; empty once that has ended.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub raising: String,
-    /// A change began and has not ended: nodes may run with settings that nobody wants any more.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub unsettled: bool,
-    /// A keyed digest of what was wanted when the last change ended; empty where that is not known.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub wanted: String,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-pub(super) fn is_false(b: &bool) -> bool {
-    !*b
-}
-
-impl Layout {
-    fn new() -> Layout {
-        let id = || base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(uuid::Uuid::new_v4().as_bytes());
-        // Kafka's tools would take an id that begins with a dash for an option.
-        let cluster_id = std::iter::repeat_with(id).find(|s| !s.starts_with('-')).unwrap_or_default();
-        Layout {
-            cluster_id,
-            voters: vec![],
-            nodes: vec![],
-            release: String::new(),
-            users: BTreeMap::new(),
-            raising: String::new(),
-            unsettled: false,
-            wanted: String::new(),
-        }
-    }
-
-    /// The brokers.
-    pub fn brokers(&self) -> impl Iterator<Item = &Node> {
-        self.nodes.iter().filter(|n| n.broker)
-    }
-
-    /// `host:port` of all brokers on a listener, joined by commas.
-    pub fn addresses(&self, listener: &str) -> String {
-        let all: Vec<String> = self.brokers().filter_map(|n| n.ports.get(listener)).map(|p| format!("127.0.0.1:{p}")).collect();
-        all.join(",")
-    }
-
-    /// Adds and drops nodes and ports until they are as wanted; returns the nodes that must go.
-    fn adapt(&mut self, wanted: &Wanted) -> Result<Vec<Node>, Diagnostic> {
-        let brokers = wanted.brokers as i32;
-        if self.voters.is_empty() {
-            self.voters = match wanted.controllers as i32 {
-                // Two voters stand a failure no better than one.
-                0 => (1..=if brokers < 3 { 1 } else { 3 }).collect(),
-                n => (FIRST_CONTROLLER..FIRST_CONTROLLER + n).collect(),
-            };
-        }
-        let ids = |layout: &Layout| -> Vec<i32> {
-            (1..=brokers).chain(layout.voters.iter().copied().filter(|v| *v >= FIRST_CONTROLLER)).collect()
-        };
-        for id in ids(self) {
-            if !self.nodes.iter().any(|n| n.id == id) {
-                let controller = self.voters.contains(&id);
-                let (ports, fingerprint, before) = (BTreeMap::new(), String::new(), String::new());
-                self.nodes.push(Node { id, broker: id < FIRST_CONTROLLER, controller, ports, fingerprint, before });
-            }
-        }
-        self.nodes.sort_by_key(|n| n.id);
-        for node in &mut self.nodes {
-            node.adapt_ports(&wanted.listeners)?;
-        }
-        Ok(self.brokers().filter(|n| n.id > brokers).cloned().collect())
-    }
-}
-
-impl Node {
-    fn adapt_ports(&mut self, listeners: &[Listener]) -> Result<(), Diagnostic> {
-        let mut own: Vec<(&str, Option<u16>)> = vec![];
-        if self.controller {
-            own.push((CONTROLLER, None));
-        }
-        if self.broker {
-            own.push((INTERNAL, None));
-            own.extend(listeners.iter().map(|l| (l.name.as_str(), l.port.map(|p| p.saturating_add((self.id - 1) as u16)))));
-        }
-        self.ports.retain(|name, _| own.iter().any(|(n, _)| n == name));
-        for (name, fixed) in own {
-            let port = match (fixed, self.ports.get(name)) {
-                (Some(port), _) => port,
-                (None, Some(port)) => *port,
-                (None, None) => ports::free()?,
-            };
-            self.ports.insert(name.into(), port);
-        }
-        Ok(())
-    }
-}
 
 /// One local cluster's folder.
 #[derive(Clone, Debug)]
@@ -513,69 +279,6 @@ impl Cluster {
 
     fn data(&self, node: &Node) -> PathBuf {
         self.dir.join("data").join(node.file())
-    }
-
-    fn settings(&self, layout: &Layout, wanted: &Wanted, node: &Node) -> String {
-        let mut all = sizes(wanted.brokers);
-        all.extend(self.identity_settings(layout, node));
-        all.extend(self.security_settings(wanted, node));
-        all.extend(wanted.config.iter().map(|(k, v)| (k.clone(), v.clone())));
-        properties(all.iter().map(|(k, v)| (k.as_str(), v.as_str())))
-    }
-
-    fn identity_settings(&self, layout: &Layout, node: &Node) -> BTreeMap<String, String> {
-        let voter = |id: &i32| {
-            let port = layout.nodes.iter().find(|n| n.id == *id).and_then(|n| n.ports.get(CONTROLLER)).copied().unwrap_or_default();
-            format!("{id}@127.0.0.1:{port}")
-        };
-        let roles: Vec<&str> =
-            [("broker", node.broker), ("controller", node.controller)].into_iter().filter(|r| r.1).map(|r| r.0).collect();
-        let listeners = |with_controller: bool| -> String {
-            let shown = node.ports.iter().filter(|(name, _)| with_controller || *name != CONTROLLER);
-            shown.map(|(name, port)| format!("{name}://127.0.0.1:{port}")).collect::<Vec<_>>().join(",")
-        };
-        let mut s: BTreeMap<String, String> = BTreeMap::from([
-            ("process.roles".into(), roles.join(",")),
-            ("node.id".into(), node.id.to_string()),
-            ("controller.quorum.voters".into(), layout.voters.iter().map(voter).collect::<Vec<_>>().join(",")),
-            ("controller.listener.names".into(), CONTROLLER.into()),
-            ("listeners".into(), listeners(true)),
-            ("log.dirs".into(), self.data(node).display().to_string()),
-        ]);
-        if node.broker {
-            s.insert("advertised.listeners".into(), listeners(false));
-            s.insert("inter.broker.listener.name".into(), INTERNAL.into());
-        }
-        s
-    }
-
-    fn security_settings(&self, wanted: &Wanted, node: &Node) -> BTreeMap<String, String> {
-        let pki = self.pki_dir();
-        let mut map = vec![format!("{CONTROLLER}:SSL"), format!("{INTERNAL}:SSL")];
-        let mut s: BTreeMap<String, String> = BTreeMap::new();
-        for name in [CONTROLLER, INTERNAL] {
-            s.insert(format!("listener.name.{}.ssl.client.auth", name.to_lowercase()), "required".into());
-        }
-        for l in wanted.listeners.iter().filter(|_| node.broker) {
-            map.push(format!("{}:{}", l.name, l.protocol()));
-            let prefix = format!("listener.name.{}", l.name.to_lowercase());
-            let auth = if l.authentication == Authentication::Mtls { "required" } else { "none" };
-            s.insert(format!("{prefix}.ssl.client.auth"), auth.into());
-            s.extend(sasl_settings(&prefix, l.authentication, &wanted.users));
-        }
-        let users = ["User:CN=broker", "User:CN=admin"].into_iter().chain(wanted.super_users.iter().map(String::as_str));
-        let fixed = [
-            ("listener.security.protocol.map", map.join(",")),
-            ("ssl.keystore.type", "PEM".into()),
-            ("ssl.keystore.location", pki.join("broker.pem").display().to_string()),
-            ("ssl.truststore.type", "PEM".into()),
-            ("ssl.truststore.location", pki.join("ca.crt").display().to_string()),
-            ("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer".into()),
-            ("allow.everyone.if.no.acl.found", "false".into()),
-            ("super.users", users.collect::<Vec<_>>().join(";")),
-        ];
-        s.extend(fixed.map(|(k, v)| (k.to_string(), v)));
-        s
     }
 
     async fn start_missing(
@@ -858,23 +561,6 @@ impl Cluster {
     }
 }
 
-/// The settings of a listener with SASL. PLAIN's users stand in them; SCRAM's are kept by the cluster.
-fn sasl_settings(prefix: &str, authentication: Authentication, users: &BTreeMap<String, String>) -> Vec<(String, String)> {
-    let (mechanism, login) = match authentication {
-        Authentication::Scram => ("SCRAM-SHA-512", "scram.ScramLoginModule required;".to_string()),
-        Authentication::Plain => {
-            let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
-            let users: String = users.iter().map(|(user, password)| format!(" user_{user}=\"{}\"", quoted(password))).collect();
-            ("PLAIN", format!("plain.PlainLoginModule required{users};"))
-        }
-        Authentication::None | Authentication::Mtls => return vec![],
-    };
-    vec![
-        (format!("{prefix}.sasl.enabled.mechanisms"), mechanism.into()),
-        (format!("{prefix}.{}.sasl.jaas.config", mechanism.to_lowercase()), format!("org.apache.kafka.common.security.{login}")),
-    ]
-}
-
 /// The release that the metadata version is to be raised to, if it is. Of a layout that does not tell the present one only where that was planned.
 fn raised(layout: &Layout, wanted: &Wanted, mandate: &dyn Mandate) -> Option<String> {
     let release = release(&wanted.version);
@@ -896,76 +582,4 @@ pub fn occupied_error(id: i32, topic: &str) -> Diagnostic {
 /// Errors that no waiting mends.
 fn lasting(error: &KafkaError) -> bool {
     matches!(error, KafkaError::Connection { .. } | KafkaError::AuthorizationFailed { .. } | KafkaError::AuthenticationFailed { .. })
-}
-
-/// How Kafka's classes are run.
-#[derive(Clone, Debug)]
-pub struct Launch {
-    /// The Java launcher.
-    pub java: PathBuf,
-    /// The folder of jars.
-    pub libs: PathBuf,
-}
-
-impl Launch {
-    /// Java, and the jars of a version of Kafka: those are fetched where they are not there yet.
-    ///
-    /// # Errors
-    /// When Java is missing or too old, or the jars cannot be had.
-    pub async fn find(version: &str, note: Note<'_>) -> Result<Launch, Diagnostic> {
-        Ok(Launch { java: java::find().await?, libs: jars::kafka(version, note).await? })
-    }
-
-    /// The flags before the class name, the heap's apart.
-    pub fn args(&self, dir: &Path) -> Vec<String> {
-        let mut args: Vec<String> = JVM_FLAGS.iter().map(|f| f.to_string()).collect();
-        args.push(format!("-Dlog4j2.configurationFile={}", dir.join("log4j2.xml").display()));
-        args.extend(["-cp".into(), format!("{}/*", self.libs.display())]);
-        args
-    }
-
-    /// Runs one of Kafka's tools to its end: its output, or what it said when it failed.
-    async fn tool(&self, dir: &Path, class: &str, args: &[&str]) -> Result<Result<String, String>, Diagnostic> {
-        let mut command = tokio::process::Command::new(&self.java);
-        command.arg("-Xmx128m").args(self.args(dir)).arg(class).args(args).kill_on_drop(true).stdin(std::process::Stdio::null());
-        let output = command.output().await.map_err(|e| file_error("run", &self.java, &e))?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        if output.status.success() {
-            return Ok(Ok(text(&output.stdout)));
-        }
-        let said = format!("{}{}", text(&output.stderr), text(&output.stdout));
-        Ok(Err(said.lines().filter(|l| !l.trim().is_empty() && !l.starts_with('\t')).take(4).collect::<Vec<_>>().join("\n")))
-    }
-}
-
-/// Settings that suit small clusters on one machine.
-pub fn sizes(brokers: usize) -> BTreeMap<String, String> {
-    let replicas = brokers.min(3).to_string();
-    let in_sync = if brokers >= 3 { "2" } else { "1" };
-    // Short timers make restarts quick; with several brokers on few cores they would make the quorum restless.
-    let (session, heartbeat) = if brokers == 1 { ("2000", "500") } else { ("6000", "1000") };
-    let pairs = [
-        ("num.network.threads", "2"),
-        ("num.io.threads", "2"),
-        ("background.threads", "2"),
-        ("num.recovery.threads.per.data.dir", "1"),
-        ("group.initial.rebalance.delay.ms", "0"),
-        ("num.partitions", "1"),
-        ("default.replication.factor", &replicas),
-        ("min.insync.replicas", in_sync),
-        ("offsets.topic.num.partitions", "4"),
-        ("offsets.topic.replication.factor", &replicas),
-        ("transaction.state.log.num.partitions", "4"),
-        ("transaction.state.log.replication.factor", &replicas),
-        ("transaction.state.log.min.isr", in_sync),
-        ("share.coordinator.state.topic.num.partitions", "1"),
-        ("share.coordinator.state.topic.replication.factor", &replicas),
-        ("share.coordinator.state.topic.min.isr", in_sync),
-        ("log.cleaner.dedupe.buffer.size", "4194304"),
-        ("auto.create.topics.enable", "false"),
-        ("broker.session.timeout.ms", session),
-        ("broker.heartbeat.interval.ms", heartbeat),
-        ("controller.quorum.append.linger.ms", "0"),
-    ];
-    pairs.into_iter().map(|(k, v)| (k.to_string(), v.to_string())).collect()
 }

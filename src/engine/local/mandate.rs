@@ -58,6 +58,22 @@ pub trait Mandate: Send + Sync {
     async fn end(&self, doing: &Doing);
 }
 
+/// The mandate of whoever has no plan, such as a test's own cluster: everything is allowed, and nothing is recorded.
+pub struct Anything;
+
+#[async_trait]
+impl Mandate for Anything {
+    fn allows(&self, _: &Doing) -> bool {
+        true
+    }
+
+    async fn begin(&self, _: &Doing) -> bool {
+        true
+    }
+
+    async fn end(&self, _: &Doing) {}
+}
+
 /// Refuses the first thing that was not planned.
 ///
 /// # Errors

@@ -15,8 +15,11 @@ pub(super) fn versions(object: &Value) -> Value {
         return if texts.as_ref().is_some_and(|t| t.iter().all(|t| !t.contains("${"))) { none() } else { open() };
     };
     let Some(texts) = texts else { return if mounts.is_empty() { none() } else { open() } };
-    let used: BTreeMap<Arc<str>, Value> =
-        mounts.iter().filter(|(path, _)| texts.iter().any(|t| uses(t, path))).map(|(path, version)| (path.clone(), version.clone())).collect();
+    let used: BTreeMap<Arc<str>, Value> = mounts
+        .iter()
+        .filter(|(path, _)| texts.iter().any(|t| uses(t, path)))
+        .map(|(path, version)| (path.clone(), version.clone()))
+        .collect();
     if used.is_empty() { none() } else { Value::map(Type::String, used) }
 }
 
@@ -54,7 +57,10 @@ pub(super) fn changed(prior: &Value, planned: &Value) -> Vec<String> {
     let before = before.as_ref().and_then(Value::as_map);
     let mounts = planned.get("connect").and_then(|c| c.get("mount_versions"));
     // While it is not known which mounts are used, those of before may be.
-    let Some(after) = then.as_ref().and_then(Value::as_map).or(mounts.as_ref().and_then(Value::as_map).filter(|_| then.as_ref().is_some_and(|t| !t.is_known())))
+    let Some(after) = then
+        .as_ref()
+        .and_then(Value::as_map)
+        .or(mounts.as_ref().and_then(Value::as_map).filter(|_| then.as_ref().is_some_and(|t| !t.is_known())))
     else {
         return vec![];
     };
