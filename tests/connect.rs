@@ -90,7 +90,15 @@ impl Lab {
         }
     }
 
+    /// A step with the operations that a plan of it has.
     fn step(&self, addr: &str, prior: Option<&(Value, Private)>, planned: Option<Value>) -> StepRequest {
+        let (at, null) = (addr.parse().unwrap(), Private::Null);
+        let private = prior.map_or(&null, |p| &p.1);
+        let ops = match (&planned, prior) {
+            (Some(planned), _) => KafkaConnector.plan(PlanInput::new(&at, prior.map(|p| &p.0), private, planned, planned.clone())).ops,
+            (None, Some((object, private))) => KafkaConnector.plan_delete(object, private),
+            (None, None) => vec![],
+        };
         StepRequest {
             addr: addr.parse().unwrap(),
             prior: prior.map(|p| p.0.clone()),
@@ -98,7 +106,7 @@ impl Lab {
             private: prior.map_or(Private::Null, |p| p.1.clone()),
             timeout: Duration::from_secs(60),
             begun: false,
-            ops: vec![],
+            ops,
         }
     }
 
@@ -155,13 +163,8 @@ fn plan(addr: &str, config: &Value, prior: Option<&(Value, Private)>) -> PlanOut
         attrs.insert(a.name.into(), value);
     }
     let null = Private::Null;
-    KafkaConnector.plan(PlanInput {
-        addr: &addr.parse().unwrap(),
-        prior: prior.map(|p| &p.0),
-        private: prior.map_or(&null, |p| &p.1),
-        config,
-        proposed: Value::object(attrs),
-    })
+    let private = prior.map_or(&null, |p| &p.1);
+    KafkaConnector.plan(PlanInput::new(&addr.parse().unwrap(), prior.map(|p| &p.0), private, config, Value::object(attrs)))
 }
 
 /// A name that no other run has.
@@ -187,7 +190,7 @@ async fn a_connector_lives_through_all_its_states() {
 
     let changed = lab.source("in.txt", "life2", &[]);
     let out = plan(&addr, &changed, Some(&seen));
-    assert_eq!(streamform::resource::lines(&out.ops), ["config[\"topic\"]: \"life\" -> \"life2\"", "restart tasks (config changed)"]);
+    assert_eq!(streamform::resource::lines(&out.ops), ["~ config[\"topic\"]: life -> life2", "restart tasks (config changed)"]);
     let result = lab.apply(Verb::Update, &addr, Some(&seen), Some(out.planned)).await;
     assert!(result.error.is_none(), "{:?}", result.error);
 
@@ -222,7 +225,7 @@ async fn a_connector_can_begin_stopped_and_many_are_made_at_once() {
     let reads = addrs.iter().zip(&made).map(|(a, m)| ReadRequest::new(a.parse().unwrap(), m.0.clone(), m.1.clone())).collect();
     for (read, (a, c)) in KafkaConnector.read(&lab.cx, reads).await.into_iter().zip(addrs.iter().zip(&configs)) {
         let Ok(Observed::Present(v, p, _)) = read else { panic!() };
-        assert!(plan(a, c, Some(&(v, p))).effects.is_empty());
+        assert!(plan(a, c, Some(&(v, p))).ops.is_empty());
     }
     assert_eq!(lab.requests() - before, 1);
     let steps = addrs.iter().zip(&made).map(|(a, m)| lab.step(a, Some(m), None)).collect();
@@ -336,7 +339,7 @@ async fn what_is_not_ours_is_not_overwritten_and_can_be_imported() {
     let name = made.0.get_str("name").unwrap();
     let config = lab.source("in.txt", "theirs", &[]);
     let (value, private) = KafkaConnector.import(&lab.cx, &name, Some(&config)).await.unwrap();
-    assert!(plan(&addr, &config, Some(&(value, private))).effects.is_empty());
+    assert!(plan(&addr, &config, Some(&(value, private))).ops.is_empty());
     let error = KafkaConnector.import(&lab.cx, &name.replace("theirs", "thiers"), Some(&config)).await.unwrap_err();
     assert_eq!(error.code, codes::NOT_FOUND);
     assert!(error.hint.unwrap().contains(&name));
@@ -443,7 +446,7 @@ async fn published_configurations_come_back_equal_from_connect() {
         let Ok(Observed::Present(v, p, _)) = read else { panic!() };
         // What has the name of a secret comes back marked as one.
         assert_eq!(v.get("config").map(|v| unmark_deep(&v)), c.get("config"), "{a}");
-        assert!(plan(a, c, Some(&(v, p))).effects.is_empty());
+        assert!(plan(a, c, Some(&(v, p))).ops.is_empty());
     }
     let steps = pairs().map(|((a, _), m)| lab.step(a, Some(m), None)).collect();
     assert!(KafkaConnector.apply(&lab.cx, Verb::Delete, steps).await.iter().all(|r| r.error.is_none()));
@@ -737,4 +740,114 @@ async fn nothing_is_put_where_nothing_differs() {
     let status = lab.client().status(&name, &Patience::quiet(Duration::from_secs(9))).await.unwrap();
     assert_eq!(status.connector.state, RunState::Paused, "it rests with its new configuration");
     lab.delete(&addr, &now).await;
+}
+
+/// A configuration for the whole program, with one connector on the worker behind `url`.
+fn whole(url: &str, block: &str, args: &str) -> String {
+    format!(
+        "data \"kafka_connect\" \"w\" {{\n  url = \"{url}\"\n}}\nresource \"kafka_connector\" \"{block}\" {{\n  connect = data.kafka_connect.w\n  \
+         class = \"FileStreamSource\"\n  {args}\n}}\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renamed_block_is_a_move_and_the_connector_runs_on() {
+    let lab = Lab::new();
+    let tap = Wiretap::before(&lab.url);
+    let name = unique("stays").replace("kafka_connector.", "");
+    let path = lab.dir.path().join("in.txt").display().to_string();
+    let args = format!("name = \"{name}\"\n  config = {{ \"file\" = \"{path}\", \"topic\" = \"stays\" }}");
+    let folder = common::Lab::new(&whole(&tap.url, "old", &args));
+    folder.apply();
+    let sent = || ["PUT /connectors/", "POST /connectors/", "DELETE /connectors/"].map(|what| tap.count(what));
+    let before = sent();
+    assert_eq!(before[0] + before[1], 2, "validated and created");
+
+    folder.write("main.hcl", &whole(&tap.url, "new", &args));
+    folder.ok("plan").shows(&["0 to add, 0 to change, 0 to destroy"]);
+    folder.apply();
+    folder.ok("plan -detailed-exitcode");
+    assert_eq!(sent(), before, "nothing was sent that changes anything");
+    let status = lab.client().status(&name, &Patience::quiet(Duration::from_secs(9))).await.unwrap();
+    assert_eq!(status.connector.state, RunState::Running);
+    folder.ok("destroy -auto-approve");
+    assert!(lab.client().find(&name, &Patience::quiet(Duration::from_secs(9))).await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_taken_name_is_found_when_planning() {
+    let lab = Lab::new();
+    let addr = unique("taken");
+    let made = lab.create(&addr, &lab.source("in.txt", "taken", &[])).await;
+    let name = made.0.get_str("name").unwrap();
+    let args = format!("name = \"{name}\"\n  config = {{ \"file\" = \"/dev/null\", \"topic\" = \"mine\" }}");
+    let folder = common::Lab::new(&whole(&lab.url, "mine", &args));
+    folder.fails("plan", &["SF7011", "already exists", &format!("streamform import 'kafka_connector.mine' {name}")]);
+    let secret = args.replace(&format!("name = \"{name}\""), &format!("name = sensitive(\"{name}\")"));
+    folder.write("main.hcl", &whole(&lab.url, "mine", &secret));
+    folder.fails("plan", &["nonsensitive("]);
+    lab.delete(&addr, &made).await;
+}
+
+/// What a killed update may have written is found by the record and by what was to be, shown, and written anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_update_is_shown_and_put_right() {
+    let lab = Lab::new();
+    let addr = unique("killed");
+    let secrets = |pairs: &[(&str, &str)]| lab.source("in.txt", "killed", &[("sensitive_config", map(pairs).sensitive())]);
+    let (old, new) = (secrets(&[("odd", "first")]), secrets(&[("odd", "second"), ("more", "third")]));
+    let made = lab.create(&addr, &old).await;
+    let out = plan(&addr, &new, Some(&made));
+    let result = lab.apply(Verb::Update, &addr, Some(&made), Some(out.planned.clone())).await;
+    assert!(result.error.is_none(), "{:?}", result.error);
+
+    // The end of it was never recorded, and the state has digests only.
+    let hidden = |v: &Value| {
+        let mut attrs = v.as_map().unwrap().clone();
+        attrs.insert("sensitive_config".into(), Value::unknown(Type::map(Type::String)).sensitive());
+        Value::object(attrs)
+    };
+    let mut request = ReadRequest::new(addr.parse().unwrap(), hidden(&made.0), made.1.clone());
+    request.doubt =
+        Some(streamform::resource::Doubt { verb: Verb::Update, intent: hidden(&out.planned), private: made.1.clone(), ops: out.ops });
+    let Ok(Observed::Present(now, private, _)) = KafkaConnector.read(&lab.cx, vec![request]).await.remove(0) else { panic!("not read") };
+    assert!(!format!("{now:?} {private}").contains("third"), "what was to be secret is one");
+    let now = (now, private);
+    let lines = streamform::resource::lines(&plan(&addr, &old, Some(&now)).ops);
+    assert!(lines.contains(&"- sensitive_config[\"more\"]: (sensitive value)".to_string()), "{lines:?}");
+    assert!(lines.contains(&"~ sensitive_config[\"odd\"]: (sensitive value) -> (sensitive value)".to_string()), "{lines:?}");
+    // Also where Connect shows no secrets: then nobody knows, and all of them are written.
+    let blind = (hidden(&now.0), now.1.clone());
+    assert_eq!(streamform::resource::lines(&plan(&addr, &old, Some(&blind)).ops), lines);
+    let result = lab.apply(Verb::Update, &addr, Some(&blind), Some(plan(&addr, &old, Some(&blind)).planned)).await;
+    assert!(result.error.is_none(), "{:?}", result.error);
+    let name = made.0.get_str("name").unwrap();
+    let live = lab.client().find(&name, &Patience::quiet(Duration::from_secs(9))).await.unwrap().unwrap().config;
+    assert_eq!((live.get("odd").map(String::as_str), live.get("more")), (Some("first"), None));
+    lab.delete(&addr, &result.object.unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changed_since_the_plan_is_not_overwritten() {
+    let lab = Lab::new();
+    let addr = unique("since");
+    let made = lab.create(&addr, &lab.source("in.txt", "since", &[])).await;
+    let name = made.0.get_str("name").unwrap();
+    let paused = plan(&addr, &lab.source("in.txt", "since", &[("state", "paused".into())]), Some(&made)).planned;
+    // Somebody else sets another topic after the plan was made.
+    let (client, p) = (lab.client(), Patience::quiet(Duration::from_secs(20)));
+    let mut config = client.find(&name, &p).await.unwrap().unwrap().config;
+    config.insert("topic".into(), "theirs".into());
+    client.put_config(&name, &config, &p).await.unwrap();
+    let result = lab.apply(Verb::Update, &addr, Some(&made), Some(paused)).await;
+    let error = result.error.unwrap();
+    assert_eq!(error.code, streamform::diag::codes::apply::INCONSISTENT, "{error:?}");
+    assert_eq!(client.find(&name, &p).await.unwrap().unwrap().config.get("topic").map(String::as_str), Some("theirs"));
+    assert_eq!(client.status(&name, &p).await.unwrap().connector.state, RunState::Running, "nothing was done");
+    // A deletion that no operation names is none.
+    let mut step = lab.step(&addr, Some(&made), None);
+    step.ops.clear();
+    assert!(KafkaConnector.apply(&lab.cx, Verb::Delete, vec![step]).await.remove(0).error.is_some());
+    assert!(client.find(&name, &p).await.unwrap().is_some());
+    lab.delete(&addr, &made).await;
 }

@@ -11,7 +11,9 @@ use streamform::resource::kafka_cluster::KafkaCluster;
 use streamform::resource::kafka_connect::KafkaConnect;
 use streamform::resource::kafka_connector::KafkaConnector;
 use streamform::resource::secret::Secret;
-use streamform::resource::{Observed, PlanInput, Private, Progress, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb};
+use streamform::resource::{
+    Key, Observed, Op, OpAction, Place, PlanInput, Private, Progress, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb,
+};
 use streamform::schema::{AttrType, Set};
 use streamform::target::connect::{ConnectClient, ConnectConnection, Patience};
 use streamform::target::kafka::{KafkaConnection, KafkaPool};
@@ -87,6 +89,8 @@ struct Run<'a> {
     ty: &'a dyn ResourceType,
     addr: InstanceAddr,
     now: Option<(Value, Private)>,
+    /// What the last plan decided.
+    ops: Vec<Op>,
 }
 
 impl Run<'_> {
@@ -104,9 +108,12 @@ impl Run<'_> {
         self.refresh().await;
         let prior = self.now.as_ref().map(|n| n.0.clone());
         let proposed = proposed(self.ty, config, prior.as_ref());
-        let out = self.ty.plan(PlanInput::new(&self.addr, prior.as_ref(), &Private::Null, config, proposed));
+        let private = self.now.as_ref().map_or(Private::Null, |n| n.1.clone());
+        let out = self.ty.plan(PlanInput::new(&self.addr, prior.as_ref(), &private, config, proposed));
         assert!(!out.diagnostics.has_errors(), "{:?}", out.diagnostics);
-        (prior.as_ref() != Some(&out.planned)).then_some((out.planned, streamform::resource::lines(&out.ops)))
+        let nothing = prior.as_ref() == Some(&out.planned) && out.ops.is_empty();
+        self.ops = out.ops;
+        (!nothing).then(|| (out.planned, streamform::resource::lines(&self.ops)))
     }
 
     async fn apply(&mut self, config: &Value) -> Vec<String> {
@@ -124,8 +131,11 @@ impl Run<'_> {
 
     async fn step(&mut self, verb: Verb, planned: Option<Value>) -> StepResult {
         let (prior, private) = self.now.clone().map_or((None, Private::Null), |(v, p)| (Some(v), p));
-        let step =
-            StepRequest { addr: self.addr.clone(), prior, planned, private, timeout: Duration::from_secs(120), begun: false, ops: vec![] };
+        let ops = match (verb, prior.as_ref().or(planned.as_ref())) {
+            (Verb::Delete, Some(object)) => self.ty.plan_delete(object, &private),
+            _ => self.ops.clone(),
+        };
+        let step = StepRequest { addr: self.addr.clone(), prior, planned, private, timeout: Duration::from_secs(120), begun: false, ops };
         self.ty.apply(self.cx, verb, vec![step]).await.remove(0)
     }
 }
@@ -158,7 +168,7 @@ fn map(pairs: &[(&str, &str)]) -> Value {
 async fn a_cluster_lives_and_dies() {
     let dir = Lab::new();
     let cx = session(dir.path());
-    let mut run = Run { cx: &cx, ty: &KafkaCluster, addr: addr("kafka_cluster", "events"), now: None };
+    let mut run = Run { cx: &cx, ty: &KafkaCluster, addr: addr("kafka_cluster", "events"), now: None, ops: vec![] };
     let config = Value::object_from([("brokers", Value::from(1))]);
     run.apply(&config).await;
     assert_eq!(running(&run), [1]);
@@ -189,7 +199,7 @@ async fn a_cluster_lives_and_dies() {
 async fn a_taken_port_is_named_and_a_bad_setting_shows_the_log() {
     let dir = Lab::new();
     let cx = session(dir.path());
-    let mut run = Run { cx: &cx, ty: &KafkaCluster, addr: addr("kafka_cluster", "bad"), now: None };
+    let mut run = Run { cx: &cx, ty: &KafkaCluster, addr: addr("kafka_cluster", "bad"), now: None, ops: vec![] };
     let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = held.local_addr().unwrap().port();
     let listener = Value::object_from([("port", Value::from(i64::from(port))), ("tls", false.into()), ("authentication", "none".into())]);
@@ -221,16 +231,16 @@ fn text(value: &Value, name: &str) -> String {
 async fn connect_reads_secrets_heals_and_leaves_nothing() {
     let dir = Lab::new();
     let cx = session(dir.path());
-    let mut cluster = Run { cx: &cx, ty: &KafkaCluster, addr: addr("kafka_cluster", "lab"), now: None };
+    let mut cluster = Run { cx: &cx, ty: &KafkaCluster, addr: addr("kafka_cluster", "lab"), now: None, ops: vec![] };
     cluster.apply(&Value::object_from([("brokers", Value::from(1))])).await;
-    let mut secret = Run { cx: &cx, ty: &Secret, addr: addr("secret", "creds"), now: None };
+    let mut secret = Run { cx: &cx, ty: &Secret, addr: addr("secret", "creds"), now: None, ops: vec![] };
     let input = dir.path().join("in.txt");
     std::fs::write(&input, "one\ntwo\n").unwrap();
     let line = format!("path={}", input.display());
     let data = Value::object_from([("data", map(&[("creds.properties", &line)]).sensitive())]);
     secret.apply(&data).await;
 
-    let mut connect = Run { cx: &cx, ty: &KafkaConnect, addr: addr("kafka_connect", "etl"), now: None };
+    let mut connect = Run { cx: &cx, ty: &KafkaConnect, addr: addr("kafka_connect", "etl"), now: None, ops: vec![] };
     let mount = Value::object_from([("secret", referred(&secret)), ("path", "/etc/secrets".into())]);
     let config = |settings: &[(&str, &str)]| {
         let mounts = Value::map(Type::Dynamic, BTreeMap::from([("secrets".into(), mount.clone())]));
@@ -311,7 +321,7 @@ async fn connect_reads_secrets_heals_and_leaves_nothing() {
 async fn dedicated_controllers_client_certificates_and_scale_in() {
     let dir = Lab::new();
     let cx = session(dir.path());
-    let mut run = Run { cx: &cx, ty: &KafkaCluster, addr: addr("kafka_cluster", "wide"), now: None };
+    let mut run = Run { cx: &cx, ty: &KafkaCluster, addr: addr("kafka_cluster", "wide"), now: None, ops: vec![] };
     let listener = Value::object_from([("port", Value::null(Type::Number)), ("tls", true.into()), ("authentication", "mtls".into())]);
     let config = |brokers: i64| {
         Value::object_from([
@@ -408,12 +418,14 @@ impl Watch {
 async fn one_broker_becomes_three() {
     let dir = Lab::new();
     let cx = session(dir.path());
-    let mut run = Run { cx: &cx, ty: &KafkaCluster, addr: addr("kafka_cluster", "grows"), now: None };
+    let mut run = Run { cx: &cx, ty: &KafkaCluster, addr: addr("kafka_cluster", "grows"), now: None, ops: vec![] };
     let sized = |n: i64, settings: &[(&str, &str)]| Value::object_from([("brokers", Value::from(n)), ("config", map(settings))]);
     run.apply(&sized(1, &[])).await;
     admin(&cx, &run).create_topics(&[topic("early", 1)], false).await.unwrap().remove(0).unwrap();
     let effects = run.apply(&sized(3, &[])).await;
-    assert_eq!(effects, ["start broker 2 (new)", "start broker 3 (new)"]);
+    // Replication factors and timers follow from the size, so that the first one is restarted too.
+    let roll = "restart the nodes one at a time, while all partitions are in sync";
+    assert_eq!(effects, ["start broker 2 (new)", "start broker 3 (new)", roll]);
     assert_eq!(running(&run), [1, 2, 3]);
     admin(&cx, &run).create_topics(&[topic("late", 3)], false).await.unwrap().remove(0).unwrap();
 
@@ -452,7 +464,7 @@ fn features(folder: &Path) -> String {
 async fn three_brokers_are_upgraded_one_at_a_time_and_a_dead_one_is_healed() {
     let dir = Lab::new();
     let cx = session(dir.path());
-    let mut run = Run { cx: &cx, ty: &KafkaCluster, addr: addr("kafka_cluster", "ages"), now: None };
+    let mut run = Run { cx: &cx, ty: &KafkaCluster, addr: addr("kafka_cluster", "ages"), now: None, ops: vec![] };
     let at = |version: &str| Value::object_from([("brokers", Value::from(3)), ("version", version.into())]);
     run.apply(&at("4.2.0")).await;
     admin(&cx, &run).create_topics(&[topic("kept", 3)], false).await.unwrap().remove(0).unwrap();
@@ -485,7 +497,7 @@ async fn three_brokers_are_upgraded_one_at_a_time_and_a_dead_one_is_healed() {
         private,
         timeout: Duration::from_secs(4),
         begun: false,
-        ops: vec![],
+        ops: run.ops.clone(),
     };
     let refused = KafkaCluster.apply(&cx, Verb::Update, vec![step]).await.remove(0).error.unwrap();
     send(rustix::process::Signal::CONT);
@@ -508,9 +520,9 @@ async fn three_brokers_are_upgraded_one_at_a_time_and_a_dead_one_is_healed() {
 async fn two_workers_with_plugins_are_one_group_that_shrinks_and_grows() {
     let dir = Lab::new();
     let cx = session(dir.path());
-    let mut cluster = Run { cx: &cx, ty: &KafkaCluster, addr: addr("kafka_cluster", "lab"), now: None };
+    let mut cluster = Run { cx: &cx, ty: &KafkaCluster, addr: addr("kafka_cluster", "lab"), now: None, ops: vec![] };
     cluster.apply(&Value::object_from([("brokers", Value::from(1))])).await;
-    let mut connect = Run { cx: &cx, ty: &KafkaConnect, addr: addr("kafka_connect", "wide"), now: None };
+    let mut connect = Run { cx: &cx, ty: &KafkaConnect, addr: addr("kafka_connect", "wide"), now: None, ops: vec![] };
     let folder_of_jars = dir.path().join("own-plugin");
     std::fs::create_dir(&folder_of_jars).unwrap();
     let debezium = "io.debezium:debezium-connector-postgres:3.0.0.Final";
@@ -559,7 +571,7 @@ async fn two_workers_with_plugins_are_one_group_that_shrinks_and_grows() {
         private: Private::Null,
         timeout: Duration::from_secs(30),
         begun: false,
-        ops: vec![],
+        ops: vec![Op::new(OpAction::Create, Key::new(Place::here(), "connector", "m"))],
     };
     // Where the plan could not ask Connect, as when both are made in one run, the apply does, and writes nothing.
     let fresh = session(dir.path());
@@ -773,6 +785,22 @@ fn the_sample_carries_records_named_by_a_mounted_secret_and_stores_no_password()
     assert!(shown.contains("/etc/secrets/aws-s3-creds.properties"), "{shown}");
     nowhere_in(&at("state"), "CANARY");
 
+    // A rotated secret reaches the connectors that use it, and only their tasks are restarted.
+    let worker = pid(&at(".streamform"), "connect/etl/run/worker-1.json");
+    let creds = format!("input={}\noutput={}\n", at("in.txt").display(), at("other.txt").display());
+    std::fs::write(at("aws-s3-creds.properties"), creds).unwrap();
+    let (code, said) = streamform(dir.path(), &["plan", "-detailed-exitcode"], &[]);
+    assert_eq!((code, said.matches("restart tasks (secret.aws changed)").count()), (Some(2), 2), "{said}");
+    good(&["apply", "-auto-approve"]);
+    good(&["plan", "-detailed-exitcode"]);
+    std::fs::write(at("in.txt"), "one\ntwo\nthree\n").unwrap();
+    let end = std::time::Instant::now() + Duration::from_secs(30);
+    while !std::fs::read_to_string(at("other.txt")).unwrap_or_default().contains("three") {
+        assert!(std::time::Instant::now() < end, "the sink does not write to the new file");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(alive(worker), "no worker was restarted");
+
     // Everything dead at once: the plan says what heals it, and the apply does.
     for file in ["connect/etl/run/worker-1.json", "local/events/run/broker-1.json"] {
         kill(pid(&at(".streamform"), file));
@@ -788,4 +816,160 @@ fn the_sample_carries_records_named_by_a_mounted_secret_and_stores_no_password()
     good(&["destroy", "-auto-approve"]);
     let left: Vec<_> = std::fs::read_dir(at(".streamform")).into_iter().flatten().collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn connects_own_topics_belong_to_no_other_block() {
+    let dir = Lab::new();
+    let text = r#"
+resource "kafka_cluster" "c" {}
+resource "kafka_connect" "etl" { cluster = kafka_cluster.c }
+resource "kafka_topic" "mine" {
+  cluster    = kafka_cluster.c
+  name       = "_connect-etl-configs"
+  partitions = 1
+}
+"#;
+    std::fs::write(dir.path().join("main.hcl"), text).unwrap();
+    let (code, said) = streamform(dir.path(), &["plan"], &[]);
+    assert!(code == Some(1) && said.contains("SF3006") && said.contains("_connect-etl-configs"), "{said}");
+    std::fs::write(dir.path().join("main.hcl"), text.replace("-configs", "-other")).unwrap();
+    let (code, said) = streamform(dir.path(), &["plan"], &[]);
+    assert_eq!(code, Some(0), "{said}");
+    for line in
+        ["+ local cluster \"c\" (1 broker)", "+ local Connect cluster \"etl\" (1 worker)", "+ topic \"_connect-etl-status\" (compacted)"]
+    {
+        assert!(said.contains(line), "{line} in {said}");
+    }
+}
+
+/// Whether a user can log in on a cluster's first listener.
+async fn logs_in(dir: &Path, user: &str, password: &str) -> bool {
+    let text = std::fs::read_to_string(dir.join(".streamform/local/k/cluster.json")).unwrap();
+    let port = serde_json::from_str::<serde_json::Value>(&text).unwrap()["nodes"][0]["ports"]["CLIENTS"].as_i64().unwrap();
+    let connection = KafkaConnection {
+        bootstrap_servers: vec![format!("127.0.0.1:{port}")],
+        protocol: streamform::target::kafka::SecurityProtocol::SaslPlaintext,
+        mechanism: Some(streamform::target::kafka::SaslMechanism::ScramSha512),
+        username: Some(user.into()),
+        password: Some(password.into()),
+        ..KafkaConnection::default()
+    };
+    let Ok(admin) = KafkaPool::default().admin(&connection) else { return false };
+    admin.describe_cluster().await.is_ok()
+}
+
+/// A killed change of users is in doubt: the next run removes who is not wanted, and the configured password is the one that works.
+#[tokio::test(flavor = "multi_thread")]
+async fn users_of_a_killed_change_are_put_right() {
+    let dir = Lab::new();
+    let write = |users: &str| {
+        let text = format!(
+            "resource \"kafka_cluster\" \"k\" {{\n  users = {users}\n  deletion_protection = false\n  listener \"clients\" {{\n    \
+             tls = false\n    authentication = \"scram\"\n  }}\n}}\n"
+        );
+        std::fs::write(dir.path().join("main.hcl"), text).unwrap();
+    };
+    let good = |args: &[&str]| {
+        let (code, said) = streamform(dir.path(), args, &[]);
+        assert_eq!(code, Some(0), "{said}");
+        said
+    };
+    write("{ alice = \"first-pw\" }");
+    assert!(good(&["plan"]).contains("set user alice"));
+    good(&["apply", "-auto-approve"]);
+    good(&["plan", "-detailed-exitcode"]);
+    assert!(logs_in(dir.path(), "alice", "first-pw").await);
+    let broker = pid(&dir.path().join(".streamform/local/k"), "run/broker-1.json");
+
+    write("{ alice = \"other-pw\", mallory = \"m-pw\" }");
+    let mut run = std::process::Command::new(env!("CARGO_BIN_EXE_streamform"))
+        .current_dir(dir.path())
+        .args(["apply", "-auto-approve"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let file = dir.path().join(".streamform/local/k/cluster.json");
+    while !std::fs::read_to_string(&file).unwrap().contains("mallory") && run.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    run.kill().unwrap();
+    run.wait().unwrap();
+
+    write("{ alice = \"first-pw\" }");
+    let (code, said) = streamform(dir.path(), &["plan", "-detailed-exitcode"], &[]);
+    assert!(code == Some(2) && said.contains("remove user mallory") && said.contains("set user alice"), "{said}");
+    assert!(!said.contains("metadata version"), "{said}");
+    good(&["apply", "-auto-approve"]);
+    good(&["plan", "-detailed-exitcode"]);
+    assert!(logs_in(dir.path(), "alice", "first-pw").await, "the configured password works");
+    assert!(!logs_in(dir.path(), "alice", "other-pw").await && !logs_in(dir.path(), "mallory", "m-pw").await);
+    assert!(alive(broker), "users of SCRAM restart nobody");
+    good(&["destroy", "-auto-approve"]);
+}
+
+/// Settings of a change that ended too early are withdrawn: nodes that run with them are restarted, the others are not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_withdrawn_setting_is_taken_back_where_it_was_taken() {
+    let dir = Lab::new();
+    let cx = session(dir.path());
+    let mut run = Run { cx: &cx, ty: &KafkaCluster, addr: addr("kafka_cluster", "w"), now: None, ops: vec![] };
+    let with = |threads: &str| Value::object_from([("brokers", Value::from(1)), ("config", map(&[("num.io.threads", threads)]))]);
+    run.apply(&with("3")).await;
+    let folder = dir.path().join(".streamform/local/w");
+    let first = pid(&folder, "run/broker-1.json");
+    let before = run.now.clone();
+
+    // The change is made, and what became of it is lost.
+    run.apply(&with("4")).await;
+    let second = pid(&folder, "run/broker-1.json");
+    assert!(second != first);
+    run.now = before;
+    run.refresh().await;
+    let unknown = |now: &mut Option<(Value, Private)>| {
+        let (value, private) = now.take().unwrap();
+        let mut attrs = value.as_map().unwrap().clone();
+        attrs.insert("config".into(), Value::unknown(Type::map(Type::String)));
+        *now = Some((Value::object(attrs), private));
+    };
+    unknown(&mut run.now);
+    // As the core does after an operation in doubt.
+    let (prior, private) = run.now.clone().unwrap();
+    let config = with("3");
+    let out = KafkaCluster.plan(PlanInput::new(&run.addr, Some(&prior), &private, &config, proposed(&KafkaCluster, &config, Some(&prior))));
+    let roll = "restart the nodes one at a time, while all partitions are in sync";
+    assert_eq!(streamform::resource::lines(&out.ops), [roll], "nothing else is planned");
+    run.ops = out.ops.clone();
+    let result = run.step(Verb::Update, Some(out.planned.clone())).await;
+    assert!(result.error.is_none(), "{:?}", result.error);
+    let third = pid(&folder, "run/broker-1.json");
+    assert!(third != second && std::fs::read_to_string(folder.join("conf/broker-1.properties")).unwrap().contains("num.io.threads=3"));
+    // The same once more: it is as wanted, and nobody is restarted.
+    let result = run.step(Verb::Update, Some(out.planned.clone())).await;
+    assert!(result.error.is_none() && pid(&folder, "run/broker-1.json") == third, "{:?}", result.error);
+
+    // A step without the operation that it would need does nothing.
+    run.now = result.object;
+    let planned = run.plan(&with("5")).await.unwrap().0;
+    run.ops.clear();
+    let error = run.step(Verb::Update, Some(planned.clone())).await.error.unwrap();
+    assert_eq!(error.code, streamform::diag::codes::apply::INCONSISTENT);
+    assert!(error.detail.contains("restart broker 1"), "{}", error.detail);
+    assert!(pid(&folder, "run/broker-1.json") == third && alive(third));
+    kill(third);
+    let error = run.step(Verb::Update, Some(planned)).await.error.unwrap();
+    assert!(error.detail.contains("restart broker 1"), "{}", error.detail);
+    let undeleted = StepRequest {
+        addr: run.addr.clone(),
+        prior: run.now.clone().map(|n| n.0),
+        planned: None,
+        private: Private::Null,
+        timeout: Duration::from_secs(9),
+        begun: false,
+        ops: vec![],
+    };
+    let kept = KafkaCluster.apply(&cx, Verb::Delete, vec![undeleted]).await.remove(0);
+    assert!(kept.error.is_some() && folder.exists());
+    assert!(run.step(Verb::Delete, None).await.error.is_none());
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::kafka_cluster_data::admin_type;
-use super::local_common::{alive, count, name_of, numbers, observed, private, settled};
+use super::local_common::{StepMandate, alive, answered, count, name_of, not_deleted, numbers, observed, private, settled, user_part};
 use super::{
-    Arg, Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest,
-    StepResult, Verb, attr_error,
+    Arg, Desk, Gathered, Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session,
+    StepRequest, StepResult, Verb, attr_error,
 };
 use crate::addr::{InstanceAddr, InstanceKey};
 use crate::diag::codes::engine as codes;
@@ -189,10 +189,12 @@ pub(super) async fn cannot_run(cx: &Session, step: &StepRequest) -> Option<Diagn
 }
 
 /// The refusal of an older version than the one that runs: the data may be in a form that it does not know.
-fn downgrade_error(prior: Option<&Value>, planned: &Value) -> Option<Diagnostic> {
+fn downgrade_error(prior: Option<&Value>, layout: Option<&Layout>, planned: &Value) -> Option<Diagnostic> {
     let parts = |v: &str| v.split('.').map(|p| p.parse::<u32>().unwrap_or(0)).collect::<Vec<_>>();
-    let (was, will) = (prior?.get_str("version")?, planned.get_str("version")?);
-    (parts(&will) < parts(&was)).then(|| {
+    let will = planned.get_str("version")?;
+    let raised = layout.iter().flat_map(|l| [&l.release, &l.raising]).find(|r| parts(&broker::release(&will)) < parts(r)).cloned();
+    let older = || prior?.get_str("version").filter(|was| parts(&will) < parts(was));
+    older().or(raised).map(|was| {
         let d = Diagnostic::error(codes::DOWNGRADE, format!("The cluster runs Kafka {was} and cannot go back to {will}."));
         attr_error("version", d.hint(format!("Keep {was} or a newer version; an older one needs a new cluster.")))
     })
@@ -378,9 +380,105 @@ fn filled(addr: &InstanceAddr, base: &Value, cluster: &Cluster, layout: &Layout)
     Ok(Value::object_of(attrs, base.origin().cloned()))
 }
 
+/// What a cluster is called among the objects of this machine.
+const KIND: &str = "local cluster";
+
 /// The cluster among those of this machine.
 pub(super) fn cluster_key(object: &Value) -> Option<Key> {
-    Some(Key::new(Place::here(), "local cluster", &object.get_str("name")?))
+    Some(Key::new(Place::here(), KIND, &object.get_str("name")?))
+}
+
+/// `broker 2`, `controller 1001`.
+fn label(id: i32) -> String {
+    if id < 1001 { format!("broker {id}") } else { format!("controller {id}") }
+}
+
+/// The layout as it was read.
+fn layout_of(private: &Private) -> Option<Layout> {
+    serde_json::from_value(private.clone()).ok()
+}
+
+/// What becomes of the SCRAM users. The layout names those that the cluster has; the state may know of their passwords nothing but a digest.
+fn user_ops(key: &Key, prior: Option<&Value>, proposed: &Value, layout: Option<&Layout>) -> Vec<Op> {
+    let scram = |v: &Value| {
+        let mut listeners = v.get("listener").into_iter().flat_map(|l| l.as_map().cloned().unwrap_or_default());
+        listeners.any(|(_, l)| l.get_str("authentication").as_deref() == Some("scram"))
+    };
+    let there: BTreeMap<String, String> = layout.map(|l| l.users.clone()).unwrap_or_default();
+    let users = proposed.get("users").filter(|_| scram(proposed));
+    let op = |action, user: &str| Op::new(action, key.clone()).part(user_part(user));
+    if users.as_ref().is_some_and(|u| !u.is_known()) {
+        let open = |action| Op::new(action, Key::unnamed(key.place.clone(), KIND)).part("users").note("(known after apply)");
+        return [Some(open(OpAction::Set)), (!there.is_empty()).then(|| open(OpAction::Remove))].into_iter().flatten().collect();
+    }
+    let wanted: BTreeMap<Arc<str>, Value> = users.iter().filter_map(Value::as_map).flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
+    let before = |user: &str| prior.and_then(|p| p.get("users")).and_then(|u| u.get(user)).filter(Value::is_known);
+    let mut out = vec![];
+    for (user, password) in wanted.iter().filter(|(_, v)| !v.is_null()) {
+        let is_set = match there.get(&**user) {
+            Some(digest) => !digest.is_empty(),
+            // An older layout does not tell.
+            None => layout.is_none() && prior.is_some_and(scram),
+        };
+        let same = before(user).is_some_and(|v| v.repr() == password.repr());
+        if !is_set || !same {
+            let note = if there.contains_key(&**user) { "(password)" } else { "" };
+            out.push(op(OpAction::Set, user).note(note));
+        }
+    }
+    out.extend(there.keys().filter(|u| wanted.get(u.as_str()).is_none_or(|v| v.is_null())).map(|u| op(OpAction::Remove, u)));
+    out
+}
+
+/// What an update does to the processes, and the metadata version.
+fn update_ops(key: &Key, prior: &Value, proposed: &Value, layout: Option<&Layout>) -> Vec<Op> {
+    let mut out = vec![];
+    let op = |action, part: String, note: &str| Op::new(action, key.clone()).part(part).note(note);
+    let alive = alive(prior);
+    // The layout names the nodes that there are, also after a change that was not brought to its end.
+    let was = layout.map_or_else(|| node_ids(prior), |l| l.nodes.iter().map(|n| n.id).collect());
+    let will = node_ids(proposed);
+    for id in &will {
+        match (was.contains(id), alive.contains(&i64::from(*id))) {
+            (false, _) => out.push(op(OpAction::Start, label(*id), "(new)")),
+            (true, false) => out.push(op(OpAction::Restart, label(*id), "(not running as configured)")),
+            (true, true) => {}
+        }
+    }
+    out.extend(was.iter().filter(|id| !will.contains(id)).map(|id| op(OpAction::Stop, label(*id), "and remove it")));
+    let changed = |name: &&str| prior.get(name) != proposed.get(name);
+    let plain = |v: &Value| {
+        let listeners = v.get("listener");
+        listeners.iter().filter_map(Value::as_map).flatten().any(|(_, l)| l.get_str("authentication").as_deref() == Some("plain"))
+    };
+    // Users of PLAIN stand in the settings, those of SCRAM do not.
+    let users = changed(&"users") && (plain(prior) || plain(proposed));
+    let unsettled = layout.is_some_and(|l| l.unsettled);
+    // Replication factors and timers follow from the number of brokers.
+    let resized = broker::sizes(count(prior, "brokers")) != broker::sizes(count(proposed, "brokers"));
+    let settings = users || unsettled || resized || ["config", "listener", "super_users", "version", "heap"].iter().any(changed);
+    if settings && will.iter().any(|id| alive.contains(&i64::from(*id))) {
+        out.push(op(OpAction::Roll, "the nodes".into(), "one at a time, while all partitions are in sync"));
+    }
+    let release = |v: &Value| v.get_str("version").map(|v| broker::release(&v));
+    let is = layout.map(|l| l.release.clone()).filter(|r| !r.is_empty()).or_else(|| release(prior));
+    if let (Some(new), Some(_)) = (release(proposed).filter(|new| is.as_ref() != Some(new)), &is) {
+        let raise = op(OpAction::Raise, "the metadata version".into(), &format!("to that of Kafka {new}, for good"));
+        out.push(raise.after("release", Arg::Known(new)).once());
+    }
+    out
+}
+
+/// What a creation does: one line, which says how many processes there will be.
+fn create_op(key: &Key, proposed: &Value) -> Op {
+    let counted = |n: usize, one: &str| format!("{n} {one}{}", if n == 1 { "" } else { "s" });
+    let (brokers, controllers) = (count(proposed, "brokers"), count(proposed, "controllers"));
+    let note = match (brokers, controllers) {
+        (0, _) => String::new(),
+        (b, 0) => format!("({})", counted(b, "broker")),
+        (b, c) => format!("({}, {})", counted(b, "broker"), counted(c, "controller")),
+    };
+    Op::new(OpAction::Create, key.clone()).note(note)
 }
 
 fn losses(prior: &Value) -> Option<String> {
@@ -396,18 +494,30 @@ impl KafkaCluster {
         observed(cluster.layout()?, |layout| filled(&request.addr, &request.prior, &cluster, layout))
     }
 
-    async fn step(cx: &Session, verb: Verb, step: &StepRequest) -> StepResult {
+    async fn make(cx: &Session, step: &StepRequest, value: &Value, mandate: &StepMandate<'_>) -> Result<StepResult, Diagnostic> {
+        let note = |text: &str| cx.progress.note(&step.addr, text);
+        let cluster = Cluster::at(&cx.data_dir, &name_of(&step.addr, value));
+        let layout = cluster.converge(&wanted(&step.addr, value), mandate, &note, step.timeout).await?;
+        let now = filled(&step.addr, value, &cluster, &layout)?;
+        match answered(&SCHEMA, value, &now) {
+            Some(error) => Err(error),
+            None => Ok(StepResult::done(now, private(&layout))),
+        }
+    }
+
+    async fn step(cx: &Session, verb: Verb, step: &StepRequest, index: usize, desk: &dyn Desk) -> StepResult {
         let note = |text: &str| cx.progress.note(&step.addr, text);
         let value = step.planned.as_ref().or(step.prior.as_ref());
         let Some(value) = value else { return StepResult::gone() };
         let cluster = Cluster::at(&cx.data_dir, &name_of(&step.addr, value));
         let before = cluster.layout().ok().flatten().map(|l| cluster.connection(&l).bootstrap_servers);
+        let mandate = StepMandate { ops: &step.ops, kind: KIND, desk, step: index };
         let outcome = match verb {
-            Verb::Delete => cluster.destroy(&note).await.map(|()| StepResult::gone()),
-            Verb::Create | Verb::Update => match cluster.converge(&wanted(&step.addr, value), &note, step.timeout).await {
-                Ok(layout) => filled(&step.addr, value, &cluster, &layout).map(|v| StepResult::done(v, private(&layout))),
-                Err(e) => Err(e),
+            Verb::Delete => match not_deleted(&step.ops, cluster_key(value).as_ref()) {
+                Some(error) => Err(error),
+                None => cluster.destroy(&note).await.map(|()| StepResult::gone()),
             },
+            Verb::Create | Verb::Update => Self::make(cx, step, value, &mandate).await,
         };
         // Whoever used the cluster in this run holds connections to processes that are gone.
         cx.pool::<KafkaPool>().forget(&before.unwrap_or_default());
@@ -473,7 +583,8 @@ impl ResourceType for KafkaCluster {
             attrs.insert("name".into(), name.into());
         }
         attrs.insert("running".into(), numbers(node_ids(&input.proposed)));
-        out.diagnostics.extend(downgrade_error(input.prior, &input.proposed));
+        let layout = input.prior.and_then(|_| layout_of(input.private));
+        out.diagnostics.extend(downgrade_error(input.prior, layout.as_ref(), &input.proposed));
         let changed = |name: &str| input.prior.is_none_or(|p| p.get(name) != input.proposed.get(name));
         let unknown: &[(&str, &[&str])] = &[
             ("bootstrap_servers", &["brokers", "listener"]),
@@ -487,29 +598,14 @@ impl ResourceType for KafkaCluster {
                 attrs.insert((*name).into(), Value::unknown(ty));
             }
         }
-        if let (Some(prior), Some(key)) = (input.prior, input.prior.and_then(cluster_key)) {
-            let op = |action, part: String, note: &str| Op::new(action, key.clone()).part(part).note(note);
-            let alive = alive(prior);
-            let (was, will) = (node_ids(prior), node_ids(&input.proposed));
-            let label = |id: i32| if id < 1001 { format!("broker {id}") } else { format!("controller {id}") };
-            for id in &will {
-                match (was.contains(id), alive.contains(&i64::from(*id))) {
-                    (false, _) => out.ops.push(op(OpAction::Start, label(*id), "(new)")),
-                    (true, false) => out.ops.push(op(OpAction::Restart, label(*id), "(not running as configured)")),
-                    (true, true) => {}
-                }
-            }
-            out.ops.extend(was.iter().filter(|id| !will.contains(id)).map(|id| op(OpAction::Stop, label(*id), "and remove it")));
-            if ["config", "listener", "super_users", "users", "version", "heap"].iter().any(|n| changed(n)) {
-                out.ops.push(op(OpAction::Roll, "the nodes".into(), "one at a time, while all partitions are in sync"));
-            }
-            let release = |v: &Value| v.get_str("version").map(|v| broker::release(&v));
-            if let Some(new) = release(&input.proposed).filter(|new| release(prior).as_ref() != Some(new)) {
-                let raise = op(OpAction::Raise, "the metadata version".into(), &format!("to that of Kafka {new}, for good"));
-                out.ops.push(raise.after("release", Arg::Known(new.to_string())).once());
-            }
-        }
         out.planned = Value::object_of(attrs, input.proposed.origin().cloned());
+        let key = input.prior.and_then(cluster_key).or_else(|| cluster_key(&out.planned));
+        let key = key.unwrap_or_else(|| Key::unnamed(Place::here(), KIND));
+        out.ops = match input.prior {
+            Some(prior) => update_ops(&key, prior, &input.proposed, layout.as_ref()),
+            None => vec![create_op(&key, &input.proposed)],
+        };
+        out.ops.extend(user_ops(&key, input.prior, &input.proposed, layout.as_ref()));
         out
     }
 
@@ -543,7 +639,15 @@ impl ResourceType for KafkaCluster {
     }
 
     async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>) -> Vec<StepResult> {
-        futures::future::join_all(steps.iter().map(|s| Self::step(cx, verb, s))).await
+        let desk = Gathered::default();
+        self.apply_reporting(cx, verb, steps, &desk).await;
+        desk.results()
+    }
+
+    async fn apply_reporting(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>, desk: &dyn Desk) {
+        desk.begin_together(0..steps.len());
+        let all = steps.iter().enumerate().map(|(i, s)| Self::step(cx, verb, s, i, desk));
+        desk.finish(futures::future::join_all(all).await.into_iter().enumerate().collect());
     }
 
     async fn import(&self, _cx: &Session, id: &str, _config: Option<&Value>) -> Result<(Value, Private), Diagnostic> {

@@ -1,5 +1,9 @@
 //! `kafka_connect`: a Connect cluster that streamform runs. What its engines do lies in [`crate::engine`]; here are its schema and its decisions.
 
+mod ops;
+
+pub(super) use ops::BINDING;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
@@ -7,12 +11,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use self::ops::{KIND, connect_key, kafka_ops, kafka_place, released, versions, worker_ops};
 use super::kafka_cluster::{cannot_run, default_name, engine_error, name_error, reserved_error, text_map, version_error};
 use super::kafka_connect_data::admin_type;
-use super::local_common::{alive, count, name_of, numbers, observed, private, settled};
+use super::local_common::{StepMandate, answered, count, name_of, not_deleted, numbers, observed, private, settled};
 use super::{
-    Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult,
-    Verb, attr_error,
+    Desk, Gathered, Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session,
+    StepRequest, StepResult, Verb, attr_error,
 };
 use crate::addr::{InstanceAddr, Mode};
 use crate::diag::codes::engine as codes;
@@ -154,19 +159,12 @@ fn attributes() -> Vec<Attribute> {
         ("admin", admin_type(), "How connectors reach it."),
         ("mounts", text_map(), "The real folder of each mount by its label."),
         ("mount_paths", text_map(), "The real folder of each mount by its `path`."),
+        ("mount_versions", text_map(), "The version of each mounted secret by the mount's `path`: connectors restart when it changes."),
         ("cluster_id", Type::String, "The id of the Kafka cluster that it was set up on."),
         ("running", Type::list(Type::Number), "The workers that run as configured."),
     ];
     all.extend(computed.map(|(name, ty, doc)| Attribute::computed(name, ty, doc)));
     all
-}
-
-/// What a binding is called among the objects of a cluster.
-const BINDING: &str = "bindings";
-
-/// The Connect cluster among those of this machine.
-fn connect_key(object: &Value) -> Option<Key> {
-    Some(Key::new(Place::here(), "local Connect cluster", &object.get_str("name")?))
 }
 
 /// The common name of the workers' certificate; `None` on a cluster that streamform does not run, which issues none.
@@ -336,6 +334,7 @@ fn with_references(value: Value) -> Value {
         attrs.insert("mounts".into(), labels);
         attrs.insert("mount_paths".into(), paths);
     }
+    attrs.insert("mount_versions".into(), versions(&value));
     Value::object_of(attrs, value.origin().cloned())
 }
 
@@ -366,17 +365,30 @@ impl KafkaConnect {
         observed(connect.layout()?, |layout| filled(&request.addr, &request.prior, &connect, layout))
     }
 
-    async fn make(cx: &Session, step: &StepRequest, planned: &Value) -> Result<StepResult, Diagnostic> {
+    async fn make(cx: &Session, step: &StepRequest, planned: &Value, mandate: &StepMandate<'_>) -> Result<StepResult, Diagnostic> {
         let name = name_of(&step.addr, planned);
         let connect = ConnectCluster::at(&cx.data_dir, &name);
         let note = |text: &str| cx.progress.note(&step.addr, text);
         let (connection, kafka) = kafka_of(cx, planned)?;
-        let layout = connect.converge(&wanted(&name, planned, connection, &cx.root_dir), &kafka, &note, step.timeout).await?;
+        let wanted = wanted(&name, planned, connection, &cx.root_dir);
+        // Rights are granted to the principal that was planned, or to nobody.
+        let principal = Value::object_from([("principal", connect.principal(&wanted)?.into())]);
+        let known = planned.get("principal").map(|p| Value::object_from([("principal", p)]));
+        if let Some(error) = known.and_then(|planned| answered(&PRINCIPAL, &planned, &principal)) {
+            return Err(error);
+        }
+        let layout = connect.converge(&wanted, &kafka, mandate, &note, step.timeout).await?;
         let value = with_references(filled(&step.addr, planned, &connect, &layout)?);
-        Ok(StepResult::done(value, private(&layout)))
+        match answered(&SCHEMA, planned, &value) {
+            Some(error) => Err(error),
+            None => Ok(StepResult::done(value, private(&layout))),
+        }
     }
 
     async fn destroy(cx: &Session, step: &StepRequest, prior: &Value) -> Result<StepResult, Diagnostic> {
+        if let Some(error) = not_deleted(&step.ops, connect_key(prior).as_ref()) {
+            return Err(error);
+        }
         let connect = ConnectCluster::at(&cx.data_dir, &name_of(&step.addr, prior));
         let note = |text: &str| cx.progress.note(&step.addr, text);
         let (connection, kafka) = kafka_of(cx, prior)?;
@@ -384,14 +396,15 @@ impl KafkaConnect {
         let authority = connection.ca_file.as_deref().filter(|_| own).and_then(Pki::beside);
         // A local cluster that is gone took topics and rights with it.
         let kafka = (!own || authority.is_some()).then_some(kafka);
-        connect.destroy(kafka.as_deref(), authority, &note).await?;
+        connect.destroy(kafka.as_deref(), authority, &released(step, prior), &note).await?;
         Ok(StepResult::gone())
     }
 
-    async fn step(cx: &Session, verb: Verb, step: &StepRequest) -> StepResult {
+    async fn step(cx: &Session, verb: Verb, step: &StepRequest, index: usize, desk: &dyn Desk) -> StepResult {
+        let mandate = StepMandate { ops: &step.ops, kind: KIND, desk, step: index };
         let outcome = match (verb, &step.planned, &step.prior) {
             (Verb::Delete, _, Some(prior)) => Self::destroy(cx, step, prior).await,
-            (Verb::Create | Verb::Update, Some(planned), _) => Self::make(cx, step, planned).await,
+            (Verb::Create | Verb::Update, Some(planned), _) => Self::make(cx, step, planned, &mandate).await,
             _ => Ok(StepResult::gone()),
         };
         let Some(base) = step.prior.as_ref().or(step.planned.as_ref()) else { return StepResult::gone() };
@@ -403,6 +416,13 @@ impl KafkaConnect {
         settled(outcome, || connect.layout().ok().flatten(), fill)
     }
 }
+
+/// The one attribute that must be as planned before anything is done.
+static PRINCIPAL: LazyLock<Schema> = LazyLock::new(|| Schema {
+    version: 0,
+    doc: "",
+    body: Body { attributes: vec![Attribute::computed("principal", Type::String, "Who workers are on Kafka.")], blocks: vec![] },
+});
 
 #[async_trait]
 impl ResourceType for KafkaConnect {
@@ -448,7 +468,7 @@ impl ResourceType for KafkaConnect {
     fn holds(&self, object: &Value, _private: &Private) -> Vec<Hold> {
         let mut out: Vec<Hold> = connect_key(object).map(Hold::exclusive).into_iter().collect();
         let Some(name) = object.get_str("name") else { return out };
-        let place = Place::of(object, "cluster", "cluster_id");
+        let place = kafka_place(object);
         let names = Names::of(&name);
         out.extend([&names.config, &names.offset, &names.status].map(|t| Hold::exclusive(Key::new(place.clone(), "topic", t))));
         if common_name(object.get("cluster").as_ref(), &name).is_some()
@@ -466,7 +486,7 @@ impl ResourceType for KafkaConnect {
 
     fn plan(&self, input: PlanInput<'_>) -> PlanOutput {
         let mut diagnostics = Diagnostics::new();
-        let mut ops = vec![];
+        let mut on_kafka = None;
         let mut attrs = input.proposed.as_map().cloned().unwrap_or_default();
         let mut name = input.proposed.get_str("name");
         if input.config.get("name").is_none_or(|n| n.is_null()) {
@@ -479,20 +499,8 @@ impl ResourceType for KafkaConnect {
         let known = |text: Option<String>| text.map_or(Value::unknown(Type::String), Value::from);
         if let Some(name) = &name {
             let (names, principal) = (Names::of(name), principal(cluster.as_ref(), name));
-            if let (None, Some(principal)) = (input.prior, &principal) {
-                {
-                    let place = Place::of(&input.proposed, "cluster", "cluster_id");
-                    let topic = |t: &String| Op::new(OpAction::Create, Key::new(place.clone(), "topic", t)).note("(compacted)");
-                    ops.extend([&names.config, &names.offset, &names.status].map(topic));
-                    if common_name(cluster.as_ref(), name).is_some() {
-                        let grant = |b: &crate::target::kafka::AclBinding| {
-                            Op::new(OpAction::Grant, Key::new(place.clone(), BINDING, &b.to_string()))
-                        };
-                        ops.extend(names.acls(principal).iter().map(grant));
-                    }
-                }
-            }
             let kept = input.prior.and_then(|p| p.get_str("principal"));
+            on_kafka = kept.clone().or_else(|| principal.clone());
             attrs.insert("principal".into(), known(principal.or(kept)));
             let texts =
                 [("group_id", names.group), ("config_topic", names.config), ("offset_topic", names.offset), ("status_topic", names.status)];
@@ -515,35 +523,32 @@ impl ResourceType for KafkaConnect {
         attrs.insert("cluster_id".into(), if id.is_known() { id } else { Value::unknown(Type::String) });
         let workers = count(&input.proposed, "min_replicas").max(1);
         attrs.insert("running".into(), numbers(1..=workers));
-        if let (Some(prior), Some(key)) = (input.prior, input.prior.and_then(connect_key)) {
-            let op = |action, part: String, note: &str| Op::new(action, key.clone()).part(part).note(note);
-            let alive = alive(prior);
-            let before = count(prior, "min_replicas").max(1);
-            ops.extend(
-                (1..=workers)
-                    .filter(|id| *id <= before && !alive.contains(&(*id as i64)))
-                    .map(|id| op(OpAction::Restart, format!("worker {id}"), "(not running as configured)")),
-            );
-            ops.extend((before + 1..=workers).map(|id| op(OpAction::Start, format!("worker {id}"), "(new)")));
-            ops.extend((workers + 1..=before).map(|id| op(OpAction::Stop, format!("worker {id}"), "")));
-            if moved {
-                ops.push(op(OpAction::Change, "the Kafka cluster".into(), "to the new one"));
+        attrs.insert("mount_versions".into(), versions(&input.proposed));
+        let planned = Value::object_of(attrs, input.proposed.origin().cloned());
+        let key = connect_key(&planned).unwrap_or_else(|| Key::unnamed(Place::here(), KIND));
+        let mut ops = vec![];
+        match input.prior {
+            None => {
+                let s = if workers == 1 { "" } else { "s" };
+                ops.push(Op::new(OpAction::Create, key).note(format!("({workers} worker{s})")));
             }
-            if ["config", "env", "version", "heap_opts", "plugins", "schema_registry", "service_port", "mtls", "mount"]
-                .iter()
-                .any(|n| changed(n))
-            {
-                ops.push(op(OpAction::Roll, "the workers".into(), "one at a time"));
+            Some(prior) => {
+                if moved {
+                    ops.push(Op::new(OpAction::Change, key.clone()).part("the Kafka cluster").note("to the new one"));
+                }
+                let layout: Option<Layout> = serde_json::from_value(input.private.clone()).ok();
+                ops.extend(worker_ops(&key, prior, &planned, layout.as_ref()));
             }
         }
-        let planned = Value::object_of(attrs, input.proposed.origin().cloned());
+        if moved || input.prior.is_none() {
+            let place = Place::of(&planned, "cluster", "cluster_id");
+            ops.extend(kafka_ops(name.as_deref(), on_kafka.as_deref(), cluster.as_ref(), &place));
+        }
         PlanOutput { ops, diagnostics, ..PlanOutput::new(planned) }
     }
 
     fn plan_delete(&self, prior: &Value, _private: &Private) -> Vec<Op> {
-        let delete =
-            connect_key(prior).map(|k| Op::new(OpAction::Delete, k).note("with its workers, its three topics and its access rights"));
-        delete.into_iter().collect()
+        ops::delete_ops(prior)
     }
 
     async fn read(&self, cx: &Session, requests: Vec<ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {
@@ -567,7 +572,15 @@ impl ResourceType for KafkaConnect {
     }
 
     async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>) -> Vec<StepResult> {
-        futures::future::join_all(steps.iter().map(|s| Self::step(cx, verb, s))).await
+        let desk = Gathered::default();
+        self.apply_reporting(cx, verb, steps, &desk).await;
+        desk.results()
+    }
+
+    async fn apply_reporting(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>, desk: &dyn Desk) {
+        desk.begin_together(0..steps.len());
+        let all = steps.iter().enumerate().map(|(i, s)| Self::step(cx, verb, s, i, desk));
+        desk.finish(futures::future::join_all(all).await.into_iter().enumerate().collect());
     }
 
     async fn import(&self, _cx: &Session, id: &str, _config: Option<&Value>) -> Result<(Value, Private), Diagnostic> {
@@ -584,70 +597,4 @@ impl ResourceType for KafkaConnect {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::resource::ATTR_PATH;
-
-    #[test]
-    fn every_reserved_setting_is_refused_by_name() {
-        let map = |keys: &[&str]| Value::map(Type::String, keys.iter().map(|k| (Arc::from(*k), Value::from("x"))).collect());
-        let config = Value::object_from([("config", map(RESERVED_SETTINGS)), ("env", map(RESERVED_VARIABLES))]);
-        let mut diags = Diagnostics::new();
-        KafkaConnect.validate(&config, &mut diags);
-        let paths: Vec<&str> = diags.iter().map(|d| d.values.iter().find(|v| v.0 == ATTR_PATH).unwrap().1.as_str()).collect();
-        assert_eq!(paths.len(), RESERVED_SETTINGS.len() + RESERVED_VARIABLES.len());
-        assert!(paths.contains(&"config[\"group.id\"]") && paths.contains(&"env[\"KAFKA_OPTS\"]"));
-        assert!(diags.iter().all(|d| d.code == codes::RESERVED_SETTING));
-    }
-
-    #[test]
-    fn a_variable_cannot_say_what_a_setting_cannot() {
-        let variables: Vec<String> =
-            RESERVED_SETTINGS.iter().chain(LOCAL_SETTINGS).map(|s| format!("CONNECT_{}", s.to_uppercase().replace('.', "_"))).collect();
-        let map = Value::map(Type::String, variables.iter().map(|k| (Arc::from(k.as_str()), Value::from("x"))).collect());
-        let mut diags = Diagnostics::new();
-        KafkaConnect.validate(&Value::object_from([("env", map)]), &mut diags);
-        assert_eq!(diags.iter().count(), variables.len());
-        assert_eq!(setting_of("CONNECT_CONFIG_PROVIDERS").as_deref(), Some("config.providers"));
-        assert_eq!(setting_of("CONNECT_A__B___C").as_deref(), Some("a_b-c"));
-        assert_eq!(setting_of("KAFKA_X"), None);
-    }
-
-    #[test]
-    fn the_registry_is_a_url_or_an_object_with_one() {
-        let object = |registry: Value| Value::object_from([("schema_registry", registry)]);
-        let url = |registry: Value| settings(&object(registry)).remove("value.converter.schema.registry.url");
-        assert_eq!(url("http://r:1".into()).as_deref(), Some("http://r:1"));
-        assert_eq!(url(Value::object_from([("url", "https://r".into())])).as_deref(), Some("https://r"));
-        assert!(registry_error(&object("r:1".into())).is_some());
-        assert!(registry_error(&object(Value::object_from([("name", "x".into())]))).is_some());
-        assert!(registry_error(&object(Value::unknown(Type::Dynamic))).is_none());
-    }
-
-    #[test]
-    fn mounts_have_paths_of_their_own() {
-        let mount = |path: &str| Value::object_from([("path", Value::from(path))]);
-        let of = |mounts: &[(&str, &str)]| {
-            let map = mounts.iter().map(|(l, p)| (Arc::from(*l), mount(p))).collect();
-            mount_errors(&Value::object_from([("mount", Value::map(Type::Dynamic, map))])).len()
-        };
-        assert_eq!([of(&[("a", "/x"), ("b", "/y")]), of(&[("a", "/x"), ("b", "/x/")]), of(&[("a", "x")]), of(&[("a", "/")])], [0, 1, 1, 1]);
-    }
-
-    #[test]
-    fn the_principal_is_known_before_the_cluster_exists() {
-        use crate::addr::ResourceAddr;
-        let origin = ResourceAddr::root(Mode::Managed, "kafka_cluster", "events").instance(None);
-        let attrs = BTreeMap::from([("name".into(), Value::from("events")), ("admin".into(), Value::unknown(Type::Dynamic))]);
-        let cluster = Value::object_of(attrs, Some(Arc::new(origin)));
-        assert_eq!(principal(Some(&cluster), "etl").as_deref(), Some("User:CN=events-etl-connect"));
-    }
-
-    #[test]
-    fn schema_has_each_attribute_once() {
-        let mut names: Vec<&str> = SCHEMA.body.attributes.iter().map(|a| a.name).collect();
-        names.sort_unstable();
-        assert!(names.windows(2).all(|w| w[0] != w[1]));
-        assert!(SCHEMA.body.attributes.iter().any(|a| matches!(a.ty, crate::schema::AttrType::Ref(_))));
-    }
-}
+mod tests;

@@ -2,13 +2,15 @@
 //!
 //! Configurations compare as strings, without `name`; nothing is sent when nothing differs, because a PUT restarts tasks. Connect
 //! itself checks a configuration at plan time. Here: schema, checks and the pure plan; `model` maps configurations, `edge` reads,
-//! `apply` writes and waits, `probe` asks Connect, `hcl` writes a connector as HCL.
+//! `apply` writes and waits, `orders` says what the operations of a step allow, `secrets` which mounted secrets are used, `probe` asks Connect, `hcl` writes a connector as HCL.
 
 mod apply;
 mod edge;
 pub mod hcl;
 mod model;
+mod orders;
 mod probe;
+mod secrets;
 
 pub use hcl::hcl_of;
 
@@ -59,6 +61,11 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
             Attribute::computed("type", Type::String, "source or sink."),
             Attribute::computed("tasks", Type::Number, "How many tasks there are."),
             Attribute::computed("status", Type::String, "running, paused, stopped or failed."),
+            Attribute::computed(
+                "secrets_version",
+                Type::map(Type::String),
+                "The version of each mounted secret that it was started with, by the mount's path. When one changes the tasks are restarted.",
+            ),
         ],
         blocks: vec![NestedBlock {
             name: "restart_policy",
@@ -115,6 +122,10 @@ impl ResourceType for KafkaConnector {
 
     async fn probe(&self, cx: &Session, requests: Vec<StepRequest>) -> Vec<Diagnostics> {
         probe::probe(cx, requests).await
+    }
+
+    fn probes_deletes(&self) -> bool {
+        true
     }
 
     async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>) -> Vec<StepResult> {
@@ -215,6 +226,8 @@ fn plan(input: PlanInput<'_>) -> PlanOutput {
         }
     }
     attrs.insert("status".into(), state.clone());
+    let versions = secrets::versions(&Value::object(attrs.clone()));
+    attrs.insert("secrets_version".into(), versions);
     out.diagnostics.extend(unmounted(&Value::object(attrs.clone())));
     match input.prior {
         None => plan_create(&mut attrs, &mut out),
@@ -304,6 +317,11 @@ fn plan_update(prior: &Value, input: &PlanInput<'_>, attrs: &mut BTreeMap<Arc<st
     out.ops.extend(config.into_iter().map(|c| c.op(&key)));
     if !unchanged {
         out.ops.push(op(OpAction::Restart).part("tasks").note("(config changed)"));
+    }
+    // What is stopped reads its secrets when it starts.
+    if to != "stopped" && from != "stopped" {
+        let restart = |secret: String| op(OpAction::Restart).part("tasks").note(format!("({secret} changed)")).after(secret, Arg::Unknown);
+        out.ops.extend(secrets::changed(prior, &planned).into_iter().map(restart));
     }
     if from != to {
         out.ops.push(match to.as_str() {

@@ -2,12 +2,17 @@
 //!
 //! The settings of each kind of process lie in [`crate::engine::local`]; what one type decides lies in its own file.
 
+use async_trait::async_trait;
 use serde::Serialize;
 
 use super::kafka_cluster::default_name;
-use super::{Observed, Private, StepResult};
+use super::{Desk, Key, Observed, Op, OpAction, Place, Private, StepResult};
 use crate::addr::InstanceAddr;
 use crate::diag::Diagnostic;
+use crate::diag::codes::apply as codes;
+use crate::engine::local::mandate::{Doing, Mandate};
+use crate::schema::{AttrType, Schema, Set};
+use crate::value::ops::unmark_deep;
 use crate::value::{Type, Value};
 
 /// The name of an object: the one written, else the block's.
@@ -50,4 +55,100 @@ pub fn settled<L: Serialize>(
     fill: impl FnOnce(&L) -> Option<Value>,
 ) -> StepResult {
     outcome.unwrap_or_else(|error| StepResult::failed(error, layout().and_then(|l| Some((fill(&l)?, private(&l))))))
+}
+
+/// The part of a cluster that an operation on a user names.
+pub fn user_part(user: &str) -> String {
+    format!("user {user}")
+}
+
+/// What the operations of one step allow the engine to do.
+pub struct StepMandate<'a> {
+    /// The operations.
+    pub ops: &'a [Op],
+    /// The kind of cluster, as its operations name it.
+    pub kind: &'static str,
+    /// Where operations that cannot be repeated are journalled.
+    pub desk: &'a dyn Desk,
+    /// The step's place in the call.
+    pub step: usize,
+}
+
+impl StepMandate<'_> {
+    fn own(&self, allowed: impl Fn(&Op) -> bool) -> bool {
+        self.ops.iter().any(|o| *o.target.kind == *self.kind && allowed(o))
+    }
+
+    /// Whether an operation of this kind names this object of another system.
+    fn named(&self, action: OpAction, kind: &str, name: &str) -> bool {
+        let actual = |place: &Place| Key::new(place.clone(), kind, name);
+        self.ops.iter().any(|o| o.action == action && o.target.admits(&actual(&o.target.place)))
+    }
+
+    fn created(&self) -> bool {
+        self.own(|o| o.action == OpAction::Create)
+    }
+
+    fn once(&self, doing: &Doing) -> Option<usize> {
+        let fits = |o: &Op| o.once && matches!((doing, o.action), (Doing::Raise(_), OpAction::Raise));
+        self.ops.iter().position(fits)
+    }
+}
+
+#[async_trait]
+impl Mandate for StepMandate<'_> {
+    fn allows(&self, doing: &Doing) -> bool {
+        // What was planned before its names were known has no name.
+        let on = |o: &Op, action: OpAction, part: &str| o.action == action && (o.part == part || o.target.name.is_none());
+        match doing {
+            Doing::Start(what) => self.created() || self.own(|o| on(o, OpAction::Start, what) || on(o, OpAction::Restart, what)),
+            Doing::Restart(what) => {
+                let again = |o: &Op| on(o, OpAction::Start, what) || on(o, OpAction::Restart, what) || o.action == OpAction::Roll;
+                self.created() || self.own(again)
+            }
+            Doing::Stop(what) => self.own(|o| on(o, OpAction::Stop, what)),
+            Doing::Raise(_) => self.created() || self.own(|o| o.action == OpAction::Raise),
+            Doing::SetUser(user) => self.own(|o| on(o, OpAction::Set, &user_part(user))),
+            Doing::RemoveUser(user) => self.created() || self.own(|o| on(o, OpAction::Remove, &user_part(user))),
+            Doing::CreateTopic(name) => self.named(OpAction::Create, "topic", name),
+            Doing::Grant(binding) => self.named(OpAction::Grant, super::kafka_connect::BINDING, binding),
+        }
+    }
+
+    async fn begin(&self, doing: &Doing) -> bool {
+        match self.once(doing) {
+            Some(op) => self.desk.begin_op(self.step, op).await,
+            None => true,
+        }
+    }
+
+    async fn end(&self, doing: &Doing) {
+        if let Some(op) = self.once(doing) {
+            self.desk.end_op(self.step, op).await;
+        }
+    }
+}
+
+/// The error for a computed attribute that turned out to be another one than planned: attribute, planned value, found value.
+pub fn answered(schema: &Schema, planned: &Value, found: &Value) -> Option<Diagnostic> {
+    let computed = schema.body.attributes.iter().filter(|a| a.set != Set::Optional && matches!(a.ty, AttrType::Value(_)));
+    computed.into_iter().find_map(|a| {
+        let (planned, found) = (planned.get(a.name)?, found.get(a.name).unwrap_or_else(Value::null_dynamic));
+        if !planned.is_wholly_known() || unmark_deep(&planned).repr() == unmark_deep(&found).repr() {
+            return None;
+        }
+        let (planned, found) = if a.sensitive { (planned.sensitive(), found.sensitive()) } else { (planned, found) };
+        let detail = format!("`{}` was planned as {planned}, and is {found} now.", a.name);
+        Some(Diagnostic::error(codes::INCONSISTENT, detail).hint("Run plan again: the new plan starts from what is known now."))
+    })
+}
+
+/// The refusal to delete what no operation deletes.
+pub fn not_deleted(ops: &[Op], key: Option<&Key>) -> Option<Diagnostic> {
+    let key = key?;
+    if ops.iter().any(|o| o.action == OpAction::Delete && o.part.is_empty() && o.target.admits(key)) {
+        return None;
+    }
+    let d = Diagnostic::error(codes::INCONSISTENT, format!("The step would need an operation that was not planned: delete the {key}."));
+    Some(d.hint("Nothing was done. Run plan again: the new plan starts from what is known now."))
 }

@@ -436,7 +436,7 @@ impl fmt::Display for Op {
                 note(f)
             }
             (OpAction::Set, _, Some(e)) if e.source != OWN => write!(f, "+ {}: {} -> {value} ({OWN})", self.part, sourced(e)),
-            (OpAction::Set, _, None) => write!(f, "+ {} = {value}", self.part),
+            (OpAction::Set, _, None) if !self.after.is_empty() => write!(f, "+ {} = {value}", self.part),
             (OpAction::Unset, _, e) => {
                 let before = e.as_ref().map_or_else(String::new, |e| format!(": {}", sourced(e)));
                 let after = if value.is_empty() { String::new() } else { format!(" -> {value}") };

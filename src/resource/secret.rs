@@ -21,6 +21,7 @@ use crate::engine::local::{
     UNFINISHED, file_error, private_dir, random_text, read_optional, remove_if_empty, remove_private, write_private,
 };
 use crate::schema::{Attribute, Body, Schema};
+use crate::value::ops::unmark_deep;
 use crate::value::{Type, Value};
 
 /// The resource type `secret`.
@@ -28,6 +29,8 @@ pub struct Secret;
 
 /// How long a generated value is: 192 bits.
 const GENERATED_LEN: usize = 32;
+/// How long a version is: long enough that two never meet.
+const VERSION_LEN: usize = 12;
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
     version: 0,
@@ -44,6 +47,7 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
             Attribute::optional("path", Type::String, "The folder for the files. Default: `secrets/NAME` in the working data folder.")
                 .force_new(),
             Attribute::computed("dir", Type::String, "The folder's absolute path."),
+            Attribute::computed("version", Type::String, "A random text that changes whenever the content of a file changes."),
             Attribute::computed("files", Type::map(Type::String), "The absolute path of each file by its name."),
         ],
         blocks: vec![],
@@ -92,6 +96,14 @@ fn unfinished(dir: &Path) -> BTreeSet<String> {
     entries.filter_map(|e| e.ok()?.file_name().into_string().ok()).filter(|n| n.starts_with(UNFINISHED)).collect()
 }
 
+/// The version that an object is to have: a new one where the plan says no more than that it changes.
+fn version_of(planned: &Value) -> Result<Value, Diagnostic> {
+    match planned.get("version").filter(Value::is_known) {
+        Some(version) => Ok(version),
+        None => Ok(random_text(VERSION_LEN)?.into()),
+    }
+}
+
 /// The names of the files in `data`; `None` where they are not known.
 fn data_names(object: &Value) -> Option<BTreeSet<String>> {
     let Some(data) = object.get("data").filter(|d| !d.is_null()) else { return Some(BTreeSet::new()) };
@@ -125,6 +137,24 @@ fn filled(addr: &InstanceAddr, base: &Value, dir: &Path, names: &[String], data:
         attrs.insert("data".into(), data);
     }
     Value::object_of(attrs, base.origin().cloned())
+}
+
+/// The object with this version.
+fn with_version(object: &Value, version: Value) -> Value {
+    let mut attrs = object.as_map().cloned().unwrap_or_default();
+    attrs.insert("version".into(), version);
+    Value::object_of(attrs, object.origin().cloned())
+}
+
+/// The version of a planned secret: as before while its files stay as they are, else known after apply.
+fn planned_version(prior: Option<&Value>, planned: &BTreeMap<Arc<str>, Value>) -> Value {
+    let unmarked = |v: Option<Value>| v.map(|v| unmark_deep(&v));
+    let same = |p: &Value| ["data", "generate", "files"].iter().all(|n| unmarked(p.get(n)) == unmarked(planned.get(*n).cloned()));
+    match prior.filter(|p| same(p)) {
+        // Records of earlier versions have none: it comes with the next change.
+        Some(prior) => prior.get("version").unwrap_or_else(|| Value::null(Type::String)),
+        None => Value::unknown(Type::String),
+    }
 }
 
 fn private(names: &[String]) -> Private {
@@ -198,7 +228,9 @@ impl Secret {
         let data = if none { Value::null(Type::map(Type::String)) } else { Value::map(Type::String, data).sensitive() };
         let left = unfinished(&dir);
         let notes = if left.is_empty() { Notes::Null } else { serde_json::json!({ "unfinished": left }) };
-        Ok(Observed::Present(filled(&request.addr, &request.prior, &dir, &there, Some(data)), private(&there), notes))
+        let version = request.prior.get("version").unwrap_or_else(|| Value::null(Type::String));
+        let now = filled(&request.addr, &request.prior, &dir, &there, Some(data));
+        Ok(Observed::Present(with_version(&now, version), private(&there), notes))
     }
 
     /// Writes and removes what the operations say. `there` keeps the names of the files that are there, also when this ends with an error.
@@ -247,15 +279,17 @@ impl Secret {
                 Ok(()) => StepResult::gone(),
                 Err(e) => StepResult::failed(e, Some(object(prior, None, &there))),
             },
-            (Verb::Create | Verb::Update, Some(planned), prior) => match Self::write(cx, step, planned, &mut there) {
-                Ok(()) => {
-                    let (value, private) = object(planned, None, &there);
-                    StepResult::done(value, private)
+            (Verb::Create | Verb::Update, Some(planned), prior) => {
+                match Self::write(cx, step, planned, &mut there).and_then(|()| version_of(planned)) {
+                    Ok(version) => {
+                        let (value, private) = object(planned, None, &there);
+                        StepResult::done(with_version(&value, version), private)
+                    }
+                    // Which contents were written is seen by the next read.
+                    Err(e) if prior.is_none() && there.is_empty() => StepResult::failed(e, None),
+                    Err(e) => StepResult::failed(e, Some(object(prior.as_ref().unwrap_or(planned), None, &there))),
                 }
-                // Which contents were written is seen by the next read.
-                Err(e) if prior.is_none() && there.is_empty() => StepResult::failed(e, None),
-                Err(e) => StepResult::failed(e, Some(object(prior.as_ref().unwrap_or(planned), None, &there))),
-            },
+            }
             _ => StepResult::gone(),
         }
     }
@@ -327,6 +361,8 @@ impl ResourceType for Secret {
             _ => Value::unknown(Type::map(Type::String)),
         };
         attrs.insert("files".into(), files);
+        let version = planned_version(input.prior, &attrs);
+        attrs.insert("version".into(), version);
         let planned = Value::object_of(attrs, input.proposed.origin().cloned());
         let ops = file_ops(input.prior, input.private, input.notes, &planned);
         PlanOutput { ops, diagnostics, ..PlanOutput::new(planned) }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use streamform::engine::local::broker::{self, Authentication, Cluster, Listener};
 use streamform::engine::local::connect::{self, ConnectCluster};
 use streamform::engine::local::jars::{self, Coordinate};
+use streamform::engine::local::mandate::Anything;
 use streamform::target::connect::{ConnectClient, ConnectConnection, Patience};
 use streamform::target::kafka::{Admin, KafkaConnection, RequestCounter};
 
@@ -93,7 +94,7 @@ impl Kafka {
             certificates: vec!["mallory".into()],
             ..broker::Wanted::default()
         };
-        let layout = wait(cluster.converge(&wanted, &|_| {}, START_LIMIT)).unwrap_or_else(|e| panic!("{e:?}"));
+        let layout = wait(cluster.converge(&wanted, &Anything, &|_| {}, START_LIMIT)).unwrap_or_else(|e| panic!("{e:?}"));
         eprintln!("{brokers} brokers after {:.1?}", begin.elapsed());
         Kafka { cluster, layout }
     }
@@ -208,7 +209,7 @@ impl Connect {
         let (http, https) = (port(), port());
         let admin = kafka.admin();
         let converge = |wanted: connect::Wanted| {
-            wait(cluster.converge(&wanted, &admin, &|_| {}, START_LIMIT)).unwrap_or_else(|e| panic!("{e:?}"));
+            wait(cluster.converge(&wanted, &admin, &Anything, &|_| {}, START_LIMIT)).unwrap_or_else(|e| panic!("{e:?}"));
         };
         // Without workers: the key stores are made, whose password the settings need.
         converge(workers(Some(http), BTreeMap::new(), &secrets, 0));
@@ -309,7 +310,7 @@ impl Guest {
     pub fn come(&self) {
         let cluster = ConnectCluster::at(&self.dir, "suite");
         let wanted = workers(Some(self.port), BTreeMap::new(), &connect().dir.join("secrets"), 1);
-        wait(cluster.converge(&wanted, &kafka().admin(), &|_| {}, START_LIMIT)).unwrap_or_else(|e| panic!("{e:?}"));
+        wait(cluster.converge(&wanted, &kafka().admin(), &Anything, &|_| {}, START_LIMIT)).unwrap_or_else(|e| panic!("{e:?}"));
     }
 
     /// Ends it without a farewell.

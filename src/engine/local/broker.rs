@@ -5,16 +5,22 @@
 //! `STREAMFORM` with TLS and client certificates for the brokers themselves and for streamform's administrator; the controllers'
 //! listener is secured alike.
 
+mod launch;
+mod model;
+mod settings;
+
+pub use launch::Launch;
+pub(super) use model::is_false;
+pub use model::{Authentication, Layout, Listener, Node, Wanted};
+pub use settings::sizes;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use base64::Engine;
-use serde::{Deserialize, Serialize};
-
+use super::mandate::{self, Doing, Mandate};
 use super::{
-    JVM_FLAGS, LOG4J, counted, digest, file_error, jars, java, pki::Pki, ports, private_dir, process, properties, read_optional,
-    remove_dir, write_private,
+    LOG4J, counted, digest, file_error, pki::Pki, ports, private_dir, process, properties, read_optional, remove_dir, write_private,
 };
 use crate::diag::Diagnostic;
 use crate::diag::codes::engine as codes;
@@ -32,186 +38,6 @@ const GRACE: Duration = Duration::from_secs(15);
 
 /// Where long steps say what they do.
 pub type Note<'a> = &'a (dyn Fn(&str) + Send + Sync);
-
-/// How clients prove who they are on a listener.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Authentication {
-    /// Not at all.
-    None,
-    /// By a certificate.
-    Mtls,
-    /// By SCRAM-SHA-512.
-    Scram,
-    /// By user and password, as they are: only where TLS hides them.
-    Plain,
-}
-
-impl Authentication {
-    fn sasl(self) -> bool {
-        matches!(self, Authentication::Scram | Authentication::Plain)
-    }
-}
-
-/// A listener for clients.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listener {
-    /// Kafka's name for it: capitals.
-    pub name: String,
-    /// The first broker's port; the others count up. `None`: any free port.
-    pub port: Option<u16>,
-    /// Whether TLS is used.
-    pub tls: bool,
-    /// How clients prove who they are.
-    pub authentication: Authentication,
-}
-
-impl Listener {
-    fn protocol(&self) -> &'static str {
-        match (self.tls, self.authentication.sasl()) {
-            (true, true) => "SASL_SSL",
-            (false, true) => "SASL_PLAINTEXT",
-            (true, false) => "SSL",
-            (false, false) => "PLAINTEXT",
-        }
-    }
-}
-
-/// What a cluster should be.
-#[derive(Clone, Debug, Default)]
-pub struct Wanted {
-    /// The name.
-    pub name: String,
-    /// Kafka's version.
-    pub version: String,
-    /// How many brokers.
-    pub brokers: usize,
-    /// How many dedicated controllers; 0: the first brokers are controllers too.
-    pub controllers: usize,
-    /// The heap flags of each JVM.
-    pub heap: String,
-    /// The listeners for clients.
-    pub listeners: Vec<Listener>,
-    /// Super users beyond streamform's own.
-    pub super_users: Vec<String>,
-    /// Passwords by user, for the listeners with SASL.
-    pub users: BTreeMap<String, String>,
-    /// Broker settings set by hand.
-    pub config: BTreeMap<String, String>,
-    /// Common names of client certificates to issue.
-    pub certificates: Vec<String>,
-}
-
-/// One process of a cluster.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Node {
-    /// The node id.
-    pub id: i32,
-    /// Whether it is a broker.
-    pub broker: bool,
-    /// Whether it is a controller.
-    pub controller: bool,
-    /// Port by listener.
-    pub ports: BTreeMap<String, u16>,
-    /// The digest of what it should run with.
-    pub fingerprint: String,
-}
-
-impl Node {
-    /// For people: `broker 1`.
-    pub fn label(&self) -> String {
-        format!("{} {}", if self.broker { "broker" } else { "controller" }, self.id)
-    }
-
-    fn file(&self) -> String {
-        self.label().replace(' ', "-")
-    }
-}
-
-/// Which nodes a cluster has, with what was chosen once for them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Layout {
-    /// The cluster id.
-    pub cluster_id: String,
-    /// The voters of the controller quorum: fixed at creation.
-    pub voters: Vec<i32>,
-    /// The nodes by id.
-    pub nodes: Vec<Node>,
-    /// The release whose features the cluster was brought to, as `4.3`; empty where that is not known.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub release: String,
-    /// The SCRAM users that were set, each with a keyed digest of the password: setting one anew would change its salt.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub users: BTreeMap<String, String>,
-}
-
-impl Layout {
-    fn new() -> Layout {
-        let id = || base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(uuid::Uuid::new_v4().as_bytes());
-        // Kafka's tools would take an id that begins with a dash for an option.
-        let cluster_id = std::iter::repeat_with(id).find(|s| !s.starts_with('-')).unwrap_or_default();
-        Layout { cluster_id, voters: vec![], nodes: vec![], release: String::new(), users: BTreeMap::new() }
-    }
-
-    /// The brokers.
-    pub fn brokers(&self) -> impl Iterator<Item = &Node> {
-        self.nodes.iter().filter(|n| n.broker)
-    }
-
-    /// `host:port` of all brokers on a listener, joined by commas.
-    pub fn addresses(&self, listener: &str) -> String {
-        let all: Vec<String> = self.brokers().filter_map(|n| n.ports.get(listener)).map(|p| format!("127.0.0.1:{p}")).collect();
-        all.join(",")
-    }
-
-    /// Adds and drops nodes and ports until they are as wanted; returns the nodes that must go.
-    fn adapt(&mut self, wanted: &Wanted) -> Result<Vec<Node>, Diagnostic> {
-        let brokers = wanted.brokers as i32;
-        if self.voters.is_empty() {
-            self.voters = match wanted.controllers as i32 {
-                // Two voters stand a failure no better than one.
-                0 => (1..=if brokers < 3 { 1 } else { 3 }).collect(),
-                n => (FIRST_CONTROLLER..FIRST_CONTROLLER + n).collect(),
-            };
-        }
-        let ids = |layout: &Layout| -> Vec<i32> {
-            (1..=brokers).chain(layout.voters.iter().copied().filter(|v| *v >= FIRST_CONTROLLER)).collect()
-        };
-        for id in ids(self) {
-            if !self.nodes.iter().any(|n| n.id == id) {
-                let controller = self.voters.contains(&id);
-                self.nodes.push(Node { id, broker: id < FIRST_CONTROLLER, controller, ports: BTreeMap::new(), fingerprint: String::new() });
-            }
-        }
-        self.nodes.sort_by_key(|n| n.id);
-        for node in &mut self.nodes {
-            node.adapt_ports(&wanted.listeners)?;
-        }
-        Ok(self.brokers().filter(|n| n.id > brokers).cloned().collect())
-    }
-}
-
-impl Node {
-    fn adapt_ports(&mut self, listeners: &[Listener]) -> Result<(), Diagnostic> {
-        let mut own: Vec<(&str, Option<u16>)> = vec![];
-        if self.controller {
-            own.push((CONTROLLER, None));
-        }
-        if self.broker {
-            own.push((INTERNAL, None));
-            own.extend(listeners.iter().map(|l| (l.name.as_str(), l.port.map(|p| p.saturating_add((self.id - 1) as u16)))));
-        }
-        self.ports.retain(|name, _| own.iter().any(|(n, _)| n == name));
-        for (name, fixed) in own {
-            let port = match (fixed, self.ports.get(name)) {
-                (Some(port), _) => port,
-                (None, Some(port)) => *port,
-                (None, None) => ports::free()?,
-            };
-            self.ports.insert(name.into(), port);
-        }
-        Ok(())
-    }
-}
 
 /// One local cluster's folder.
 #[derive(Clone, Debug)]
@@ -261,14 +87,15 @@ impl Cluster {
         write_private(&self.dir.join("cluster.json"), text.as_bytes())
     }
 
-    /// The ids of the nodes that run, with the settings that they should have.
+    /// The ids of the nodes that run, with the settings that they should have; while a change has not ended, also with those before it.
     ///
     /// # Errors
     /// When identity files cannot be read.
     pub fn running(&self, layout: &Layout) -> Result<Vec<i32>, Diagnostic> {
         let mut ids = vec![];
         for node in &layout.nodes {
-            if process::running(&self.identity(node))?.is_some_and(|p| p.fingerprint == node.fingerprint) {
+            let as_known = |p: &process::Identity| p.fingerprint == node.fingerprint || p.fingerprint == node.before;
+            if process::running(&self.identity(node))?.is_some_and(|p| as_known(&p)) {
                 ids.push(node.id);
             }
         }
@@ -296,46 +123,98 @@ impl Cluster {
     /// Brings the cluster to what is wanted: makes it, starts what does not run, rolls what runs with other settings, one node at a time.
     ///
     /// # Errors
-    /// When a node does not come up, a port is taken, or brokers to remove are not empty. What was reached stays.
-    pub async fn converge(&self, wanted: &Wanted, note: Note<'_>, limit: Duration) -> Result<Layout, Diagnostic> {
+    /// When something would have to be done that the mandate does not allow (nothing is done then), a node does not come up, a port is taken,
+    /// or brokers to remove are not empty. What was reached stays.
+    pub async fn converge(&self, wanted: &Wanted, mandate: &dyn Mandate, note: Note<'_>, limit: Duration) -> Result<Layout, Diagnostic> {
         let end = Instant::now() + limit;
         let launch = Launch::find(&wanted.version, note).await?;
+        let before = self.layout()?;
         // A new cluster is formatted with all that its release has.
         let new = || Layout { release: release(&wanted.version), ..Layout::new() };
-        let mut layout = self.layout()?.unwrap_or_else(new);
+        let mut layout = before.clone().unwrap_or_else(new);
         let leaving = layout.adapt(wanted)?;
         // Before anything is touched: removing comes last, and a refusal then would leave the others restarted for nothing.
         self.check_leaving(&layout, &leaving).await?;
-        self.prepare(&mut layout, wanted, &launch)?;
-        self.start_missing(&layout, wanted, &launch, note, end).await?;
-        self.roll(&layout, wanted, &launch, note, end).await?;
-        self.raise_features(&mut layout, wanted, &launch, note).await?;
+        self.certificates(wanted)?;
+        let (texts, doings) = self.compare(&mut layout, before.as_ref(), wanted, &leaving, &launch, mandate)?;
+        mandate::check(mandate, &doings)?;
+        layout.unsettled |= before.is_none() || !doings.is_empty();
+        self.save(&layout)?;
+        for (id, text) in &texts {
+            if let Some(node) = layout.nodes.iter().find(|n| n.id == *id) {
+                write_private(&self.settings_file(node), text.as_bytes())?;
+            }
+        }
+        let staying: Vec<&Node> = layout.nodes.iter().filter(|n| !leaving.iter().any(|l| l.id == n.id)).collect();
+        self.start_missing(&layout, &staying, wanted, &launch, note, end).await?;
+        self.roll(&layout, &staying, wanted, &launch, note, end).await?;
+        self.raise_features(&mut layout, wanted, &launch, mandate, note).await?;
         self.set_users(&mut layout, wanted).await?;
         self.remove_nodes(&mut layout, &leaving, &launch, note).await?;
+        layout.unsettled = false;
+        layout.nodes.iter_mut().for_each(|n| n.before.clear());
+        layout.wanted = self.keyed(&[&wanted.text()])?;
+        self.save(&layout)?;
         Ok(layout)
     }
 
-    /// Writes certificates, settings and the layout.
-    fn prepare(&self, layout: &mut Layout, wanted: &Wanted, launch: &Launch) -> Result<(), Diagnostic> {
+    /// Makes the folder, the authority and the certificates.
+    fn certificates(&self, wanted: &Wanted) -> Result<(), Diagnostic> {
         private_dir(&self.dir)?;
         let pki = Pki::open(&self.pki_dir(), &self.name)?;
         for name in ["broker", "admin"].into_iter().chain(wanted.certificates.iter().map(String::as_str)) {
             pki.issue(name)?;
         }
-        write_private(&self.dir.join("log4j2.xml"), LOG4J.as_bytes())?;
-        let texts: Vec<String> = layout.nodes.iter().map(|n| self.settings(layout, wanted, n)).collect();
-        for (node, text) in layout.nodes.iter_mut().zip(&texts) {
-            node.fingerprint = digest([text.as_str(), &wanted.heap, &launch.libs.to_string_lossy()]);
-            if !wanted.users.is_empty() {
-                // The text may hold passwords, and the digest goes to the state: without a key words could be tried.
-                node.fingerprint = self.keyed(&[text, &wanted.heap, &launch.libs.to_string_lossy()])?;
+        write_private(&self.dir.join("log4j2.xml"), LOG4J.as_bytes())
+    }
+
+    /// The settings of the nodes that get new ones, and everything that has to be done. The layout gets the nodes' digests.
+    fn compare(
+        &self,
+        layout: &mut Layout,
+        before: Option<&Layout>,
+        wanted: &Wanted,
+        leaving: &[Node],
+        launch: &Launch,
+        mandate: &dyn Mandate,
+    ) -> Result<(BTreeMap<i32, String>, Vec<Doing>), Diagnostic> {
+        let inputs = self.keyed(&[&wanted.text()])?;
+        // Where nothing else is wanted than when the last change ended, other settings come from another version of streamform or another folder
+        // of jars: a node takes them with its next restart.
+        let same = before.is_some_and(|b| !b.unsettled && (b.wanted.is_empty() || b.wanted == inputs));
+        let leaves = |id: i32| leaving.iter().any(|n| n.id == id);
+        let (mut texts, mut doings) = (BTreeMap::new(), vec![]);
+        let all: Vec<(i32, String)> = layout.nodes.iter().map(|n| (n.id, self.settings(layout, wanted, n))).collect();
+        let secret = !wanted.users.is_empty() && wanted.listeners.iter().any(|l| l.authentication == Authentication::Plain);
+        for (node, (id, text)) in layout.nodes.iter_mut().zip(all) {
+            let (known, label) = (!node.fingerprint.is_empty(), node.label());
+            let parts = [text.as_str(), &wanted.heap, &launch.libs.to_string_lossy()];
+            // With passwords of PLAIN in the text a digest without a key would let words be tried: it goes to the state.
+            let now = if secret { self.keyed(&parts)? } else { digest(parts) };
+            let restart = Doing::Restart(label.clone());
+            match process::running(&self.identity(node))? {
+                Some(p) if p.fingerprint == now => {}
+                Some(_) if leaves(id) => continue,
+                Some(p) if same && p.fingerprint == node.fingerprint && !mandate.allows(&restart) => continue,
+                Some(p) => {
+                    node.before = p.fingerprint;
+                    doings.push(restart);
+                }
+                None if leaves(id) => continue,
+                None => doings.push(if known { restart } else { Doing::Start(label) }),
             }
+            node.fingerprint = now;
+            texts.insert(id, text);
         }
-        self.save(layout)?;
-        for (node, text) in layout.nodes.iter().zip(&texts) {
-            write_private(&self.settings_file(node), text.as_bytes())?;
+        if let Some(raise) = raised(layout, wanted, mandate) {
+            doings.push(Doing::Raise(raise));
         }
-        Ok(())
+        doings.extend(self.user_changes(layout, wanted)?.iter().map(|c| match c {
+            ScramChange::Upsert { user, .. } => Doing::SetUser(user.clone()),
+            ScramChange::Delete { user, .. } => Doing::RemoveUser(user.clone()),
+        }));
+        doings.extend(leaving.iter().map(|n| Doing::Stop(n.label())));
+        Ok((texts, doings))
     }
 
     /// A digest that says nothing to whoever has not the authority's key.
@@ -344,18 +223,15 @@ impl Cluster {
         Ok(digest(std::iter::once(key.as_str()).chain(parts.iter().copied())))
     }
 
-    /// Sets the passwords of SCRAM users that are new or changed, and removes those that are no longer wanted.
-    async fn set_users(&self, layout: &mut Layout, wanted: &Wanted) -> Result<(), Diagnostic> {
+    /// The SCRAM users to set, because they are new or have another password, and to remove, because nobody wants them any more.
+    fn user_changes(&self, layout: &Layout, wanted: &Wanted) -> Result<Vec<ScramChange>, Diagnostic> {
         let mechanism = SaslMechanism::ScramSha512;
-        let scram = wanted.listeners.iter().any(|l| l.authentication == Authentication::Scram);
         let none = BTreeMap::new();
-        let users = if scram { &wanted.users } else { &none };
+        let users = if wanted.scram() { &wanted.users } else { &none };
         let gone = layout.users.keys().filter(|u| !users.contains_key(*u)).cloned().map(|user| ScramChange::Delete { user, mechanism });
         let mut changes: Vec<ScramChange> = gone.collect();
-        let mut now = BTreeMap::new();
         for (user, password) in users {
-            let digest = self.keyed(&[user, password])?;
-            if layout.users.get(user) != Some(&digest) {
+            if layout.users.get(user) != Some(&self.keyed(&[user, password])?) {
                 changes.push(ScramChange::Upsert {
                     user: user.clone(),
                     mechanism,
@@ -363,11 +239,21 @@ impl Cluster {
                     password: password.clone(),
                 });
             }
-            now.insert(user.clone(), digest);
         }
+        Ok(changes)
+    }
+
+    /// Sets and removes SCRAM users. The layout names them before the cluster is asked, so that a run that ends in between is taken up.
+    async fn set_users(&self, layout: &mut Layout, wanted: &Wanted) -> Result<(), Diagnostic> {
+        let changes = self.user_changes(layout, wanted)?;
         if changes.is_empty() {
             return Ok(());
         }
+        for change in &changes {
+            let (ScramChange::Upsert { user, .. } | ScramChange::Delete { user, .. }) = change;
+            layout.users.insert(user.clone(), String::new());
+        }
+        self.save(layout)?;
         let doing = "setting the passwords of SCRAM users";
         for result in self.admin(layout)?.alter_scram(&changes).await.map_err(|e| e.into_diagnostic(doing))? {
             match result {
@@ -375,7 +261,15 @@ impl Cluster {
                 Err(e) => return Err(e.into_diagnostic(doing)),
             }
         }
-        layout.users = now;
+        for change in changes {
+            match change {
+                ScramChange::Upsert { user, password, .. } => {
+                    let digest = self.keyed(&[&user, &password])?;
+                    layout.users.insert(user, digest);
+                }
+                ScramChange::Delete { user, .. } => drop(layout.users.remove(&user)),
+            }
+        }
         self.save(layout)
     }
 
@@ -387,81 +281,19 @@ impl Cluster {
         self.dir.join("data").join(node.file())
     }
 
-    fn settings(&self, layout: &Layout, wanted: &Wanted, node: &Node) -> String {
-        let mut all = sizes(wanted.brokers);
-        all.extend(self.identity_settings(layout, node));
-        all.extend(self.security_settings(wanted, node));
-        all.extend(wanted.config.iter().map(|(k, v)| (k.clone(), v.clone())));
-        properties(all.iter().map(|(k, v)| (k.as_str(), v.as_str())))
-    }
-
-    fn identity_settings(&self, layout: &Layout, node: &Node) -> BTreeMap<String, String> {
-        let voter = |id: &i32| {
-            let port = layout.nodes.iter().find(|n| n.id == *id).and_then(|n| n.ports.get(CONTROLLER)).copied().unwrap_or_default();
-            format!("{id}@127.0.0.1:{port}")
-        };
-        let roles: Vec<&str> =
-            [("broker", node.broker), ("controller", node.controller)].into_iter().filter(|r| r.1).map(|r| r.0).collect();
-        let listeners = |with_controller: bool| -> String {
-            let shown = node.ports.iter().filter(|(name, _)| with_controller || *name != CONTROLLER);
-            shown.map(|(name, port)| format!("{name}://127.0.0.1:{port}")).collect::<Vec<_>>().join(",")
-        };
-        let mut s: BTreeMap<String, String> = BTreeMap::from([
-            ("process.roles".into(), roles.join(",")),
-            ("node.id".into(), node.id.to_string()),
-            ("controller.quorum.voters".into(), layout.voters.iter().map(voter).collect::<Vec<_>>().join(",")),
-            ("controller.listener.names".into(), CONTROLLER.into()),
-            ("listeners".into(), listeners(true)),
-            ("log.dirs".into(), self.data(node).display().to_string()),
-        ]);
-        if node.broker {
-            s.insert("advertised.listeners".into(), listeners(false));
-            s.insert("inter.broker.listener.name".into(), INTERNAL.into());
-        }
-        s
-    }
-
-    fn security_settings(&self, wanted: &Wanted, node: &Node) -> BTreeMap<String, String> {
-        let pki = self.pki_dir();
-        let mut map = vec![format!("{CONTROLLER}:SSL"), format!("{INTERNAL}:SSL")];
-        let mut s: BTreeMap<String, String> = BTreeMap::new();
-        for name in [CONTROLLER, INTERNAL] {
-            s.insert(format!("listener.name.{}.ssl.client.auth", name.to_lowercase()), "required".into());
-        }
-        for l in wanted.listeners.iter().filter(|_| node.broker) {
-            map.push(format!("{}:{}", l.name, l.protocol()));
-            let prefix = format!("listener.name.{}", l.name.to_lowercase());
-            let auth = if l.authentication == Authentication::Mtls { "required" } else { "none" };
-            s.insert(format!("{prefix}.ssl.client.auth"), auth.into());
-            s.extend(sasl_settings(&prefix, l.authentication, &wanted.users));
-        }
-        let users = ["User:CN=broker", "User:CN=admin"].into_iter().chain(wanted.super_users.iter().map(String::as_str));
-        let fixed = [
-            ("listener.security.protocol.map", map.join(",")),
-            ("ssl.keystore.type", "PEM".into()),
-            ("ssl.keystore.location", pki.join("broker.pem").display().to_string()),
-            ("ssl.truststore.type", "PEM".into()),
-            ("ssl.truststore.location", pki.join("ca.crt").display().to_string()),
-            ("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer".into()),
-            ("allow.everyone.if.no.acl.found", "false".into()),
-            ("super.users", users.collect::<Vec<_>>().join(";")),
-        ];
-        s.extend(fixed.map(|(k, v)| (k.to_string(), v)));
-        s
-    }
-
     async fn start_missing(
         &self,
         layout: &Layout,
+        nodes: &[&Node],
         wanted: &Wanted,
         launch: &Launch,
         note: Note<'_>,
         end: Instant,
     ) -> Result<(), Diagnostic> {
         let mut missing = vec![];
-        for node in &layout.nodes {
+        for node in nodes {
             if process::running(&self.identity(node))?.is_none() {
-                missing.push(node);
+                missing.push(*node);
             }
         }
         if missing.is_empty() {
@@ -547,9 +379,22 @@ impl Cluster {
     }
 
     /// Restarts the nodes that run with other settings than wanted: one at a time, and only while all partitions are in sync.
-    async fn roll(&self, layout: &Layout, wanted: &Wanted, launch: &Launch, note: Note<'_>, end: Instant) -> Result<(), Diagnostic> {
-        let running = self.running(layout)?;
-        for node in layout.nodes.iter().filter(|n| !running.contains(&n.id)) {
+    async fn roll(
+        &self,
+        layout: &Layout,
+        nodes: &[&Node],
+        wanted: &Wanted,
+        launch: &Launch,
+        note: Note<'_>,
+        end: Instant,
+    ) -> Result<(), Diagnostic> {
+        let mut stale = vec![];
+        for node in nodes {
+            if process::running(&self.identity(node))?.is_none_or(|p| p.fingerprint != node.fingerprint) {
+                stale.push(*node);
+            }
+        }
+        for node in stale {
             self.wait_in_sync(layout, note, end).await?;
             note(&format!("restarting {}", node.label()));
             process::stop(&self.identity(node), &node.label(), GRACE).await?;
@@ -655,11 +500,21 @@ impl Cluster {
 
     /// Brings metadata version and other features to those of the release that all nodes run now. Newer brokers go on with the old ones
     /// otherwise, without what is new; there is no way back.
-    async fn raise_features(&self, layout: &mut Layout, wanted: &Wanted, launch: &Launch, note: Note<'_>) -> Result<(), Diagnostic> {
-        let release = release(&wanted.version);
-        if layout.release == release {
-            return Ok(());
+    async fn raise_features(
+        &self,
+        layout: &mut Layout,
+        wanted: &Wanted,
+        launch: &Launch,
+        mandate: &dyn Mandate,
+        note: Note<'_>,
+    ) -> Result<(), Diagnostic> {
+        let Some(release) = raised(layout, wanted, mandate) else { return Ok(()) };
+        let doing = Doing::Raise(release.clone());
+        if !mandate.begin(&doing).await {
+            return Err(mandate::not_begun(&doing));
         }
+        layout.raising.clone_from(&release);
+        self.save(layout)?;
         note(&format!("raising the metadata version to that of Kafka {release}"));
         let (servers, file) = (layout.addresses(INTERNAL), self.tool_settings()?);
         let args = ["--bootstrap-server", &servers, "--command-config", &file, "upgrade", "--release-version", &release];
@@ -669,7 +524,10 @@ impl Cluster {
                 .hint("The cluster runs on with the old one; apply again.")
         })?;
         layout.release = release;
-        self.save(layout)
+        layout.raising.clear();
+        self.save(layout)?;
+        mandate.end(&doing).await;
+        Ok(())
     }
 
     /// Tells the controllers to forget a broker, so that no replica is ever placed on it again.
@@ -703,21 +561,11 @@ impl Cluster {
     }
 }
 
-/// The settings of a listener with SASL. PLAIN's users stand in them; SCRAM's are kept by the cluster.
-fn sasl_settings(prefix: &str, authentication: Authentication, users: &BTreeMap<String, String>) -> Vec<(String, String)> {
-    let (mechanism, login) = match authentication {
-        Authentication::Scram => ("SCRAM-SHA-512", "scram.ScramLoginModule required;".to_string()),
-        Authentication::Plain => {
-            let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
-            let users: String = users.iter().map(|(user, password)| format!(" user_{user}=\"{}\"", quoted(password))).collect();
-            ("PLAIN", format!("plain.PlainLoginModule required{users};"))
-        }
-        Authentication::None | Authentication::Mtls => return vec![],
-    };
-    vec![
-        (format!("{prefix}.sasl.enabled.mechanisms"), mechanism.into()),
-        (format!("{prefix}.{}.sasl.jaas.config", mechanism.to_lowercase()), format!("org.apache.kafka.common.security.{login}")),
-    ]
+/// The release that the metadata version is to be raised to, if it is. Of a layout that does not tell the present one only where that was planned.
+fn raised(layout: &Layout, wanted: &Wanted, mandate: &dyn Mandate) -> Option<String> {
+    let release = release(&wanted.version);
+    let needed = if layout.release.is_empty() { mandate.allows(&Doing::Raise(release.clone())) } else { layout.release != release };
+    needed.then_some(release)
 }
 
 /// The release that a version belongs to: `4.3` of `4.3.1`.
@@ -734,76 +582,4 @@ pub fn occupied_error(id: i32, topic: &str) -> Diagnostic {
 /// Errors that no waiting mends.
 fn lasting(error: &KafkaError) -> bool {
     matches!(error, KafkaError::Connection { .. } | KafkaError::AuthorizationFailed { .. } | KafkaError::AuthenticationFailed { .. })
-}
-
-/// How Kafka's classes are run.
-#[derive(Clone, Debug)]
-pub struct Launch {
-    /// The Java launcher.
-    pub java: PathBuf,
-    /// The folder of jars.
-    pub libs: PathBuf,
-}
-
-impl Launch {
-    /// Java, and the jars of a version of Kafka: those are fetched where they are not there yet.
-    ///
-    /// # Errors
-    /// When Java is missing or too old, or the jars cannot be had.
-    pub async fn find(version: &str, note: Note<'_>) -> Result<Launch, Diagnostic> {
-        Ok(Launch { java: java::find().await?, libs: jars::kafka(version, note).await? })
-    }
-
-    /// The flags before the class name, the heap's apart.
-    pub fn args(&self, dir: &Path) -> Vec<String> {
-        let mut args: Vec<String> = JVM_FLAGS.iter().map(|f| f.to_string()).collect();
-        args.push(format!("-Dlog4j2.configurationFile={}", dir.join("log4j2.xml").display()));
-        args.extend(["-cp".into(), format!("{}/*", self.libs.display())]);
-        args
-    }
-
-    /// Runs one of Kafka's tools to its end: its output, or what it said when it failed.
-    async fn tool(&self, dir: &Path, class: &str, args: &[&str]) -> Result<Result<String, String>, Diagnostic> {
-        let mut command = tokio::process::Command::new(&self.java);
-        command.arg("-Xmx128m").args(self.args(dir)).arg(class).args(args).kill_on_drop(true).stdin(std::process::Stdio::null());
-        let output = command.output().await.map_err(|e| file_error("run", &self.java, &e))?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        if output.status.success() {
-            return Ok(Ok(text(&output.stdout)));
-        }
-        let said = format!("{}{}", text(&output.stderr), text(&output.stdout));
-        Ok(Err(said.lines().filter(|l| !l.trim().is_empty() && !l.starts_with('\t')).take(4).collect::<Vec<_>>().join("\n")))
-    }
-}
-
-/// Settings that suit small clusters on one machine.
-fn sizes(brokers: usize) -> BTreeMap<String, String> {
-    let replicas = brokers.min(3).to_string();
-    let in_sync = if brokers >= 3 { "2" } else { "1" };
-    // Short timers make restarts quick; with several brokers on few cores they would make the quorum restless.
-    let (session, heartbeat) = if brokers == 1 { ("2000", "500") } else { ("6000", "1000") };
-    let pairs = [
-        ("num.network.threads", "2"),
-        ("num.io.threads", "2"),
-        ("background.threads", "2"),
-        ("num.recovery.threads.per.data.dir", "1"),
-        ("group.initial.rebalance.delay.ms", "0"),
-        ("num.partitions", "1"),
-        ("default.replication.factor", &replicas),
-        ("min.insync.replicas", in_sync),
-        ("offsets.topic.num.partitions", "4"),
-        ("offsets.topic.replication.factor", &replicas),
-        ("transaction.state.log.num.partitions", "4"),
-        ("transaction.state.log.replication.factor", &replicas),
-        ("transaction.state.log.min.isr", in_sync),
-        ("share.coordinator.state.topic.num.partitions", "1"),
-        ("share.coordinator.state.topic.replication.factor", &replicas),
-        ("share.coordinator.state.topic.min.isr", in_sync),
-        ("log.cleaner.dedupe.buffer.size", "4194304"),
-        ("auto.create.topics.enable", "false"),
-        ("broker.session.timeout.ms", session),
-        ("broker.heartbeat.interval.ms", heartbeat),
-        ("controller.quorum.append.linger.ms", "0"),
-    ];
-    pairs.into_iter().map(|(k, v)| (k.to_string(), v.to_string())).collect()
 }

@@ -3,6 +3,8 @@
 //! Workers speak REST on loopback, with client certificates of an authority of their own. Their three topics and their own access rights are
 //! made before they start, so that they never need the right to make topics.
 
+mod settings;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::broker::{Launch, Note};
+use super::broker::{Launch, Note, is_false};
+use super::mandate::{self, Doing, Mandate};
 use super::pki::{Issued, Pki};
 use super::{
     LOG4J, counted, digest, file_error, jars, ports, private_dir, process, properties, random_text, read_optional, remove_dir,
@@ -21,7 +24,6 @@ use crate::diag::codes::engine as codes;
 use crate::target::connect::{ConnectClient, ConnectConnection, Patience};
 use crate::target::kafka::{
     AclBinding, AclOperation, AclPattern, AclPermission, AclResource, Admin, ConfigResource, KafkaConnection, KafkaError, NewTopic,
-    SecurityProtocol,
 };
 
 const GRACE: Duration = Duration::from_secs(20);
@@ -108,6 +110,34 @@ impl Names {
     }
 }
 
+impl Wanted {
+    /// What the workers' settings follow from, as a text to be compared. It may hold passwords. The way to Kafka is not part of it: brokers come
+    /// and go, and a worker finds the others by those that it knows.
+    fn text(&self) -> String {
+        let paths = |paths: &[PathBuf]| paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join("\n");
+        let fixed = [
+            ("version".to_string(), self.version.clone()),
+            ("workers".to_string(), format!("{} {:?} {}", self.workers, self.port, self.mtls)),
+            ("heap".to_string(), self.heap.clone()),
+            ("plugins".to_string(), self.plugins.join("\n")),
+            ("secrets".to_string(), paths(&self.secrets)),
+            ("name".to_string(), self.common_name.clone().unwrap_or_default()),
+        ];
+        let config = self.config.iter().map(|(k, v)| (format!("config {k}"), v.clone()));
+        let env = self.env.iter().map(|(k, v)| (format!("env {k}"), v.clone()));
+        let all: Vec<(String, String)> = fixed.into_iter().chain(config).chain(env).collect();
+        properties(all.iter().map(|(k, v)| (k.as_str(), v.as_str())))
+    }
+}
+
+/// What a Connect cluster's folder holds for its workers.
+struct Files {
+    identity: Option<PathBuf>,
+    plugins: Vec<PathBuf>,
+    password: String,
+    env: String,
+}
+
 /// One worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Worker {
@@ -117,11 +147,19 @@ pub struct Worker {
     pub port: u16,
     /// The digest of what it should run with.
     pub fingerprint: String,
+    /// The digest of what it ran with when a change began that has not ended.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub before: String,
 }
 
 impl Worker {
     fn label(&self) -> String {
         format!("Connect worker {}", self.id)
+    }
+
+    /// As operations name it.
+    fn part(&self) -> String {
+        format!("worker {}", self.id)
     }
 }
 
@@ -134,6 +172,12 @@ pub struct Layout {
     pub https: bool,
     /// Who the workers are on Kafka.
     pub principal: String,
+    /// A change began and has not ended: workers may run with settings that nobody wants any more.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unsettled: bool,
+    /// A digest of what was wanted when the last change ended; empty where that is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub wanted: String,
 }
 
 impl Layout {
@@ -187,14 +231,15 @@ impl ConnectCluster {
         self.dir.join("conf").join(format!("worker-{}.properties", worker.id))
     }
 
-    /// The ids of the workers that run with the settings that they should have.
+    /// The ids of the workers that run with the settings that they should have; while a change has not ended, also with those before it.
     ///
     /// # Errors
     /// When identity files cannot be read.
     pub fn running(&self, layout: &Layout) -> Result<Vec<usize>, Diagnostic> {
         let mut ids = vec![];
         for worker in &layout.workers {
-            if process::running(&self.identity(worker))?.is_some_and(|p| p.fingerprint == worker.fingerprint) {
+            let as_known = |p: &process::Identity| p.fingerprint == worker.fingerprint || p.fingerprint == worker.before;
+            if process::running(&self.identity(worker))?.is_some_and(|p| as_known(&p)) {
                 ids.push(worker.id);
             }
         }
@@ -219,21 +264,33 @@ impl ConnectCluster {
         connection
     }
 
-    /// Brings the Connect cluster to what is wanted.
+    /// Brings the Connect cluster to what is wanted. Topics and rights are created only as far as the mandate names them.
     ///
     /// # Errors
-    /// When Kafka refuses topics or rights, a plugin cannot be had, a port is taken or a worker does not come up.
-    pub async fn converge(&self, wanted: &Wanted, kafka: &Admin, note: Note<'_>, limit: Duration) -> Result<Layout, Diagnostic> {
+    /// When something would have to be done that the mandate does not allow (nothing is done then), Kafka refuses topics or rights, a plugin
+    /// cannot be had, a port is taken or a worker does not come up.
+    pub async fn converge(
+        &self,
+        wanted: &Wanted,
+        kafka: &Admin,
+        mandate: &dyn Mandate,
+        note: Note<'_>,
+        limit: Duration,
+    ) -> Result<Layout, Diagnostic> {
         let end = Instant::now() + limit;
         let launch = Launch::find(&wanted.version, note).await?;
         let plugins = plugins(&wanted.plugins, note).await?;
         let (identity, principal) = self.kafka_identity(wanted)?;
-        let mut layout = self.layout()?.unwrap_or_default();
-        let old = std::mem::replace(&mut layout.principal, principal);
-        note("making its topics and access rights on Kafka");
-        self.secure(kafka, wanted, &layout.principal, &old).await?;
+        let before = self.layout()?;
+        let mut layout = before.clone().unwrap_or_default();
+        layout.principal = principal;
         layout.https = wanted.mtls;
         let leaving = layout.workers.split_off(wanted.workers.min(layout.workers.len()));
+        let files = self.files(wanted, &plugins, identity)?;
+        let (texts, mut doings) = self.compare(&mut layout, before.as_ref(), wanted, &files, &launch, mandate)?;
+        doings.extend(leaving.iter().map(|w| Doing::Stop(w.part())));
+        mandate::check(mandate, &doings)?;
+        self.secure(kafka, wanted, &layout.principal, mandate, note).await?;
         // Before the layout forgets them: a run that ends in between must not leave processes that nobody knows.
         for worker in &leaving {
             note(&format!("ending {}", worker.label()));
@@ -242,9 +299,27 @@ impl ConnectCluster {
                 let _ = std::fs::remove_file(file);
             }
         }
-        self.prepare(&mut layout, wanted, &identity, &plugins, &launch)?;
+        layout.unsettled |= before.is_none() || !doings.is_empty();
+        self.save(&layout)?;
+        for (id, text) in &texts {
+            if let Some(worker) = layout.workers.iter().find(|w| w.id == *id) {
+                write_private(&self.settings_file(worker), text.as_bytes())?;
+            }
+        }
         self.bring_up(&layout, wanted, &launch, note, end).await?;
+        layout.unsettled = false;
+        layout.workers.iter_mut().for_each(|w| w.before.clear());
+        layout.wanted = digest([files.password.as_str(), &wanted.text()]);
+        self.save(&layout)?;
         Ok(layout)
+    }
+
+    /// The principal of the workers on Kafka.
+    ///
+    /// # Errors
+    /// When their certificate cannot be made or read.
+    pub fn principal(&self, wanted: &Wanted) -> Result<String, Diagnostic> {
+        Ok(self.kafka_identity(wanted)?.1)
     }
 
     /// The key store that the workers show to Kafka, if any, and the principal that this makes them.
@@ -266,13 +341,27 @@ impl ConnectCluster {
         }
     }
 
-    /// Makes the topics and rights; both may be there already. Rights of an earlier principal go.
-    async fn secure(&self, kafka: &Admin, wanted: &Wanted, principal: &str, old: &str) -> Result<(), Diagnostic> {
+    /// Creates the planned topics and rights; both may exist already.
+    async fn secure(
+        &self,
+        kafka: &Admin,
+        wanted: &Wanted,
+        principal: &str,
+        mandate: &dyn Mandate,
+        note: Note<'_>,
+    ) -> Result<(), Diagnostic> {
         let names = Names::of(&self.name);
-        let doing = || format!("making the topics of the Connect cluster \"{}\"", self.name);
-        let made = kafka.create_topics(&names.topics(), false).await.map_err(|e| e.into_diagnostic(doing()))?;
+        let topics: Vec<NewTopic> = names.topics().into_iter().filter(|t| mandate.allows(&Doing::CreateTopic(t.name.clone()))).collect();
+        let granted = |b: &AclBinding| wanted.common_name.is_some() && mandate.allows(&Doing::Grant(b.to_string()));
+        let acls: Vec<AclBinding> = names.acls(principal).into_iter().filter(granted).collect();
+        if topics.is_empty() && acls.is_empty() {
+            return Ok(());
+        }
+        note("creating its topics and access rights on Kafka");
+        let doing = || format!("creating the topics of the Connect cluster \"{}\"", self.name);
+        let made = kafka.create_topics(&topics, false).await.map_err(|e| e.into_diagnostic(doing()))?;
         let mut there = vec![];
-        for (topic, result) in names.topics().into_iter().zip(made) {
+        for (topic, result) in topics.into_iter().zip(made) {
             match result {
                 Ok(_) => {}
                 Err(KafkaError::TopicAlreadyExists) => there.push(topic),
@@ -280,14 +369,8 @@ impl ConnectCluster {
             }
         }
         check_topics(kafka, &there).await?;
-        if wanted.common_name.is_none() {
-            return Ok(());
-        }
         let doing = || format!("granting the Connect cluster \"{}\" its own rights", self.name);
-        if !old.is_empty() && old != principal {
-            kafka.delete_acls(&names.acls(old)).await.map_err(|e| e.into_diagnostic(doing()))?;
-        }
-        for result in kafka.create_acls(&names.acls(principal)).await.map_err(|e| e.into_diagnostic(doing()))? {
+        for result in kafka.create_acls(&acls).await.map_err(|e| e.into_diagnostic(doing()))? {
             match result {
                 Ok(()) | Err(KafkaError::SecurityDisabled) => {}
                 Err(e) => return Err(e.into_diagnostic(doing())),
@@ -296,37 +379,56 @@ impl ConnectCluster {
         Ok(())
     }
 
-    fn prepare(
-        &self,
-        layout: &mut Layout,
-        wanted: &Wanted,
-        identity: &Option<PathBuf>,
-        plugins: &[PathBuf],
-        launch: &Launch,
-    ) -> Result<(), Diagnostic> {
+    /// Makes the folder with what the settings name.
+    fn files(&self, wanted: &Wanted, plugins: &[PathBuf], identity: Option<PathBuf>) -> Result<Files, Diagnostic> {
         private_dir(&self.dir)?;
         // The folder that file references may read where no secret is mounted: it must be there.
         private_dir(&self.dir.join("no-secrets"))?;
         write_private(&self.dir.join("log4j2.xml"), LOG4J.as_bytes())?;
-        let password = self.stores()?;
-        let plugins = &self.plugin_path(plugins)?;
+        let env = wanted.env.iter().map(|(k, v)| format!("{k}={v}\n")).collect();
+        Ok(Files { identity, plugins: self.plugin_path(plugins)?, password: self.stores()?, env })
+    }
+
+    /// The settings of the workers that get new ones, and what has to be done with them. The layout gets the workers' digests.
+    fn compare(
+        &self,
+        layout: &mut Layout,
+        before: Option<&Layout>,
+        wanted: &Wanted,
+        files: &Files,
+        launch: &Launch,
+        mandate: &dyn Mandate,
+    ) -> Result<(BTreeMap<usize, String>, Vec<Doing>), Diagnostic> {
+        let inputs = digest([files.password.as_str(), &wanted.text()]);
+        // As with brokers: where nothing else is wanted than before, other settings are taken with the next restart.
+        let same = before.is_some_and(|b| !b.unsettled && (b.wanted.is_empty() || b.wanted == inputs));
         for id in 1..=wanted.workers {
             let fixed = wanted.port.map(|p| p.saturating_add((id - 1) as u16));
+            let (fingerprint, before) = (String::new(), String::new());
             match layout.workers.get_mut(id - 1) {
                 Some(worker) => worker.port = fixed.unwrap_or(worker.port),
-                None => layout.workers.push(Worker { id, port: fixed.map_or_else(ports::free, Ok)?, fingerprint: String::new() }),
+                None => layout.workers.push(Worker { id, port: fixed.map_or_else(ports::free, Ok)?, fingerprint, before }),
             }
         }
-        let texts: Vec<String> = layout.workers.iter().map(|w| self.settings(w, wanted, identity, plugins, &password)).collect();
-        let env: String = wanted.env.iter().map(|(k, v)| format!("{k}={v}\n")).collect();
-        for (worker, text) in layout.workers.iter_mut().zip(&texts) {
-            worker.fingerprint = digest([text.as_str(), &wanted.heap, &launch.libs.to_string_lossy(), &env]);
+        let (mut texts, mut doings) = (BTreeMap::new(), vec![]);
+        for worker in &mut layout.workers {
+            let text = self.settings(worker, wanted, &files.identity, &files.plugins, &files.password);
+            // The password of the key stores is random: without it nobody can try words, and the digest goes to the state.
+            let now = digest([files.password.as_str(), &text, &wanted.heap, &launch.libs.to_string_lossy(), &files.env]);
+            let (known, restart) = (!worker.fingerprint.is_empty(), Doing::Restart(worker.part()));
+            match process::running(&self.identity(worker))? {
+                Some(p) if p.fingerprint == now => {}
+                Some(p) if same && p.fingerprint == worker.fingerprint && !mandate.allows(&restart) => continue,
+                Some(p) => {
+                    worker.before = p.fingerprint;
+                    doings.push(restart);
+                }
+                None => doings.push(if known { restart } else { Doing::Start(worker.part()) }),
+            }
+            worker.fingerprint = now;
+            texts.insert(worker.id, text);
         }
-        self.save(layout)?;
-        for (worker, text) in layout.workers.iter().zip(&texts) {
-            write_private(&self.settings_file(worker), text.as_bytes())?;
-        }
-        Ok(())
+        Ok((texts, doings))
     }
 
     /// The entries of `plugin.path`. Each entry is a folder *of* plugins to Kafka, and a jar that lies in it directly a plugin by itself, of
@@ -367,73 +469,6 @@ impl ConnectCluster {
         pki.stores(&worker, &dir.join("keys.p12"), &dir.join("trust.p12"), &password)?;
         write_private(&file, password.as_bytes())?;
         Ok(password)
-    }
-
-    fn settings(&self, worker: &Worker, wanted: &Wanted, identity: &Option<PathBuf>, plugins: &[PathBuf], password: &str) -> String {
-        let names = Names::of(&self.name);
-        let joined = |paths: &[PathBuf]| paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(",");
-        // Without any folder the provider would read every file of this user.
-        let allowed = if wanted.secrets.is_empty() { self.dir.join("no-secrets").display().to_string() } else { joined(&wanted.secrets) };
-        let fixed: [(&str, String); 24] = [
-            ("group.id", names.group.clone()),
-            ("config.storage.topic", names.config.clone()),
-            ("offset.storage.topic", names.offset.clone()),
-            ("status.storage.topic", names.status.clone()),
-            ("config.storage.replication.factor", "-1".into()),
-            ("offset.storage.replication.factor", "-1".into()),
-            ("status.storage.replication.factor", "-1".into()),
-            ("offset.storage.partitions", "5".into()),
-            ("status.storage.partitions", "5".into()),
-            ("key.converter", "org.apache.kafka.connect.json.JsonConverter".into()),
-            ("key.converter.schemas.enable", "false".into()),
-            ("value.converter", "org.apache.kafka.connect.json.JsonConverter".into()),
-            ("value.converter.schemas.enable", "false".into()),
-            ("offset.flush.interval.ms", "1000".into()),
-            ("scheduled.rebalance.max.delay.ms", "1000".into()),
-            ("connector.client.config.override.policy", "All".into()),
-            ("topic.creation.enable", "true".into()),
-            ("config.providers", "file".into()),
-            ("config.providers.file.class", "org.apache.kafka.common.config.provider.FileConfigProvider".into()),
-            ("config.providers.file.param.allowed.paths", allowed),
-            ("plugin.path", joined(plugins)),
-            // Old plugins carry no manifests: with plugins they are searched for, which takes longer.
-            ("plugin.discovery", if plugins.is_empty() { "service_load" } else { "hybrid_warn" }.into()),
-            ("rest.advertised.host.name", "127.0.0.1".into()),
-            ("rest.advertised.port", worker.port.to_string()),
-        ];
-        let mut all: BTreeMap<String, String> = fixed.into_iter().map(|(k, v)| (k.to_string(), v)).collect();
-        all.extend(self.rest(worker, wanted.mtls, password));
-        let client = client_settings(&wanted.kafka, identity.as_deref());
-        for prefix in ["", "producer.", "consumer.", "admin."] {
-            all.extend(client.iter().map(|(k, v)| (format!("{prefix}{k}"), v.clone())));
-        }
-        all.insert("bootstrap.servers".into(), wanted.kafka.bootstrap_servers.join(","));
-        all.extend(wanted.config.clone());
-        all.retain(|k, v| k != "plugin.path" || !v.is_empty());
-        properties(all.iter().map(|(k, v)| (k.as_str(), v.as_str())))
-    }
-
-    fn rest(&self, worker: &Worker, mtls: bool, password: &str) -> BTreeMap<String, String> {
-        let scheme = if mtls { "https" } else { "http" };
-        let mut all = BTreeMap::from([
-            ("listeners".to_string(), format!("{scheme}://127.0.0.1:{}", worker.port)),
-            ("rest.advertised.listener".to_string(), scheme.to_string()),
-        ]);
-        if mtls {
-            let store = |name: &str| self.dir.join("pki").join(name).display().to_string();
-            let ssl: [(&str, String); 8] = [
-                ("client.auth", "required".into()),
-                ("keystore.type", "PKCS12".into()),
-                ("keystore.location", store("keys.p12")),
-                ("keystore.password", password.into()),
-                ("key.password", password.into()),
-                ("truststore.type", "PKCS12".into()),
-                ("truststore.location", store("trust.p12")),
-                ("truststore.password", password.into()),
-            ];
-            all.extend(ssl.map(|(k, v)| (format!("listeners.https.ssl.{k}"), v)));
-        }
-        all
     }
 
     /// Starts what does not run, then restarts what runs with other settings: one worker at a time.
@@ -505,13 +540,13 @@ impl ConnectCluster {
     ///
     /// # Errors
     /// When Kafka refuses, or a process or a file stays.
-    pub async fn destroy(&self, kafka: Option<&Admin>, authority: Option<Pki>, note: Note<'_>) -> Result<(), Diagnostic> {
+    pub async fn destroy(&self, kafka: Option<&Admin>, authority: Option<Pki>, gone: &Released, note: Note<'_>) -> Result<(), Diagnostic> {
         let layout = self.layout()?.unwrap_or_default();
         note(&format!("ending {}", counted(layout.workers.len(), "worker", "s")));
         let stops = layout.workers.iter().map(|w| async move { process::stop(&self.identity(w), &w.label(), GRACE).await });
         futures::future::try_join_all(stops).await?;
         if let Some(kafka) = kafka {
-            self.forget(kafka, &layout.principal, authority.is_some()).await?;
+            self.forget(kafka, gone).await?;
         }
         if let (Some(authority), Some(name)) = (authority, layout.principal.strip_prefix("User:CN=")) {
             authority.forget(name);
@@ -523,18 +558,18 @@ impl ConnectCluster {
         Ok(())
     }
 
-    async fn forget(&self, kafka: &Admin, principal: &str, own: bool) -> Result<(), Diagnostic> {
-        let names = Names::of(&self.name);
+    async fn forget(&self, kafka: &Admin, gone: &Released) -> Result<(), Diagnostic> {
         let doing = || format!("removing the topics and rights of the Connect cluster \"{}\"", self.name);
-        let topics = [names.config.clone(), names.offset.clone(), names.status.clone()];
-        for result in kafka.delete_topics(&topics).await.map_err(|e| e.into_diagnostic(doing()))? {
-            match result {
-                Ok(()) | Err(KafkaError::UnknownTopicOrPart) => {}
-                Err(e) => return Err(e.into_diagnostic(doing())),
+        if !gone.topics.is_empty() {
+            for result in kafka.delete_topics(&gone.topics).await.map_err(|e| e.into_diagnostic(doing()))? {
+                match result {
+                    Ok(()) | Err(KafkaError::UnknownTopicOrPart) => {}
+                    Err(e) => return Err(e.into_diagnostic(doing())),
+                }
             }
         }
-        if own && !principal.is_empty() {
-            for result in kafka.delete_acls(&names.acls(principal)).await.map_err(|e| e.into_diagnostic(doing()))? {
+        if !gone.bindings.is_empty() {
+            for result in kafka.delete_acls(&gone.bindings).await.map_err(|e| e.into_diagnostic(doing()))? {
                 match result {
                     Ok(_) | Err(KafkaError::SecurityDisabled) => {}
                     Err(e) => return Err(e.into_diagnostic(doing())),
@@ -543,6 +578,15 @@ impl ConnectCluster {
         }
         Ok(())
     }
+}
+
+/// What a Connect cluster leaves on Kafka when it is destroyed, as planned.
+#[derive(Debug, Default)]
+pub struct Released {
+    /// The topics to delete.
+    pub topics: Vec<String>,
+    /// The rights to remove.
+    pub bindings: Vec<AclBinding>,
 }
 
 /// Refuses topics that were there already and would lose what workers write: not compacted, or more than one partition of configurations.
@@ -590,31 +634,4 @@ pub async fn plugins(wanted: &[String], note: Note<'_>) -> Result<Vec<PathBuf>, 
 
 fn user(kafka: &KafkaConnection) -> String {
     format!("User:{}", kafka.username.as_deref().filter(|_| kafka.protocol.sasl()).unwrap_or("ANONYMOUS"))
-}
-
-/// What a Java client needs to connect as `kafka` says.
-fn client_settings(kafka: &KafkaConnection, identity: Option<&Path>) -> BTreeMap<String, String> {
-    let mut all = BTreeMap::from([("security.protocol".to_string(), kafka.protocol.as_str().to_string())]);
-    let mut set = |k: &str, v: String| all.insert(k.into(), v);
-    if kafka.protocol.tls() {
-        for (kind, path) in [("keystore", identity), ("truststore", kafka.ca_file.as_deref())] {
-            if let Some(path) = path {
-                set(&format!("ssl.{kind}.type"), "PEM".into());
-                set(&format!("ssl.{kind}.location"), path.display().to_string());
-            }
-        }
-        if kafka.insecure_skip_verify {
-            set("ssl.endpoint.identification.algorithm", String::new());
-        }
-    }
-    if let (true, Some(mechanism)) =
-        (matches!(kafka.protocol, SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl), kafka.mechanism)
-    {
-        let module = if mechanism.as_str() == "PLAIN" { "plain.PlainLoginModule" } else { "scram.ScramLoginModule" };
-        let quote = |text: Option<&str>| text.unwrap_or_default().replace('\\', "\\\\").replace('"', "\\\"");
-        let (user, password) = (quote(kafka.username.as_deref()), quote(kafka.password.as_deref()));
-        set("sasl.mechanism", mechanism.as_str().into());
-        set("sasl.jaas.config", format!("org.apache.kafka.common.security.{module} required username=\"{user}\" password=\"{password}\";"));
-    }
-    all
 }

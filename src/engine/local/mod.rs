@@ -8,6 +8,7 @@ pub mod broker;
 pub mod connect;
 pub mod jars;
 pub mod java;
+pub mod mandate;
 pub mod pki;
 pub mod ports;
 pub mod process;

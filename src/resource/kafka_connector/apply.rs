@@ -8,11 +8,12 @@ use tokio::time::Instant;
 
 use super::super::{Desk, Private, Session, StepRequest, StepResult, Verb};
 use super::edge::{self, Live};
-use super::{model, probe};
+use super::orders::{Orders, differing, unplanned};
+use super::{model, probe, secrets};
 use crate::diag::Diagnostic;
 use crate::diag::codes::connect as codes;
 use crate::target::connect::{
-    ConnectClient, ConnectConnection, ConnectError, Connector, ConnectorStatus, Patience, Redactor, RunState, is_masked, same_config,
+    ConnectClient, ConnectConnection, ConnectError, Connector, ConnectorStatus, Patience, Redactor, RunState, same_config,
 };
 use crate::value::{Type, Value};
 
@@ -136,7 +137,12 @@ impl<'a> Group<'a> {
         let patience = Patience { until, note: &note };
         let redactor = model::redactor(step.prior.iter().chain(&step.planned));
         let Some(planned) = step.planned.as_ref().filter(|_| self.verb != Verb::Delete) else {
-            let name = step.prior.as_ref().and_then(|p| p.get_str("name")).unwrap_or_default();
+            let Some(name) = step.prior.as_ref().and_then(|p| p.get_str("name")) else {
+                return done(unchanged(step, edge::no_name(&step.addr)));
+            };
+            if !Orders(&step.ops).deletes(&name) {
+                return done(unchanged(step, unplanned(step, &format!("delete connector {name:?}"))));
+            }
             return done(match self.client.delete(&name, &patience).await {
                 Ok(()) => StepResult::gone(),
                 Err(e) => unchanged(step, e.diagnostic(&redactor)),
@@ -173,18 +179,26 @@ impl<'a> Group<'a> {
                 info.map(|info| Connector { info, status: ConnectorStatus::unassigned() })
             }
         };
-        let changed = live.as_ref().is_none_or(|live| differs(&config, live, step, planned));
+        let orders = Orders(&step.ops);
+        // Of a connector that a creation finds, what Connect masks says nothing.
+        let rewritten = |key: &str| self.verb != Verb::Create && orders.configures(key);
+        let keys = live.as_ref().map(|live| differing(&config, live, &rewritten));
+        let changed = keys.as_ref().is_none_or(|keys| !keys.is_empty());
+        if let Some(keys) = &keys
+            && self.verb == Verb::Create
+            && !keys.is_empty()
+        {
+            return Err(Refusal { diagnostic: probe::exists(&step.addr, &name), begun: false });
+        }
+        if let Some(what) = beyond(&orders, step, live.as_ref(), keys.as_deref(), &name, &state) {
+            return Err(Refusal { diagnostic: unplanned(step, &what), begun: false });
+        }
         if changed && let Some(diagnostic) = self.plain_secret(step, planned, &config, p).await {
             return Err(Refusal { diagnostic, begun: false });
         }
         let result = match live {
             None => self.create(&name, &config, &state, p).await,
-            Some(live) => {
-                if self.verb == Verb::Create && changed {
-                    return Err(Refusal { diagnostic: exists(&name), begun: false });
-                }
-                self.update(&name, changed.then_some(&config), &state, &live.status, p).await
-            }
+            Some(live) => self.update(&name, changed.then_some(&config), &state, &live.status, &orders, p).await,
         };
         match result {
             Ok(()) => Ok(()),
@@ -228,9 +242,11 @@ impl<'a> Group<'a> {
         config: Option<&BTreeMap<String, String>>,
         state: &str,
         status: &ConnectorStatus,
+        orders: &Orders<'_>,
         p: &Patience<'_>,
     ) -> Result<(), ConnectError> {
-        let moves = model::state_text(status, None) != state || status.has_failed() && state != "running";
+        let rests = model::state_text(status, None) != state || status.has_failed() && state != "running";
+        let moves = rests && orders.moves_to(state);
         // What is to rest rests before its configuration changes: no run with the new one in between.
         if moves && state != "running" {
             self.change_state(name, state, p).await?;
@@ -241,7 +257,9 @@ impl<'a> Group<'a> {
         if moves && state == "running" {
             self.change_state(name, state, p).await?;
         }
-        if status.has_failed() && state != "stopped" {
+        if orders.restarts_for_secrets() {
+            self.client.restart(name, true, false, p).await?;
+        } else if status.has_failed() && state != "stopped" && orders.restarts() {
             self.client.restart(name, true, true, p).await?;
         }
         Ok(())
@@ -395,6 +413,11 @@ impl<'a> Waiting<'a> {
         attrs.insert("type".into(), kind);
         attrs.insert("tasks".into(), tasks);
         attrs.insert("status".into(), Value::string(status));
+        if attrs.get("secrets_version").is_none_or(|v| !v.is_wholly_known()) {
+            let versions = secrets::versions(self.planned);
+            let known = if versions.is_wholly_known() { versions } else { Value::null(Type::map(Type::String)) };
+            attrs.insert("secrets_version".into(), known);
+        }
         let private = model::private(&live.cluster_id, &model::sensitive_keys(self.planned), now.map(|c| &c.status));
         (Value::object_of(attrs, self.planned.origin().cloned()), private)
     }
@@ -426,36 +449,23 @@ impl<'a> Waiting<'a> {
     }
 }
 
-fn exists(name: &str) -> Diagnostic {
-    Diagnostic::error(
-        codes::ALREADY_EXISTS,
-        format!("Connect has a connector {name:?} with another configuration, and streamform did not make it."),
-    )
-    .hint("Import it, or give this one another name.")
-}
-
-/// Whether the live configuration must be replaced. A masked value says nothing: it counts as changed only where the change is known,
-/// or where nothing else explains why there is something to do.
-fn differs(wanted: &BTreeMap<String, String>, live: &Connector, step: &StepRequest, planned: &Value) -> bool {
-    let mut live_config = live.info.config.clone();
-    live_config.entry("tasks.max".into()).or_insert_with(|| "1".into());
-    live_config.insert("name".into(), wanted.get("name").cloned().unwrap_or_default());
-    if wanted.len() != live_config.len() || wanted.keys().any(|k| !live_config.contains_key(k)) {
-        return true;
+/// What would have to be done that no operation does, if there is such a thing.
+fn beyond(
+    orders: &Orders<'_>,
+    step: &StepRequest,
+    live: Option<&Connector>,
+    keys: Option<&[String]>,
+    name: &str,
+    state: &str,
+) -> Option<String> {
+    let Some(live) = live else { return (!orders.creates()).then(|| format!("create connector {name:?}")) };
+    if let Some(key) = keys.unwrap_or_default().iter().find(|k| !orders.configures(k)) {
+        return Some(format!("change {key:?} of connector {name:?}"));
     }
-    let masked: Vec<&String> = live_config.iter().filter(|(k, v)| is_masked(v) && wanted.get(*k) != Some(*v)).map(|(k, _)| k).collect();
-    if wanted.iter().any(|(k, v)| !masked.contains(&k) && live_config.get(k) != Some(v)) {
-        return true;
-    }
-    if masked.is_empty() {
-        return false;
-    }
-    let Some(prior) = &step.prior else { return false };
-    let before = model::wanted(prior).0;
-    let known_change = masked.iter().any(|k| before.get(*k).is_some_and(|v| !is_masked(v) && wanted.get(*k) != Some(v)));
-    let all_known = masked.iter().all(|k| before.contains_key(*k));
-    let explained = live.status.has_failed() || planned.get_str("state") != prior.get_str("state");
-    known_change || (!all_known && !explained)
+    // While it moves or has failed, what it is meant to be does not show.
+    let before = step.prior.as_ref().and_then(|p| p.get_str("state"));
+    let now = model::state_text(&live.status, Some(before.as_deref().unwrap_or(state)));
+    (now != state && !orders.moves_to(state)).then(|| format!("bring connector {name:?} from {now} to {state}"))
 }
 
 fn look(status: &ConnectorStatus, state: &str, age: Duration) -> Look {
@@ -486,6 +496,7 @@ fn describe(status: &ConnectorStatus, state: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resource::{Key, Op, OpAction, Place};
     use crate::target::connect::scripted::scripted;
 
     fn status(connector: &str, tasks: &[&str]) -> ConnectorStatus {
@@ -515,44 +526,57 @@ mod tests {
         assert_eq!(seen("FAILED", &[], "stopped", 0), "not yet");
     }
 
-    #[test]
-    fn masked_values_do_not_make_a_change_by_themselves() {
-        let map = |v: &str| Value::map(Type::String, [("pw".into(), Value::string(v))].into());
-        let object = |v: &str, state: &str| {
-            Value::object_from([
-                ("name", Value::string("c")),
-                ("class", Value::string("X")),
-                ("config", map(v)),
-                ("state", Value::string(state)),
-            ])
-        };
-        let live: Connector = serde_json::from_value(serde_json::json!({
-            "info": {"config": {"name": "c", "connector.class": "X", "tasks.max": "1", "pw": "[hidden]"}, "type": "sink"},
+    fn op(action: OpAction, part: &str) -> Op {
+        Op::new(action, Key::new(Place::here(), "connector", "c")).part(part)
+    }
+
+    /// A running connector with one masked value.
+    fn running() -> Connector {
+        serde_json::from_value(serde_json::json!({
+            "info": {"config": {"name": "c", "connector.class": "X", "tasks.max": "1", "a": "1", "pw": "[hidden]"}, "type": "sink"},
             "status": {"connector": {"state": "RUNNING", "worker_id": "w"}, "tasks": []}
         }))
-        .unwrap();
-        let check = |prior: Value, planned: Value| {
-            let addr = "kafka_connector.c".parse().unwrap();
-            let step = StepRequest {
-                addr,
-                prior: Some(prior),
-                planned: None,
-                private: Private::Null,
-                timeout: Duration::ZERO,
-                begun: false,
-                ops: vec![],
-            };
-            differs(&model::wanted(&planned).0, &live, &step, &planned)
+        .unwrap()
+    }
+
+    fn wanted(a: &str) -> BTreeMap<String, String> {
+        [("name", "c"), ("connector.class", "X"), ("tasks.max", "1"), ("a", a), ("pw", "s")].map(|(k, v)| (k.into(), v.into())).into()
+    }
+
+    #[test]
+    fn masked_values_are_written_only_where_an_operation_says_so() {
+        let keys = |ops: &[Op], a: &str| differing(&wanted(a), &running(), &|k| Orders(ops).configures(k));
+        assert!(keys(&[op(OpAction::Pause, "")], "1").is_empty());
+        assert_eq!(keys(&[op(OpAction::Change, "sensitive_config[\"pw\"]")], "1"), ["pw"]);
+        assert_eq!(keys(&[], "2"), ["a"]);
+    }
+
+    #[test]
+    fn what_no_operation_covers_is_refused_before_anything_is_sent() {
+        let step = StepRequest {
+            addr: "kafka_connector.c".parse().unwrap(),
+            prior: Some(Value::object_from([("state", "running".into())])),
+            planned: None,
+            private: Private::Null,
+            timeout: Duration::ZERO,
+            begun: false,
+            ops: vec![],
         };
-        assert!(!check(object("a", "running"), object("a", "paused")));
-        assert!(check(object("a", "running"), object("b", "running")));
-        let digest = Value::object_from([
-            ("name", Value::string("c")),
-            ("config", Value::unknown(Type::map(Type::String))),
-            ("state", Value::string("running")),
-        ]);
-        assert!(!check(digest.clone(), object("b", "paused")));
-        assert!(check(digest, object("b", "running")));
+        let check = |ops: &[Op], live: Option<&Connector>, keys: &[&str], state: &str| {
+            let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+            beyond(&Orders(ops), &step, live, Some(&keys), "c", state)
+        };
+        let live = running();
+        let config = [op(OpAction::Change, "config[\"a\"]")];
+        assert_eq!(check(&config, Some(&live), &["a"], "running"), None);
+        assert_eq!(check(&config, Some(&live), &["a", "b"], "running").unwrap(), "change \"b\" of connector \"c\"");
+        assert!(check(&config, Some(&live), &["tasks.max"], "running").is_some());
+        assert!(check(&config, Some(&live), &[], "paused").is_some());
+        assert_eq!(check(&[op(OpAction::Pause, "")], Some(&live), &[], "paused"), None);
+        assert!(check(&[op(OpAction::Pause, "")], Some(&live), &[], "stopped").is_some());
+        assert!(check(&config, None, &[], "running").is_some(), "an update creates nothing");
+        assert_eq!(check(&[op(OpAction::Create, "")], None, &[], "running"), None);
+        assert!(Orders(&[op(OpAction::Delete, "")]).deletes("c") && !Orders(&[op(OpAction::Delete, "")]).deletes("d"));
     }
 
     /// A session whose steps report nowhere.
@@ -588,7 +612,7 @@ mod tests {
             private: Private::Null,
             timeout: Duration::from_secs(30),
             begun: false,
-            ops: vec![],
+            ops: vec![op(OpAction::Create, "")],
         };
         let desk = super::super::super::Gathered::default();
         apply(&session(), Verb::Create, vec![step], &desk).await;

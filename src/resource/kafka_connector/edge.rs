@@ -1,10 +1,10 @@
 //! Reading connectors: one list per Connect cluster, whatever the number of resources; a missing one is asked for before it counts as gone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::{Discovered, Observed, Private, ReadRequest, Session};
+use super::super::{Discovered, Observed, Private, ReadRequest, Session, Verb};
 use super::model;
 use crate::addr::InstanceAddr;
 use crate::diag::Diagnostic;
@@ -113,18 +113,52 @@ async fn read_one(client: &ConnectClient, live: &Live, request: &ReadRequest) ->
     if let Some(d) = other_cluster(&request.private, &live.cluster_id) {
         return Err(d);
     }
-    let name = request.prior.get_str("name").unwrap_or_default();
-    let recorded = model::Recorded::of(&request.private).sensitive_keys;
-    let sensitive = if recorded.is_empty() { model::sensitive_keys(&request.prior) } else { recorded };
-    let found = match live.connectors.get(&name) {
-        Some(connector) => connector.clone(),
-        None => match find(client, &name).await? {
-            Some(connector) => connector,
-            None => return Ok(Observed::Absent),
-        },
-    };
-    let value = model::observed(&request.prior, &name, &found, &sensitive);
+    let intent = request.doubt.as_ref().map(|d| &d.intent);
+    // After an operation in doubt it may be what was recorded or what was to be.
+    let mut names: Vec<String> = [Some(&request.prior), intent].into_iter().flatten().filter_map(|v| v.get_str("name")).collect();
+    names.dedup();
+    if names.is_empty() {
+        // Older versions kept only the digest of a sensitive name. While the block is there it is filled in by the plan.
+        return Ok(Observed::present(request.prior.clone(), request.private.clone()));
+    }
+    let mut found = None;
+    for name in names {
+        found = match live.connectors.get(&name) {
+            Some(connector) => Some((name, connector.clone())),
+            None => find(client, &name).await?.map(|connector| (name, connector)),
+        };
+        if found.is_some() {
+            break;
+        }
+    }
+    let Some((name, found)) = found else { return Ok(Observed::Absent) };
+    let sensitive = sensitive_keys(request, &found);
+    let value = model::observed_in_doubt(&request.prior, intent, &name, &found, &sensitive);
     Ok(Observed::present(value, model::private(&live.cluster_id, &sensitive, Some(&found.status))))
+}
+
+/// The keys of `sensitive_config`, by the record and by an operation in doubt. The state keeps only a digest of the whole map.
+fn sensitive_keys(request: &ReadRequest, live: &Connector) -> BTreeSet<String> {
+    let recorded = model::Recorded::of(&request.private).sensitive_keys;
+    let mut keys = if recorded.is_empty() { model::sensitive_keys(&request.prior) } else { recorded };
+    let Some(doubt) = &request.doubt else { return keys };
+    keys.extend(model::sensitive_keys(&doubt.intent));
+    let written = |key: &str| doubt.ops.iter().any(|o| o.part == model::path("sensitive_config", key));
+    // What a creation wrote beside its `config` was `sensitive_config`.
+    let hidden = doubt.verb == Verb::Create && doubt.intent.get("sensitive_config").is_some_and(|v| !v.is_known());
+    let config = doubt.intent.get("config");
+    let beside = |key: &str| hidden && model::argument_of(key).is_none() && config.as_ref().and_then(|c| c.get(key)).is_none();
+    keys.extend(live.info.config.keys().filter(|k| written(k) || beside(k)).cloned());
+    keys
+}
+
+/// The error for a connector whose name the state does not tell.
+pub(super) fn no_name(addr: &InstanceAddr) -> Diagnostic {
+    let detail = format!("The name of {addr} is not known: it came from a sensitive value, of which the state keeps only a digest.");
+    Diagnostic::error(codes::INVALID_ARGUMENT, detail).on(addr).hint(format!(
+        "Put its block back, so that the name is known again. Or delete the connector in Kafka Connect yourself, then run: streamform state rm \
+         '{addr}'"
+    ))
 }
 
 /// A connector that the list does not have: gone, or without a state as yet.

@@ -184,7 +184,8 @@ pub(super) fn redactor<'a>(objects: impl IntoIterator<Item = &'a Value>) -> Reda
     Redactor::new(secrets.iter().map(String::as_str))
 }
 
-/// The changes of the configuration between two objects, a line each. What is only known by digest is not compared here.
+/// The changes of the configuration between two objects, a line each. What of the prior one is still a digest has changed: what had not was filled
+/// in before.
 pub(super) fn config_changes(prior: &Value, planned: &Value, private: &Private) -> Vec<Changed> {
     let mut out = vec![];
     for argument in ["class", "tasks_max"] {
@@ -244,12 +245,11 @@ fn map_changes(attr: &str, old: &Value, new: &Value) -> Vec<Changed> {
     };
     let line = |key: &Arc<str>| {
         let (x, y) = (a.get(key).filter(|v| !v.is_null()), b.get(key).filter(|v| !v.is_null()));
-        // A prior that is known by its digest only is compared by the caller, who has the key of the digest.
-        let by_digest = x.is_some_and(|v| !v.is_known()) && y.is_some();
         let same = x.map(Value::repr) == y.map(Value::repr);
         let named = looks_secret(key) && ![x, y].into_iter().flatten().filter_map(Value::as_str).all(holds_placeholder);
         let secret = named || marks.is_sensitive() || [x, y].into_iter().flatten().any(Value::contains_sensitive);
-        (!same && !by_digest).then(|| Changed { part: path(attr, key), old: side(key, x, secret), new: side(key, y, secret) })
+        // A prior value that is still a digest is not that of the configuration: it would have been filled in.
+        (!same).then(|| Changed { part: path(attr, key), old: side(key, x, secret), new: side(key, y, secret) })
     };
     keys.into_iter().filter_map(line).collect()
 }
@@ -258,7 +258,8 @@ fn key_changes(old: &BTreeSet<String>, new: &BTreeSet<String>) -> Vec<Changed> {
     let secret = |key: &String| Some(Arg::Secret(path("sensitive_config", key)));
     let gone = old.difference(new).map(|k| Changed { part: path("sensitive_config", k), old: secret(k), new: None });
     let added = new.difference(old).map(|k| Changed { part: path("sensitive_config", k), old: None, new: secret(k) });
-    gone.chain(added).collect()
+    let written = new.intersection(old).map(|k| Changed { part: path("sensitive_config", k), old: secret(k), new: secret(k) });
+    gone.chain(written).chain(added).collect()
 }
 
 /// What failed, as the private part records it.
@@ -337,12 +338,23 @@ pub(super) fn state_text(status: &ConnectorStatus, before: Option<&str>) -> Stri
 
 /// The attributes of a live connector. `prior` gives what Connect does not know, and what it masks.
 pub(super) fn observed(prior: &Value, name: &str, live: &Connector, sensitive: &BTreeSet<String>) -> Value {
+    observed_in_doubt(prior, None, name, live, sensitive)
+}
+
+/// [`observed`] after an operation in doubt: what the `intent` of it marks as sensitive is so too.
+pub(super) fn observed_in_doubt(
+    prior: &Value,
+    intent: Option<&Value>,
+    name: &str,
+    live: &Connector,
+    sensitive: &BTreeSet<String>,
+) -> Value {
     let state = state_text(&live.status, prior.get_str("state").as_deref());
     let mounts = Mounts::of(prior);
     let config: &BTreeMap<String, String> = &live.info.config.iter().map(|(k, v)| (k.clone(), mounts.mounted(v))).collect();
     let tasks_max = config.get("tasks.max").and_then(|t| t.trim().parse::<i64>().ok()).unwrap_or(1);
     let kind = live.info.kind.clone().or_else(|| live.status.kind.clone());
-    let (plain, secret) = split(prior, config, sensitive);
+    let (plain, secret) = split(prior, intent, config, sensitive);
     let or_null = |name: &str, ty: Type| prior.get(name).unwrap_or_else(|| Value::null(ty));
     let policy = Type::object([("on_failure", Type::String), ("max", Type::Number)]);
     let attrs = [
@@ -357,12 +369,14 @@ pub(super) fn observed(prior: &Value, name: &str, live: &Connector, sensitive: &
         ("type", kind.map_or_else(|| Value::null(Type::String), Value::string)),
         ("tasks", Value::from(live.status.tasks.len() as i64)),
         ("status", Value::string(status_text(&live.status, &state))),
+        ("secrets_version", or_null("secrets_version", Type::map(Type::String))),
         ("restart_policy", or_null("restart_policy", policy)),
     ];
     Value::object_of(attrs.into_iter().map(|(k, v)| (k.into(), v)).collect(), prior.origin().cloned())
 }
 
-fn split(prior: &Value, config: &BTreeMap<String, String>, sensitive: &BTreeSet<String>) -> (Value, Value) {
+fn split(prior: &Value, intent: Option<&Value>, config: &BTreeMap<String, String>, sensitive: &BTreeSet<String>) -> (Value, Value) {
+    let intended = intent.and_then(|i| i.get("config"));
     let (was_plain, was_secret) = (prior.get("config"), prior.get("sensitive_config"));
     let (mut plain, mut secret, mut hidden) = (BTreeMap::<Arc<str>, Value>::new(), BTreeMap::<Arc<str>, Value>::new(), false);
     for (key, value) in config.iter().filter(|(k, _)| argument_of(k).is_none()) {
@@ -375,6 +389,9 @@ fn split(prior: &Value, config: &BTreeMap<String, String>, sensitive: &BTreeSet<
                 Value::string(value).sensitive()
             }
             (false, Some(before)) if before.contains_sensitive() => Value::string(value).sensitive(),
+            (false, _) if intended.as_ref().and_then(|m| m.get(key)).is_some_and(|v| v.contains_sensitive()) => {
+                Value::string(value).sensitive()
+            }
             // Records of earlier versions hold secrets in plain text: read back, they are hidden.
             (false, Some(_)) if looks_secret(key) && !is_placeholder(value) => Value::string(value).sensitive(),
             // Without a record of this key, as in an import, its name says whether it is a secret.

@@ -42,7 +42,9 @@ impl Checked {
 pub(super) async fn probe(cx: &Session, requests: Vec<StepRequest>) -> Vec<Diagnostics> {
     let null = Value::null_dynamic();
     let objects: Vec<&Value> = requests.iter().map(|r| r.planned.as_ref().unwrap_or(&null)).collect();
-    let mut out: Vec<Diagnostics> = requests.iter().map(|_| Diagnostics::new()).collect();
+    let nameless = |r: &StepRequest| r.planned.is_none() && r.prior.as_ref().is_some_and(|p| p.get_str("name").is_none());
+    let mut out: Vec<Diagnostics> =
+        requests.iter().map(|r| if nameless(r) { edge::no_name(&r.addr).into() } else { Diagnostics::new() }).collect();
     for (connection, members) in edge::by_connection(objects.iter().copied()) {
         // Without an address the Connect cluster is not there yet: nobody to ask.
         let Some(connection) = connection else { continue };
@@ -53,6 +55,7 @@ pub(super) async fn probe(cx: &Session, requests: Vec<StepRequest>) -> Vec<Diagn
                 continue;
             }
         };
+        taken(&plugins.0, &members, &requests, &mut out).await;
         let checked = cx.pool::<Checked>();
         let checks: Vec<_> = members.iter().map(|i| check_one(&plugins.0, &plugins.1, &checked, *i, &requests[*i], objects[*i])).collect();
         for (i, diags) in futures::stream::iter(checks).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
@@ -60,6 +63,36 @@ pub(super) async fn probe(cx: &Session, requests: Vec<StepRequest>) -> Vec<Diagn
         }
     }
     out
+}
+
+/// Refuses creations whose name another connector has.
+async fn taken(client: &ConnectClient, members: &[usize], requests: &[StepRequest], out: &mut [Diagnostics]) {
+    let is_new = |i: &&usize| requests[**i].prior.is_none() && !requests[**i].begun;
+    let name = |i: usize| requests[i].planned.as_ref().and_then(|p| p.get_str("name"));
+    let new: Vec<(usize, String)> = members.iter().filter(is_new).filter_map(|i| Some((*i, name(*i)?))).collect();
+    if new.is_empty() {
+        return;
+    }
+    match client.connectors(&Patience::quiet(LIMIT)).await {
+        Ok(live) => {
+            for (i, name) in new.iter().filter(|(_, name)| live.contains_key(name)) {
+                out[*i].push(attr_error("name", exists(&requests[*i].addr, name)).on(&requests[*i].addr));
+            }
+        }
+        Err(e) => new.iter().for_each(|(i, _)| out[*i].push(e.diagnostic(&Redactor::default()).on(&requests[*i].addr))),
+    }
+}
+
+/// The error for a name that is taken.
+pub(super) fn exists(addr: &InstanceAddr, name: &str) -> Diagnostic {
+    Diagnostic::error(codes::ALREADY_EXISTS, format!("Connector {name:?} already exists, and streamform did not create it."))
+        .hint(format!("To bring it under management: streamform import '{addr}' {}. Otherwise choose another name.", shell_word(name)))
+}
+
+/// A word that a shell takes as it is.
+fn shell_word(text: &str) -> String {
+    let plain = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-/:@".contains(c));
+    if plain { text.to_string() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 async fn plugins(

@@ -328,3 +328,52 @@ fn read_back(body: &hcl_edit::structure::Body, what: &str) -> BTreeMap<String, S
     out.entry("tasks.max".into()).or_insert_with(|| "1".into());
     out
 }
+
+struct Silent;
+impl crate::resource::Progress for Silent {
+    fn note(&self, _: &InstanceAddr, _: &str) {}
+}
+
+/// States of earlier versions hold only the digest of a name that was sensitive.
+#[tokio::test]
+async fn a_connector_whose_name_is_a_digest_says_how_it_is_destroyed() {
+    let cx = Session::new("/nowhere".into(), "/nowhere".into(), std::sync::Arc::new(Silent));
+    let object = Value::object_from([("connect", Value::null_dynamic()), ("name", Value::unknown(Type::String).sensitive())]);
+    let ops = KafkaConnector.plan_delete(&object, &Private::Null);
+    let step = |planned| StepRequest {
+        addr: addr(),
+        prior: Some(object.clone()),
+        planned,
+        private: Private::Null,
+        timeout: Duration::from_secs(1),
+        begun: false,
+        ops: ops.clone(),
+    };
+    let found = KafkaConnector.probe(&cx, vec![step(None)]).await.remove(0);
+    let hint = found.iter().next().and_then(|d| d.hint.clone()).unwrap();
+    assert!(hint.contains("streamform state rm 'kafka_connector.sink[\"eu\"]'"), "{hint}");
+    // With the name filled in from its block there is nothing to say.
+    let named = Value::object_from([("connect", Value::null_dynamic()), ("name", "sink".into())]);
+    let found = KafkaConnector.probe(&cx, vec![StepRequest { prior: Some(named), ..step(None) }]).await.remove(0);
+    assert!(found.iter().next().is_none());
+}
+
+#[test]
+fn secrets_whose_digest_differs_are_written_key_by_key() {
+    let (prior, _) = applied("RUNNING", &["RUNNING"]);
+    let mut attrs = prior.as_map().cloned().unwrap();
+    attrs.insert("sensitive_config".into(), Value::unknown(Type::map(Type::String)).sensitive());
+    let private = model::private("id", &["a".to_string(), "b".to_string()].into(), None);
+    let now = map(&[("b", "1"), ("c", "2")]).sensitive();
+    let next = config(&[("class", Value::string("FileStreamSink")), ("config", base().get("config").unwrap()), ("sensitive_config", now)]);
+    let out = planned(&next, Some(&Value::object(attrs)), &private);
+    assert_eq!(
+        crate::resource::lines(&out.ops),
+        [
+            "- sensitive_config[\"a\"]: (sensitive value)",
+            "~ sensitive_config[\"b\"]: (sensitive value) -> (sensitive value)",
+            "+ sensitive_config[\"c\"] = (sensitive value)",
+            "restart tasks (config changed)"
+        ]
+    );
+}

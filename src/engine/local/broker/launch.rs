@@ -1,0 +1,47 @@
+//! How Kafka's classes are run.
+
+use std::path::{Path, PathBuf};
+
+use super::super::{JVM_FLAGS, file_error, jars, java};
+use super::Note;
+use crate::diag::Diagnostic;
+
+/// How Kafka's classes are run.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// The Java launcher.
+    pub java: PathBuf,
+    /// The folder of jars.
+    pub libs: PathBuf,
+}
+
+impl Launch {
+    /// Java, and the jars of a version of Kafka: those are fetched where they are not there yet.
+    ///
+    /// # Errors
+    /// When Java is missing or too old, or the jars cannot be had.
+    pub async fn find(version: &str, note: Note<'_>) -> Result<Launch, Diagnostic> {
+        Ok(Launch { java: java::find().await?, libs: jars::kafka(version, note).await? })
+    }
+
+    /// The flags before the class name, the heap's apart.
+    pub fn args(&self, dir: &Path) -> Vec<String> {
+        let mut args: Vec<String> = JVM_FLAGS.iter().map(|f| f.to_string()).collect();
+        args.push(format!("-Dlog4j2.configurationFile={}", dir.join("log4j2.xml").display()));
+        args.extend(["-cp".into(), format!("{}/*", self.libs.display())]);
+        args
+    }
+
+    /// Runs one of Kafka's tools to its end: its output, or what it said when it failed.
+    pub(super) async fn tool(&self, dir: &Path, class: &str, args: &[&str]) -> Result<Result<String, String>, Diagnostic> {
+        let mut command = tokio::process::Command::new(&self.java);
+        command.arg("-Xmx128m").args(self.args(dir)).arg(class).args(args).kill_on_drop(true).stdin(std::process::Stdio::null());
+        let output = command.output().await.map_err(|e| file_error("run", &self.java, &e))?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        if output.status.success() {
+            return Ok(Ok(text(&output.stdout)));
+        }
+        let said = format!("{}{}", text(&output.stderr), text(&output.stdout));
+        Ok(Err(said.lines().filter(|l| !l.trim().is_empty() && !l.starts_with('\t')).take(4).collect::<Vec<_>>().join("\n")))
+    }
+}

@@ -1,0 +1,91 @@
+//! What the engine may do: everything that is done to a cluster's processes, users, topics or rights is named here first and must be allowed.
+//!
+//! The engine knows nothing of plans. Whoever calls it brings a [`Mandate`], which follows from the operations that were planned.
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use crate::diag::Diagnostic;
+use crate::diag::codes::apply as codes;
+
+/// One thing that is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// Starts a process that was never started (`broker 2`, `worker 1`).
+    Start(String),
+    /// Starts a process again, or restarts it with other settings.
+    Restart(String),
+    /// Stops a process for good and removes what is its own.
+    Stop(String),
+    /// Raises the metadata version to that of a release. There is no way back.
+    Raise(String),
+    /// Sets the password of a SCRAM user.
+    SetUser(String),
+    /// Removes a SCRAM user.
+    RemoveUser(String),
+    /// Creates a topic.
+    CreateTopic(String),
+    /// Creates an access right.
+    Grant(String),
+}
+
+impl fmt::Display for Doing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Doing::Start(what) => write!(f, "start {what}"),
+            Doing::Restart(what) => write!(f, "restart {what}"),
+            Doing::Stop(what) => write!(f, "stop {what}"),
+            Doing::Raise(release) => write!(f, "raise the metadata version to that of Kafka {release}"),
+            Doing::SetUser(user) => write!(f, "set user {user}"),
+            Doing::RemoveUser(user) => write!(f, "remove user {user}"),
+            Doing::CreateTopic(topic) => write!(f, "create topic \"{topic}\""),
+            Doing::Grant(binding) => write!(f, "grant {binding}"),
+        }
+    }
+}
+
+/// What may be done. It is asked for everything before the first thing is done.
+#[async_trait]
+pub trait Mandate: Send + Sync {
+    /// Whether this was planned.
+    fn allows(&self, doing: &Doing) -> bool;
+
+    /// Records that something begins that cannot be repeated. False: it cannot be recorded, and must not be begun.
+    async fn begin(&self, doing: &Doing) -> bool;
+
+    /// Records that it has ended.
+    async fn end(&self, doing: &Doing);
+}
+
+/// The mandate of whoever has no plan, such as a test's own cluster: everything is allowed, and nothing is recorded.
+pub struct Anything;
+
+#[async_trait]
+impl Mandate for Anything {
+    fn allows(&self, _: &Doing) -> bool {
+        true
+    }
+
+    async fn begin(&self, _: &Doing) -> bool {
+        true
+    }
+
+    async fn end(&self, _: &Doing) {}
+}
+
+/// Refuses the first thing that was not planned.
+///
+/// # Errors
+/// When there is one.
+pub fn check(mandate: &dyn Mandate, doings: &[Doing]) -> Result<(), Diagnostic> {
+    let Some(doing) = doings.iter().find(|d| !mandate.allows(d)) else { return Ok(()) };
+    let d = Diagnostic::error(codes::INCONSISTENT, format!("The step would need an operation that was not planned: {doing}."));
+    Err(d.hint("Nothing was done. Run plan again: the new plan starts from what is known now."))
+}
+
+/// The error where the journal cannot be written.
+pub fn not_begun(doing: &Doing) -> Diagnostic {
+    Diagnostic::error(codes::INTERRUPTED, format!("The state cannot be written, so this was not begun: {doing}."))
+        .hint("Make sure that the state can be written, then apply again.")
+}

@@ -1,0 +1,131 @@
+//! What is done to a Connect cluster, as operations: its workers here, its topics and rights on Kafka.
+
+use std::sync::Arc;
+
+use super::super::local_common::{alive, count};
+use super::super::{Key, Op, OpAction, Place, StepRequest};
+use super::common_name;
+use crate::addr::{InstanceAddr, Mode};
+use crate::engine::local::connect::{Layout, Names, Released};
+use crate::target::kafka::AclBinding;
+use crate::value::{Type, Value};
+
+/// What a binding is called among the objects of a cluster.
+pub(in crate::resource) const BINDING: &str = "bindings";
+/// What a Connect cluster is called among the objects of this machine.
+pub(super) const KIND: &str = "local Connect cluster";
+
+/// The Connect cluster among those of this machine.
+pub(super) fn connect_key(object: &Value) -> Option<Key> {
+    Some(Key::new(Place::here(), KIND, &object.get_str("name")?))
+}
+
+/// The Kafka cluster that its topics and rights are on: by the id that is recorded, else by what `cluster` refers to.
+pub(super) fn kafka_place(object: &Value) -> Place {
+    let recorded =
+        object.get("cluster_id").filter(Value::is_known).and_then(|v| v.as_str().map(str::to_string)).filter(|id| !id.is_empty());
+    let shown = object.get("cluster").and_then(|c| c.origin().map(ToString::to_string));
+    match recorded {
+        Some(id) => Place::with_id(&id, shown.unwrap_or_else(|| id.clone())),
+        None => Place::of(object, "cluster", "cluster_id"),
+    }
+}
+
+/// The version of each mounted secret by the mount's path; `None` in place of one that is known after apply.
+pub(super) fn versions(value: &Value) -> Value {
+    let mounts = value.get("mount");
+    let one = |(_, mount): (&Arc<str>, &Value)| {
+        let path = mount.get_str("path")?;
+        let secret = mount.get("secret")?;
+        let version = if secret.is_known() { secret.get("version") } else { Some(Value::unknown(Type::String)) };
+        Some((Arc::from(path), version.unwrap_or_else(|| Value::null(Type::String))))
+    };
+    Value::map(Type::String, mounts.iter().filter_map(Value::as_map).flatten().filter_map(one).collect())
+}
+
+/// What is created on Kafka for the workers: three topics, and rights where streamform issues the workers' certificate.
+pub(super) fn kafka_ops(name: Option<&str>, principal: Option<&str>, cluster: Option<&Value>, place: &Place) -> Vec<Op> {
+    let Some(name) = name else {
+        let open = |action, kind| Op::new(action, Key::unnamed(place.clone(), kind));
+        return vec![open(OpAction::Create, "topic"), open(OpAction::Grant, BINDING)];
+    };
+    let names = Names::of(name);
+    let topic = |t: &String| Op::new(OpAction::Create, Key::new(place.clone(), "topic", t)).note("(compacted)");
+    let mut out: Vec<Op> = [&names.config, &names.offset, &names.status].map(topic).into();
+    match (is_managed(cluster), principal) {
+        (true, Some(principal)) => {
+            let grant = |b: &AclBinding| Op::new(OpAction::Grant, Key::new(place.clone(), BINDING, &b.to_string()));
+            out.extend(names.acls(principal).iter().map(grant));
+        }
+        (true, None) => out.push(Op::new(OpAction::Grant, Key::unnamed(place.clone(), BINDING))),
+        (false, _) => {}
+    }
+    out
+}
+
+pub(super) fn is_managed(cluster: Option<&Value>) -> bool {
+    cluster.and_then(Value::origin).is_some_and(|o| o.resource.mode == Mode::Managed)
+}
+
+/// What an update does to the workers.
+pub(super) fn worker_ops(key: &Key, prior: &Value, proposed: &Value, layout: Option<&Layout>) -> Vec<Op> {
+    let op = |action, part: String, note: &str| Op::new(action, key.clone()).part(part).note(note);
+    let alive = alive(prior);
+    let workers = count(proposed, "min_replicas").max(1);
+    // The layout names the workers that there are, also after a change that was not brought to its end.
+    let before = layout.map_or_else(|| count(prior, "min_replicas").max(1), |l| l.workers.len());
+    let lives = |id: &usize| alive.contains(&(*id as i64));
+    let mut out: Vec<Op> = (1..=workers)
+        .filter(|id| *id <= before && !lives(id))
+        .map(|id| op(OpAction::Restart, format!("worker {id}"), "(not running as configured)"))
+        .collect();
+    out.extend((before + 1..=workers).map(|id| op(OpAction::Start, format!("worker {id}"), "(new)")));
+    out.extend((workers + 1..=before).map(|id| op(OpAction::Stop, format!("worker {id}"), "")));
+    let settings =
+        ["config", "env", "version", "heap_opts", "plugins", "schema_registry", "service_port", "mtls", "mount", "mounts", "cluster_id"];
+    let mut changed = settings.iter().filter(|name| match **name {
+        "mount" => mounted(prior) != mounted(proposed),
+        name => prior.get(name) != proposed.get(name),
+    });
+    let unsettled = layout.is_some_and(|l| l.unsettled);
+    if (unsettled || changed.next().is_some()) && (1..=workers.min(before)).any(|id| lives(&id)) {
+        out.push(op(OpAction::Roll, "the workers".into(), "one at a time"));
+    }
+    out
+}
+
+/// A mount: its label, its path, and the secret's address.
+type Mounted = (Arc<str>, Value, Option<Arc<InstanceAddr>>);
+
+/// What the workers' settings say of the mounts: the folders that they may read. `None` while one is not known.
+pub(super) fn mounted(value: &Value) -> Option<Vec<Mounted>> {
+    let mounts = value.get("mount").filter(Value::is_known)?;
+    let one = |(label, m): (&Arc<str>, &Value)| {
+        (label.clone(), m.get("path").unwrap_or_else(Value::null_dynamic), m.get("secret").and_then(|s| s.origin().cloned()))
+    };
+    Some(mounts.as_map()?.iter().map(one).collect())
+}
+
+/// What the operations of a deletion release on Kafka. Bindings that another resource holds are kept.
+pub(super) fn released(step: &StepRequest, prior: &Value) -> Released {
+    let is = |o: &&Op, action, kind: &str| o.action == action && &*o.target.kind == kind;
+    let topics = step.ops.iter().filter(|o| is(o, OpAction::Delete, "topic")).map(|o| o.target.name().to_string()).collect();
+    let (name, principal) = (prior.get_str("name").unwrap_or_default(), prior.get_str("principal").unwrap_or_default());
+    let revoked = |b: &AclBinding| step.ops.iter().any(|o| is(&o, OpAction::Revoke, BINDING) && o.target.name() == b.to_string());
+    Released { topics, bindings: Names::of(&name).acls(&principal).into_iter().filter(revoked).collect() }
+}
+
+/// What deletes a Connect cluster with what is its own on Kafka.
+pub(super) fn delete_ops(prior: &Value) -> Vec<Op> {
+    let Some(key) = connect_key(prior) else { return vec![] };
+    let mut ops = vec![Op::new(OpAction::Delete, key).note("with its workers")];
+    let (place, name) = (kafka_place(prior), prior.get_str("name").unwrap_or_default());
+    let names = Names::of(&name);
+    let topic = |t: &String| Op::new(OpAction::Delete, Key::new(place.clone(), "topic", t));
+    ops.extend([&names.config, &names.offset, &names.status].map(topic));
+    if let Some(principal) = prior.get_str("principal").filter(|_| common_name(prior.get("cluster").as_ref(), &name).is_some()) {
+        let revoke = |b: &AclBinding| Op::new(OpAction::Revoke, Key::new(place.clone(), BINDING, &b.to_string()));
+        ops.extend(names.acls(&principal).iter().map(revoke));
+    }
+    ops
+}
