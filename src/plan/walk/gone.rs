@@ -133,8 +133,15 @@ impl<'a> Walker<'a> {
             c.reasons.retain(|r| matches!(r, Reason::Moved(_) | Reason::SameObject(_)));
             c.reasons.push(Reason::Destroying);
             c.record_changes = false;
-            if !exists || skipped {
+            if skipped || !exists && (c.deposed.is_some() || !self.known.contains_key(&c.addr)) {
                 c.action = Action::NoOp;
+                continue;
+            }
+            if !exists {
+                // Only the record is left of it.
+                c.action = Action::Forget;
+                c.ops.clear();
+                c.reasons.push(Reason::Missing);
                 continue;
             }
             c.action = Action::Delete;
@@ -147,10 +154,27 @@ impl<'a> Walker<'a> {
                 self.diags.push(protected(&c.addr));
             }
         }
+        self.forget_missing();
         self.plan.changes.retain(|c| c.action != Action::NoOp || c.addr.resource.mode == Mode::Data);
         for (_, out) in self.plan.outputs.iter_mut() {
             out.planned = None;
         }
+    }
+}
+
+impl Walker<'_> {
+    /// Records of objects that are gone and of which nothing is planned.
+    fn forget_missing(&mut self) {
+        let planned: HashSet<&InstanceAddr> = self.plan.changes.iter().filter(|c| c.deposed.is_none()).map(|c| &c.addr).collect();
+        let open = self.known.iter().filter(|(a, _)| a.resource.mode == Mode::Managed && !planned.contains(a) && !self.is_left_out(a));
+        let gone = open.filter(|(a, _)| self.present(a).0.is_none());
+        let forget = gone.map(|(addr, known)| Change {
+            reasons: moved_reasons(known).into_iter().chain([Reason::Destroying, Reason::Missing]).collect(),
+            dependencies: known.record.dependencies.clone(),
+            ..Change::new(addr.clone(), Action::Forget)
+        });
+        let forget: Vec<Change> = forget.collect();
+        self.plan.changes.extend(forget);
     }
 }
 
