@@ -42,7 +42,12 @@ pub fn evaluate_node(world: &mut World<'_>, inputs: &Inputs<'_>, node: &Node, mo
         }
         NodeKind::Call(name) => {
             let Some(call) = m.module.calls.get(name) else { return };
-            let expansion = repetition(&call.repetition, &world.scope(module), &cx, diags);
+            let mut found = Diagnostics::new();
+            let expansion = repetition(&call.repetition, &world.scope(module), &cx, &mut found);
+            // When destroying, instances come from the state: what repeats them need not be known.
+            if inputs.options.mode != RunMode::Destroy {
+                diags.append(found);
+            }
             world.set_call(module, name, expansion.unwrap_or(Expansion::One));
             return;
         }

@@ -8,7 +8,7 @@ macro_rules! stories {
             $(#[$doc])*
             #[test]
             fn $name() {
-                insta::assert_snapshot!(stringify!($name), story($script));
+                insta::with_settings!({ omit_expression => true }, { insta::assert_snapshot!(stringify!($name), story($script)) });
             }
         )*
     };
@@ -218,7 +218,7 @@ stories! {
           b    = 1
           c    = 1
         }
-        > kill after 9: apply
+        > kill after 6: apply
         > show
         = config
         resource "place" "p" {
@@ -240,6 +240,30 @@ stories! {
         > show
         > plan
     "#
+    a_killed_update_of_several_writes: r#"
+        = config
+        resource "slow" "s" {
+          name = "s"
+        }
+        > apply
+        = config
+        resource "slow" "s" {
+          name = "s"
+          a    = 1
+          b    = 1
+          c    = 1
+        }
+        > kill after 6: apply
+        > show
+        = config
+        resource "slow" "s" {
+          name = "s"
+          a    = 1
+        }
+        > apply
+        > show
+        > plan
+    "#
     /// F2: whatever an expression cannot say any more, a destroy takes what the state holds.
     destroy_goes_by_the_state: r#"
         = config
@@ -247,7 +271,16 @@ stories! {
           name = "x"
         }
         resource "slow" "b" {
-          name = "y"
+          for_each = toset([slow.a.name])
+          name     = "y${each.value}"
+        }
+        module "m" {
+          source   = "./m"
+          for_each = toset([slow.a.name])
+        }
+        = config m/main.hcl
+        resource "slow" "c" {
+          name = "c"
         }
         > apply
         > outside delete here slow x
@@ -332,7 +365,7 @@ stories! {
         }
         > apply
     "#
-    /// An import of what another address holds.
+    /// An import of what another address holds is refused, whether or not that is declared.
     an_import_of_what_another_address_holds: r#"
         = config
         resource "slow" "a" {

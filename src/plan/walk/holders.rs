@@ -17,9 +17,30 @@ impl Walker<'_> {
         if self.inputs.options.mode == RunMode::RefreshOnly {
             return Settled::default();
         }
-        let settled = settle(&self.holders());
-        let errors = self.moves_left_out();
-        Settled { errors: errors.into_iter().chain(settled.errors).collect(), ..settled }
+        let holders = self.holders();
+        let settled = settle(&holders);
+        let imports = self.imports_of_held(&holders);
+        // What an import takes from another address is declared twice as well: the import is what is to be mended.
+        let rest = if imports.is_empty() { settled.errors } else { vec![] };
+        let errors = self.moves_left_out().into_iter().chain(imports).chain(rest).collect();
+        Settled { errors, ..settled }
+    }
+
+    /// Imports of what the state holds under another address.
+    fn imports_of_held(&self, holders: &[Holder]) -> Vec<Diagnostic> {
+        let imported = |h: &&Holder| h.change.is_some_and(|i| self.plan.changes[i].reasons.iter().any(|r| matches!(r, Reason::Imported(_))));
+        let mut out = Vec::new();
+        for h in holders.iter().filter(imported) {
+            let held = |o: &&Holder| o.addr != h.addr && o.recorded && o.now.iter().any(|k| !k.shared && h.now.contains(k));
+            let Some(other) = holders.iter().find(held) else { continue };
+            let key = other.now.iter().find(|k| h.now.contains(k)).map(|k| k.key.to_string()).unwrap_or_default();
+            let d = Diagnostic::error(codes::BAD_IMPORT, format!("{} imports the {key}, which the state holds as {}.", h.addr, other.addr));
+            out.push(d.on(&h.addr).hint(format!(
+                "Remove the import block. If the object is to be {} from now on, remove the block {}: the record moves by itself.",
+                h.addr, other.addr
+            )));
+        }
+        out
     }
 
     fn holders(&self) -> Vec<Holder> {

@@ -326,6 +326,10 @@ impl<'a> Walker<'a> {
         let mut diags = Diagnostics::new();
         let cx = context(self.inputs, &module.dir);
         let expansion = repetition(&block.repetition, &self.world.scope(&addr.module), &cx, &mut diags);
+        if self.inputs.options.mode == RunMode::Destroy {
+            // When destroying, instances come from the state: what repeats them need not be known.
+            diags = Diagnostics::new();
+        }
         for e in &block.lifecycle.ignore_changes {
             let ExprKind::Traversal { root, .. } = &*e.kind else { continue };
             diags.extend(registry::unknown_attribute(resource.schema(), &root.name).map(|d| d.at(e.span).on(addr)));
