@@ -225,6 +225,10 @@ impl<'a, 'w> Run<'a, 'w> {
                 outcomes.push(Outcome { addr: c.addr.clone(), record: Some(record) });
             }
         }
+        // What is gone and is created again has no record until then: another address may create an object of its name.
+        let again = self.cx.plan.changes.iter().filter(|c| c.action == Action::Create && c.prior.is_none() && c.deposed.is_none());
+        let missing = again.filter(|c| snapshot.records.contains_key(was_at(c)));
+        outcomes.extend(missing.map(|c| Outcome { addr: c.addr.clone(), record: None }));
         if self.cx.plan.mode == RunMode::RefreshOnly {
             let gone = self.cx.plan.drift.iter().filter(|d| d.found.is_none());
             outcomes.extend(gone.map(|d| Outcome { addr: d.addr.clone(), record: None }));
@@ -234,17 +238,14 @@ impl<'a, 'w> Run<'a, 'w> {
         let changes: HashMap<InstanceAddr, &Change> = self.cx.plan.changes.iter().filter(of_plan).map(|c| (was_at(c).clone(), c)).collect();
         let left_out: HashSet<&str> = self.cx.plan.skipped.iter().map(String::as_str).collect();
         for doubt in &snapshot.in_doubt {
-            let change = changes.get(&doubt.addr);
-            let addr = change.map_or(&doubt.addr, |c| &c.addr);
+            // Where nothing is planned nothing was decided: it stays in doubt.
+            let Some(c) = changes.get(&doubt.addr) else { continue };
             // The step that comes writes its own begin record in place of this one. Nobody has looked at what is left out: it stays in doubt.
-            if known.contains(addr) || left_out.contains(addr.to_string().as_str()) || change.is_some_and(|c| c.action != Action::NoOp) {
+            if known.contains(&c.addr) || left_out.contains(c.addr.to_string().as_str()) || c.action != Action::NoOp {
                 continue;
             }
-            let record = match change {
-                Some(c) => c.prior.as_ref().map(|v| record_of(c, v.clone(), c.private.clone(), self.cx.inputs.types)),
-                None => snapshot.records.get(&doubt.addr).map(|r| (**r).clone()),
-            };
-            outcomes.push(Outcome { addr: addr.clone(), record });
+            let record = c.prior.as_ref().map(|v| record_of(c, v.clone(), c.private.clone(), self.cx.inputs.types));
+            outcomes.push(Outcome { addr: c.addr.clone(), record });
         }
         if outcomes.is_empty() { Ok(()) } else { self.cx.store.finish(&outcomes).await }
     }
@@ -563,6 +564,9 @@ impl<'a, 'w> Run<'a, 'w> {
         let located = |diags: Diagnostics| diags.into_iter().map(|d| objects::locate(d, block, &c.addr)).collect();
         if diags.has_errors() {
             return Err(located(diags));
+        }
+        if let Some(name) = objects::open_argument(&config, &resource.schema().body) {
+            return Err(diff::still_unknown(&c.addr, name).at(block.span).into());
         }
         if r.mode == Mode::Data {
             return Ok((config, vec![]));

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::addr::Mode;
-use crate::plan::Plan;
+use crate::plan::{Action, Plan};
 use crate::resource::{Key, Op, OpAction, Private, ResourceType, StepRequest, registry};
 
 /// The holders of shared objects by key, and what running steps are releasing.
@@ -23,7 +23,10 @@ impl Holding {
         for c in plan.changes.iter().filter(|c| c.addr.resource.mode == Mode::Managed && c.deposed.is_none()) {
             let Some(resource) = registry::find_in(types, Mode::Managed, &c.addr.resource.type_name) else { continue };
             if let Some(planned) = &c.planned {
-                out.hold(&c.label(), resource.holds(planned, &c.private).into_iter().filter(|h| h.shared).map(|h| h.key));
+                // A new object has no private part yet: that of the old one may say another place.
+                let new = matches!(c.action, Action::Create | Action::Replace | Action::ReplaceCreateFirst);
+                let private = if new { &Private::Null } else { &c.private };
+                out.hold(&c.label(), resource.holds(planned, private).into_iter().filter(|h| h.shared).map(|h| h.key));
             }
         }
         out

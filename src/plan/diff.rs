@@ -283,6 +283,14 @@ pub fn inconsistent(addr: &InstanceAddr, path: &str) -> Diagnostic {
     .hint("Run plan again: the new plan starts from what is known now.")
 }
 
+/// An argument that is not known although all that comes before has ended: what it refers to is left out and does not exist.
+pub fn still_unknown(addr: &InstanceAddr, name: &str) -> Diagnostic {
+    let detail = format!("The value of {name:?} is still not known: it comes from an object that does not exist and was left out of this run.");
+    Diagnostic::error(crate::diag::codes::apply::INCONSISTENT, detail)
+        .on(addr)
+        .hint("Run apply without -target and -exclude, or apply what it refers to first.")
+}
+
 /// An operation that no planned one allows.
 pub fn unplanned(addr: &InstanceAddr, op: &Op) -> Diagnostic {
     Diagnostic::error(crate::diag::codes::apply::INCONSISTENT, format!("The step would need an operation that was not planned: {op}."))

@@ -47,6 +47,26 @@ fn hydrate_body(value: &Value, body: &crate::schema::Body, current: &dyn Fn(&Ins
     Value::object_of(out, origin).mark(value.marks())
 }
 
+/// An argument of which some part is not known. What the state keeps only as a digest counts as known, and references are judged by who uses them.
+pub fn open_argument(config: &Value, body: &crate::schema::Body) -> Option<&'static str> {
+    let plain = body.attributes.iter().filter(|a| !matches!(a.ty, AttrType::Ref(_))).map(|a| a.name);
+    plain.chain(body.blocks.iter().map(|b| b.name)).find(|name| config.as_map().and_then(|m| m.get(*name)).is_some_and(is_open))
+}
+
+fn is_open(v: &Value) -> bool {
+    if v.is_wholly_known() || v.origin().is_some() {
+        return false;
+    }
+    match v.repr() {
+        Repr::Unknown(u) => u.refinement.digest.is_none(),
+        _ => match (v.as_map(), v.as_slice()) {
+            (Some(map), _) => map.values().any(is_open),
+            (None, Some(items)) => items.iter().any(is_open),
+            (None, None) => false,
+        },
+    }
+}
+
 /// Turns an attribute path into a span, and names the instance.
 pub fn locate(mut d: Diagnostic, block: &ResourceBlock, addr: &InstanceAddr) -> Diagnostic {
     if let Some(i) = d.values.iter().position(|(k, _)| k == ATTR_PATH) {

@@ -168,13 +168,12 @@ impl ResourceType for Rights {
             let Some(place) = place_id(&r.prior, &r.private) else { return Observed::Absent };
             let meant = r.doubt.as_ref().map(|d| self.all(&d.intent)).unwrap_or_default();
             let meant: Names = self.all(&r.prior).into_iter().chain(meant).collect();
-            let in_world = |all: &super::reality::Objects| -> Names {
-                meant.iter().filter(|n| all.contains_key(&RealKey::new(&place, KIND, n))).cloned().collect()
+            // A read that lags may show what is gone; what seems to be gone is looked for where it is certain.
+            let in_world = |n: &&String| {
+                let key = RealKey::new(&place, KIND, n);
+                there.contains_key(&key) || r.doubt.is_none() && seen.contains_key(&key)
             };
-            let mut live = if r.doubt.is_some() { in_world(&there) } else { in_world(&seen) };
-            if live.is_empty() {
-                live = in_world(&there);
-            }
+            let live: Names = meant.iter().filter(in_world).cloned().collect();
             match live.is_empty() {
                 true => Observed::Absent,
                 false => Observed::present(with(&r.prior, vec![("bindings", listed(&live))]), serde_json::json!({ "place": place })),

@@ -2,10 +2,21 @@
 
 use super::story::story;
 
-#[test]
-fn a_renamed_block_is_a_move() {
-    insta::assert_snapshot!(story(
-        r#"
+macro_rules! stories {
+    ($($(#[$doc:meta])* $name:ident: $script:literal)*) => {
+        $(
+            $(#[$doc])*
+            #[test]
+            fn $name() {
+                insta::with_settings!({ omit_expression => true }, { insta::assert_snapshot!(stringify!($name), story($script)) });
+            }
+        )*
+    };
+}
+
+stories! {
+    /// A renamed place takes along what is in it.
+    a_renamed_block_is_a_move: r#"
         = config
         resource "place" "p" {
           name = "north"
@@ -27,6 +38,494 @@ fn a_renamed_block_is_a_move() {
         > apply
         > show
         > plan
-        "#
-    ));
+    "#
+    a_shifted_list_moves: r#"
+        = config
+        resource "slow" "s" {
+          count = 2
+          name  = ["x", "y"][count.index]
+        }
+        > apply
+        = config
+        resource "slow" "s" {
+          count = 3
+          name  = ["new", "x", "y"][count.index]
+        }
+        > apply
+        = config
+        resource "slow" "s" {
+          count = 1
+          name  = ["y"][count.index]
+        }
+        > apply
+        > show
+        > plan
+    "#
+    a_renamed_key_a_module_and_a_swap: r#"
+        = config
+        resource "vault" "v" {
+          for_each = { k = "x", l = "y" }
+          name     = each.value
+          secret   = "s"
+        }
+        resource "slow" "a" {
+          name = "a"
+        }
+        resource "slow" "b" {
+          name = "b"
+        }
+        > apply
+        = config
+        module "m" {
+          source = "./m"
+        }
+        resource "slow" "a" {
+          name = "b"
+        }
+        resource "slow" "b" {
+          name = "a"
+        }
+        = config m/main.hcl
+        resource "vault" "v" {
+          for_each = { n = "x", l = "y" }
+          name     = each.value
+          secret   = "s"
+        }
+        > apply
+        > show
+        > plan
+    "#
+    /// P1: a move of which targeting holds one end is refused.
+    a_move_that_is_left_out: r#"
+        = config
+        resource "slow" "old" {
+          name = "x"
+        }
+        resource "slow" "other" {
+          name = "o"
+        }
+        > apply
+        = config
+        resource "slow" "new" {
+          name = "x"
+        }
+        resource "slow" "other" {
+          name = "o"
+          a    = 1
+        }
+        moved {
+          from = slow.old
+          to   = slow.new
+        }
+        > apply -target=slow.other
+        = config
+        resource "slow" "new" {
+          name = "x"
+        }
+        resource "slow" "other" {
+          name = "o"
+          a    = 1
+        }
+        > apply -target=slow.new
+        > apply -exclude=slow.new
+        > apply
+        > show
+        > plan
+    "#
+    /// P2: whatever is not read, a right that another block declares stays.
+    a_shared_right_is_released_by_its_last_holder: r#"
+        = config
+        resource "place" "p" {
+          name = "north"
+        }
+        resource "grant" "a" {
+          place     = place.p
+          principal = "ann"
+          rights    = ["read"]
+        }
+        resource "bundle" "b" {
+          place     = place.p
+          principal = "ann"
+          level     = "write"
+        }
+        > apply
+        > apply -destroy -target=bundle.b
+        > apply
+        = config
+        resource "place" "p" {
+          name = "north"
+        }
+        resource "grant" "a" {
+          place     = place.p
+          principal = "ann"
+          rights    = ["read"]
+        }
+        > save
+        > apply saved
+        > plan
+        = config
+        resource "place" "p" {
+          name = "north"
+        }
+        > apply -refresh=false
+        > show
+    "#
+    /// P3 and A3: with `-replace` it is one object that goes and comes, and no move.
+    a_replacement_is_no_move: r#"
+        = config
+        resource "slow" "a" {
+          name = "x"
+        }
+        > apply
+        > apply -replace=slow.a
+        > show
+    "#
+    /// G1: what a killed update may have done is looked for, and what cannot be read back is written again.
+    a_killed_update_is_in_doubt: r#"
+        = config
+        resource "place" "p" {
+          name = "north"
+        }
+        resource "grant" "a" {
+          place     = place.p
+          principal = "ann"
+          rights    = ["read"]
+        }
+        resource "vault" "v" {
+          name   = "v"
+          secret = "one"
+        }
+        resource "slow" "s" {
+          name = "s"
+        }
+        > apply
+        = config
+        resource "place" "p" {
+          name = "north"
+        }
+        resource "grant" "a" {
+          place     = place.p
+          principal = "ann"
+          rights    = ["read", "write"]
+        }
+        resource "vault" "v" {
+          name   = "v"
+          secret = "two"
+        }
+        resource "slow" "s" {
+          name = "s"
+          a    = 1
+          b    = 1
+          c    = 1
+        }
+        > kill after 6: apply
+        > show
+        = config
+        resource "place" "p" {
+          name = "north"
+        }
+        resource "grant" "a" {
+          place     = place.p
+          principal = "ann"
+          rights    = ["read"]
+        }
+        resource "vault" "v" {
+          name   = "v"
+          secret = "one"
+        }
+        resource "slow" "s" {
+          name = "s"
+        }
+        > apply
+        > show
+        > plan
+    "#
+    a_killed_update_of_several_writes: r#"
+        = config
+        resource "slow" "s" {
+          name = "s"
+        }
+        > apply
+        = config
+        resource "slow" "s" {
+          name = "s"
+          a    = 1
+          b    = 1
+          c    = 1
+        }
+        > kill after 6: apply
+        > show
+        = config
+        resource "slow" "s" {
+          name = "s"
+          a    = 1
+        }
+        > apply
+        > show
+        > plan
+    "#
+    /// F2: whatever an expression cannot say any more, a destroy takes what the state holds.
+    destroy_goes_by_the_state: r#"
+        = config
+        resource "slow" "a" {
+          name = "x"
+        }
+        resource "slow" "b" {
+          for_each = toset([slow.a.name])
+          name     = "y${each.value}"
+        }
+        module "m" {
+          source   = "./m"
+          for_each = toset([slow.a.name])
+        }
+        = config m/main.hcl
+        resource "slow" "c" {
+          name = "c"
+        }
+        > apply
+        > outside delete here slow x
+        > apply -destroy
+        > show
+    "#
+    /// F6: an object that was deleted and made again outside counts until somebody accepts it.
+    an_object_that_was_made_again_outside: r#"
+        = config
+        resource "slow" "a" {
+          name = "x"
+          a    = 1
+        }
+        > apply
+        > outside recreate here slow x
+        > plan
+        > apply -refresh-only
+        > plan
+        > apply
+        > show
+        > plan
+    "#
+    /// A state of an older version may hold one object twice: it is named, and the next plan repairs it.
+    two_records_of_one_object: r#"
+        = config
+        resource "slow" "a" {
+          name = "x"
+        }
+        > apply
+        > copy record slow.a to slow.old
+        > show
+        > apply
+        > show
+        > copy record slow.a to slow.old
+        = config
+        resource "slow" "new" {
+          name = "x"
+        }
+        > apply
+        = config
+        resource "slow" "new" {
+          name = "x"
+        }
+        moved {
+          from = slow.a
+          to   = slow.new
+        }
+        > apply
+        > show
+    "#
+    /// Two types hold objects of one kind.
+    an_object_of_another_type: r#"
+        = config
+        resource "place" "p" {
+          name = "north"
+        }
+        resource "thing" "a" {
+          place = place.p
+          name  = "x"
+        }
+        > apply
+        = config
+        resource "place" "p" {
+          name = "north"
+        }
+        resource "twin" "a" {
+          place = place.p
+          name  = "x"
+        }
+        > apply
+        = config
+        resource "place" "p" {
+          name = "north"
+        }
+        resource "thing" "a" {
+          place = place.p
+          name  = "x"
+        }
+        resource "twin" "a" {
+          place = place.p
+          name  = "x"
+        }
+        > apply
+    "#
+    /// An import of what another address holds is refused, whether or not that is declared.
+    an_import_of_what_another_address_holds: r#"
+        = config
+        resource "slow" "a" {
+          name = "x"
+        }
+        > apply
+        = config
+        resource "slow" "b" {
+          name = "x"
+        }
+        import {
+          to = slow.b
+          id = "x"
+        }
+        > apply
+        > show
+        = config
+        resource "slow" "a" {
+          name = "x"
+        }
+        resource "slow" "b" {
+          name = "x"
+        }
+        import {
+          to = slow.b
+          id = "x"
+        }
+        > apply
+    "#
+    /// A create in doubt has no record: it moves all the same.
+    a_create_in_doubt_is_renamed: r#"
+        = config
+        resource "vault" "a" {
+          name   = "x"
+          secret = "s"
+        }
+        > kill after 2: apply
+        > show
+        = config
+        resource "vault" "b" {
+          name   = "x"
+          secret = "s"
+        }
+        > apply
+        > show
+        > plan
+    "#
+    /// A `moved` block and a move that goes without saying do not lead to one place.
+    two_moves_to_one_place: r#"
+        = config
+        resource "slow" "a" {
+          name = "x"
+        }
+        resource "slow" "b" {
+          count = 1
+          name  = "y"
+        }
+        > apply
+        = config
+        resource "slow" "b" {
+          name = "x"
+        }
+        resource "slow" "c" {
+          count = 1
+          name  = "y"
+        }
+        moved {
+          from = slow.a
+          to   = slow.b
+        }
+        > apply
+        > show
+        > plan
+    "#
+    /// `-target` leaves out what is no longer repeated elsewhere.
+    a_target_leaves_out_what_is_no_longer_repeated: r#"
+        = config
+        resource "slow" "a" {
+          count = 2
+          name  = "x${count.index}"
+        }
+        resource "slow" "b" {
+          name = "b"
+        }
+        > apply
+        = config
+        resource "slow" "a" {
+          count = 1
+          name  = "x${count.index}"
+        }
+        resource "slow" "b" {
+          name = "b"
+          a    = 1
+        }
+        > apply -target=slow.b
+        > apply
+        > show
+    "#
+    /// An operation in doubt stays so where a run decides nothing about it.
+    a_refresh_keeps_what_is_in_doubt: r#"
+        = config
+        resource "slow" "a" {
+          name = "x"
+        }
+        > kill after 2: apply
+        = config
+        resource "slow" "b" {
+          name = "x"
+        }
+        > apply -refresh-only
+        > show
+        > apply
+        > show
+    "#
+    /// Places that swap their names, with grants that share a right.
+    grants_follow_places_that_swap: r#"
+        = config
+        resource "place" "d" {
+          name = "north"
+        }
+        resource "place" "e" {
+          name = "south"
+        }
+        resource "grant" "a" {
+          count     = 2
+          place     = place.d
+          principal = "ann"
+          rights    = [["read", "write"], ["write", "admin"]][count.index]
+        }
+        > apply
+        = config
+        resource "place" "d" {
+          name = "south"
+        }
+        resource "place" "e" {
+          name = "north"
+        }
+        resource "grant" "a" {
+          count     = 2
+          place     = place.d
+          principal = "ann"
+          rights    = [["read", "write"], ["write", "admin"]][count.index]
+        }
+        > apply
+        > show
+        > plan
+    "#
+    /// What refers to an object that was left out and does not exist is not made with half of its values.
+    an_unknown_value_is_not_written: r#"
+        = config
+        resource "slow" "a" {
+          for_each = { k = "x" }
+          name     = each.value
+        }
+        resource "slow" "b" {
+          name = "b"
+          a    = slow.a["k"].id
+        }
+        > apply -exclude=slow.a["k"]
+        > apply
+        > show
+    "#
 }
