@@ -3,6 +3,7 @@
 //! Both are real backends under a real ledger; a kill cuts them off.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -44,8 +45,10 @@ impl Home {
             Home::Memory(m) => Arc::new(m.clone()),
             Home::Folder(dir) => Arc::new(Sled::new(dir.path())),
         };
-        let backend = Arc::new(Mortal { inner, reality: Arc::clone(reality) });
-        Ledger::open(backend, Access::Write, Arc::new(schema_of)).await.unwrap()
+        let backend = Arc::new(Mortal { inner, reality: Arc::clone(reality), open: AtomicBool::new(false) });
+        let ledger = Ledger::open(Arc::clone(&backend) as Arc<dyn Backend>, Access::Write, Arc::new(schema_of)).await.unwrap();
+        backend.open.store(true, Ordering::SeqCst);
+        ledger
     }
 }
 
@@ -53,6 +56,8 @@ impl Home {
 struct Mortal {
     inner: Arc<dyn Backend>,
     reality: Arc<Reality>,
+    /// What a new store writes about itself is no event of a run.
+    open: AtomicBool,
 }
 
 #[async_trait]
@@ -82,7 +87,9 @@ impl Backend for Mortal {
             return Ok(at + 1);
         }
         let now = self.inner.commit(at, fence, batch).await?;
-        self.reality.committed();
+        if self.open.load(Ordering::SeqCst) {
+            self.reality.committed();
+        }
         Ok(now)
     }
 
