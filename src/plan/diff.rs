@@ -285,7 +285,8 @@ pub fn inconsistent(addr: &InstanceAddr, path: &str) -> Diagnostic {
 
 /// An argument that is not known although all that comes before has ended: what it refers to is left out and does not exist.
 pub fn still_unknown(addr: &InstanceAddr, name: &str) -> Diagnostic {
-    let detail = format!("The value of {name:?} is still not known: it comes from an object that does not exist and was left out of this run.");
+    let detail =
+        format!("The value of {name:?} is still not known: it comes from an object that does not exist and was left out of this run.");
     Diagnostic::error(crate::diag::codes::apply::INCONSISTENT, detail)
         .on(addr)
         .hint("Run apply without -target and -exclude, or apply what it refers to first.")

@@ -308,7 +308,8 @@ impl Model {
         for b in &mut self.blocks {
             let id = b.id;
             let inside = b.module.is_some();
-            let there = |of: &u32, item: &usize| !inside && *of < id && modules.get(of) == Some(&false) && known.get(of).is_some_and(|n| item < n);
+            let there =
+                |of: &u32, item: &usize| !inside && *of < id && modules.get(of) == Some(&false) && known.get(of).is_some_and(|n| item < n);
             for item in &mut b.items {
                 for v in item.fields.values_mut() {
                     mend(v, &there);

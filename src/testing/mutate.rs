@@ -41,8 +41,7 @@ const NAMES: [&str; 6] = ["x", "y", "z", "u", "v", "w"];
 const TWINS: [&str; 3] = ["tx", "ty", "tz"];
 const KEYS: [&str; 4] = ["k", "l", "m", "n"];
 const WHO: [&str; 2] = ["ann", "bob"];
-const TYPES: [&str; 12] =
-    ["thing", "thing", "thing", "twin", "grant", "grant", "bundle", "vault", "vault", "slow", "asker", "place"];
+const TYPES: [&str; 12] = ["thing", "thing", "thing", "twin", "grant", "grant", "bundle", "vault", "vault", "slow", "asker", "place"];
 const MODULES: [&str; 2] = ["m", "n"];
 
 fn names_of(type_name: &str) -> &'static [&'static str] {
@@ -56,7 +55,8 @@ fn text(rng: &mut Rng, pool: &[&str]) -> Val {
 /// A value for an argument; one that is known only after apply where there is such an instance.
 fn value(rng: &mut Rng, model: &Model, block: &Block, field: &str) -> Option<Val> {
     let id_of = |rng: &mut Rng| {
-        let ids: Vec<u32> = model.blocks.iter().filter(|b| b.id < block.id && matches!(b.type_name, "thing" | "vault" | "place")).map(|b| b.id).collect();
+        let ids: Vec<u32> =
+            model.blocks.iter().filter(|b| b.id < block.id && matches!(b.type_name, "thing" | "vault" | "place")).map(|b| b.id).collect();
         (!ids.is_empty()).then(|| Val::IdOf(*rng.pick(&ids), rng.below(2)))
     };
     Some(match field {
@@ -124,7 +124,8 @@ impl Maker {
             create_first: type_name == "thing" && rng.percent(15),
         };
         self.next += 1;
-        let vaults: Vec<u32> = model.blocks.iter().filter(|b| b.type_name == "vault" && b.rep == Rep::Each && b.module.is_none()).map(|b| b.id).collect();
+        let vaults: Vec<u32> =
+            model.blocks.iter().filter(|b| b.type_name == "vault" && b.rep == Rep::Each && b.module.is_none()).map(|b| b.id).collect();
         block.rep = match rng.below(10) {
             0..=4 => Rep::One,
             5 | 6 => Rep::Count,

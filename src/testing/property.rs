@@ -225,7 +225,15 @@ impl Player {
     }
 
     /// A run in which nothing went wrong does what it should.
-    async fn good(&mut self, step: &Step, ran: &Ran, good: bool, before: &Objects, after: &Objects, snapshot: &crate::state::Snapshot) -> Result<(), String> {
+    async fn good(
+        &mut self,
+        step: &Step,
+        ran: &Ran,
+        good: bool,
+        before: &Objects,
+        after: &Objects,
+        snapshot: &crate::state::Snapshot,
+    ) -> Result<(), String> {
         let o = &step.run.options;
         if !step.run.apply || o.mode == RunMode::RefreshOnly {
             return match ran.executed.is_empty() && before == after {

@@ -218,7 +218,13 @@ impl Reality {
     }
 
     /// Carries out operations on one object in one write.
-    pub async fn write(&self, addr: &InstanceAddr, ops: &[Op], key: &RealKey, change: impl FnOnce(&mut Objects) -> Result<(), String>) -> Written {
+    pub async fn write(
+        &self,
+        addr: &InstanceAddr,
+        ops: &[Op],
+        key: &RealKey,
+        change: impl FnOnce(&mut Objects) -> Result<(), String>,
+    ) -> Written {
         for _ in 0..self.turns() {
             tokio::task::yield_now().await;
         }
@@ -253,7 +259,13 @@ impl Reality {
 }
 
 impl Inner {
-    fn write(&mut self, addr: &InstanceAddr, ops: &[Op], key: &RealKey, change: impl FnOnce(&mut Objects) -> Result<(), String>) -> Written {
+    fn write(
+        &mut self,
+        addr: &InstanceAddr,
+        ops: &[Op],
+        key: &RealKey,
+        change: impl FnOnce(&mut Objects) -> Result<(), String>,
+    ) -> Written {
         self.writes += 1;
         if self.knobs.fail.contains(&self.writes) {
             return Written::Refused("the real system refuses".into());

@@ -480,6 +480,28 @@ stories! {
         > apply
         > show
     "#
+    /// What is left out keeps its record although its object is gone: nobody else takes the name meanwhile.
+    a_name_of_a_record_that_is_left_out: r#"
+        = config
+        resource "slow" "a" {
+          name = "x"
+        }
+        > apply
+        = config
+        resource "slow" "a" {
+          name = "x"
+          a    = 1
+        }
+        > kill after 1: apply
+        > outside delete here slow x
+        = config
+        resource "slow" "b" {
+          name = "x"
+        }
+        > apply -target=slow.b
+        > apply
+        > show
+    "#
     /// Places that swap their names, with grants that share a right.
     grants_follow_places_that_swap: r#"
         = config

@@ -157,7 +157,6 @@ impl Memory {
     fn lock(&self) -> MutexGuard<'_, Content> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
 }
 
 /// The digest of a value; there is nobody to keep it from.

@@ -13,8 +13,8 @@ use crate::plan::diff::same;
 use crate::resource::kafka_common::{origin, with};
 use crate::resource::registry::Entry;
 use crate::resource::{
-    Arg, Desk, Gathered, Hold, Key, Notes, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, Question, ReadRequest, ResourceType,
-    Session, StepRequest, StepResult, Verb,
+    Arg, Desk, Gathered, Hold, Key, Notes, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, Question, ReadRequest,
+    ResourceType, Session, StepRequest, StepResult, Verb,
 };
 use crate::schema::{Attribute, Body, Schema};
 use crate::value::{Type, Value};
@@ -409,7 +409,11 @@ impl ResourceType for Solid {
         let (_, there) = Reality::of(cx).read();
         let key = self.real_key(&named, &Private::Null).ok_or_else(|| refused("its place is not known"))?;
         let real = there.get(&key).ok_or_else(|| refused("there is no such object"))?;
-        match self.seen(&ReadRequest::new(crate::addr::ResourceAddr::root(Mode::Managed, "x", "x").instance(None), named, Private::Null), &key, real) {
+        match self.seen(
+            &ReadRequest::new(crate::addr::ResourceAddr::root(Mode::Managed, "x", "x").instance(None), named, Private::Null),
+            &key,
+            real,
+        ) {
             Observed::Present(value, private, _) => Ok((value, private)),
             Observed::Absent => Err(refused("there is no such object")),
         }
@@ -426,7 +430,9 @@ impl ResourceType for Finder {
     fn schema(&self) -> &'static Schema {
         let attributes =
             || vec![Attribute::required("name", Type::String, "Its name."), Attribute::computed("id", Type::String, "Its id.")];
-        self.0.get_or_init(|| Box::leak(Box::new(Schema { version: 0, doc: "A fake.", body: Body { attributes: attributes(), blocks: vec![] } })))
+        self.0.get_or_init(|| {
+            Box::leak(Box::new(Schema { version: 0, doc: "A fake.", body: Body { attributes: attributes(), blocks: vec![] } }))
+        })
     }
 
     async fn read(&self, cx: &Session, requests: Vec<ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {

@@ -28,7 +28,8 @@ impl Walker<'_> {
 
     /// Imports of what the state holds under another address.
     fn imports_of_held(&self, holders: &[Holder]) -> Vec<Diagnostic> {
-        let imported = |h: &&Holder| h.change.is_some_and(|i| self.plan.changes[i].reasons.iter().any(|r| matches!(r, Reason::Imported(_))));
+        let imported =
+            |h: &&Holder| h.change.is_some_and(|i| self.plan.changes[i].reasons.iter().any(|r| matches!(r, Reason::Imported(_))));
         let mut out = Vec::new();
         for h in holders.iter().filter(imported) {
             let held = |o: &&Holder| o.addr != h.addr && o.recorded && o.now.iter().any(|k| !k.shared && h.now.contains(k));
@@ -50,9 +51,13 @@ impl Walker<'_> {
         let mut out: Vec<Holder> = changes.map(|(i, c)| self.holder_of(i, c, skipped.contains(c.label().as_str()))).collect();
         let planned: HashSet<&InstanceAddr> = self.plan.changes.iter().filter(|c| c.deposed.is_none()).map(|c| &c.addr).collect();
         // Records of which nothing is planned: orphans that targeting leaves out, and what a failed read keeps from being planned.
-        for addr in self.known.keys().filter(|a| a.resource.mode == Mode::Managed && !planned.contains(a)) {
-            let (prior, private, _) = self.present(addr);
-            let Some(prior) = prior else { continue };
+        for (addr, known) in self.known.iter().filter(|(a, _)| a.resource.mode == Mode::Managed && !planned.contains(a)) {
+            let (prior, private) = match self.present(addr) {
+                (Some(prior), private, _) => (prior, private),
+                // What is left out keeps its record, also where the object was looked for and is gone.
+                _ if !known.in_doubt => (known.record.attributes.clone(), known.record.private.clone()),
+                _ => continue,
+            };
             let holds = self.holds(addr, &prior, &private);
             out.push(Holder { now: holds.clone(), then: holds, left_out: true, ..self.nobody(addr) });
         }
