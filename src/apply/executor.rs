@@ -367,7 +367,9 @@ impl<'a, 'w> Run<'a, 'w> {
                 Ok(request) if self.holding.waits(&request.ops) => self.delayed.push((key, node)),
                 Ok(mut request) => {
                     let c = self.change(node);
-                    self.holding.begin(node, &c.label(), resource, &mut request);
+                    for text in self.holding.begin(node, &c.label(), resource, &mut request) {
+                        self.cx.events.emit(&Event::Note { addr: c.addr.clone(), text });
+                    }
                     ready.push(node);
                     requests.push(request);
                 }
@@ -603,6 +605,9 @@ impl<'a, 'w> Run<'a, 'w> {
     /// A call has ended. What it has told is taken in before; what it has not told about, a panic has kept back.
     async fn returned(&mut self, r: Returned) {
         self.listen(None).await;
+        if r.nodes.iter().any(|(node, _)| self.outstanding.contains_key(node)) {
+            self.wake();
+        }
         let took = r.began.elapsed();
         for (node, prior) in r.nodes {
             if self.outstanding.remove(&node).is_some() {

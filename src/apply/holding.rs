@@ -44,18 +44,20 @@ impl Holding {
         self.releasing.values().flatten().any(grants)
     }
 
-    /// A step begins: it holds what it was found to hold, and releases only what nobody else holds.
-    pub fn begin(&mut self, node: usize, who: &str, resource: &dyn ResourceType, request: &mut StepRequest) {
+    /// A step begins: it holds what it was found to hold, and releases only what nobody else holds. Gives what it leaves alone although it was
+    /// planned to be released.
+    pub fn begin(&mut self, node: usize, who: &str, resource: &dyn ResourceType, request: &mut StepRequest) -> Vec<String> {
         if let Some(planned) = &request.planned {
             let keys: Vec<Key> = resource.holds(planned, &Private::Null).into_iter().filter(|h| h.shared).map(|h| h.key).collect();
             self.hold(who, keys.into_iter());
         }
-        let mut releasing = Vec::new();
+        let (mut releasing, mut kept) = (Vec::new(), Vec::new());
         for op in request.ops.iter_mut().filter(|o| o.action == OpAction::Revoke) {
             match self.holders.get(&op.target).and_then(|h| h.iter().find(|h| *h != who)) {
                 Some(holder) => {
                     op.action = OpAction::Keep;
                     op.note = format!("{holder} holds it");
+                    kept.push(op.to_string());
                 }
                 None => releasing.push(op.target.clone()),
             }
@@ -63,6 +65,7 @@ impl Holding {
         if !releasing.is_empty() {
             self.releasing.insert(node, releasing);
         }
+        kept
     }
 
     /// A step has ended.

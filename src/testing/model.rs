@@ -217,6 +217,11 @@ impl Model {
         for name in modules.keys() {
             writeln!(root, "module {name:?} {{\n  source = \"./{name}\"\n}}").unwrap();
         }
+        // An output that is known only after apply, of whatever can be referred to.
+        let first = self.blocks.iter().find(|b| b.module.is_none() && kind_of(b.type_name).is_some());
+        if let Some(addr) = first.and_then(|b| self.addr_of(b.id, 0)) {
+            writeln!(root, "output \"first\" {{\n  value = {addr}.id\n}}").unwrap();
+        }
         for (from, to) in &self.moved {
             writeln!(root, "moved {{\n  from = {from}\n  to   = {to}\n}}").unwrap();
         }

@@ -218,7 +218,7 @@ stories! {
           b    = 1
           c    = 1
         }
-        > kill after 6: apply
+        > kill after 5: apply
         > show
         = config
         resource "place" "p" {
@@ -477,6 +477,28 @@ stories! {
         }
         > apply -refresh-only
         > show
+        > apply
+        > show
+    "#
+    /// What is left out keeps its record although its object is gone: nobody else takes the name meanwhile.
+    a_name_of_a_record_that_is_left_out: r#"
+        = config
+        resource "slow" "a" {
+          name = "x"
+        }
+        > apply
+        = config
+        resource "slow" "a" {
+          name = "x"
+          a    = 1
+        }
+        > kill after 1: apply
+        > outside delete here slow x
+        = config
+        resource "slow" "b" {
+          name = "x"
+        }
+        > apply -target=slow.b
         > apply
         > show
     "#

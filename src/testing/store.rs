@@ -47,6 +47,8 @@ impl Home {
         };
         let backend = Arc::new(Mortal { inner, reality: Arc::clone(reality), open: AtomicBool::new(false) });
         let ledger = Ledger::open(Arc::clone(&backend) as Arc<dyn Backend>, Access::Write, Arc::new(schema_of)).await.unwrap();
+        // The first look makes a new store.
+        ledger.snapshot().await.unwrap();
         backend.open.store(true, Ordering::SeqCst);
         ledger
     }

@@ -47,9 +47,13 @@ impl Walker<'_> {
         let mut out: Vec<Holder> = changes.map(|(i, c)| self.holder_of(i, c, skipped.contains(c.label().as_str()))).collect();
         let planned: HashSet<&InstanceAddr> = self.plan.changes.iter().filter(|c| c.deposed.is_none()).map(|c| &c.addr).collect();
         // Records of which nothing is planned: orphans that targeting leaves out, and what a failed read keeps from being planned.
-        for addr in self.known.keys().filter(|a| a.resource.mode == Mode::Managed && !planned.contains(a)) {
-            let (prior, private, _) = self.present(addr);
-            let Some(prior) = prior else { continue };
+        for (addr, known) in self.known.iter().filter(|(a, _)| a.resource.mode == Mode::Managed && !planned.contains(a)) {
+            let (prior, private) = match self.present(addr) {
+                (Some(prior), private, _) => (prior, private),
+                // What is left out keeps its record, also where the object was looked for and is gone.
+                _ if !known.in_doubt => (known.record.attributes.clone(), known.record.private.clone()),
+                _ => continue,
+            };
             let holds = self.holds(addr, &prior, &private);
             out.push(Holder { now: holds.clone(), then: holds, left_out: true, ..self.nobody(addr) });
         }

@@ -137,7 +137,14 @@ pub async fn walk<'a>(inputs: &'a Inputs<'a>) -> Outcome<'a> {
     }
     let mut w = Walker::new(inputs, carried);
     w.run().await;
-    let settled = w.settle();
+    let mut settled = w.settle();
+    if let Some(r) = settled.renames.first() {
+        // Nothing may be created and deleted that is one object.
+        let detail = format!("{} and {} name one object, and the moves of such objects come to no end.", r.from, r.to);
+        settled
+            .errors
+            .push(Diagnostic::error(codes::SAME_OBJECT, detail).on(&r.to).hint("Say with moved blocks where each record belongs."));
+    }
     w.finish(settled).await
 }
 
