@@ -126,7 +126,7 @@ impl<'a> Walker<'a> {
 
     /// What lives in a place that is destroyed and of which nothing runs goes with it: nobody could be asked to delete it first.
     pub(super) fn go_with_places(&mut self) {
-        let deleted = |c: &&Change| c.action == Action::Delete && c.deposed.is_none();
+        let deleted = |c: &&Change| matches!(c.action, Action::Delete | Action::Replace) && c.deposed.is_none();
         let places: BTreeSet<InstanceAddr> = self.plan.changes.iter().filter(deleted).map(|c| c.addr.clone()).collect();
         let place_of = |c: &Change| {
             let resource = registry::find_in(self.inputs.types, Mode::Managed, &c.addr.resource.type_name)?;
@@ -139,7 +139,8 @@ impl<'a> Walker<'a> {
         for (c, place) in self.plan.changes.iter_mut().zip(found) {
             if let Some(place) = place {
                 // The place is destroyed with all that is in it: nothing is asked of anybody, and what is lost is lost with it.
-                c.ops.retain(|o| o.loss.is_some());
+                let ops = if c.action == Action::Delete { &mut c.ops } else { &mut c.delete_ops };
+                ops.retain(|o| o.loss.is_some());
                 c.reasons.push(Reason::GoesWith((*place).clone()));
                 c.goes_with_place = true;
             }

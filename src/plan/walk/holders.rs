@@ -61,7 +61,7 @@ impl Walker<'_> {
         let places: HashMap<InstanceAddr, usize> =
             out.iter().enumerate().filter(|(_, h)| h.deposed.is_none()).map(|(i, h)| (h.addr.clone(), i)).collect();
         for (addr, value) in &self.left_out {
-            let then = self.holds(addr, value, &Private::Null);
+            let then = self.will_hold(addr, value, &Private::Null);
             match places.get(addr) {
                 Some(i) => out[*i].then.extend(then),
                 None => out.push(Holder { then, left_out: true, ..self.nobody(addr) }),
@@ -82,17 +82,24 @@ impl Walker<'_> {
             (Action::Delete | Action::Forget, _) | (_, None) => vec![],
             (Action::NoOp, _) => now.clone(),
             // A new object has no private part yet.
-            (Action::Create | Action::Replace | Action::ReplaceCreateFirst, Some(v)) => self.holds(&c.addr, v, &Private::Null),
-            (_, Some(v)) => self.holds(&c.addr, v, &c.private),
+            (Action::Create | Action::Replace | Action::ReplaceCreateFirst, Some(v)) => self.will_hold(&c.addr, v, &Private::Null),
+            (_, Some(v)) => self.will_hold(&c.addr, v, &c.private),
         };
         let nobody = self.nobody(&c.addr);
         let recorded = nobody.recorded && c.deposed.is_none();
         Holder { deposed: c.deposed.clone(), change: Some(i), now, then, recorded, left_out, ..nobody }
     }
 
+    /// What an object holds as it is recorded or observed: its references mean the objects that are there now.
     fn holds(&self, addr: &InstanceAddr, object: &Value, private: &Private) -> Vec<Hold> {
+        let resource = registry::find_in(self.inputs.types, Mode::Managed, &addr.resource.type_name);
+        resource.map(|r| self.will_hold(addr, &self.hydrate(object, r), private)).unwrap_or_default()
+    }
+
+    /// What a planned object will hold: its references mean planned objects, of which one that is replaced is another place.
+    fn will_hold(&self, addr: &InstanceAddr, object: &Value, private: &Private) -> Vec<Hold> {
         let Some(resource) = registry::find_in(self.inputs.types, Mode::Managed, &addr.resource.type_name) else { return vec![] };
-        let mut holds = resource.holds(&self.hydrate(object, resource), private);
+        let mut holds = resource.holds(object, private);
         holds.sort();
         holds.dedup();
         holds

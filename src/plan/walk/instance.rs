@@ -15,7 +15,7 @@ use crate::lang::eval::eval;
 use crate::plan::conditions;
 use crate::plan::diff::{self, decide_all};
 use crate::plan::evaluate::context;
-use crate::plan::objects::{locate, softened, with_origin};
+use crate::plan::objects::{locate, place_of, softened, with_origin};
 use crate::plan::records::Known;
 use crate::plan::{Action, Change, Reason, RunMode};
 use crate::resource::{Answer, Notes, Observed, Private, Question, ResourceType};
@@ -264,7 +264,18 @@ impl<'a> Walker<'a> {
         if self.inputs.options.replace.contains(&p.addr) {
             return Some(Reason::Requested);
         }
-        self.triggered(p).then_some(Reason::Triggered)
+        if self.triggered(p) {
+            return Some(Reason::Triggered);
+        }
+        self.replaced_place(p)
+    }
+
+    /// What lives in a place that is replaced goes with the old one.
+    fn replaced_place(&self, p: &Pending<'a>) -> Option<Reason> {
+        let place = place_of(p.resource, &p.config)?;
+        let replaced = |c: &Change| c.addr == *place && matches!(c.action, Action::Replace | Action::ReplaceCreateFirst);
+        let found = self.updated.get(&place.resource)?.iter().any(|i| replaced(&self.plan.changes[*i]));
+        found.then(|| Reason::CannotUpdate(vec![(p.resource.lives_in().unwrap_or_default().to_string(), format!("{place} is replaced"))]))
     }
 
     pub(super) fn skip(&mut self, p: &Pending<'a>, prior: Option<Value>, private: Private) -> Value {
