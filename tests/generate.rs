@@ -56,7 +56,7 @@ fn nothing_is_written_where_nothing_is_to_be_generated_or_something_is_wrong() {
     lab.write("main.hcl", IMPORT);
     lab.fails("plan -generate-config-out=g.tf", &["SF9005", "ends in .hcl"]);
     for flag in ["-destroy", "-refresh-only"] {
-        lab.fails(&format!("plan {flag} -generate-config-out=g.hcl"), &["SF9001", "normal plan"]);
+        lab.fails(&format!("plan {flag} -generate-config-out=g.hcl"), &["SF9001", "-generate-config-out cannot be used with"]);
     }
     absent(&lab);
 }
