@@ -15,7 +15,7 @@ use crate::lang::eval::eval;
 use crate::plan::conditions;
 use crate::plan::diff::{self, decide_all};
 use crate::plan::evaluate::context;
-use crate::plan::objects::{locate, softened, with_origin};
+use crate::plan::objects::{locate, place_of, softened, with_origin};
 use crate::plan::records::Known;
 use crate::plan::{Action, Change, Reason, RunMode};
 use crate::resource::{Answer, Notes, Observed, Private, Question, ResourceType};
@@ -264,7 +264,19 @@ impl<'a> Walker<'a> {
         if self.inputs.options.replace.contains(&p.addr) {
             return Some(Reason::Requested);
         }
+        if let Some((attr, place)) = self.replaced_place(p) {
+            return Some(Reason::CannotUpdate(vec![(attr.to_string(), format!("{place} is replaced, with all that is in it"))]));
+        }
         self.triggered(p).then_some(Reason::Triggered)
+    }
+
+    /// The place that an object lives in, where that is replaced: the old one goes with all that is in it.
+    fn replaced_place(&self, p: &Pending<'a>) -> Option<(&'static str, Arc<InstanceAddr>)> {
+        let place = place_of(p.resource, &p.config)?;
+        let changes = self.updated.get(&place.resource)?.iter().map(|i| &self.plan.changes[*i]);
+        let replaced = |c: &Change| c.addr == *place && matches!(c.action, Action::Replace | Action::ReplaceCreateFirst);
+        let mut replaced = changes.filter(|c| replaced(c));
+        replaced.next().and(p.resource.lives_in()).map(|attr| (attr, place))
     }
 
     pub(super) fn skip(&mut self, p: &Pending<'a>, prior: Option<Value>, private: Private) -> Value {
