@@ -500,9 +500,11 @@ impl<'a, 'w> Run<'a, 'w> {
             _ => (c.planned.as_ref().map(|v| objects::hydrate(v, resource, &current)), planned_ops()),
         };
         let replaced = verb == Some(Verb::Create);
+        // What is deleted lives in what was there before: of an object that is replaced only the new one is among the values, not yet known.
+        let there = |addr: &InstanceAddr| current(addr).filter(|v| verb != Some(Verb::Delete) || v.is_wholly_known());
         Ok(StepRequest {
             addr: c.addr.clone(),
-            prior: if replaced { None } else { c.prior.as_ref().map(|v| objects::hydrate(v, resource, &current)) },
+            prior: if replaced { None } else { c.prior.as_ref().map(|v| objects::hydrate(v, resource, &there)) },
             planned,
             private: if replaced { Private::Null } else { c.private.clone() },
             timeout,

@@ -287,7 +287,7 @@ impl Model {
         // References of blocks that are gone.
         loop {
             let place = |m: &Model, at: Option<(u32, usize)>| at.is_none_or(|(id, i)| m.block(id).is_some_and(|p| i < p.items.len()));
-            let over = |m: &Model, b: &Block| !matches!(b.rep, Rep::Over(o) if !m.block(o).is_some_and(|o| o.rep == Rep::Each && o.type_name == "vault"));
+            let over = |m: &Model, b: &Block| !matches!(b.rep, Rep::Over(o) if !m.block(o).is_some_and(|o| o.rep == Rep::Each && o.type_name == "vault" && o.module.is_none()));
             let bad: BTreeSet<u32> = self.blocks.iter().filter(|b| !place(self, b.place) || !over(self, b)).map(|b| b.id).collect();
             if bad.is_empty() {
                 break;

@@ -365,7 +365,7 @@ fn number(name: &str) -> Option<u64> {
 #[test]
 fn random_lifecycles_keep_the_invariants() {
     let long = std::env::var_os("STREAMFORM_LONG").is_some();
-    let count = number("STREAMFORM_COUNT").unwrap_or(if long { 20_000 } else { 400 });
+    let count = number("STREAMFORM_COUNT").unwrap_or(if long { 20_000 } else { 300 });
     let first = number("STREAMFORM_SEED").unwrap_or(1);
     let most = number("STREAMFORM_FAILURES").unwrap_or(1);
     let next = AtomicU64::new(first);

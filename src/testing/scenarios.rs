@@ -502,6 +502,33 @@ stories! {
         > apply
         > show
     "#
+    /// A place that is replaced takes along what is in it: that is replaced too.
+    what_lives_in_a_replaced_place: r#"
+        = config
+        resource "place" "p" {
+          name = "north"
+        }
+        resource "thing" "a" {
+          place = place.p
+          name  = "x"
+        }
+        resource "thing" "old" {
+          place = place.p
+          name  = "old"
+        }
+        > apply
+        = config
+        resource "place" "p" {
+          name = "south"
+        }
+        resource "thing" "a" {
+          place = place.p
+          name  = "x"
+        }
+        > apply
+        > show
+        > plan
+    "#
     /// Places that swap their names, with grants that share a right.
     grants_follow_places_that_swap: r#"
         = config
