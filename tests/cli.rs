@@ -290,7 +290,6 @@ fn flags_act_or_are_refused() {
 }
 
 #[test]
-#[ignore = "H3: the walk drops every output that is not evaluated in a targeted destroy"]
 fn a_targeted_destroy_keeps_the_outputs_of_what_stays() {
     for verb in ["destroy -auto-approve", "apply -auto-approve -destroy"] {
         let lab = Lab::new(

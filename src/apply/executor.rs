@@ -263,6 +263,9 @@ impl<'a, 'w> Run<'a, 'w> {
                 told = true;
                 self.cx.events.emit(&Event::Stopping);
             }
+            if let Err(d) = self.cx.store.holds_lock() {
+                self.cannot_write(d);
+            }
             self.office.stopping.store(level >= 1 || self.broken, Ordering::SeqCst);
             if level >= 2 {
                 self.listen(None).await;

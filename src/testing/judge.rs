@@ -55,6 +55,10 @@ pub fn kept(model: &Model, run: &Run, ran: &Ran, before: &Objects, after: &Objec
     let (was, is) = (model.declared(before), model.declared(after));
     let change_of = |addr: &str| ran.plan.changes.iter().find(|c| c.deposed.is_none() && c.addr.to_string() == addr);
     for e in ran.executed.iter().filter(|e| e.effective && matches!(e.op.action, OpAction::Delete | OpAction::Revoke)) {
+        // A destroy acts on records: what only this one holds goes with it, whatever name another block has meanwhile.
+        if run.options.mode == RunMode::Destroy && e.op.action == OpAction::Delete {
+            continue;
+        }
         let (Some(was), Some(is)) = (was.get(&e.key), is.get(&e.key)) else { continue };
         let by = e.addr.to_string();
         let replaced =

@@ -96,6 +96,14 @@ impl Ledger {
         Ledger { fence: held.fence(), lost: Some(held.lost()), ..self }
     }
 
+    /// Fails when the lock that the commits are made under is lost: nothing can be recorded any more.
+    ///
+    /// # Errors
+    /// [`codes::LOCK_LOST`].
+    pub fn holds_lock(&self) -> Result<(), Diagnostic> {
+        if self.lost.as_ref().is_some_and(Lost::now) { Err(lock_lost()) } else { Ok(()) }
+    }
+
     /// The writer's part, loaded with its first use.
     async fn writer(&self) -> Result<MutexGuard<'_, Option<Writer>>, Diagnostic> {
         let mut guard = self.writer.lock().await;
@@ -134,9 +142,9 @@ impl Ledger {
         if let Some(d) = &w.failed {
             return Err(d.clone());
         }
-        let written = match &self.lost {
-            Some(lost) if lost.now() => Err(lock_lost()),
-            _ => self.backend.commit(w.revision, self.fence, next.batch.clone()).await,
+        let written = match self.holds_lock() {
+            Ok(()) => self.backend.commit(w.revision, self.fence, next.batch.clone()).await,
+            lost => lost.map(|()| w.revision),
         };
         match written {
             Ok(revision) => w.revision = revision,

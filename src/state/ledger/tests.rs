@@ -195,6 +195,7 @@ fn a_lost_lock_ends_writing() {
     memory.lose_lease();
     now(lost.wait());
     assert!(held.lost().now());
+    assert_eq!(code(store.0.holds_lock()), codes::LOCK_LOST.id);
     assert_eq!(code(store.finish(&[done("t.a", 2)])), codes::LOCK_LOST.id);
     // The next holder has a higher fence, and is not disturbed when the first one lets go.
     let next = lock(Duration::ZERO).unwrap();
