@@ -899,7 +899,7 @@ async fn users_of_a_killed_change_are_put_right() {
 
     write("{ alice = \"first-pw\" }");
     let (code, said) = streamform(dir.path(), &["plan", "-detailed-exitcode"], &[]);
-    assert!(code == Some(2) && said.contains("remove user mallory") && said.contains("set user alice"), "{said}");
+    assert!(code == Some(2) && said.contains("delete user mallory") && said.contains("set user alice"), "{said}");
     assert!(!said.contains("metadata version"), "{said}");
     good(&["apply", "-auto-approve"]);
     good(&["plan", "-detailed-exitcode"]);

@@ -409,7 +409,7 @@ fn user_ops(key: &Key, prior: Option<&Value>, proposed: &Value, layout: Option<&
     let op = |action, user: &str| Op::new(action, key.clone()).part(user_part(user));
     if users.as_ref().is_some_and(|u| !u.is_known()) {
         let open = |action| Op::new(action, Key::unnamed(key.place.clone(), KIND)).part("users").note("(known after apply)");
-        return [Some(open(OpAction::Set)), (!there.is_empty()).then(|| open(OpAction::Remove))].into_iter().flatten().collect();
+        return [Some(open(OpAction::Set)), (!there.is_empty()).then(|| open(OpAction::Delete))].into_iter().flatten().collect();
     }
     let wanted: BTreeMap<Arc<str>, Value> = users.iter().filter_map(Value::as_map).flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
     let before = |user: &str| prior.and_then(|p| p.get("users")).and_then(|u| u.get(user)).filter(Value::is_known);
@@ -426,7 +426,7 @@ fn user_ops(key: &Key, prior: Option<&Value>, proposed: &Value, layout: Option<&
             out.push(op(OpAction::Set, user).note(note));
         }
     }
-    out.extend(there.keys().filter(|u| wanted.get(u.as_str()).is_none_or(|v| v.is_null())).map(|u| op(OpAction::Remove, u)));
+    out.extend(there.keys().filter(|u| wanted.get(u.as_str()).is_none_or(|v| v.is_null())).map(|u| op(OpAction::Delete, u)));
     out
 }
 

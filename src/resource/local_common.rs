@@ -109,7 +109,7 @@ impl Mandate for StepMandate<'_> {
             Doing::Stop(what) => self.own(|o| on(o, OpAction::Stop, what)),
             Doing::Raise(_) => self.created() || self.own(|o| o.action == OpAction::Raise),
             Doing::SetUser(user) => self.own(|o| on(o, OpAction::Set, &user_part(user))),
-            Doing::RemoveUser(user) => self.created() || self.own(|o| on(o, OpAction::Remove, &user_part(user))),
+            Doing::RemoveUser(user) => self.created() || self.own(|o| on(o, OpAction::Delete, &user_part(user))),
             Doing::CreateTopic(name) => self.named(OpAction::Create, "topic", name),
             Doing::Grant(binding) => self.named(OpAction::Grant, super::kafka_connect::BINDING, binding),
         }

@@ -51,7 +51,7 @@ pub enum OpAction {
     Write,
     /// Removes a file.
     Remove,
-    /// Deletes the target.
+    /// Deletes the target, or the part of it that is named.
     Delete,
 }
 

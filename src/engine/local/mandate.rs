@@ -38,7 +38,7 @@ impl fmt::Display for Doing {
             Doing::Stop(what) => write!(f, "stop {what}"),
             Doing::Raise(release) => write!(f, "raise the metadata version to that of Kafka {release}"),
             Doing::SetUser(user) => write!(f, "set user {user}"),
-            Doing::RemoveUser(user) => write!(f, "remove user {user}"),
+            Doing::RemoveUser(user) => write!(f, "delete user {user}"),
             Doing::CreateTopic(topic) => write!(f, "create topic \"{topic}\""),
             Doing::Grant(binding) => write!(f, "grant {binding}"),
         }
