@@ -479,7 +479,7 @@ fn a_move_of_replicas_goes_on_after_the_run_that_began_it_was_killed() {
     common::until("replicas are being moved", || !real::wait(admin.list_reassignments()).unwrap().is_empty());
     common::signal(&run, "KILL");
     run.wait().unwrap();
-    lab.ok("plan").shows(&["~ finish the move of replicas that is going on, and remove its throttle"]);
+    lab.ok("plan").shows(&["throttle is removed when the move of replicas that is going on has ended"]);
     // Without the limit of the run that was killed: nobody waits for more than a minute.
     lab.write("main.hcl", &config(3, 0));
     lab.apply();
