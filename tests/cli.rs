@@ -304,6 +304,28 @@ fn a_targeted_destroy_keeps_the_outputs_of_what_stays() {
     }
 }
 
+/// What is left out of a destroy keeps what it needs: a topic that stays would be lost with its cluster.
+#[test]
+fn a_destroy_leaves_what_an_excluded_object_needs_and_takes_what_needs_a_target() {
+    let block = |name: &str, inputs: &str| format!("resource \"null_resource\" \"{name}\" {{\n  inputs = {inputs}\n}}\n");
+    let (a, b, c) = (block("a", "1"), block("b", "null_resource.a.id"), block("c", "null_resource.b.id"));
+    let out = |name: &str| format!("output \"{name}\" {{\n  value = null_resource.{name}.id\n}}\n");
+    let lab = Lab::new(&[a.as_str(), &b, &c, &out("a"), &out("c")].concat());
+    lab.apply();
+    lab.ok("plan -destroy -exclude=null_resource.a").shows(&["2 to destroy", "1 left out"]);
+    lab.ok("destroy -auto-approve -exclude=null_resource.b").shows(&["Resources: 1 destroyed"]);
+    assert_eq!(lab.ok("state list").stdout, "null_resource.a\nnull_resource.b\n");
+    let left = lab.ok("output").stdout;
+    assert!(left.contains("a = ") && !left.contains("c = "), "{left}");
+    // Blocks that are gone take part by what their records say.
+    lab.apply();
+    lab.write("main.hcl", &a);
+    lab.ok("plan -destroy -exclude=null_resource.c").shows(&["No changes.", "3 left out"]);
+    lab.ok("plan -destroy -target=null_resource.c").shows(&["1 to destroy", "2 left out"]);
+    lab.ok("destroy -auto-approve -target=null_resource.a").shows(&["Resources: 3 destroyed"]);
+    assert_eq!(lab.ok("state list").stdout, "");
+}
+
 #[test]
 fn java_missing() {
     let lab = Lab::new("resource \"kafka_cluster\" \"c\" {\n  engine = \"local\"\n}\n");

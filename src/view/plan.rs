@@ -40,7 +40,14 @@ pub fn render(plan: &Plan, style: PlanStyle) -> String {
         return out;
     }
     if !plan.has_changes() {
-        out.push_str(&format!("{}\n", style.paint.bold("No changes. The real systems match the configuration.")));
+        out.push_str(&format!(
+            "{}\n",
+            style.paint.bold(if plan.mode == RunMode::Destroy {
+                "No changes. Nothing is to be destroyed."
+            } else {
+                "No changes. The real systems match the configuration."
+            })
+        ));
         skipped(&mut out, plan, style);
         return out;
     }

@@ -166,6 +166,7 @@ impl<'a> Walker<'a> {
             plan: Plan { mode: inputs.options.mode, ..Plan::default() },
             diags: Diagnostics::new(),
             selected: None,
+            gone: HashMap::new(),
             in_config: HashSet::new(),
             imports: HashMap::new(),
             import_targets: Vec::new(),
@@ -194,6 +195,8 @@ struct Walker<'a> {
     diags: Diagnostics,
     /// The blocks that `-target` and `-exclude` leave in; `None` = all.
     selected: Option<HashSet<NodeId>>,
+    /// Of a destroy of a part: recorded blocks without a block in the configuration, as nodes behind those of the graph.
+    gone: HashMap<ResourceAddr, NodeId>,
     in_config: HashSet<InstanceAddr>,
     /// What this pass has from earlier ones, and leaves to later ones.
     carried: Carried,

@@ -1,7 +1,7 @@
 //! What `-target` and `-exclude` leave in.
 
 use super::Walker;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::addr::{InstanceAddr, Mode, ModulePath, ResourceAddr, Target};
 use crate::graph::{Node, NodeId, NodeKind};
@@ -9,7 +9,7 @@ use crate::plan::RunMode;
 
 impl<'a> Walker<'a> {
     /// Whether an instance of a selected block is selected itself. Where a target names one instance of the block, only that one is;
-    /// what a target needs is taken whole; what is no longer in the configuration only by name.
+    /// what a target needs is taken whole; what is no longer in the configuration only by name, or where it goes with what it needs.
     pub(super) fn selects(&self, addr: &InstanceAddr, declared: bool) -> bool {
         if self.excludes.iter().any(|t| t.contains(addr)) {
             return false;
@@ -29,7 +29,7 @@ impl<'a> Walker<'a> {
     /// Whether `-target` or `-exclude` leave an instance out: it stays as recorded and is not read, as it may live in what is down.
     pub(super) fn is_left_out(&self, addr: &InstanceAddr) -> bool {
         let Some(selected) = &self.selected else { return false };
-        let node = self.node_of(&addr.resource);
+        let node = self.node_of(&addr.resource).or_else(|| self.gone.get(&unkeyed(&addr.resource)).copied());
         node.is_some_and(|id| !selected.contains(&id)) || !self.selects(addr, node.is_some())
     }
 
@@ -54,34 +54,70 @@ impl<'a> Walker<'a> {
     }
 
     /// The nodes that `-target` and `-exclude` leave in.
-    pub(super) fn select(&self) -> Option<HashSet<NodeId>> {
+    pub(super) fn select(&mut self) -> Option<HashSet<NodeId>> {
         if self.targets.is_empty() && self.excludes.is_empty() {
             return None;
         }
+        if self.inputs.options.mode == RunMode::Destroy {
+            return Some(self.select_to_destroy());
+        }
         let graph = self.inputs.graph;
         let hits = |id: NodeId, targets: &[Target]| targets.iter().any(|t| target_hits(t, graph.node(id)));
+        // What a target needs is taken along.
         let mut picked: HashSet<NodeId> = graph.ids().filter(|id| self.targets.is_empty() || hits(*id, &self.targets)).collect();
-        // A destroy takes along what needs a target; any other run takes along what a target needs.
-        let destroy = self.inputs.options.mode == RunMode::Destroy;
-        let next = if destroy { graph.needed_by() } else { graph.ids().map(|id| graph.needs(id).to_vec()).collect() };
-        close(&mut picked, &next);
-        if destroy {
-            // What is destroyed is reached through data sources, and reading them changes nothing.
-            let is_managed = |id: NodeId| matches!(graph.node(id).kind, NodeKind::Resource(Mode::Managed, ..));
-            let needs: Vec<Vec<NodeId>> =
-                graph.ids().map(|id| graph.needs(id).iter().copied().filter(|n| !is_managed(*n)).collect()).collect();
-            close(&mut picked, &needs);
-        }
-        let whole = |t: &&Target| match t {
-            Target::Instance(i) => i.key.is_none() && !keyed(&i.resource.module),
-            Target::Resource(r) => !keyed(&r.module),
-            Target::Module(m) => !keyed(m),
-        };
-        let whole: Vec<_> = self.excludes.iter().filter(whole).cloned().collect();
+        close(&mut picked, &self.needs());
+        let whole: Vec<_> = self.excludes.iter().filter(|t| is_whole(t)).cloned().collect();
         let mut out: HashSet<NodeId> = graph.ids().filter(|id| hits(*id, &whole)).collect();
         close(&mut out, &graph.needed_by());
         picked.retain(|id| !out.contains(id));
         Some(picked)
+    }
+
+    /// The same for a destroy: what needs a target goes with it, and what an excluded object needs stays with it. Blocks that are no longer
+    /// in the configuration take part as nodes behind those of the graph, by the dependencies that their records name.
+    fn select_to_destroy(&mut self) -> HashSet<NodeId> {
+        let graph = self.inputs.graph;
+        let count = graph.len();
+        let gone: BTreeSet<ResourceAddr> =
+            self.known.keys().filter(|a| self.node_of(&a.resource).is_none()).map(|a| unkeyed(&a.resource)).collect();
+        self.gone = gone.into_iter().enumerate().map(|(i, block)| (block, NodeId(count + i))).collect();
+        let node = |block: &ResourceAddr| self.node_of(block).or_else(|| self.gone.get(&unkeyed(block)).copied());
+        let mut needs = self.needs();
+        needs.resize(count + self.gone.len(), vec![]);
+        let hit = |targets: &[Target]| -> HashSet<NodeId> {
+            let recorded = self.known.keys().filter(|a| targets.iter().any(|t| t.contains(a))).filter_map(|a| node(&a.resource));
+            graph.ids().filter(|id| targets.iter().any(|t| target_hits(t, graph.node(*id)))).chain(recorded).collect()
+        };
+        let whole: Vec<Target> = self.excludes.iter().filter(|t| is_whole(t)).cloned().collect();
+        let (targeted, excluded, wholly) = (hit(&self.targets), hit(&self.excludes), hit(&whole));
+        for (addr, known) in &self.known {
+            let Some(id) = node(&addr.resource) else { continue };
+            let deps = known.record.dependencies.iter().filter_map(node).filter(|d| *d != id);
+            needs[id.0].extend(deps);
+        }
+        let mut needed_by = vec![vec![]; needs.len()];
+        for (id, deps) in needs.iter().enumerate() {
+            deps.iter().for_each(|d| needed_by[d.0].push(NodeId(id)));
+        }
+        let all = || (0..needs.len()).map(NodeId);
+        let is_managed = |id: &NodeId| id.0 >= count || matches!(graph.node(*id).kind, NodeKind::Resource(Mode::Managed, ..));
+        let mut picked: HashSet<NodeId> = if self.targets.is_empty() { all().collect() } else { targeted };
+        close(&mut picked, &needed_by);
+        let mut stays: HashSet<NodeId> = excluded.iter().flat_map(|id| needs[id.0].iter().copied()).chain(wholly).collect();
+        close(&mut stays, &needs);
+        picked.retain(|id| !(stays.contains(id) && is_managed(id)));
+        // An output goes with what it is made of.
+        let mut goes: HashSet<NodeId> = picked.iter().copied().filter(is_managed).collect();
+        close(&mut goes, &needed_by);
+        picked.retain(|id| id.0 >= count || !matches!(graph.node(*id).kind, NodeKind::Output(..)) || goes.contains(id));
+        // What is destroyed is reached through data sources, and reading them changes nothing.
+        let plain: Vec<Vec<NodeId>> = needs.iter().map(|n| n.iter().copied().filter(|n| !is_managed(n)).collect()).collect();
+        close(&mut picked, &plain);
+        picked
+    }
+
+    fn needs(&self) -> Vec<Vec<NodeId>> {
+        self.inputs.graph.ids().map(|id| self.inputs.graph.needs(id).to_vec()).collect()
     }
 }
 
@@ -110,6 +146,15 @@ impl<'a> Walker<'a> {
     pub(super) fn node_of(&self, block: &ResourceAddr) -> Option<NodeId> {
         let kind = NodeKind::Resource(block.mode, block.type_name.clone(), block.name.clone());
         self.inputs.graph.id(&Node { module: block.module.without_keys(), kind })
+    }
+}
+
+/// Whether a target names whole blocks, and not single instances.
+fn is_whole(target: &Target) -> bool {
+    match target {
+        Target::Instance(i) => i.key.is_none() && !keyed(&i.resource.module),
+        Target::Resource(r) => !keyed(&r.module),
+        Target::Module(m) => !keyed(m),
     }
 }
 
