@@ -327,6 +327,35 @@ fn a_destroy_leaves_what_an_excluded_object_needs_and_takes_what_needs_a_target(
 }
 
 #[test]
+fn a_plan_is_not_written_over_a_configuration() {
+    let lab = Lab::new("resource \"null_resource\" \"a\" {\n}\n");
+    let text = lab.read("main.hcl");
+    lab.fails("plan -out=main.hcl", &["SF3014", "main.hcl exists and is not a saved plan"]);
+    assert_eq!(lab.read("main.hcl"), text);
+    lab.write("empty.plan", "");
+    lab.ok("plan -out=empty.plan");
+    lab.ok("plan -out=empty.plan");
+}
+
+#[test]
+fn the_default_of_a_sensitive_variable_need_not_be_given_again() {
+    let lab = Lab::new(
+        "variable \"pw\" {\n  default = \"hunter2\"\n  sensitive = true\n}\nresource \"null_resource\" \"a\" {\n  inputs = var.pw\n}\n",
+    );
+    lab.ok("plan -out=p.plan");
+    lab.ok("apply p.plan").shows(&["1 added"]).hides(&["hunter2"]);
+    lab.ok("plan -detailed-exitcode");
+}
+
+#[test]
+fn a_message_of_failure_that_is_sensitive_is_not_told() {
+    let lab = Lab::new(
+        "variable \"pw\" {\n  default = \"hunter2\"\n  sensitive = true\n}\nresource \"null_resource\" \"a\" {\n  fail = \"broken ${var.pw}\"\n}\n",
+    );
+    lab.fails("apply -auto-approve", &["(sensitive value)"]).hides(&["hunter2"]);
+}
+
+#[test]
 fn java_missing() {
     let lab = Lab::new("resource \"kafka_cluster\" \"c\" {\n  engine = \"local\"\n}\n");
     let out = lab.command(["apply", "-auto-approve"]).env("PATH", "/nowhere").output().unwrap();

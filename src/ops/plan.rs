@@ -13,7 +13,7 @@ use crate::diag::{Diagnostic, Diagnostics};
 use crate::lang::config::variables::VarArg;
 use crate::lang::config::{Config, DiskFiles};
 use crate::lang::host::Host;
-use crate::plan::saved::{Made, Recording};
+use crate::plan::saved::{Made, Recording, SavedPlan};
 use crate::plan::walk;
 use crate::plan::{Action, Change, Options, Plan, Reason, RunMode, blocked_moves};
 use crate::state::{Access, Ledger, Snapshot};
@@ -51,6 +51,14 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
     if request.out.is_some() {
         // The file's digests of sensitive values are made with the store's key, so that apply can compare them and nobody can guess from them.
         Ledger::ensure_key(&*super::workspace::backend(&ws.state_dir()?)).await.map_err(|d| ws.failure(d))?;
+    }
+    // A slip of the finger must not cost a configuration.
+    let has_content = |p: &&PathBuf| std::fs::metadata(p).is_ok_and(|m| m.is_file() && m.len() > 0);
+    if let Some(path) = request.out.as_ref().filter(has_content)
+        && SavedPlan::read(path).is_err_and(|d| d.code == codes::NOT_A_PLAN)
+    {
+        let detail = format!("{} exists and is not a saved plan, so no plan is written over it.", path.display());
+        return Err(Diagnostic::error(codes::NOT_A_PLAN, detail).hint("Name another file for -out.").into());
     }
     let store = ws.store(Access::Read).await?;
     let snapshot = store.snapshot().await.map_err(|d| ws.failure(d))?;

@@ -260,6 +260,11 @@ fn collect(
         (given, diags) = variables::collect(root, files, &asked, environment(), &module, &mut config.sources, &cx);
     }
     for (name, value) in held {
+        // What the plan's file does not hold may stand in the configuration.
+        let has_default = || module.variables.get(name).is_some_and(|v| v.default.is_some());
+        if !value.is_wholly_known() && has_default() {
+            continue;
+        }
         given.entry(name.clone()).or_insert_with(|| variables::Given { value: value.clone(), from: "the saved plan".into(), span: None });
     }
     let (values, found) = variables::finish(&module, &given, &cx);

@@ -41,6 +41,8 @@ pub struct Settled {
     pub renames: Vec<Rename>,
     /// Changes whose old object stays, because this address holds it.
     pub stays: Vec<(usize, InstanceAddr, Key)>,
+    /// Changes that go on holding a shared key, which another address holds, too: a replacement does not take it away in between.
+    pub kept: Vec<(usize, InstanceAddr, Key)>,
     /// What is wrong.
     pub errors: Vec<Diagnostic>,
 }
@@ -89,6 +91,11 @@ fn shared(key: &Key, held: &Held, holders: &[Holder], out: &mut Settled) {
     let losers: Vec<usize> = held.now.iter().copied().filter(|i| !held.then.contains(i)).collect();
     // Who goes on holding it keeps it; if nobody does, the first of those that let it go removes it.
     let keeper = held.then.first().or(losers.first()).copied();
+    // Of those that go on, one may be replaced: what the others hold is not taken away in between.
+    for i in held.then.iter().filter(|i| held.now.contains(i)) {
+        let other = held.then.iter().find(|other| *other != i);
+        out.kept.extend(other.and_then(|other| Some((holders[*i].change?, holders[*other].addr.clone(), key.clone()))));
+    }
     let Some(keeper) = keeper else { return };
     let stay =
         losers.iter().filter(|i| **i != keeper).filter_map(|i| Some((holders[*i].change?, holders[keeper].addr.clone(), key.clone())));

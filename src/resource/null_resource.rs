@@ -47,7 +47,10 @@ impl NullResource {
         if verb == Verb::Delete {
             return StepResult::gone();
         }
-        if let Some(why) = map.get("fail").and_then(Value::as_str) {
+        if let Some(fail) = map.get("fail")
+            && let Some(why) = fail.as_str()
+        {
+            let why = if fail.contains_sensitive() { "(sensitive value)" } else { why };
             let kept = step.prior.clone().map(|v| (v, step.private.clone()));
             return StepResult::failed(Diagnostic::error(codes::ASKED_TO_FAIL, why.to_string()), kept);
         }

@@ -577,4 +577,48 @@ stories! {
         > apply
         > show
     "#
+    /// A place does not go, or is not replaced, while something that is left out lives in it.
+    a_place_of_what_is_left_out: r#"
+        = config
+        resource "place" "p" {
+          name = "x"
+        }
+        resource "thing" "t" {
+          place = place.p
+          name  = "t"
+        }
+        > apply
+        > apply -destroy -exclude=thing.t
+        > apply -replace=place.p -target=place.p
+        = config
+        resource "slow" "o" {
+          name = "o"
+        }
+        > apply -target=place.p
+        > apply -exclude=thing.t
+        > apply -destroy -target=place.p
+        > show
+    "#
+    /// A right that two blocks give stays while one of them is replaced.
+    a_shared_right_of_a_replaced_grant: r#"
+        = config
+        resource "place" "p" {
+          name = "x"
+        }
+        resource "grant" "a" {
+          place     = place.p
+          principal = "ann"
+          rights    = ["read", "write"]
+        }
+        resource "grant" "b" {
+          place     = place.p
+          principal = "ann"
+          rights    = ["read"]
+        }
+        > apply
+        > apply -replace=grant.a
+        > apply -replace=grant.a -replace=grant.b
+        > show
+        > plan
+    "#
 }

@@ -40,14 +40,12 @@ pub fn render(plan: &Plan, style: PlanStyle) -> String {
         return out;
     }
     if !plan.has_changes() {
-        out.push_str(&format!(
-            "{}\n",
-            style.paint.bold(if plan.mode == RunMode::Destroy {
-                "No changes. Nothing is to be destroyed."
-            } else {
-                "No changes. The real systems match the configuration."
-            })
-        ));
+        let text = match (plan.mode, plan.skipped.is_empty()) {
+            (RunMode::Destroy, _) => "No changes. Nothing is to be destroyed.",
+            (_, true) => "No changes. The real systems match the configuration.",
+            (_, false) => "No changes in what is selected.",
+        };
+        out.push_str(&format!("{}\n", style.paint.bold(text)));
         skipped(&mut out, plan, style);
         return out;
     }

@@ -53,6 +53,8 @@ codes! {
     MOVE_BLOCKED = "SF3033", "Move to an address that is taken";
     /// A move of which `-target` or `-exclude` leaves one end out.
     MOVE_LEFT_OUT = "SF3035", "Moved object is left out";
+    /// `-target` or `-exclude` leaves an object out whose place is destroyed.
+    PLACE_LEFT_OUT = "SF3038", "Object is left out of the destruction of its place";
     /// Two records of the state hold one real object.
     SAME_RECORD = "SF3037", "Object recorded twice";
     /// The name of a real object comes from a sensitive value.

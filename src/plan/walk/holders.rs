@@ -6,9 +6,11 @@ use super::Walker;
 use crate::addr::{InstanceAddr, Mode};
 use crate::diag::Diagnostic;
 use crate::diag::codes::plan as codes;
+use crate::plan::objects::place_of;
+use crate::plan::records::Known;
 use crate::plan::settle::{Holder, Settled, held_elsewhere, settle};
 use crate::plan::{Action, Change, Reason, RunMode};
-use crate::resource::{Hold, OpAction, Private, registry};
+use crate::resource::{Hold, Key, OpAction, Private, registry};
 use crate::value::Value;
 
 impl Walker<'_> {
@@ -25,7 +27,7 @@ impl Walker<'_> {
         // Whether these are declared is not known, so nothing can be said about who else may hold what they hold.
         holders.retain(|h| h.change.is_some() || !self.is_unclear(&h.addr));
         let settled = settle(&holders);
-        let errors = self.moves_left_out();
+        let errors: Vec<Diagnostic> = self.moves_left_out().into_iter().chain(self.places_left_out()).collect();
         Settled { errors: errors.into_iter().chain(settled.errors).collect(), ..settled }
     }
 
@@ -119,22 +121,39 @@ impl Walker<'_> {
         out.collect()
     }
 
+    /// An object that is left out would be lost with the place that it lives in.
+    fn places_left_out(&self) -> Vec<Diagnostic> {
+        if self.selected.is_none() {
+            return vec![];
+        }
+        let ends = |c: &&Change| matches!(c.action, Action::Delete | Action::Replace | Action::ReplaceCreateFirst) && c.deposed.is_none();
+        let ending: HashSet<&InstanceAddr> = self.plan.changes.iter().filter(ends).map(|c| &c.addr).collect();
+        let lost = |(addr, known): (&InstanceAddr, &Known)| {
+            let resource = registry::find_in(self.inputs.types, Mode::Managed, &addr.resource.type_name)?;
+            let place = place_of(resource, &self.hydrate(&known.record.attributes, resource))?;
+            (ending.contains(&*place) && self.is_left_out(addr)).then(|| {
+                let detail = format!("{addr} lives in {place}, which this plan destroys, and -target or -exclude leave {addr} out.");
+                let hint = format!("Leave {place} out, too, or let {addr} go with it. To forget it: streamform state rm '{addr}'.");
+                Diagnostic::error(codes::PLACE_LEFT_OUT, detail).on(addr).hint(hint)
+            })
+        };
+        self.known.iter().filter_map(lost).collect()
+    }
+
     /// Takes in what was settled: what another address holds stays.
     pub(super) fn take_settled(&mut self, settled: Settled) {
         for d in settled.errors {
             let span = d.address.as_deref().and_then(|a| a.parse::<InstanceAddr>().ok()).and_then(|a| self.block(&a)).map(|b| b.span);
             self.diags.push(d.at(span));
         }
+        for (i, holder, key) in settled.kept {
+            if let Some(c) = self.plan.changes.get_mut(i) {
+                keep(c, &holder, &key);
+            }
+        }
         for (i, holder, key) in settled.stays {
             let Some(c) = self.plan.changes.get_mut(i) else { continue };
-            let deletes = c.ops.iter_mut().chain(&mut c.delete_ops).filter(|o| o.target == key);
-            let mut any = false;
-            for op in deletes.filter(|o| matches!(o.action, OpAction::Revoke)) {
-                any = true;
-                op.action = OpAction::Keep;
-                op.note = format!("{holder} holds it");
-            }
-            if any || c.prior.is_none() {
+            if keep(c, &holder, &key) || c.prior.is_none() {
                 continue;
             }
             match c.action {
@@ -153,4 +172,16 @@ impl Walker<'_> {
             }
         }
     }
+}
+
+/// Leaves a shared object alone that a change would release. Whether it would have.
+fn keep(c: &mut Change, holder: &InstanceAddr, key: &Key) -> bool {
+    let mut any = false;
+    let deletes = c.ops.iter_mut().chain(&mut c.delete_ops).filter(|o| o.target == *key && o.action == OpAction::Revoke);
+    for op in deletes {
+        any = true;
+        op.action = OpAction::Keep;
+        op.note = format!("{holder} holds it");
+    }
+    any
 }
