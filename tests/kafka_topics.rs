@@ -487,6 +487,8 @@ fn only_what_is_the_topics_own_is_recorded() {
     assert!(all(ConfigOp::Delete("log.retention.ms".into()))[0].is_ok());
     assert_eq!(after, before, "a default of the cluster is not the topic's");
 
+    let id = || real::wait(admin.metadata()).unwrap().topics.get(&name).and_then(|t| t.id.clone());
+    let old = id();
     real::wait(admin.delete_topics(std::slice::from_ref(&name))).unwrap().remove(0).unwrap();
     let again = || streamform::target::kafka::NewTopic { name: name.clone(), partitions: 1, replication: 1, ..Default::default() };
     let begin = std::time::Instant::now();
@@ -494,6 +496,8 @@ fn only_what_is_the_topics_own_is_recorded() {
         assert!(begin.elapsed() < Duration::from_secs(20));
         std::thread::sleep(Duration::from_millis(200));
     }
+    // A broker shows what the controller has done a moment later.
+    common::until("the new topic is there", || id().is_some_and(|now| Some(now) != old));
     let plan = lab.run("plan -detailed-exitcode");
     assert_eq!(plan.code, 2, "{}", plan.text);
     plan.shows(&["SF6106", "~ topic_id: ", "its old records are gone"]);
