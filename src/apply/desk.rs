@@ -31,7 +31,7 @@ pub(super) struct Told {
     pub took: Duration,
 }
 
-/// What a desk says to the executor.
+/// A message of a desk to the executor.
 pub(super) enum Message {
     /// How steps went.
     Told(Vec<Told>),

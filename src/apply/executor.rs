@@ -83,7 +83,7 @@ struct Returned {
     began: Instant,
 }
 
-/// What a running step was asked for.
+/// The request of a running step.
 struct Asked {
     /// The object as it was to be.
     planned: Option<Value>,
@@ -112,7 +112,7 @@ struct Run<'a, 'w> {
     told: UnboundedReceiver<Message>,
     /// Nodes that were handed over and of which nothing was heard yet, with what was asked for.
     outstanding: HashMap<usize, Asked>,
-    /// Who holds which shared object by now.
+    /// The holders of shared objects by now.
     holding: Holding,
     values: HashMap<ResourceAddr, HashMap<Option<InstanceKey>, Value>>,
     /// Variables, locals and outputs that refer to blocks that have ended since they were evaluated, by their place.
@@ -225,7 +225,7 @@ impl<'a, 'w> Run<'a, 'w> {
                 outcomes.push(Outcome { addr: c.addr.clone(), record: Some(record) });
             }
         }
-        // What is gone and is created again has no record until then: another address may create an object of its name.
+        // An object that is gone and is created again has no record until then: another address may create an object of its name.
         let again = self.cx.plan.changes.iter().filter(|c| c.action == Action::Create && c.prior.is_none() && c.deposed.is_none());
         let missing = again.filter(|c| snapshot.records.contains_key(was_at(c)));
         outcomes.extend(missing.map(|c| Outcome { addr: c.addr.clone(), record: None }));

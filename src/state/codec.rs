@@ -233,19 +233,23 @@ fn without_origin(v: &Value) -> Value {
     }
 }
 
-fn escape(key: &str) -> String {
+/// A key of the user's among keys that begin with `$`: one of his own that does gets one more.
+pub fn escape(key: &str) -> String {
     if key.starts_with('$') { format!("${key}") } else { key.to_string() }
 }
 
-fn unescape(key: &str) -> Arc<str> {
+/// The key that [`escape`] was given.
+pub fn unescape(key: &str) -> Arc<str> {
     key.strip_prefix('$').filter(|rest| rest.starts_with('$')).unwrap_or(key).into()
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes as small hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-fn unhex(text: &str) -> Option<[u8; 32]> {
+/// A digest from what [`hex`] writes.
+pub fn unhex(text: &str) -> Option<[u8; 32]> {
     let mut out = [0; 32];
     for (i, byte) in out.iter_mut().enumerate() {
         *byte = u8::from_str_radix(text.get(2 * i..2 * i + 2)?, 16).ok()?;
@@ -338,7 +342,8 @@ pub fn encode_type(ty: &Type) -> Json {
     }
 }
 
-fn decode_type(j: &Json) -> Option<Type> {
+/// A type from what [`encode_type`] writes.
+pub fn decode_type(j: &Json) -> Option<Type> {
     if let Some(name) = j.as_str() {
         return match name {
             "dynamic" => Some(Type::Dynamic),

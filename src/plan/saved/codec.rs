@@ -15,6 +15,8 @@ use crate::addr::InstanceAddr;
 use crate::plan::{Action, Change, Drift, OutputChange, Reason};
 use crate::resource::{Observed, Private};
 use crate::schema::{AttrType, Body, Schema};
+pub(super) use crate::state::codec::hex;
+use crate::state::codec::{decode_type, encode_type, escape, unescape, unhex};
 use crate::value::{Number, Refinement, Repr, Type, Value};
 
 /// The keyed digest of a value's content.
@@ -217,64 +219,6 @@ fn unknown(ty: &Type, r: &Refinement, hint: &Type, sensitive: bool) -> Json {
         out.extend(r.max_len.map(|n| ("max_len".to_string(), n.into())));
     }
     Json::Object(out)
-}
-
-fn escape(key: &str) -> String {
-    if key.starts_with('$') { format!("${key}") } else { key.to_string() }
-}
-
-fn unescape(key: &str) -> Arc<str> {
-    key.strip_prefix('$').filter(|rest| rest.starts_with('$')).unwrap_or(key).into()
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    let mut out = [0; 32];
-    for (i, byte) in out.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(2 * i..2 * i + 2)?, 16).ok()?;
-    }
-    (text.len() == 64).then_some(out)
-}
-
-fn encode_type(ty: &Type) -> Json {
-    match ty {
-        Type::Dynamic => "dynamic".into(),
-        Type::Bool => "bool".into(),
-        Type::Number => "number".into(),
-        Type::String => "string".into(),
-        Type::List(t) => json!(["list", encode_type(t)]),
-        Type::Set(t) => json!(["set", encode_type(t)]),
-        Type::Map(t) => json!(["map", encode_type(t)]),
-        Type::Tuple(ts) => json!(["tuple", ts.iter().map(encode_type).collect::<Vec<_>>()]),
-        Type::Object(o) => json!(["object", o.attrs.iter().map(|(k, t)| (k.to_string(), encode_type(t))).collect::<Map<_, _>>()]),
-    }
-}
-
-fn decode_type(j: &Json) -> Option<Type> {
-    if let Some(name) = j.as_str() {
-        return match name {
-            "dynamic" => Some(Type::Dynamic),
-            "bool" => Some(Type::Bool),
-            "number" => Some(Type::Number),
-            "string" => Some(Type::String),
-            _ => None,
-        };
-    }
-    let [kind, of] = j.as_array()?.as_slice() else { return None };
-    match kind.as_str()? {
-        "list" => Some(Type::list(decode_type(of)?)),
-        "set" => Some(Type::set(decode_type(of)?)),
-        "map" => Some(Type::map(decode_type(of)?)),
-        "tuple" => Some(Type::Tuple(of.as_array()?.iter().map(decode_type).collect::<Option<Vec<_>>>()?.into())),
-        "object" => {
-            let attrs = of.as_object()?.iter().map(|(k, t)| Some((Arc::<str>::from(k.as_str()), decode_type(t)?)));
-            Some(Type::object(attrs.collect::<Option<Vec<_>>>()?))
-        }
-        _ => None,
-    }
 }
 
 /// What stands for sensitive values while a file is read.
