@@ -53,8 +53,9 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
         Ledger::ensure_key(&*super::workspace::backend(&ws.state_dir()?)).await.map_err(|d| ws.failure(d))?;
     }
     // A slip of the finger must not cost a configuration.
+    let is_ours = |p: &&PathBuf| p.file_name().is_some_and(|n| n.to_string_lossy().contains(".hcl"));
     let has_content = |p: &&PathBuf| std::fs::metadata(p).is_ok_and(|m| m.is_file() && m.len() > 0);
-    if let Some(path) = request.out.as_ref().filter(has_content)
+    if let Some(path) = request.out.as_ref().filter(is_ours).filter(has_content)
         && SavedPlan::read(path).is_err_and(|d| d.code == codes::NOT_A_PLAN)
     {
         let detail = format!("{} exists and is not a saved plan, so no plan is written over it.", path.display());
