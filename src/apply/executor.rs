@@ -93,6 +93,8 @@ struct Asked {
 
 /// Why a step was not begun where the state cannot be written.
 const NOT_WRITTEN: &str = "the state cannot be written";
+/// Why a step was not begun where what it leaves to another object was not taken over.
+const NOT_TAKEN_OVER: &str = "what was to hold a part of it failed";
 /// How a step that was made ended where its result could not be written.
 const NOT_RECORDED: &str = "done or tried, but not recorded: the next run looks";
 
@@ -225,9 +227,13 @@ impl<'a, 'w> Run<'a, 'w> {
                 outcomes.push(Outcome { addr: c.addr.clone(), record: Some(record) });
             }
         }
-        // An object that is gone and is created again has no record until then: another address may create an object of its name.
-        let again = self.cx.plan.changes.iter().filter(|c| c.action == Action::Create && c.prior.is_none() && c.deposed.is_none());
-        let missing = again.filter(|c| snapshot.records.contains_key(was_at(c)));
+        // An object that is gone has no record from now on: another address may create an object of its name.
+        let gone = |c: &&Change| match c.action {
+            Action::Create => c.prior.is_none(),
+            Action::Forget => c.reasons.contains(&Reason::Missing),
+            _ => false,
+        };
+        let missing = self.cx.plan.changes.iter().filter(|c| c.deposed.is_none() && snapshot.records.contains_key(was_at(c))).filter(gone);
         outcomes.extend(missing.map(|c| Outcome { addr: c.addr.clone(), record: None }));
         if self.cx.plan.mode == RunMode::RefreshOnly {
             let gone = self.cx.plan.drift.iter().filter(|d| d.found.is_none());
@@ -235,7 +241,9 @@ impl<'a, 'w> Run<'a, 'w> {
         }
         let known: HashSet<InstanceAddr> = outcomes.iter().map(|o| o.addr.clone()).collect();
         let of_plan = |c: &&Change| c.deposed.is_none() && c.addr.resource.mode == Mode::Managed;
-        let changes: HashMap<InstanceAddr, &Change> = self.cx.plan.changes.iter().filter(of_plan).map(|c| (was_at(c).clone(), c)).collect();
+        // Where an object moved away another one may have come: what moved is meant by its old address.
+        let (moved, others): (Vec<&Change>, Vec<&Change>) = self.cx.plan.changes.iter().filter(of_plan).partition(|c| was_at(c) != &c.addr);
+        let changes: HashMap<InstanceAddr, &Change> = others.into_iter().chain(moved).map(|c| (was_at(c).clone(), c)).collect();
         let left_out: HashSet<&str> = self.cx.plan.skipped.iter().map(String::as_str).collect();
         for doubt in &snapshot.in_doubt {
             // Where nothing is planned nothing was decided: it stays in doubt.
@@ -276,6 +284,13 @@ impl<'a, 'w> Run<'a, 'w> {
                 self.schedule().await;
             }
             if self.running.is_empty() {
+                // Steps that wait for each other, or for one that does not come: nobody is left who could let them go on.
+                if level == 0 && !self.broken && !self.delayed.is_empty() {
+                    let waiting = self.delayed.iter().map(|(_, node)| self.change(*node).label()).collect();
+                    self.holding.wait_no_longer(&waiting);
+                    self.wake();
+                    continue;
+                }
                 break;
             }
             tokio::select! {
@@ -366,8 +381,12 @@ impl<'a, 'w> Run<'a, 'w> {
         let mut requests = Vec::new();
         for node in nodes {
             match self.prepare(node, resource, key.1) {
-                // Somebody is letting go of what this step is to hold: it comes when that has ended.
-                Ok(request) if self.holding.waits(&request.ops) => self.delayed.push((key, node)),
+                // Somebody is letting go of what this step is to hold, or is yet to hold what this step leaves: it comes when that has ended.
+                Ok(request) if self.holding.waits(&self.change(node).label(), &request.ops) => self.delayed.push((key, node)),
+                Ok(request) if self.holding.is_orphaned(&self.change(node).label(), &request.ops) => {
+                    self.unwritten.insert(node, NOT_TAKEN_OVER);
+                    self.queue.finish(node, false);
+                }
                 Ok(mut request) => {
                     let c = self.change(node);
                     for text in self.holding.begin(node, &c.label(), resource, &mut request) {
@@ -660,6 +679,9 @@ impl<'a, 'w> Run<'a, 'w> {
                 self.unwritten.insert(t.node, NOT_RECORDED);
             }
             let ok = result.error.is_none() && written && self.postconditions(t.node, t.verb, &result);
+            if t.verb.is_some_and(|v| v != Verb::Delete) {
+                self.holding.held(&self.change(t.node).label(), result.error.is_none() && written);
+            }
             self.note_result(t.node, t.verb, result, t.took, ok);
             self.queue.finish(t.node, ok);
         }
@@ -699,7 +721,7 @@ impl<'a, 'w> Run<'a, 'w> {
 
     /// Steps that waited for others to let go of a shared object may be tried again.
     fn wake(&mut self) {
-        for (key, node) in std::mem::take(&mut self.delayed) {
+        for (key, node) in std::mem::take(&mut self.delayed).into_iter().rev() {
             self.waiting.entry(key).or_default().push_front(node);
         }
     }

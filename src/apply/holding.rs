@@ -9,11 +9,32 @@ use crate::addr::Mode;
 use crate::plan::{Action, Plan};
 use crate::resource::{Key, Op, OpAction, Private, ResourceType, StepRequest, registry};
 
+/// What a step is yet to hold.
+#[derive(Default)]
+struct Coming {
+    keys: BTreeSet<Key>,
+    failed: bool,
+}
+
+/// How far one is to whom something is left.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Heir {
+    /// It holds it.
+    There,
+    /// It is yet to hold it.
+    Coming,
+    /// It failed to.
+    Failed,
+}
+
 /// The holders of shared objects by key, and what running steps are releasing.
 #[derive(Default)]
 pub(super) struct Holding {
     holders: BTreeMap<Key, BTreeSet<String>>,
     releasing: HashMap<usize, Vec<Key>>,
+    /// Who is yet to hold what, and whether their step failed. What is left to them is theirs only when it is recorded.
+    coming: BTreeMap<String, Coming>,
+    impatient: bool,
 }
 
 impl Holding {
@@ -23,6 +44,7 @@ impl Holding {
         for c in plan.changes.iter().filter(|c| c.addr.resource.mode == Mode::Managed && c.deposed.is_none()) {
             let Some(resource) = registry::find_in(types, Mode::Managed, &c.addr.resource.type_name) else { continue };
             if let Some(planned) = &c.planned {
+                out.comes(&c.label(), &c.ops);
                 // A new object has no private part yet: that of the old one may say another place.
                 let new = matches!(c.action, Action::Create | Action::Replace | Action::ReplaceCreateFirst);
                 let private = if new { &Private::Null } else { &c.private };
@@ -38,10 +60,52 @@ impl Holding {
         }
     }
 
-    /// Whether a running step releases what these operations are to create.
-    pub fn waits(&self, ops: &[Op]) -> bool {
+    /// Whether a running step releases what these operations are to create, or another step is yet to hold what these leave to it.
+    pub fn waits(&self, who: &str, ops: &[Op]) -> bool {
         let grants = |key: &Key| ops.iter().any(|o| o.action == OpAction::Grant && o.target == *key);
-        self.releasing.values().flatten().any(grants)
+        self.releasing.values().flatten().any(grants) || !self.impatient && self.heirs(who, ops).any(|h| h == Heir::Coming)
+    }
+
+    /// Whether these operations leave something to a step that failed: its record must stay.
+    pub fn is_orphaned(&self, who: &str, ops: &[Op]) -> bool {
+        self.heirs(who, ops).any(|h| h == Heir::Failed)
+    }
+
+    /// How far those are to whom these operations leave something.
+    fn heirs(&self, who: &str, ops: &[Op]) -> impl Iterator<Item = Heir> {
+        let left = ops.iter().filter(|o| matches!(o.action, OpAction::Keep | OpAction::Revoke));
+        left.filter_map(move |o| {
+            let others = self.holders.get(&o.target)?.iter().filter(|h| *h != who);
+            // One that holds it already is enough; else the one that is furthest.
+            others.map(|h| self.heir(h, &o.target)).min()
+        })
+    }
+
+    fn heir(&self, who: &str, key: &Key) -> Heir {
+        match self.coming.get(who).filter(|c| c.keys.contains(key)) {
+            None => Heir::There,
+            Some(c) if c.failed => Heir::Failed,
+            Some(_) => Heir::Coming,
+        }
+    }
+
+    fn comes(&mut self, who: &str, ops: &[Op]) {
+        let keys = ops.iter().filter(|o| o.action == OpAction::Grant && o.target.is_known()).map(|o| o.target.clone());
+        self.coming.entry(who.to_string()).or_default().keys.extend(keys);
+    }
+
+    /// A step that was to hold something has ended.
+    pub fn held(&mut self, who: &str, ok: bool) {
+        match ok {
+            true => drop(self.coming.remove(who)),
+            false => self.coming.entry(who.to_string()).or_default().failed = true,
+        }
+    }
+
+    /// Nobody runs any more. Of those that wait for each other each goes on; who is not among the waiting does not come.
+    pub fn wait_no_longer(&mut self, waiting: &BTreeSet<String>) {
+        self.impatient = true;
+        self.coming.iter_mut().filter(|(who, _)| !waiting.contains(*who)).for_each(|(_, c)| c.failed = true);
     }
 
     /// A step begins: it holds what it was found to hold, and releases only what nobody else holds. Gives what it leaves alone although it was
@@ -51,6 +115,7 @@ impl Holding {
             let keys: Vec<Key> = resource.holds(planned, &Private::Null).into_iter().filter(|h| h.shared).map(|h| h.key).collect();
             self.hold(who, keys.into_iter());
         }
+        self.comes(who, &request.ops);
         let (mut releasing, mut kept) = (Vec::new(), Vec::new());
         for op in request.ops.iter_mut().filter(|o| o.action == OpAction::Revoke) {
             match self.holders.get(&op.target).and_then(|h| h.iter().find(|h| *h != who)) {

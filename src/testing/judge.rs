@@ -10,12 +10,26 @@ use crate::addr::{InstanceAddr, Mode};
 use crate::plan::objects::{hydrate, with_origin};
 use crate::plan::{Action, Plan, RunMode};
 use crate::resource::{Key, OpAction, op, registry};
-use crate::state::Snapshot;
+use crate::state::{Record, Snapshot};
 
 type Verdict = Result<(), String>;
 
 fn say<T>(invariant: &str, what: impl std::fmt::Display) -> Result<T, String> {
     Err(format!("({invariant}) {what}"))
+}
+
+/// What each record holds, by its address.
+pub type Recorded = BTreeMap<String, BTreeSet<Key>>;
+
+/// What the records of a state hold.
+pub fn recorded(snapshot: &Snapshot) -> Recorded {
+    let current = |a: &InstanceAddr| snapshot.records.get(a).map(|r| with_origin(&r.attributes, a));
+    let holds = |addr: &InstanceAddr, record: &Record| {
+        let resource = registry::find_in(TYPES, Mode::Managed, &addr.resource.type_name)?;
+        let holds = resource.holds(&hydrate(&record.attributes, resource, &current), &record.private);
+        Some(holds.into_iter().map(|h| h.key).collect())
+    };
+    snapshot.records.iter().map(|(a, r)| (a.to_string(), holds(a, r).unwrap_or_default())).collect()
 }
 
 /// (a) and (e): the state can be read back, and no exclusive object has two records.
@@ -47,7 +61,7 @@ pub async fn state(bench: &Bench) -> Result<Snapshot, String> {
 }
 
 /// (b): nothing that the configuration declares is deleted or released.
-pub fn kept(model: &Model, run: &Run, ran: &Ran, before: &Objects, after: &Objects, recorded: &BTreeSet<String>) -> Verdict {
+pub fn kept(model: &Model, run: &Run, ran: &Ran, before: &Objects, after: &Objects, recorded: &Recorded) -> Verdict {
     let whole = run.options.mode == RunMode::Destroy && run.options.targets.is_empty() && run.options.excludes.is_empty();
     if whole {
         return Ok(());
@@ -64,7 +78,8 @@ pub fn kept(model: &Model, run: &Run, ran: &Ran, before: &Objects, after: &Objec
         let replaced =
             |a: &String| *a == by && change_of(a).is_some_and(|c| matches!(c.action, Action::Replace | Action::ReplaceCreateFirst));
         let destroyed = |a: &String| {
-            run.options.mode == RunMode::Destroy && (!recorded.contains(a) || change_of(a).is_some_and(|c| c.action == Action::Delete))
+            let held = recorded.get(a).is_some_and(|keys| keys.contains(&e.op.target));
+            run.options.mode == RunMode::Destroy && (!held || change_of(a).is_some_and(|c| c.action == Action::Delete))
         };
         let left: Vec<&String> = was.intersection(is).filter(|a| !replaced(a) && !destroyed(a)).collect();
         if let Some(holder) = left.first() {

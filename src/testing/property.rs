@@ -122,7 +122,7 @@ struct Player {
     bench: Bench,
     foreign: BTreeSet<RealKey>,
     /// The addresses in the state.
-    recorded: BTreeSet<String>,
+    recorded: judge::Recorded,
     /// What happened, where that is wanted.
     told: Option<String>,
 }
@@ -130,7 +130,7 @@ struct Player {
 impl Player {
     fn new(told: bool) -> Player {
         let in_folder = std::env::var_os("STREAMFORM_STORE").is_some_and(|v| v == "local");
-        Player { bench: Bench::new(in_folder), foreign: BTreeSet::new(), recorded: BTreeSet::new(), told: told.then(String::new) }
+        Player { bench: Bench::new(in_folder), foreign: BTreeSet::new(), recorded: judge::Recorded::new(), told: told.then(String::new) }
     }
 
     fn tell(&mut self, text: impl FnOnce() -> String) {
@@ -205,7 +205,7 @@ impl Player {
             format!("> {}\n{}{state}{}\n", run_text(&step.run), ran_text(&ran), real_text(&after))
         });
         let snapshot = snapshot?;
-        self.recorded = snapshot.records.keys().map(ToString::to_string).collect();
+        self.recorded = judge::recorded(&snapshot);
         judge::kept(model, &step.run, &ran, &before, &after, &recorded)?;
         judge::planned(&ran)?;
         self.good(step, &ran, good, &before, &after, &snapshot).await

@@ -529,6 +529,58 @@ stories! {
         > show
         > plan
     "#
+    /// A right that goes to another block keeps its record until that block holds it.
+    a_right_is_left_to_who_does_not_come_to_hold_it: r#"
+        = config
+        resource "place" "p" {
+          name = "north"
+        }
+        resource "bundle" "b" {
+          place     = place.p
+          principal = "ann"
+          level     = "read"
+        }
+        > apply
+        = config
+        resource "place" "p" {
+          name = "north"
+          size = 1
+        }
+        resource "grant" "a" {
+          place     = place.p
+          principal = "ann"
+          rights    = ["read"]
+        }
+        > fail 2: apply
+        > show
+        > kill after 4: apply
+        > show
+        = config
+        resource "place" "p" {
+          name = "north"
+        }
+        > apply
+        > show
+    "#
+    /// A delete in doubt that moved, and a new object where it was.
+    a_delete_in_doubt_is_moved: r#"
+        = config
+        resource "slow" "a" {
+          name = "x"
+        }
+        > apply
+        > kill after 1: apply -destroy
+        = config
+        resource "slow" "a" {
+          name = "y"
+        }
+        resource "slow" "b" {
+          name = "x"
+        }
+        > apply
+        > show
+        > plan
+    "#
     /// Places that swap their names, with grants that share a right.
     grants_follow_places_that_swap: r#"
         = config

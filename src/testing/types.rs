@@ -252,6 +252,9 @@ impl Solid {
             let written = real
                 .write(&step.addr, ops, key, |all| {
                     let there = all.get_mut(key).ok_or_else(|| format!("{} {:?} does not exist", key.kind, key.name))?;
+                    if text(object, "id").is_some_and(|id| id != there.id) {
+                        return Err(format!("{} {:?} is another one than was planned", key.kind, key.name));
+                    }
                     for op in ops.iter().filter(|o| o.part != IDENTITY) {
                         match text(object, &op.part) {
                             Some(v) => there.parts.insert(op.part.clone(), v),
@@ -366,8 +369,9 @@ impl ResourceType for Solid {
         let (seen, there) = Reality::of(cx).read();
         let one = |r: &ReadRequest| {
             let keys = [self.real_key(&r.prior, &r.private), r.doubt.as_ref().and_then(|d| self.real_key(&d.intent, &d.private))];
-            // What is in doubt, and what seems to be gone, is looked for where it is certain.
-            let find = |k: &RealKey| if r.doubt.is_some() { None } else { seen.get(k) }.filter(|_| there.contains_key(k)).or(there.get(k));
+            // What is in doubt, what seems to be gone and which object it is are looked for where it is certain.
+            let same = |k: &RealKey, real: &Real| there.get(k).is_some_and(|t| t.id == real.id);
+            let find = |k: &RealKey| if r.doubt.is_some() { None } else { seen.get(k) }.filter(|real| same(k, real)).or(there.get(k));
             keys.iter().flatten().find_map(|k| Some(self.seen(r, k, find(k)?))).unwrap_or(Observed::Absent)
         };
         requests.iter().map(|r| Ok(one(r))).collect()

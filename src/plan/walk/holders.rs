@@ -10,7 +10,7 @@ use crate::plan::objects::place_of;
 use crate::plan::records::Known;
 use crate::plan::settle::{Holder, Settled, held_elsewhere, settle};
 use crate::plan::{Action, Change, Reason, RunMode};
-use crate::resource::{Hold, Key, OpAction, Private, registry};
+use crate::resource::{Hold, Key, OpAction, Private, Verb, registry};
 use crate::value::Value;
 
 impl Walker<'_> {
@@ -54,10 +54,20 @@ impl Walker<'_> {
                 (Some(prior), private, _) => (prior, private),
                 // What is left out keeps its record, also where the object was looked for and is gone.
                 _ if !known.in_doubt => (known.record.attributes.clone(), known.record.private.clone()),
-                _ => continue,
+                _ => {
+                    out.push(Holder { left_out: true, ..self.nobody(addr) });
+                    continue;
+                }
             };
             let holds = self.holds(addr, &prior, &private);
             out.push(Holder { now: holds.clone(), then: holds, left_out: true, ..self.nobody(addr) });
+        }
+        // Nobody has looked whether what is left out holds what an earlier run began to make: it may.
+        for h in out.iter_mut().filter(|h| h.left_out && h.deposed.is_none()) {
+            let doubt = self.known.get(&h.addr).and_then(|k| k.doubt.as_ref()).filter(|d| d.verb != Verb::Delete);
+            let meant = doubt.map(|d| self.holds(&h.addr, &d.intent.attributes, &d.intent.private)).unwrap_or_default();
+            h.now.extend(meant.iter().cloned());
+            h.then.extend(meant);
         }
         // What is left out keeps what it holds, and what the configuration says of it is nobody else's to take.
         let places: HashMap<InstanceAddr, usize> =
