@@ -13,7 +13,7 @@ use super::judge;
 use super::model::Model;
 use super::mutate::{Maker, Rng};
 use super::reality::{HERE, Knobs, Objects, RealKey};
-use super::story::{outside, ran_text, real_text, run_text, state_text};
+use super::story::{outside, plan_text, ran_text, real_text, run_text, state_text};
 use super::{Bench, Ran, Run};
 use crate::diag::codes::plan as codes;
 use crate::plan::RunMode;
@@ -177,16 +177,23 @@ impl Player {
     async fn play(&mut self, s: &Scenario) -> Result<(), String> {
         let mut last = None;
         for step in &s.steps {
-            self.step(step).await?;
+            drop(self.step(step).await?);
             last = Some(&step.model);
         }
         let Some(model) = last else { return Ok(()) };
-        // Whatever happened: the next good apply makes it right.
+        // Whatever happened: the next good apply makes it right, and a plan says before what it will do.
+        self.bench.files = model.files();
+        let said = self.bench.run(&Run::default()).await;
         let run = Run { apply: true, knobs: Knobs { seed: 7, ..Knobs::default() }, ..Run::default() };
-        self.step(&Step { model: model.clone(), outside: vec![], run, kept: None }).await
+        let done = self.step(&Step { model: model.clone(), outside: vec![], run, kept: None }).await?;
+        let (said, does) = (plan_text(&said.plan), plan_text(&done.plan));
+        match said == does {
+            true => Ok(()),
+            false => Err(format!("(c) the plan said:\n{said}and the apply planned:\n{does}")),
+        }
     }
 
-    async fn step(&mut self, step: &Step) -> Result<(), String> {
+    async fn step(&mut self, step: &Step) -> Result<Ran, String> {
         self.outside(&step.outside);
         let model = &step.model;
         self.bench.files = model.files();
@@ -208,7 +215,8 @@ impl Player {
         self.recorded = judge::recorded(&snapshot);
         judge::kept(model, &step.run, &ran, &before, &after, &recorded)?;
         judge::planned(&ran)?;
-        self.good(step, &ran, good, &before, &after, &snapshot).await
+        self.good(step, &ran, good, &before, &after, &snapshot).await?;
+        Ok(ran)
     }
 
     /// Keeps a plan, and applies it; whether that may be judged as a good apply.

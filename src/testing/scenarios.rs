@@ -562,6 +562,73 @@ stories! {
         > apply
         > show
     "#
+    /// What a left-out step may have made is not another step's to make.
+    what_a_left_out_step_may_have_made: r#"
+        = config
+        resource "place" "p" {
+          name = "north"
+        }
+        > apply
+        = config
+        resource "place" "p" {
+          name = "north"
+        }
+        resource "thing" "a" {
+          place = place.p
+          name  = "x"
+        }
+        > kill after 2: apply
+        > show
+        = config
+        resource "place" "p" {
+          name = "north"
+        }
+        resource "thing" "a" {
+          place = place.p
+          name  = "y"
+        }
+        resource "thing" "b" {
+          place = place.p
+          name  = "x"
+        }
+        > apply -target=thing.b
+        > apply
+        > show
+    "#
+    /// The record of an object that is gone does not stay beside the new one's when another step fails.
+    a_missing_object_and_another_of_its_name: r#"
+        = config
+        resource "place" "p" {
+          name = "north"
+        }
+        resource "thing" "a" {
+          place = place.p
+          name  = "x"
+        }
+        resource "thing" "c" {
+          place = place.p
+          name  = "z"
+          label = thing.a.id
+        }
+        > apply
+        > outside delete north thing x
+        = config
+        resource "place" "p" {
+          name = "north"
+        }
+        resource "thing" "b" {
+          place = place.p
+          name  = "x"
+        }
+        resource "thing" "c" {
+          place = place.p
+          name  = "z"
+        }
+        > fail 2: apply
+        > show
+        > apply
+        > show
+    "#
     /// A delete in doubt that moved, and a new object where it was.
     a_delete_in_doubt_is_moved: r#"
         = config
