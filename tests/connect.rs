@@ -13,7 +13,7 @@ use streamform::diag::{Diagnostic, Diagnostics};
 use streamform::resource::kafka_connect_data::KafkaConnectData;
 use streamform::resource::kafka_connector::KafkaConnector;
 use streamform::resource::{
-    Observed, PlanInput, PlanOutput, Private, Progress, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb,
+    Gathered, Observed, PlanInput, PlanOutput, Private, Progress, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb,
 };
 use streamform::schema::Set;
 use streamform::target::connect::{ConnectClient, ConnectConnection, ConnectError, ConnectPool, Patience, RunState};
@@ -82,10 +82,10 @@ impl Lab {
     /// Makes connectors and deletes them again; each step must end well.
     async fn make_and_delete(&self, addrs: &[String], config: &Value) {
         let steps = addrs.iter().map(|a| self.step(a, None, Some(plan(a, config, None).planned))).collect();
-        let results = KafkaConnector.apply(&self.cx, Verb::Create, steps).await;
+        let results = Gathered::apply(&KafkaConnector, &self.cx, Verb::Create, steps).await;
         let made: Vec<(Value, Private)> = results.into_iter().map(|r| (r.error.map(|e| panic!("{e:?}")), r.object.unwrap()).1).collect();
         let steps = addrs.iter().zip(&made).map(|(a, m)| self.step(a, Some(m), None)).collect();
-        for result in KafkaConnector.apply(&self.cx, Verb::Delete, steps).await {
+        for result in Gathered::apply(&KafkaConnector, &self.cx, Verb::Delete, steps).await {
             assert!(result.error.is_none(), "{:?}", result.error);
         }
     }
@@ -111,7 +111,7 @@ impl Lab {
     }
 
     async fn apply(&self, verb: Verb, addr: &str, prior: Option<&(Value, Private)>, planned: Option<Value>) -> StepResult {
-        KafkaConnector.apply(&self.cx, verb, vec![self.step(addr, prior, planned)]).await.remove(0)
+        Gathered::apply(&KafkaConnector, &self.cx, verb, vec![self.step(addr, prior, planned)]).await.remove(0)
     }
 
     async fn create(&self, addr: &str, config: &Value) -> (Value, Private) {
@@ -216,7 +216,7 @@ async fn a_connector_can_begin_stopped_and_many_are_made_at_once() {
     let state = |i: usize| Value::string(["running", "paused", "stopped"][i % 3]);
     let configs: Vec<Value> = (0..8).map(|i| lab.source("in.txt", "many", &[("state", state(i))])).collect();
     let steps = addrs.iter().zip(&configs).map(|(a, c)| lab.step(a, None, Some(plan(a, c, None).planned))).collect();
-    let results = KafkaConnector.apply(&lab.cx, Verb::Create, steps).await;
+    let results = Gathered::apply(&KafkaConnector, &lab.cx, Verb::Create, steps).await;
     let made: Vec<(Value, Private)> = results.into_iter().map(|r| (r.error.map(|e| panic!("{e:?}")), r.object.unwrap()).1).collect();
     for (i, m) in made.iter().enumerate() {
         assert_eq!(m.0.get("tasks").and_then(|v| v.as_i64()), Some(i64::from(i % 3 == 0)), "{i}");
@@ -229,7 +229,7 @@ async fn a_connector_can_begin_stopped_and_many_are_made_at_once() {
     }
     assert_eq!(lab.requests() - before, 1);
     let steps = addrs.iter().zip(&made).map(|(a, m)| lab.step(a, Some(m), None)).collect();
-    assert!(KafkaConnector.apply(&lab.cx, Verb::Delete, steps).await.iter().all(|r| r.error.is_none()));
+    assert!(Gathered::apply(&KafkaConnector, &lab.cx, Verb::Delete, steps).await.iter().all(|r| r.error.is_none()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -438,7 +438,7 @@ async fn published_configurations_come_back_equal_from_connect() {
         configs.push((addr, config));
     }
     assert!(configs.len() >= 48);
-    let results = KafkaConnector.apply(&lab.cx, Verb::Create, steps).await;
+    let results = Gathered::apply(&KafkaConnector, &lab.cx, Verb::Create, steps).await;
     let made: Vec<(Value, Private)> = results.into_iter().map(|r| (r.error.map(|e| panic!("{e:?}")), r.object.unwrap()).1).collect();
     let pairs = || configs.iter().zip(&made);
     let reads = pairs().map(|((a, _), m)| ReadRequest::new(a.parse().unwrap(), m.0.clone(), m.1.clone())).collect();
@@ -449,7 +449,7 @@ async fn published_configurations_come_back_equal_from_connect() {
         assert!(plan(a, c, Some(&(v, p))).ops.is_empty());
     }
     let steps = pairs().map(|((a, _), m)| lab.step(a, Some(m), None)).collect();
-    assert!(KafkaConnector.apply(&lab.cx, Verb::Delete, steps).await.iter().all(|r| r.error.is_none()));
+    assert!(Gathered::apply(&KafkaConnector, &lab.cx, Verb::Delete, steps).await.iter().all(|r| r.error.is_none()));
 }
 
 /// A second worker comes and goes while connectors are made and deleted: nothing fails for it.
@@ -848,7 +848,7 @@ async fn what_changed_since_the_plan_is_not_overwritten() {
     // A deletion that no operation names is none.
     let mut step = lab.step(&addr, Some(&made), None);
     step.ops.clear();
-    assert!(KafkaConnector.apply(&lab.cx, Verb::Delete, vec![step]).await.remove(0).error.is_some());
+    assert!(Gathered::apply(&KafkaConnector, &lab.cx, Verb::Delete, vec![step]).await.remove(0).error.is_some());
     assert!(client.find(&name, &p).await.unwrap().is_some());
     lab.delete(&addr, &made).await;
 }

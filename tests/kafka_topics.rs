@@ -15,8 +15,8 @@ use streamform::resource::kafka_acl::KafkaAcl;
 use streamform::resource::kafka_cluster_data::KafkaClusterData;
 use streamform::resource::kafka_topic::KafkaTopic;
 use streamform::resource::{
-    Desk, Notes, Observed, Op, OpAction, PlanInput, PlanOutput, Private, Progress, ReadRequest, ResourceType, Session, Slot, StepRequest,
-    StepResult, Verb, lines,
+    Desk, Gathered, Notes, Observed, Op, OpAction, PlanInput, PlanOutput, Private, Progress, ReadRequest, ResourceType, Session, Slot,
+    StepRequest, StepResult, Verb, lines,
 };
 use streamform::target::kafka::{AclBinding, Admin, ConfigEntry, ConfigOp, ConfigResource, KafkaPool};
 use streamform::value::{Type, Value};
@@ -146,7 +146,7 @@ impl World<'_> {
 
     async fn objects(&self, verb: Verb, steps: Vec<StepRequest>) -> Objects {
         let planned: Vec<_> = steps.iter().map(|s| s.planned.clone()).collect();
-        let results = self.kind.apply(self.cx, verb, steps).await;
+        let results = Gathered::apply(self.kind, self.cx, verb, steps).await;
         let each = results.into_iter().zip(planned).map(|(r, planned)| {
             assert!(r.error.is_none(), "{:?}", r.error);
             let (value, private) = r.object.unwrap();
@@ -159,7 +159,7 @@ impl World<'_> {
 
     async fn delete(&self, objects: &Objects) {
         let steps = objects.iter().enumerate().map(|(i, o)| self.deleted(i, o)).collect();
-        for r in self.kind.apply(self.cx, Verb::Delete, steps).await {
+        for r in Gathered::apply(self.kind, self.cx, Verb::Delete, steps).await {
             assert!(r.error.is_none() && r.object.is_none(), "{:?}", r.error);
         }
     }
@@ -332,7 +332,7 @@ async fn acls_drift_and_shared_bindings() {
     // The first block goes; the second still wants the binding, so the plan keeps it.
     let mut first = acls.deleted(0, &made[0]);
     first.ops.iter_mut().for_each(|o| o.action = OpAction::Keep);
-    assert!(acls.kind.apply(&cx, Verb::Delete, vec![first]).await[0].error.is_none());
+    assert!(Gathered::apply(acls.kind, &cx, Verb::Delete, vec![first]).await[0].error.is_none());
     cx.pool::<KafkaPool>().invalidate();
     let second = vec![made[1].clone()];
     let read = acls.kind.read(&cx, vec![ReadRequest::new(addr("x", 1), made[1].0.clone(), made[1].1.clone())]).await;
@@ -549,7 +549,7 @@ async fn what_cannot_be_repeated_is_written_before_it_is_asked_for() {
         made.iter().zip(&of(2, &[("retention.ms", "1000000")])).enumerate().map(|(i, (p, c))| topics.planned(i, Some(p), c)).collect();
     assert_eq!(lines(&steps[0].ops), ["~ partitions: 1 -> 2 in place", "+ retention.ms = 1000000"]);
     let desk = Written { refuse: Some(1), ..Written::default() };
-    KafkaTopic.apply_reporting(&cx, Verb::Update, steps, &desk).await;
+    KafkaTopic.apply(&cx, Verb::Update, steps, &desk).await;
     assert_eq!(*desk.log.lock().unwrap(), ["begin 0.0", "begin 1.0", "end 0.0"]);
     let results = desk.results.into_inner().unwrap();
     assert!(results[0].1.error.is_none(), "{:?}", results[0].1.error);
@@ -569,9 +569,9 @@ async fn a_topic_that_is_not_as_planned_fails_its_step() {
     let made = topics.create(&[of(&[])]).await;
     // An earlier run began to create it: what is there as planned is its work.
     let begun = |config: &Value| StepRequest { begun: true, ..topics.planned(0, None, config) };
-    let taken = KafkaTopic.apply(&cx, Verb::Create, vec![begun(&of(&[]))]).await.remove(0);
+    let taken = Gathered::apply(&KafkaTopic, &cx, Verb::Create, vec![begun(&of(&[]))]).await.remove(0);
     assert_eq!(taken.object.expect("taken over").1, made[0].1);
-    let other = KafkaTopic.apply(&cx, Verb::Create, vec![begun(&topic(&cluster, &name, 2, 1, &[]))]).await.remove(0);
+    let other = Gathered::apply(&KafkaTopic, &cx, Verb::Create, vec![begun(&topic(&cluster, &name, 2, 1, &[]))]).await.remove(0);
     assert!(other.in_doubt && other.error.is_some_and(|d| d.code.id == "SF6115"), "the next plan reads it and says what changes");
 
     let step = topics.planned(0, Some(&made[0]), &of(&[("retention.ms", "1000000")]));
@@ -580,7 +580,7 @@ async fn a_topic_that_is_not_as_planned_fails_its_step() {
     while admin.metadata().await.unwrap().topics[&name].partitions.len() < 2 {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let result = KafkaTopic.apply(&cx, Verb::Update, vec![step]).await.remove(0);
+    let result = Gathered::apply(&KafkaTopic, &cx, Verb::Update, vec![step]).await.remove(0);
     let d = result.error.expect("somebody else added a partition");
     assert!(d.code.id == "SF6115" && d.detail.contains("partitions = 1, and the cluster shows 2"), "{d:?}");
     assert_eq!(result.object.unwrap().0.get("partitions").unwrap().as_i64(), Some(2));
@@ -597,7 +597,7 @@ async fn a_topic_that_cannot_be_moved_fails_alone() {
     let factors = [2, 9];
     let steps = made.iter().zip(names.iter().zip(factors)).enumerate();
     let steps = steps.map(|(i, (p, (n, f)))| topics.planned(i, Some(p), &topic(&cluster, n, 1, f, &[]))).collect();
-    let results = topics.kind.apply(&cx, Verb::Update, steps).await;
+    let results = Gathered::apply(topics.kind, &cx, Verb::Update, steps).await;
     assert!(results[0].error.is_none(), "{:?}", results[0].error);
     assert!(results[1].error.as_ref().is_some_and(|d| d.detail.contains("9 replicas")), "{:?}", results[1].error);
     let live = admin(&cx, &cluster).await.metadata().await.unwrap();

@@ -12,7 +12,8 @@ use streamform::resource::kafka_connect::KafkaConnect;
 use streamform::resource::kafka_connector::KafkaConnector;
 use streamform::resource::secret::Secret;
 use streamform::resource::{
-    Key, Observed, Op, OpAction, Place, PlanInput, Private, Progress, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb,
+    Gathered, Key, Observed, Op, OpAction, Place, PlanInput, Private, Progress, ReadRequest, ResourceType, Session, StepRequest,
+    StepResult, Verb,
 };
 use streamform::schema::{AttrType, Set};
 use streamform::target::connect::{ConnectClient, ConnectConnection, Patience};
@@ -136,7 +137,7 @@ impl Run<'_> {
             _ => self.ops.clone(),
         };
         let step = StepRequest { addr: self.addr.clone(), prior, planned, private, timeout: Duration::from_secs(120), begun: false, ops };
-        self.ty.apply(self.cx, verb, vec![step]).await.remove(0)
+        Gathered::apply(self.ty, self.cx, verb, vec![step]).await.remove(0)
     }
 }
 
@@ -499,7 +500,7 @@ async fn three_brokers_are_upgraded_one_at_a_time_and_a_dead_one_is_healed() {
         begun: false,
         ops: run.ops.clone(),
     };
-    let refused = KafkaCluster.apply(&cx, Verb::Update, vec![step]).await.remove(0).error.unwrap();
+    let refused = Gathered::apply(&KafkaCluster, &cx, Verb::Update, vec![step]).await.remove(0).error.unwrap();
     send(rustix::process::Signal::CONT);
     assert_eq!(refused.code, codes::UNDER_REPLICATED, "{refused:?}");
     assert!(alive(first), "nobody was restarted");
@@ -575,7 +576,7 @@ async fn two_workers_with_plugins_are_one_group_that_shrinks_and_grows() {
     };
     // Where the plan could not ask Connect, as when both are made in one run, the apply does, and writes nothing.
     let fresh = session(dir.path());
-    let refused = KafkaConnector.apply(&fresh, Verb::Create, vec![step.clone()]).await.remove(0);
+    let refused = Gathered::apply(&KafkaConnector, &fresh, Verb::Create, vec![step.clone()]).await.remove(0);
     let error = refused.error.unwrap();
     assert_eq!(error.code, streamform::diag::codes::connect::PLAIN_SECRET);
     assert!(refused.object.is_none() && !format!("{error:?}").contains("s3cr3t"));
@@ -969,7 +970,7 @@ async fn a_withdrawn_setting_is_taken_back_where_it_was_taken() {
         begun: false,
         ops: vec![],
     };
-    let kept = KafkaCluster.apply(&cx, Verb::Delete, vec![undeleted]).await.remove(0);
+    let kept = Gathered::apply(&KafkaCluster, &cx, Verb::Delete, vec![undeleted]).await.remove(0);
     assert!(kept.error.is_some() && folder.exists());
     assert!(run.step(Verb::Delete, None).await.error.is_none());
 }

@@ -284,11 +284,8 @@ impl<'a, 'w> Run<'a, 'w> {
                 self.schedule().await;
             }
             if self.running.is_empty() {
-                // Steps that wait for each other, or for one that does not come: nobody is left who could let them go on.
                 if level == 0 && !self.broken && !self.delayed.is_empty() {
-                    let waiting = self.delayed.iter().map(|(_, node)| self.change(*node).label()).collect();
-                    self.holding.wait_no_longer(&waiting);
-                    self.wake();
+                    self.part_the_waiting();
                     continue;
                 }
                 break;
@@ -448,7 +445,7 @@ impl<'a, 'w> Run<'a, 'w> {
                         desk.begin_together(0..requests.len());
                         desk.finish(requests.iter().map(|_| StepResult::gone()).enumerate().collect());
                     }
-                    Some(verb) => resource.apply_reporting(&session, verb, requests, &desk).await,
+                    Some(verb) => resource.apply(&session, verb, requests, &desk).await,
                     None => {
                         desk.begin_together(0..requests.len());
                         desk.finish(read_data(resource, &session, requests).await.into_iter().enumerate().collect());
@@ -717,6 +714,20 @@ impl<'a, 'w> Run<'a, 'w> {
                 false
             }
         }
+    }
+
+    /// Steps wait for each other, or for one that does not come: nobody is left who could let them go on.
+    fn part_the_waiting(&mut self) {
+        let waiting: Vec<String> = self.delayed.iter().map(|(_, node)| self.change(*node).label()).collect();
+        let lost = self.graph.work.iter().enumerate().filter_map(|(node, work)| match work {
+            Work::Apply { change, verb } if *verb != Verb::Delete => {
+                matches!(self.queue.status(node), Status::Failed | Status::Blocked).then(|| self.cx.plan.changes[*change].label())
+            }
+            _ => None,
+        });
+        let lost: Vec<String> = lost.collect();
+        self.holding.wait_no_longer(waiting, lost);
+        self.wake();
     }
 
     /// Steps that waited for others to let go of a shared object may be tried again.

@@ -34,7 +34,8 @@ pub(super) struct Holding {
     releasing: HashMap<usize, Vec<Key>>,
     /// Who is yet to hold what, and whether their step failed. What is left to them is theirs only when it is recorded.
     coming: BTreeMap<String, Coming>,
-    impatient: bool,
+    /// Who goes on although what they leave is not held yet.
+    going_on: BTreeSet<String>,
 }
 
 impl Holding {
@@ -63,7 +64,7 @@ impl Holding {
     /// Whether a running step releases what these operations are to create, or another step is yet to hold what these leave to it.
     pub fn waits(&self, who: &str, ops: &[Op]) -> bool {
         let grants = |key: &Key| ops.iter().any(|o| o.action == OpAction::Grant && o.target == *key);
-        self.releasing.values().flatten().any(grants) || !self.impatient && self.heirs(who, ops).any(|h| h == Heir::Coming)
+        self.releasing.values().flatten().any(grants) || !self.going_on.contains(who) && self.heirs(who, ops).any(|h| h == Heir::Coming)
     }
 
     /// Whether these operations leave something to a step that failed: its record must stay.
@@ -102,10 +103,10 @@ impl Holding {
         }
     }
 
-    /// Nobody runs any more. Of those that wait for each other each goes on; who is not among the waiting does not come.
-    pub fn wait_no_longer(&mut self, waiting: &BTreeSet<String>) {
-        self.impatient = true;
-        self.coming.iter_mut().filter(|(who, _)| !waiting.contains(*who)).for_each(|(_, c)| c.failed = true);
+    /// Nobody runs any more. Those that are `lost` do not come; each of the `waiting` is what another one waits for, and goes on.
+    pub fn wait_no_longer(&mut self, waiting: Vec<String>, lost: Vec<String>) {
+        self.going_on.extend(waiting);
+        lost.iter().for_each(|who| self.held(who, false));
     }
 
     /// A step begins: it holds what it was found to hold, and releases only what nobody else holds. Gives what it leaves alone although it was

@@ -22,3 +22,39 @@ pub trait Host: Send + Sync {
     /// Sixteen random bytes; `None` while planning.
     fn random(&self) -> Option<[u8; 16]>;
 }
+
+/// No files; the time stands still.
+#[cfg(test)]
+#[derive(Default)]
+pub(crate) struct Still {
+    /// What only an apply knows is known.
+    pub applying: bool,
+}
+
+#[cfg(test)]
+impl Host for Still {
+    fn read(&self, _: &Path) -> io::Result<Vec<u8>> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+    fn file_exists(&self, _: &Path) -> io::Result<bool> {
+        Ok(false)
+    }
+    fn walk(&self, _: &Path) -> io::Result<Vec<String>> {
+        Ok(vec![])
+    }
+    fn absolute(&self, path: &Path) -> io::Result<PathBuf> {
+        Ok(path.to_path_buf())
+    }
+    fn home(&self) -> Option<PathBuf> {
+        None
+    }
+    fn now(&self) -> Option<(i64, u32)> {
+        self.applying.then(|| self.plan_time())
+    }
+    fn plan_time(&self) -> (i64, u32) {
+        (1_700_000_000, 0)
+    }
+    fn random(&self) -> Option<[u8; 16]> {
+        self.applying.then_some([7; 16])
+    }
+}

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use crate::diag::codes::kafka as codes;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::resource::kafka_common::{connect, with};
-use crate::resource::{Observed, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb, attr_error};
+use crate::resource::{Observed, Private, ReadRequest, ResourceType, Session, attr_error};
 use crate::schema::{Attribute, Body, NestedBlock, Nesting, Schema};
 use crate::target::kafka::{ClusterInfo, KafkaPool};
 use crate::value::{Type, Value};
@@ -202,12 +202,6 @@ impl ResourceType for KafkaClusterData {
 
     async fn read(&self, cx: &Session, requests: Vec<ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {
         futures::future::join_all(requests.iter().map(|r| read_one(cx, &r.prior))).await
-    }
-
-    async fn apply(&self, _cx: &Session, _verb: Verb, steps: Vec<StepRequest>) -> Vec<StepResult> {
-        let refuse =
-            || Diagnostic::error(codes::REFUSED, "A data source is only read.").hint("Use a `resource` block to change a cluster.");
-        steps.iter().map(|_| StepResult::failed(refuse(), None)).collect()
     }
 
     async fn import(&self, _cx: &Session, _id: &str, _config: Option<&Value>) -> Result<(Value, Private), Diagnostic> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::addr::InstanceAddr;
 use crate::diag::Diagnostic;
 use crate::diag::codes::kafka as codes;
-use crate::resource::{Place, Private, Session};
+use crate::resource::{Place, Private, Session, StepRequest, StepResult};
 use crate::target::kafka::{Admin, KafkaConnection, KafkaPool};
 use crate::value::Value;
 
@@ -43,15 +43,47 @@ pub struct ClusterGroup {
     pub items: Vec<usize>,
 }
 
+impl ClusterGroup {
+    /// The requests of this cluster.
+    pub fn of<'a, R>(&self, requests: &'a [R]) -> Vec<&'a R> {
+        self.items.iter().filter_map(|i| requests.get(*i)).collect()
+    }
+}
+
 /// Requests sorted by cluster.
 #[derive(Default)]
 pub struct ByCluster {
     /// One group per client.
     pub groups: Vec<ClusterGroup>,
-    /// Requests whose cluster is not known yet.
-    pub unknown: Vec<usize>,
-    /// Requests whose cluster cannot be used.
+    /// Requests whose cluster cannot be used. Those that are neither here nor in a group have a cluster that is not known yet.
     pub failed: Vec<(usize, Diagnostic)>,
+}
+
+impl ByCluster {
+    /// The results of `count` requests in their order. `answers` has those of each group, in the order of the groups; `other` gives those of
+    /// requests whose cluster cannot be used, with the reason, or is not known.
+    pub fn in_order<T>(self, count: usize, answers: Vec<Vec<T>>, other: impl Fn(usize, Option<Diagnostic>) -> T) -> Vec<T> {
+        let mut out: Vec<Option<T>> = (0..count).map(|_| None).collect();
+        for (i, d) in self.failed {
+            out[i] = Some(other(i, Some(d)));
+        }
+        for (group, answers) in self.groups.iter().zip(answers) {
+            group.items.iter().zip(answers).for_each(|(i, answer)| out[*i] = Some(answer));
+        }
+        out.into_iter().enumerate().map(|(i, answer)| answer.unwrap_or_else(|| other(i, None))).collect()
+    }
+}
+
+/// Sorts steps by the cluster of what they work on.
+pub fn steps_by_cluster(cx: &Session, steps: &[StepRequest]) -> ByCluster {
+    let fallback = Value::null_dynamic();
+    by_cluster(cx, steps.iter().map(|s| s.planned.as_ref().or(s.prior.as_ref()).unwrap_or(&fallback)))
+}
+
+/// The result of a step whose cluster cannot be used or is still not known: everything is as it was.
+pub fn without_cluster(step: &StepRequest, why: Option<Diagnostic>) -> StepResult {
+    let unknown = || Diagnostic::error(codes::CONNECTION, "Its cluster is still not known.").hint("Apply the cluster first.");
+    StepResult::unchanged(step, why.unwrap_or_else(unknown))
 }
 
 /// Sorts objects by the cluster in their attribute `cluster`.
@@ -64,7 +96,6 @@ pub fn by_cluster<'a>(cx: &Session, objects: impl Iterator<Item = &'a Value>) ->
         let Some(admin) =
             object.get("cluster").and_then(|c| if c.is_known() { c.get("admin").or(Some(Value::null_dynamic())) } else { None })
         else {
-            out.unknown.push(i);
             continue;
         };
         let client = match &last {
@@ -76,7 +107,7 @@ pub fn by_cluster<'a>(cx: &Session, objects: impl Iterator<Item = &'a Value>) ->
                 add(&mut out.groups, &client, i);
                 last = Some((admin, client));
             }
-            Ok(None) => out.unknown.push(i),
+            Ok(None) => {}
             Err(d) => out.failed.push((i, d)),
         }
     }

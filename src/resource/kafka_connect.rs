@@ -16,8 +16,8 @@ use super::kafka_cluster::{cannot_run, default_name, engine_error, name_error, r
 use super::kafka_connect_data::admin_type;
 use super::local_common::{StepMandate, answered, count, name_of, not_deleted, numbers, observed, private, settled};
 use super::{
-    Desk, Gathered, Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session,
-    StepRequest, StepResult, Verb, attr_error,
+    Desk, Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest,
+    StepResult, Verb, attr_error, together,
 };
 use crate::addr::{InstanceAddr, Mode};
 use crate::diag::codes::engine as codes;
@@ -571,16 +571,9 @@ impl ResourceType for KafkaConnect {
         all
     }
 
-    async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>) -> Vec<StepResult> {
-        let desk = Gathered::default();
-        self.apply_reporting(cx, verb, steps, &desk).await;
-        desk.results()
-    }
-
-    async fn apply_reporting(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>, desk: &dyn Desk) {
-        desk.begin_together(0..steps.len());
+    async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>, desk: &dyn Desk) {
         let all = steps.iter().enumerate().map(|(i, s)| Self::step(cx, verb, s, i, desk));
-        desk.finish(futures::future::join_all(all).await.into_iter().enumerate().collect());
+        together(desk, steps.len(), futures::future::join_all(all)).await;
     }
 
     async fn import(&self, _cx: &Session, id: &str, _config: Option<&Value>) -> Result<(Value, Private), Diagnostic> {

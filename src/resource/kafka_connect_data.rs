@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Observed, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb, attr_error};
+use super::{Observed, Private, ReadRequest, ResourceType, Session, attr_error};
 use crate::diag::codes::connect as codes;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::schema::{Attribute, Body, NestedBlock, Nesting, Schema};
@@ -82,13 +82,6 @@ impl ResourceType for KafkaConnectData {
 
     async fn read(&self, cx: &Session, requests: Vec<ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {
         futures::future::join_all(requests.iter().map(|r| read_one(cx, r))).await
-    }
-
-    async fn apply(&self, _cx: &Session, _verb: Verb, steps: Vec<StepRequest>) -> Vec<StepResult> {
-        let refuse = |s: StepRequest| {
-            StepResult::failed(Diagnostic::error(codes::INVALID_ARGUMENT, "A data source cannot be applied.").on(s.addr), None)
-        };
-        steps.into_iter().map(refuse).collect()
     }
 
     async fn import(&self, _cx: &Session, _id: &str, _config: Option<&Value>) -> Result<(Value, Private), Diagnostic> {

@@ -21,8 +21,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    Arg, Desk, Discovered, Gathered, Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, ReadRequest, ResourceType,
-    Session, StepRequest, StepResult, Verb, attr_error,
+    Arg, Desk, Discovered, Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session,
+    StepRequest, Verb, attr_error,
 };
 use crate::addr::{InstanceAddr, InstanceKey};
 use crate::diag::codes::connect as codes;
@@ -128,13 +128,7 @@ impl ResourceType for KafkaConnector {
         true
     }
 
-    async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>) -> Vec<StepResult> {
-        let desk = Gathered::default();
-        apply::apply(cx, verb, steps, &desk).await;
-        desk.results()
-    }
-
-    async fn apply_reporting(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>, desk: &dyn Desk) {
+    async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>, desk: &dyn Desk) {
         apply::apply(cx, verb, steps, desk).await;
     }
 

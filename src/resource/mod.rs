@@ -29,6 +29,7 @@ use async_trait::async_trait;
 
 pub use self::op::{Arg, Hold, Key, Op, OpAction, Place};
 use crate::addr::InstanceAddr;
+use crate::diag::codes::apply as codes;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::schema::Schema;
 use crate::value::Value;
@@ -233,6 +234,11 @@ impl StepResult {
         StepResult { object, error: Some(error), in_doubt: false }
     }
 
+    /// A failure that left everything as it was.
+    pub fn unchanged(step: &StepRequest, error: Diagnostic) -> Self {
+        Self::failed(error.on(&step.addr), step.prior.clone().map(|p| (p, step.private.clone())))
+    }
+
     /// A failure after which nobody knows whether the object was made.
     pub fn in_doubt(error: Diagnostic) -> Self {
         StepResult { object: None, error: Some(error), in_doubt: true }
@@ -314,6 +320,13 @@ pub struct Slot(pub Option<tokio::sync::OwnedSemaphorePermit>);
 pub struct Gathered(std::sync::Mutex<BTreeMap<usize, StepResult>>);
 
 impl Gathered {
+    /// Carries out steps, and gives their results in their order.
+    pub async fn apply(resource: &dyn ResourceType, cx: &Session, verb: Verb, steps: Vec<StepRequest>) -> Vec<StepResult> {
+        let desk = Gathered::default();
+        resource.apply(cx, verb, steps, &desk).await;
+        desk.results()
+    }
+
     /// The results by the order of the steps.
     pub fn results(self) -> Vec<StepResult> {
         self.0.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).into_values().collect()
@@ -337,6 +350,12 @@ impl Desk for Gathered {
     fn finish(&self, results: Vec<(usize, StepResult)>) {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(results);
     }
+}
+
+/// Reports steps that begin and end together, `results` in their order.
+pub async fn together(desk: &dyn Desk, count: usize, results: impl Future<Output = Vec<StepResult>>) {
+    desk.begin_together(0..count);
+    desk.finish(results.await.into_iter().enumerate().collect());
 }
 
 /// A resource type or data source.
@@ -400,15 +419,12 @@ pub trait ResourceType: Send + Sync {
         false
     }
 
-    /// Carries out many steps of one verb at once, results in the order of the requests. Never called for a data source.
-    async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>) -> Vec<StepResult>;
-
-    /// As [`ResourceType::apply`], reporting at the desk. Types that work on one object after the other ask there before each and report each
-    /// as soon as it has ended: it is then recorded and shown, and an interrupt does not wait for those that are not begun.
-    async fn apply_reporting(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>, desk: &dyn Desk) {
-        desk.begin_together(0..steps.len());
-        let results = self.apply(cx, verb, steps).await;
-        desk.finish(results.into_iter().enumerate().collect());
+    /// Carries out many steps of one verb, and reports each at the desk by its place in `steps`. Types that write all at once do it
+    /// [`together`]. Types that work on one object after the other ask at the desk before each and report each as soon as it has ended: it is
+    /// then recorded and shown, and an interrupt does not wait for those that are not begun. Never called for a data source.
+    async fn apply(&self, _cx: &Session, _verb: Verb, steps: Vec<StepRequest>, desk: &dyn Desk) {
+        let refused = || Diagnostic::error(codes::INTERNAL, "What is only read cannot be applied.");
+        together(desk, steps.len(), async { steps.iter().map(|_| StepResult::failed(refused(), None)).collect() }).await;
     }
 
     /// How many steps one `apply` call takes at most.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Desk, Gathered, Observed, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb};
+use super::{Desk, Observed, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb, together};
 use crate::diag::Diagnostic;
 use crate::diag::codes::apply as codes;
 use crate::schema::{Attribute, Body, Schema};
@@ -82,20 +82,12 @@ impl ResourceType for NullResource {
         requests.into_iter().map(|r| Ok(if there(&r) { Observed::present(r.prior, r.private) } else { Observed::Absent })).collect()
     }
 
-    async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>) -> Vec<StepResult> {
-        let desk = Gathered::default();
-        self.apply_reporting(cx, verb, steps, &desk).await;
-        desk.results()
-    }
-
-    async fn apply_reporting(&self, _: &Session, verb: Verb, steps: Vec<StepRequest>, desk: &dyn Desk) {
+    async fn apply(&self, _: &Session, verb: Verb, steps: Vec<StepRequest>, desk: &dyn Desk) {
         let slow = |s: &StepRequest| {
             s.planned.as_ref().or(s.prior.as_ref()).is_some_and(|v| v.get("delay_ms").and_then(|d| d.as_i64()).is_some_and(|ms| ms > 0))
         };
         if !steps.iter().any(slow) {
-            desk.begin_together(0..steps.len());
-            let results = futures::future::join_all(steps.iter().map(|s| Self::one(verb, s))).await;
-            return desk.finish(results.into_iter().enumerate().collect());
+            return together(desk, steps.len(), futures::future::join_all(steps.iter().map(|s| Self::one(verb, s)))).await;
         }
         let each = steps.iter().enumerate().map(|(i, s)| async move {
             // The slot is held to the end.

@@ -11,8 +11,8 @@ use async_trait::async_trait;
 
 use super::kafka_cluster::{default_name, name_error, text_map};
 use super::{
-    Arg, Hold, Key, Notes, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest,
-    StepResult, Verb, attr_error,
+    Arg, Desk, Hold, Key, Notes, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session,
+    StepRequest, StepResult, Verb, attr_error, together,
 };
 use crate::addr::InstanceAddr;
 use crate::diag::codes::engine as codes;
@@ -372,8 +372,8 @@ impl ResourceType for Secret {
         requests.iter().map(|r| Self::observe(cx, r)).collect()
     }
 
-    async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>) -> Vec<StepResult> {
-        steps.iter().map(|step| Self::apply_one(cx, verb, step)).collect()
+    async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>, desk: &dyn Desk) {
+        together(desk, steps.len(), async { steps.iter().map(|step| Self::apply_one(cx, verb, step)).collect() }).await;
     }
 
     fn batch_limit(&self) -> usize {
@@ -403,6 +403,7 @@ impl ResourceType for Secret {
 mod tests {
     use super::*;
     use crate::addr::{Mode, ResourceAddr};
+    use crate::resource::Gathered;
     use crate::resource::{Doubt, Progress};
 
     struct Silent;
@@ -458,14 +459,14 @@ mod tests {
         async fn apply(&self, prior: Option<&(Value, Private, Notes)>, config: &Value) -> (Value, Private) {
             let out = self.plan(prior, config);
             let verb = if prior.is_some() { Verb::Update } else { Verb::Create };
-            let result = Secret.apply(&self.cx, verb, vec![self.step(prior, Some(out.planned), out.ops)]).await.remove(0);
+            let result = Gathered::apply(&Secret, &self.cx, verb, vec![self.step(prior, Some(out.planned), out.ops)]).await.remove(0);
             assert!(result.error.is_none(), "{:?}", result.error);
             result.object.unwrap()
         }
 
         async fn delete(&self, prior: &(Value, Private, Notes)) {
             let ops = Secret.plan_delete(&prior.0, &prior.1);
-            let result = Secret.apply(&self.cx, Verb::Delete, vec![self.step(Some(prior), None, ops)]).await.remove(0);
+            let result = Gathered::apply(&Secret, &self.cx, Verb::Delete, vec![self.step(Some(prior), None, ops)]).await.remove(0);
             assert!(result.error.is_none() && result.object.is_none());
         }
 
@@ -537,7 +538,7 @@ mod tests {
         let expected = ["~ \"b\" = (sensitive value)", "+ \"d\" = (sensitive value)", "- \"c\""];
         assert_eq!(crate::resource::lines(&out.ops), expected);
         let only_b = vec![out.ops[0].clone()];
-        Secret.apply(&bench.cx, Verb::Update, vec![bench.step(Some(&now), Some(out.planned), only_b)]).await;
+        Gathered::apply(&Secret, &bench.cx, Verb::Update, vec![bench.step(Some(&now), Some(out.planned), only_b)]).await;
         let texts = ["a", "b", "c", "d"].map(|n| bench.text(n));
         assert_eq!(texts.each_ref().map(Option::as_deref), [Some("1"), Some("9"), Some("3"), None]);
     }

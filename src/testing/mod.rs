@@ -15,8 +15,7 @@ mod story;
 mod types;
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
 
@@ -33,45 +32,13 @@ use crate::diag::{Diagnostic, Diagnostics, Sources};
 use crate::graph::Graph;
 use crate::lang::config::{self, MemoryFiles, variables};
 use crate::lang::eval::EvalContext;
-use crate::lang::host::Host;
+use crate::lang::host::Still;
 use crate::ops::live::Live;
 use crate::plan::walk::{Inputs, Observer, walk};
 use crate::plan::{Options, Plan};
 use crate::resource::{Answer, Notes, Observed, Private, Progress, Question, ReadRequest, Session, StepRequest};
 use crate::state::{Record, Snapshot, codec};
 use crate::value::Value;
-
-/// No files; the time stands still.
-struct Still {
-    applying: bool,
-}
-
-impl Host for Still {
-    fn read(&self, _: &Path) -> io::Result<Vec<u8>> {
-        Err(io::ErrorKind::NotFound.into())
-    }
-    fn file_exists(&self, _: &Path) -> io::Result<bool> {
-        Ok(false)
-    }
-    fn walk(&self, _: &Path) -> io::Result<Vec<String>> {
-        Ok(vec![])
-    }
-    fn absolute(&self, path: &Path) -> io::Result<PathBuf> {
-        Ok(path.to_path_buf())
-    }
-    fn home(&self) -> Option<PathBuf> {
-        None
-    }
-    fn now(&self) -> Option<(i64, u32)> {
-        self.applying.then(|| self.plan_time())
-    }
-    fn plan_time(&self) -> (i64, u32) {
-        (1_700_000_000, 0)
-    }
-    fn random(&self) -> Option<[u8; 16]> {
-        self.applying.then_some([7; 16])
-    }
-}
 
 struct Mute;
 

@@ -10,7 +10,8 @@ use super::types::{lost, place_attribute, place_id, place_of, refused, text};
 use crate::diag::Diagnostic;
 use crate::resource::kafka_common::with;
 use crate::resource::{
-    Hold, Key, Observed, Op, OpAction, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb,
+    Desk, Hold, Key, Observed, Op, OpAction, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult,
+    Verb, together,
 };
 use crate::schema::{Attribute, Body, Schema};
 use crate::value::{Type, Value};
@@ -182,9 +183,9 @@ impl ResourceType for Rights {
         requests.iter().map(|r| Ok(one(r))).collect()
     }
 
-    async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>) -> Vec<StepResult> {
+    async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>, desk: &dyn Desk) {
         let real = Reality::of(cx);
-        futures::future::join_all(steps.iter().map(|s| self.step(&real, verb, s))).await
+        together(desk, steps.len(), futures::future::join_all(steps.iter().map(|s| self.step(&real, verb, s)))).await;
     }
 
     fn batch_limit(&self) -> usize {

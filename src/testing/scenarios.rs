@@ -629,6 +629,45 @@ stories! {
         > apply
         > show
     "#
+    /// Who is to take a right over waits itself for who leaves it.
+    a_right_goes_to_who_waits_for_its_holder: r#"
+        = config
+        resource "place" "p" {
+          name = "north"
+        }
+        resource "place" "q" {
+          name = "south"
+        }
+        resource "thing" "d" {
+          place = place.p
+          name  = "z"
+        }
+        resource "grant" "c" {
+          place     = place.p
+          principal = "ann"
+          rights    = ["read", thing.d.id]
+        }
+        > apply
+        = config
+        resource "place" "p" {
+          name = "north"
+        }
+        resource "place" "q" {
+          name = "south"
+        }
+        resource "thing" "d" {
+          place = place.q
+          name  = "z"
+        }
+        resource "grant" "e" {
+          place     = place.p
+          principal = "ann"
+          rights    = ["read", thing.d.id]
+        }
+        > apply
+        > show
+        > plan
+    "#
     /// A delete in doubt that moved, and a new object where it was.
     a_delete_in_doubt_is_moved: r#"
         = config

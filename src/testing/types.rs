@@ -13,8 +13,8 @@ use crate::plan::diff::same;
 use crate::resource::kafka_common::{origin, with};
 use crate::resource::registry::Entry;
 use crate::resource::{
-    Arg, Desk, Gathered, Hold, Key, Notes, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, Question, ReadRequest,
-    ResourceType, Session, StepRequest, StepResult, Verb,
+    Arg, Desk, Hold, Key, Notes, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, Question, ReadRequest, ResourceType,
+    Session, StepRequest, StepResult, Verb,
 };
 use crate::schema::{Attribute, Body, Schema};
 use crate::value::{Type, Value};
@@ -377,13 +377,7 @@ impl ResourceType for Solid {
         requests.iter().map(|r| Ok(one(r))).collect()
     }
 
-    async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>) -> Vec<StepResult> {
-        let desk = Gathered::default();
-        self.apply_reporting(cx, verb, steps, &desk).await;
-        desk.results()
-    }
-
-    async fn apply_reporting(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>, desk: &dyn Desk) {
+    async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>, desk: &dyn Desk) {
         let real = Reality::of(cx);
         desk.begin_together(0..steps.len());
         let each = steps.iter().enumerate().map(|(i, s)| {
@@ -447,10 +441,6 @@ impl ResourceType for Finder {
             None => Observed::Absent,
         };
         requests.iter().map(|r| Ok(one(r))).collect()
-    }
-
-    async fn apply(&self, _: &Session, _: Verb, _: Vec<StepRequest>) -> Vec<StepResult> {
-        vec![]
     }
 
     async fn import(&self, _: &Session, _: &str, _: Option<&Value>) -> Result<(Value, Private), Diagnostic> {

@@ -1,35 +1,6 @@
 use super::super::{MemoryFiles, load};
 use super::*;
-use crate::lang::host::Host;
-
-struct NoHost;
-
-impl Host for NoHost {
-    fn read(&self, _: &Path) -> io::Result<Vec<u8>> {
-        Err(io::ErrorKind::NotFound.into())
-    }
-    fn file_exists(&self, _: &Path) -> io::Result<bool> {
-        Ok(false)
-    }
-    fn walk(&self, _: &Path) -> io::Result<Vec<String>> {
-        Ok(vec![])
-    }
-    fn absolute(&self, path: &Path) -> io::Result<PathBuf> {
-        Ok(path.to_path_buf())
-    }
-    fn home(&self) -> Option<PathBuf> {
-        None
-    }
-    fn now(&self) -> Option<(i64, u32)> {
-        None
-    }
-    fn plan_time(&self) -> (i64, u32) {
-        (0, 0)
-    }
-    fn random(&self) -> Option<[u8; 16]> {
-        None
-    }
-}
+use crate::lang::host::Still;
 
 /// `name=value` for each variable, and the codes of all diagnostics.
 fn run(files: &[(&str, &str)], cli: &[VarArg], env: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
@@ -37,7 +8,8 @@ fn run(files: &[(&str, &str)], cli: &[VarArg], env: &[(&str, &str)]) -> (Vec<Str
     let (config, loaded) = load(Path::new("."), &files);
     assert!(loaded.is_empty(), "{loaded:?}");
     let mut config = config.unwrap();
-    let cx = EvalContext::new(&NoHost, Path::new("."), Path::new("."));
+    let host = Still::default();
+    let cx = EvalContext::new(&host, Path::new("."), Path::new("."));
     let env = env.iter().map(|(k, v)| (k.to_string(), v.to_string()));
     let (given, mut diags) = collect(Path::new("."), &files, cli, env, &config.root, &mut config.sources, &cx);
     let (values, more) = finish(&config.root, &given, &cx);
@@ -97,7 +69,8 @@ fn a_sensitive_variable_is_masked_also_in_errors() {
     let main = "variable \"s\" {\n type = number\n sensitive = true\n}\n";
     let files: MemoryFiles = [("main.hcl", main), ("streamform.tfvars", "s = \"hunter2\"\n")].into_iter().collect();
     let mut config = load(Path::new("."), &files).0.unwrap();
-    let cx = EvalContext::new(&NoHost, Path::new("."), Path::new("."));
+    let host = Still::default();
+    let cx = EvalContext::new(&host, Path::new("."), Path::new("."));
     let (given, _) = collect(Path::new("."), &files, &[], [], &config.root, &mut config.sources, &cx);
     let (values, diags) = finish(&config.root, &given, &cx);
     assert!(values["s"].contains_sensitive());

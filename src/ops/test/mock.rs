@@ -12,8 +12,10 @@ use async_trait::async_trait;
 use crate::addr::{InstanceAddr, Mode, Target};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::resource::registry::{self, Entry};
-use crate::resource::{Discovered, Hold, Observed, Op, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest};
-use crate::resource::{StepResult, Verb};
+use crate::resource::{
+    Desk, Discovered, Gathered, Hold, Observed, Op, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest,
+};
+use crate::resource::{StepResult, Verb, together};
 use crate::schema::{AttrType, Body, Schema, Set};
 use crate::value::convert::convert;
 use crate::value::{Repr, Type, Value};
@@ -168,11 +170,12 @@ impl ResourceType for Mocked {
         weave(out, real)
     }
 
-    async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>) -> Vec<StepResult> {
+    async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>, desk: &dyn Desk) {
+        let count = steps.len();
         let out: Vec<_> = steps.iter().map(|s| self.rules.of(&s.addr).map(|rule| self.apply_one(verb, s, &rule))).collect();
         let rest: Vec<_> = steps.into_iter().filter(|s| self.rules.of(&s.addr).is_none()).collect();
-        let real = if rest.is_empty() { vec![] } else { self.real.apply(cx, verb, rest).await };
-        weave(out, real)
+        let real = if rest.is_empty() { vec![] } else { Gathered::apply(self.real, cx, verb, rest).await };
+        together(desk, count, async { weave(out, real) }).await;
     }
 
     fn batch_limit(&self) -> usize {

@@ -18,10 +18,12 @@ use tokio::time::{Instant, sleep};
 
 use crate::diag::codes::kafka as codes;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::resource::kafka_common::{by_cluster, check_cluster_id, cluster_name, cluster_place, connect, with};
+use crate::resource::kafka_common::{
+    by_cluster, check_cluster_id, cluster_name, cluster_place, connect, steps_by_cluster, with, without_cluster,
+};
 use crate::resource::{
-    Discovered, Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest,
-    StepResult, Verb,
+    Desk, Discovered, Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session,
+    StepRequest, StepResult, Verb, together,
 };
 use crate::schema::{Attribute, Body, NestedBlock, Nesting, Schema};
 use crate::target::kafka::{AclBinding, Admin, KafkaError, KafkaPool};
@@ -184,17 +186,9 @@ impl ResourceType for KafkaAcl {
 
     async fn read(&self, cx: &Session, requests: Vec<ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {
         let sorted = by_cluster(cx, requests.iter().map(|r| &r.prior));
-        let mut out: Vec<Result<Observed, Diagnostic>> = requests.iter().map(|_| Ok(Observed::Absent)).collect();
-        for (i, d) in sorted.failed {
-            out[i] = Err(d);
-        }
-        let groups = sorted.groups.iter().map(|g| read_cluster(&g.admin, g.items.iter().map(|i| &requests[*i]).collect()));
-        for (group, results) in sorted.groups.iter().zip(futures::future::join_all(groups).await) {
-            for (i, result) in group.items.iter().zip(results) {
-                out[*i] = result;
-            }
-        }
-        out
+        let groups = sorted.groups.iter().map(|g| read_cluster(&g.admin, g.of(&requests)));
+        let answers = futures::future::join_all(groups).await;
+        sorted.in_order(requests.len(), answers, |_, failed| failed.map_or(Ok(Observed::Absent), Err))
     }
 
     /// Asks each cluster whether it keeps ACLs at all.
@@ -220,22 +214,13 @@ impl ResourceType for KafkaAcl {
         out
     }
 
-    async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>) -> Vec<StepResult> {
-        let fallback = Value::null_dynamic();
-        let sorted = by_cluster(cx, steps.iter().map(|s| s.planned.as_ref().or(s.prior.as_ref()).unwrap_or(&fallback)));
-        let mut out: Vec<Option<StepResult>> = steps.iter().map(|_| None).collect();
-        for (i, d) in sorted.failed {
-            out[i] = Some(unchanged(&steps[i], d));
-        }
-        for group in &sorted.groups {
-            let mine: Vec<&StepRequest> = group.items.iter().map(|i| &steps[*i]).collect();
-            for (i, result) in group.items.iter().zip(apply_cluster(&group.admin, verb, &mine).await) {
-                out[*i] = Some(result);
-            }
-        }
-        let unknown =
-            || Diagnostic::error(codes::CONNECTION, "The cluster of this ACL is still not known.").hint("Apply the cluster first.");
-        out.into_iter().zip(&steps).map(|(r, s)| r.unwrap_or_else(|| unchanged(s, unknown()))).collect()
+    async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>, desk: &dyn Desk) {
+        let sorted = steps_by_cluster(cx, &steps);
+        let results = async {
+            let answers = futures::future::join_all(sorted.groups.iter().map(|g| apply_cluster(&g.admin, verb, g.of(&steps)))).await;
+            sorted.in_order(steps.len(), answers, |i, failed| without_cluster(&steps[i], failed))
+        };
+        together(desk, steps.len(), results).await;
     }
 
     fn batch_limit(&self) -> usize {
@@ -356,11 +341,6 @@ fn explain(admin: &Admin, e: KafkaError, doing: &str, object: &Value) -> Diagnos
     e.told(format!("{doing} of {}", cluster_name(object)), admin.connection())
 }
 
-/// A failure that left everything as it was.
-fn unchanged(step: &StepRequest, error: Diagnostic) -> StepResult {
-    StepResult::failed(error, step.prior.clone().map(|p| (p, step.private.clone())))
-}
-
 /// What one step is to grant and to revoke: exactly what its operations say.
 struct Work<'a> {
     step: &'a StepRequest,
@@ -375,12 +355,12 @@ fn work(step: &StepRequest) -> Work<'_> {
     Work { step, held, add: named(&step.ops, &[OpAction::Grant]), drop: named(&step.ops, &[OpAction::Revoke]) }
 }
 
-async fn apply_cluster(admin: &Admin, verb: Verb, steps: &[&StepRequest]) -> Vec<StepResult> {
+async fn apply_cluster(admin: &Admin, verb: Verb, steps: Vec<&StepRequest>) -> Vec<StepResult> {
     let doing = if verb == Verb::Delete { "deleting ACLs" } else { "changing ACLs" };
     let object = |s: &StepRequest| s.planned.clone().or_else(|| s.prior.clone()).unwrap_or(Value::null_dynamic());
     let cluster_id = match admin.snapshot_metadata().await {
         Ok(metadata) => metadata.cluster.cluster_id.clone(),
-        Err(e) => return steps.iter().map(|s| unchanged(s, explain(admin, e.clone(), doing, &object(s)))).collect(),
+        Err(e) => return steps.iter().map(|s| StepResult::unchanged(s, explain(admin, e.clone(), doing, &object(s)))).collect(),
     };
     let work: Vec<Work<'_>> = steps.iter().map(|s| work(s)).collect();
     let add: BTreeSet<AclBinding> = work.iter().flat_map(|w| w.add.iter().cloned()).collect();

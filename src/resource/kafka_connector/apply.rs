@@ -40,12 +40,6 @@ pub(super) async fn apply(cx: &Session, verb: Verb, steps: Vec<StepRequest>, des
     futures::future::join_all(runs).await;
 }
 
-/// A result after which everything is as before.
-fn unchanged(step: &StepRequest, error: Diagnostic) -> StepResult {
-    let object = step.prior.clone().map(|p| (p, step.private.clone()));
-    StepResult::failed(error.on(&step.addr), object)
-}
-
 async fn apply_group(
     cx: &Session,
     verb: Verb,
@@ -54,8 +48,9 @@ async fn apply_group(
     steps: &[StepRequest],
     desk: &dyn Desk,
 ) {
-    let all =
-        |d: &dyn Fn(&StepRequest) -> Diagnostic| desk.finish(members.iter().map(|i| (*i, unchanged(&steps[*i], d(&steps[*i])))).collect());
+    let all = |d: &dyn Fn(&StepRequest) -> Diagnostic| {
+        desk.finish(members.iter().map(|i| (*i, StepResult::unchanged(&steps[*i], d(&steps[*i])))).collect())
+    };
     let Some(connection) = connection else {
         let no_address = |s: &StepRequest| edge::no_address(s.planned.as_ref().or(s.prior.as_ref()).unwrap_or(&Value::null_dynamic()));
         return all(&no_address);
@@ -130,7 +125,7 @@ impl<'a> Group<'a> {
     async fn begin(&self, index: usize, step: &'a StepRequest) -> Begun<'a> {
         let done = |result: StepResult| Begun::Done(index, Box::new(result));
         if let Some(d) = edge::other_cluster(&step.private, &self.live.cluster_id) {
-            return done(unchanged(step, d));
+            return done(StepResult::unchanged(step, d));
         }
         let until = Instant::now() + step.timeout;
         let note = |text: &str| self.cx.progress.note(&step.addr, text);
@@ -138,14 +133,14 @@ impl<'a> Group<'a> {
         let redactor = model::redactor(step.prior.iter().chain(&step.planned));
         let Some(planned) = step.planned.as_ref().filter(|_| self.verb != Verb::Delete) else {
             let Some(name) = step.prior.as_ref().and_then(|p| p.get_str("name")) else {
-                return done(unchanged(step, edge::no_name(&step.addr)));
+                return done(StepResult::unchanged(step, edge::no_name(&step.addr)));
             };
             if !Orders(&step.ops).deletes(&name) {
-                return done(unchanged(step, unplanned(step, &format!("delete connector {name:?}"))));
+                return done(StepResult::unchanged(step, unplanned(step, &format!("delete connector {name:?}"))));
             }
             return done(match self.client.delete(&name, &patience).await {
                 Ok(()) => StepResult::gone(),
-                Err(e) => unchanged(step, e.diagnostic(&redactor)),
+                Err(e) => StepResult::unchanged(step, e.diagnostic(&redactor)),
             });
         };
         match self.write(step, planned, &patience, &redactor).await {
@@ -153,7 +148,7 @@ impl<'a> Group<'a> {
             Err(e) if e.begun && self.verb == Verb::Create => {
                 done(self.after_failed_creation(&Waiting::new(index, step, planned, until), e.diagnostic).await)
             }
-            Err(e) => done(unchanged(step, e.diagnostic)),
+            Err(e) => done(StepResult::unchanged(step, e.diagnostic)),
         }
     }
 
@@ -161,8 +156,8 @@ impl<'a> Group<'a> {
     async fn after_failed_creation(&self, w: &Waiting<'a>, error: Diagnostic) -> StepResult {
         let wanted = model::wanted(w.planned).0;
         match self.client.find(&w.name, &Patience::quiet(READ_BACK)).await {
-            Ok(None) => unchanged(w.step, error),
-            Ok(Some(info)) if !same_config(&info.config, &wanted) => unchanged(w.step, error),
+            Ok(None) => StepResult::unchanged(w.step, error),
+            Ok(Some(info)) if !same_config(&info.config, &wanted) => StepResult::unchanged(w.step, error),
             Ok(Some(_)) | Err(_) => w.failed(error, self.live, None),
         }
     }
@@ -496,6 +491,7 @@ fn describe(status: &ConnectorStatus, state: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resource::Gathered;
     use crate::resource::{Key, Op, OpAction, Place};
     use crate::target::connect::scripted::scripted;
 
@@ -614,9 +610,7 @@ mod tests {
             begun: false,
             ops: vec![op(OpAction::Create, "")],
         };
-        let desk = super::super::super::Gathered::default();
-        apply(&session(), Verb::Create, vec![step], &desk).await;
-        desk.results().remove(0)
+        Gathered::apply(&super::super::KafkaConnector, &session(), Verb::Create, vec![step]).await.remove(0)
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ use super::ops::{self, Changes};
 use super::reassign::{self, Move};
 use crate::diag::Diagnostic;
 use crate::diag::codes::{apply as apply_codes, kafka as codes};
-use crate::resource::kafka_common::{by_cluster, with};
+use crate::resource::kafka_common::{ClusterGroup, steps_by_cluster, with, without_cluster};
 use crate::resource::{Desk, Private, Session, StepRequest, StepResult, Verb};
 use crate::target::kafka::{Admin, ConfigEntry, ConfigResource, ConfigSource, KafkaError, Metadata, NewTopic, Topic};
 use crate::value::Value;
@@ -28,31 +28,17 @@ type Placed<'a> = (usize, &'a StepRequest);
 
 /// Carries out steps of one verb, results in the order of the steps.
 pub async fn apply(cx: &Session, verb: Verb, steps: &[StepRequest], desk: &dyn Desk) -> Vec<StepResult> {
-    let fallback = Value::null_dynamic();
-    let sorted = by_cluster(cx, steps.iter().map(|s| s.planned.as_ref().or(s.prior.as_ref()).unwrap_or(&fallback)));
-    let mut out: Vec<Option<StepResult>> = steps.iter().map(|_| None).collect();
-    for (i, d) in sorted.failed {
-        out[i] = Some(unchanged(&steps[i], d));
-    }
-    for group in &sorted.groups {
+    let sorted = steps_by_cluster(cx, steps);
+    let of_cluster = async |group: &ClusterGroup| {
         let mine: Vec<Placed<'_>> = group.items.iter().map(|i| (*i, &steps[*i])).collect();
-        let results = match verb {
+        match verb {
             Verb::Create => create_all(&group.admin, &mine).await,
             Verb::Update => Update { admin: &group.admin, cx, desk, deadline: deadline(&mine) }.run(&mine).await,
             Verb::Delete => delete(&group.admin, &mine).await,
-        };
-        for (i, result) in group.items.iter().zip(results) {
-            out[*i] = Some(result);
         }
-    }
-    let unreachable =
-        || Diagnostic::error(codes::CONNECTION, "The cluster of this topic is still not known.").hint("Apply the cluster first.");
-    out.into_iter().zip(steps).map(|(r, s)| r.unwrap_or_else(|| unchanged(s, unreachable()))).collect()
-}
-
-/// A failure that left everything as it was.
-fn unchanged(step: &StepRequest, error: Diagnostic) -> StepResult {
-    StepResult::failed(error, step.prior.clone().map(|p| (p, step.private.clone())))
+    };
+    let answers = futures::future::join_all(sorted.groups.iter().map(of_cluster)).await;
+    sorted.in_order(steps.len(), answers, |i, failed| without_cluster(&steps[i], failed))
 }
 
 fn deadline(steps: &[Placed<'_>]) -> Instant {
@@ -93,7 +79,10 @@ async fn create(admin: &Admin, steps: &[Placed<'_>]) -> Vec<StepResult> {
     let mut results = results.into_iter();
     let each = steps.iter().zip(&topics).map(|((_, step), topic)| match (&step.planned, topic) {
         (Some(planned), Some(topic)) => created(admin, planned, topic, results.next().unwrap_or(Ok(())), &metadata),
-        _ => unchanged(step, Diagnostic::error(apply_codes::INTERNAL, "The step to create a topic has no operation that creates it.")),
+        _ => StepResult::unchanged(
+            step,
+            Diagnostic::error(apply_codes::INTERNAL, "The step to create a topic has no operation that creates it."),
+        ),
     });
     each.collect()
 }
@@ -384,7 +373,7 @@ fn result(
     let live = metadata.as_ref().ok().and_then(|m| Some((m.topics.get(&name)?, m.cluster.cluster_id.as_str())));
     let Some((topic, id)) = live else {
         let missing = || metadata.as_ref().err().map_or_else(|| not_seen(&name), not_looked_at);
-        return unchanged(job.step, error.unwrap_or_else(missing));
+        return StepResult::unchanged(job.step, error.unwrap_or_else(missing));
     };
     let value = match configs.get(&name) {
         Some(entries) => object(job.planned, topic, entries, id).0,
@@ -428,7 +417,7 @@ async fn delete(admin: &Admin, steps: &[Placed<'_>]) -> Vec<StepResult> {
     let moved: Vec<String> = steps.iter().filter_map(|(_, s)| s.prior.as_ref()).filter(moving).map(name_of).collect();
     if let Err(e) = reassign::abandon(admin, &moved).await {
         let doing = "removing the throttle of topics that are to be deleted";
-        return steps.iter().map(|(_, s)| unchanged(s, e.clone().told(doing, admin.connection()))).collect();
+        return steps.iter().map(|(_, s)| StepResult::unchanged(s, e.clone().told(doing, admin.connection()))).collect();
     }
     let results = match admin.delete_topics(&asked).await {
         Ok(results) => results,
@@ -440,11 +429,14 @@ async fn delete(admin: &Admin, steps: &[Placed<'_>]) -> Vec<StepResult> {
     let result = |step: &StepRequest, name: &str, result: Result<(), KafkaError>| match result {
         Ok(()) if still_there(name) => {
             let d = Diagnostic::error(codes::TOPIC_LAGGING, format!("Topic \"{name}\" was deleted and is still there."));
-            unchanged(step, d.hint("A client with `auto.create.topics.enable` may have created it again; stop it and apply again."))
+            StepResult::unchanged(
+                step,
+                d.hint("A client with `auto.create.topics.enable` may have created it again; stop it and apply again."),
+            )
         }
         Ok(()) | Err(KafkaError::UnknownTopicOrPart) => StepResult::gone(),
-        Err(KafkaError::TopicDeletionDisabled) => unchanged(step, not_deletable()),
-        Err(e) => unchanged(step, e.told(format!("deleting topic \"{name}\""), admin.connection())),
+        Err(KafkaError::TopicDeletionDisabled) => StepResult::unchanged(step, not_deletable()),
+        Err(e) => StepResult::unchanged(step, e.told(format!("deleting topic \"{name}\""), admin.connection())),
     };
     let mut results = results.into_iter();
     let each = steps.iter().zip(&names).map(|((_, step), name)| match name {

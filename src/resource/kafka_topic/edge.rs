@@ -111,17 +111,9 @@ fn source_name(source: ConfigSource) -> &'static str {
 pub async fn read(cx: &Session, requests: Vec<ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {
     let sorted = by_cluster(cx, requests.iter().map(|r| &r.prior));
     // A cluster that does not exist yet has no topics.
-    let mut out: Vec<Result<Observed, Diagnostic>> = requests.iter().map(|_| Ok(Observed::Absent)).collect();
-    for (i, d) in sorted.failed {
-        out[i] = Err(d);
-    }
-    let groups = sorted.groups.iter().map(|g| read_cluster(&g.admin, g.items.iter().map(|i| &requests[*i]).collect()));
-    for (group, results) in sorted.groups.iter().zip(futures::future::join_all(groups).await) {
-        for (i, result) in group.items.iter().zip(results) {
-            out[*i] = result;
-        }
-    }
-    out
+    let groups = sorted.groups.iter().map(|g| read_cluster(&g.admin, g.of(&requests)));
+    let answers = futures::future::join_all(groups).await;
+    sorted.in_order(requests.len(), answers, |_, failed| failed.map_or(Ok(Observed::Absent), Err))
 }
 
 async fn read_cluster(admin: &Admin, requests: Vec<&ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {

@@ -21,8 +21,8 @@ use crate::diag::codes::kafka as codes;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::resource::kafka_common::{cluster_name, connect, origin};
 use crate::resource::{
-    Desk, Discovered, Gathered, Hold, Key, Observed, Op, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest,
-    StepResult, Verb,
+    Desk, Discovered, Hold, Key, Observed, Op, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest, Verb,
+    together,
 };
 use crate::schema::{Attribute, Body, Schema};
 use crate::target::kafka::{Admin, KafkaPool};
@@ -116,16 +116,8 @@ impl ResourceType for KafkaTopic {
         found
     }
 
-    async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>) -> Vec<StepResult> {
-        let desk = Gathered::default();
-        self.apply_reporting(cx, verb, steps, &desk).await;
-        desk.results()
-    }
-
-    async fn apply_reporting(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>, desk: &dyn Desk) {
-        desk.begin_together(0..steps.len());
-        let results = apply::apply(cx, verb, &steps, desk).await;
-        desk.finish(results.into_iter().enumerate().collect());
+    async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>, desk: &dyn Desk) {
+        together(desk, steps.len(), apply::apply(cx, verb, &steps, desk)).await;
     }
 
     fn batch_limit(&self) -> usize {
