@@ -887,6 +887,7 @@ impl<'a, 'w> Run<'a, 'w> {
 
     async fn finish(&mut self) {
         let interrupted = self.cx.interrupts.load(Ordering::SeqCst) > 0;
+        let mut stuck = Vec::new();
         for (i, work) in self.graph.work.iter().enumerate() {
             let (Work::Apply { change, .. } | Work::Read { change } | Work::Forget { change }) = work else { continue };
             let addr = self.cx.plan.changes[*change].label();
@@ -906,9 +907,17 @@ impl<'a, 'w> Run<'a, 'w> {
                 Status::Running if !interrupted && !self.broken => continue,
                 _ if self.broken => NOT_WRITTEN,
                 Status::Blocked => "something it needs failed",
-                Status::Waiting | Status::Ready | Status::Running => "interrupted",
+                Status::Waiting | Status::Ready | Status::Running if interrupted => "interrupted",
+                Status::Waiting | Status::Ready | Status::Running => {
+                    stuck.push(addr.clone());
+                    "the steps wait for each other"
+                }
             };
             self.done.undone.push(format!("{what} {addr} ({why})"));
+        }
+        if !stuck.is_empty() {
+            let detail = format!("Nothing goes on, because these steps wait for each other: {}.", stuck.join(", "));
+            self.done.diagnostics.push(Diagnostic::error(codes::INTERNAL, detail).hint("Please report this plan, with its configuration."));
         }
         self.settle();
         if self.cx.plan.has_steps() && self.cx.plan.mode != RunMode::Destroy {

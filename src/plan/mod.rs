@@ -136,6 +136,8 @@ pub struct Change {
     pub delete_ops: Vec<Op>,
     /// The blocks it needs directly.
     pub dependencies: Vec<ResourceAddr>,
+    /// The blocks that the recorded object needs.
+    pub used: Vec<ResourceAddr>,
     /// Parts of its configuration are known only during apply.
     pub deferred: bool,
     /// Kept from destruction by `prevent_destroy` once applied.
@@ -167,6 +169,7 @@ impl Change {
             ops: vec![],
             delete_ops: vec![],
             dependencies: vec![],
+            used: vec![],
             deferred: false,
             protected: false,
             timeouts: BTreeMap::new(),

@@ -1,12 +1,17 @@
 //! The execution graph: the steps that apply carries out and what each waits for, as plain data.
 //!
 //! Instances of one block do not wait for instances of another one by one (that would be N x M edges) but for barriers: a block's
-//! creates and updates open when all blocks it needs have ended theirs, and its deletes open when the deletes of all blocks that need it
-//! have ended. A replacement is two steps.
+//! creates and updates open when all blocks it needs have ended theirs, and its deletes open when the deletes of all blocks whose records need
+//! it have ended. What is made follows what the configuration says, what goes follows what the records say. A replacement is two steps.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{Action, Plan};
+use petgraph::algo::{greedy_feedback_arc_set, is_cyclic_directed};
+use petgraph::graph::DiGraph;
+use petgraph::graphmap::DiGraphMap;
+use petgraph::visit::EdgeRef;
+
+use super::{Action, Change, Plan};
 use crate::addr::ResourceAddr;
 use crate::resource::Verb;
 
@@ -63,35 +68,40 @@ impl Execution {
     /// Derives the steps of a plan.
     pub fn of(plan: &Plan) -> Execution {
         let mut ex = Execution::default();
-        let blocks = block_needs(plan);
-        let done: HashMap<&ResourceAddr, usize> = blocks.keys().map(|b| (*b, ex.add(Work::Done((*b).clone())))).collect();
-        let gone: HashMap<&ResourceAddr, usize> = blocks.keys().map(|b| (*b, ex.add(Work::Gone((*b).clone())))).collect();
-        for (block, needs) in &blocks {
-            for need in needs.iter().filter(|n| n != block) {
-                if let (Some(d), Some(g)) = (done.get(need), gone.get(need)) {
-                    ex.edge(*d, done[block]);
-                    ex.edge(gone[block], *g);
-                }
-            }
+        let blocks: BTreeSet<&ResourceAddr> = plan.changes.iter().map(|c| &c.addr.resource).collect();
+        let done: HashMap<&ResourceAddr, usize> = blocks.iter().map(|b| (*b, ex.add(Work::Done((*b).clone())))).collect();
+        let gone: HashMap<&ResourceAddr, usize> = blocks.iter().map(|b| (*b, ex.add(Work::Gone((*b).clone())))).collect();
+        let needs = Needs::of(plan.changes.iter().filter(|c| !is_over(c)).map(|c| (&c.addr.resource, &c.dependencies)));
+        let used = Needs::of(plan.changes.iter().map(|c| (&c.addr.resource, &c.used))).without_cycles();
+        for (block, need) in needs.pairs().filter(|(_, need)| done.contains_key(need)) {
+            ex.edge(done[need], done[block]);
         }
-        let users = users(&blocks);
+        for (block, need) in used.pairs().filter(|(_, need)| gone.contains_key(need)) {
+            ex.edge(gone[block], gone[need]);
+        }
+        let barriers = Barriers { done: &done, gone: &gone, needs: &needs, used: &used };
+        // Those that are to move away from an object before it goes: the deletion, and the blocks of them.
+        let mut later: Vec<(usize, &ResourceAddr, &BTreeSet<&ResourceAddr>)> = Vec::new();
+        let moving = Needs::of(plan.changes.iter().filter(|c| moves(c)).map(|c| (&c.addr.resource, &c.used)));
         for (i, change) in plan.changes.iter().enumerate() {
             let block = &change.addr.resource;
-            let used_by = users.get(block).map_or(&[][..], Vec::as_slice);
-            let barriers = Barriers { done: &done, gone: &gone, needs: &blocks[block], users: used_by };
-            let last = ex.work.len();
-            ex.add_change(i, change.action, block, &barriers);
-            if change.deposed.is_some() && change.action == Action::Delete {
-                ex.after_users(last, block, &barriers);
+            let delete = ex.add_change(i, change.action, block, &barriers);
+            if let Some(delete) = delete {
+                let beside = change.deposed.is_some() || change.action == Action::ReplaceCreateFirst;
+                later.extend(beside.then(|| needs.users(block)).flatten().map(|users| (delete, block, users)));
+                later
+                    .extend((change.action == Action::Delete || beside).then(|| moving.users(block)).flatten().map(|u| (delete, block, u)));
             }
         }
+        ex.after_users(&later, &barriers);
         ex
     }
 
-    fn add_change(&mut self, i: usize, action: Action, block: &ResourceAddr, b: &Barriers<'_>) {
+    /// Adds the steps of one change. Gives the one that deletes.
+    fn add_change(&mut self, i: usize, action: Action, block: &ResourceAddr, b: &Barriers<'_>) -> Option<usize> {
         let create = |ex: &mut Self, work| {
             let n = ex.add(work);
-            for need in b.needs.iter().filter(|n| *n != block) {
+            for need in b.needs.of_block(block) {
                 if let Some(d) = b.done.get(need) {
                     ex.edge(*d, n);
                 }
@@ -99,40 +109,72 @@ impl Execution {
             ex.edge(n, b.done[block]);
             n
         };
-        let delete = |ex: &mut Self| {
-            let n = ex.add(Work::Apply { change: i, verb: Verb::Delete });
-            for user in b.users.iter().filter(|u| **u != block) {
+        let delete = |ex: &mut Self, work| {
+            let n = ex.add(work);
+            for user in b.used.users(block).into_iter().flatten() {
                 ex.edge(b.gone[user], n);
             }
             ex.edge(n, b.gone[block]);
             n
         };
+        let apply = |verb| Work::Apply { change: i, verb };
         match action {
-            Action::NoOp => {}
-            Action::Read => drop(create(self, Work::Read { change: i })),
-            Action::Create => drop(create(self, Work::Apply { change: i, verb: Verb::Create })),
-            Action::Update => drop(create(self, Work::Apply { change: i, verb: Verb::Update })),
-            Action::Delete => drop(delete(self)),
-            Action::Forget => drop(create(self, Work::Forget { change: i })),
+            Action::NoOp => None,
+            Action::Read => {
+                create(self, Work::Read { change: i });
+                None
+            }
+            Action::Create | Action::Update => {
+                create(self, apply(if action == Action::Create { Verb::Create } else { Verb::Update }));
+                None
+            }
+            Action::Delete => Some(delete(self, apply(Verb::Delete))),
+            Action::Forget => {
+                delete(self, Work::Forget { change: i });
+                None
+            }
             Action::Replace => {
-                let del = delete(self);
-                let new = create(self, Work::Apply { change: i, verb: Verb::Create });
+                let del = delete(self, apply(Verb::Delete));
+                let new = create(self, apply(Verb::Create));
                 self.edge(del, new);
+                Some(del)
             }
             Action::ReplaceCreateFirst => {
-                let new = create(self, Work::Apply { change: i, verb: Verb::Create });
-                let del = delete(self);
+                let new = create(self, apply(Verb::Create));
+                let del = delete(self, apply(Verb::Delete));
                 self.edge(new, del);
-                self.after_users(del, block, b);
+                Some(del)
             }
         }
     }
 
-    /// An old object goes only when everything that used it has moved to the new one.
-    fn after_users(&mut self, delete: usize, block: &ResourceAddr, b: &Barriers<'_>) {
-        for user in b.users.iter().filter(|u| **u != block) {
-            self.edge(b.done[user], delete);
+    /// An object goes only when those that used it have moved away. Where that cannot be, because they wait for what its end makes room for,
+    /// it goes first.
+    fn after_users(&mut self, deletes: &[(usize, &ResourceAddr, &BTreeSet<&ResourceAddr>)], b: &Barriers<'_>) {
+        let mut possible: HashMap<(&ResourceAddr, &ResourceAddr), bool> = HashMap::new();
+        for (delete, block, users) in deletes {
+            for user in users.iter().filter(|u| u != &block) {
+                let can = *possible.entry((block, user)).or_insert_with(|| !self.leads(b.gone[block], b.done[user]));
+                if can {
+                    self.edge(b.done[user], *delete);
+                }
+            }
         }
+    }
+
+    /// Whether one node comes before another.
+    fn leads(&self, from: usize, to: usize) -> bool {
+        let mut seen = vec![false; self.work.len()];
+        let mut stack = vec![from];
+        while let Some(n) = stack.pop() {
+            if n == to {
+                return true;
+            }
+            if !std::mem::replace(&mut seen[n], true) {
+                stack.extend(&self.next[n]);
+            }
+        }
+        false
     }
 
     /// One line for each node, for snapshots and traces.
@@ -153,26 +195,64 @@ impl Execution {
 struct Barriers<'a> {
     done: &'a HashMap<&'a ResourceAddr, usize>,
     gone: &'a HashMap<&'a ResourceAddr, usize>,
-    needs: &'a BTreeSet<ResourceAddr>,
-    users: &'a [&'a ResourceAddr],
+    /// What is made needs what is made.
+    needs: &'a Needs<'a>,
+    /// What is recorded needs what is recorded.
+    used: &'a Needs<'a>,
 }
 
-/// Every block of the plan with the blocks that it needs.
-fn block_needs(plan: &Plan) -> BTreeMap<&ResourceAddr, BTreeSet<ResourceAddr>> {
-    let mut out: BTreeMap<&ResourceAddr, BTreeSet<ResourceAddr>> = BTreeMap::new();
-    for c in &plan.changes {
-        out.entry(&c.addr.resource).or_default().extend(c.dependencies.iter().cloned());
+/// Whether a change only ends an object: what its record says of others counts for what goes, not for what is made.
+fn is_over(c: &Change) -> bool {
+    matches!(c.action, Action::Delete | Action::Forget)
+}
+
+/// Whether an object that stays may come to use others.
+fn moves(c: &Change) -> bool {
+    matches!(c.action, Action::Update | Action::Replace | Action::ReplaceCreateFirst)
+}
+
+/// Which block needs which others.
+#[derive(Default)]
+struct Needs<'a> {
+    needs: BTreeMap<&'a ResourceAddr, BTreeSet<&'a ResourceAddr>>,
+    users: BTreeMap<&'a ResourceAddr, BTreeSet<&'a ResourceAddr>>,
+}
+
+impl<'a> Needs<'a> {
+    fn of(all: impl Iterator<Item = (&'a ResourceAddr, &'a Vec<ResourceAddr>)>) -> Needs<'a> {
+        all.flat_map(|(block, needs)| needs.iter().map(move |n| (block, n))).filter(|(block, need)| block != need).collect()
     }
-    out
-}
 
-/// For every block, the blocks of the plan that need it.
-fn users<'a>(blocks: &BTreeMap<&'a ResourceAddr, BTreeSet<ResourceAddr>>) -> HashMap<ResourceAddr, Vec<&'a ResourceAddr>> {
-    let mut out: HashMap<ResourceAddr, Vec<&ResourceAddr>> = HashMap::new();
-    for (block, needs) in blocks {
-        for need in needs {
-            out.entry(need.clone()).or_default().push(block);
+    fn pairs(&self) -> impl Iterator<Item = (&'a ResourceAddr, &'a ResourceAddr)> {
+        self.needs.iter().flat_map(|(block, needs)| needs.iter().map(|n| (*block, *n)))
+    }
+
+    fn of_block(&self, block: &ResourceAddr) -> impl Iterator<Item = &'a ResourceAddr> {
+        self.needs.get(block).into_iter().flatten().copied()
+    }
+
+    fn users(&self, block: &ResourceAddr) -> Option<&BTreeSet<&'a ResourceAddr>> {
+        self.users.get(block)
+    }
+
+    /// Records are of different times: two blocks may have needed each other, one now and one then. Of each circle one need is forgotten.
+    fn without_cycles(self) -> Needs<'a> {
+        let graph: DiGraph<&ResourceAddr, ()> = DiGraphMap::<_, ()>::from_edges(self.pairs()).into_graph();
+        if !is_cyclic_directed(&graph) {
+            return self;
         }
+        let dropped: BTreeSet<_> = greedy_feedback_arc_set(&graph).map(|e| (graph[e.source()], graph[e.target()])).collect();
+        self.pairs().filter(|pair| !dropped.contains(pair)).collect()
     }
-    out
+}
+
+impl<'a> FromIterator<(&'a ResourceAddr, &'a ResourceAddr)> for Needs<'a> {
+    fn from_iter<I: IntoIterator<Item = (&'a ResourceAddr, &'a ResourceAddr)>>(pairs: I) -> Self {
+        let mut out = Needs::default();
+        for (block, need) in pairs {
+            out.needs.entry(block).or_default().insert(need);
+            out.users.entry(need).or_default().insert(block);
+        }
+        out
+    }
 }

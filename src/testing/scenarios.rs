@@ -668,6 +668,51 @@ stories! {
         > show
         > plan
     "#
+    /// A block goes when those that used it have moved away, and blocks may come to need each other the other way round.
+    needs_turn_round: r#"
+        = config
+        resource "place" "p" {
+          name = "north"
+        }
+        resource "thing" "a" {
+          count = 2
+          place = place.p
+          name  = "a${count.index}"
+        }
+        resource "thing" "b" {
+          count = 2
+          place = place.p
+          name  = "b${count.index}"
+          label = thing.a[0].id
+        }
+        resource "thing" "c" {
+          place = place.p
+          name  = "c"
+          label = thing.a[1].id
+        }
+        > apply
+        = config
+        resource "place" "p" {
+          name = "north"
+        }
+        resource "thing" "a" {
+          place = place.p
+          name  = "a0"
+          label = thing.b.id
+        }
+        resource "thing" "b" {
+          place = place.p
+          name  = "b0"
+        }
+        resource "thing" "c" {
+          place = place.p
+          name  = "c"
+        }
+        > fail 2: apply
+        > apply
+        > show
+        > plan
+    "#
     /// A delete in doubt that moved, and a new object where it was.
     a_delete_in_doubt_is_moved: r#"
         = config

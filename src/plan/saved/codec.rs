@@ -161,9 +161,9 @@ impl<'a> Encoder<'a> {
         }
         let ops = [("operations", &c.ops), ("delete_operations", &c.delete_ops)];
         out.extend(ops.into_iter().filter(|(_, l)| !l.is_empty()).map(|(n, l)| (n.to_string(), json!(l))));
-        if !c.dependencies.is_empty() {
-            out.insert("dependencies".into(), c.dependencies.iter().map(ToString::to_string).collect());
-        }
+        let blocks = [("dependencies", &c.dependencies), ("used", &c.used)];
+        let blocks = blocks.into_iter().filter(|(_, l)| !l.is_empty());
+        out.extend(blocks.map(|(n, l)| (n.to_string(), l.iter().map(ToString::to_string).collect())));
         if !c.timeouts.is_empty() {
             out.insert("timeouts".into(), json!(c.timeouts));
         }
@@ -400,6 +400,7 @@ pub fn decode_change(j: &Json, ty_of: &dyn Fn(&InstanceAddr) -> Type) -> Option<
     let object = |name: &str| j.get(name).map(|j| decode(j, &ty, &mut placeholder));
     let list = |name: &str| j.get(name).and_then(Json::as_array).into_iter().flatten();
     let ops = |name: &str| list(name).map(|t| serde_json::from_value(t.clone()).ok()).collect::<Option<Vec<_>>>();
+    let blocks = |name: &str| list(name).map(|d| d.as_str()?.parse().ok()).collect::<Option<Vec<_>>>();
     let flag = |name: &str| j.get(name).and_then(Json::as_bool).unwrap_or(false);
     let prior = match object("prior") {
         Some(v) => Some(v?),
@@ -422,7 +423,8 @@ pub fn decode_change(j: &Json, ty_of: &dyn Fn(&InstanceAddr) -> Type) -> Option<
         planned,
         ops: ops("operations")?,
         delete_ops: ops("delete_operations")?,
-        dependencies: list("dependencies").map(|d| d.as_str()?.parse().ok()).collect::<Option<_>>()?,
+        dependencies: blocks("dependencies")?,
+        used: blocks("used")?,
         deferred: flag("deferred"),
         protected: flag("protected"),
         timeouts,

@@ -189,6 +189,7 @@ fn a_change_comes_back_but_for_its_private_part() {
             ops: vec![Op::new(OpAction::Grant, Key::new(Place::here(), "thing", "one"))],
             delete_ops: vec![Op::new(OpAction::Delete, Key::new(Place::here(), "thing", "two")).loss(Some("all".into()))],
             dependencies: vec!["null_resource.c".parse().unwrap()],
+            used: vec!["null_resource.d".parse().unwrap()],
             deferred: true,
             protected: true,
             timeouts: BTreeMap::from([("create".into(), 5)]),

@@ -56,6 +56,7 @@ impl<'a> Walker<'a> {
             private,
             ops,
             dependencies: record.dependencies.clone(),
+            used: record.dependencies.clone(),
             protected: record.protected,
             create_before_destroy: record.create_before_destroy,
             ..Change::new(addr.clone(), action)
@@ -182,6 +183,7 @@ impl<'a> Walker<'a> {
                 prior: Some(prior),
                 private: record.private.clone(),
                 dependencies: record.dependencies.clone(),
+                used: record.dependencies.clone(),
                 create_before_destroy: record.create_before_destroy,
                 deposed: Some(Arc::clone(key)),
                 ..Change::new(addr, if forget { Action::Forget } else { Action::Delete })

@@ -211,6 +211,7 @@ impl<'a> Walker<'a> {
             ops: verdict.ops,
             delete_ops: verdict.delete_ops,
             dependencies: p.dependencies.clone(),
+            used: known.as_ref().map(|k| k.record.dependencies.clone()).unwrap_or_default(),
             protected,
             timeouts: self.timeouts(p),
             create_before_destroy: p.block.lifecycle.create_before_destroy,
@@ -297,6 +298,7 @@ impl<'a> Walker<'a> {
             private,
             planned: Some(value.clone()),
             dependencies: p.dependencies.clone(),
+            used: self.known.get(&p.addr).map(|k| k.record.dependencies.clone()).unwrap_or_default(),
             protected: self.known.get(&p.addr).is_some_and(|k| k.record.protected),
             ..Change::new(p.addr.clone(), Action::NoOp)
         });
