@@ -199,15 +199,16 @@ impl Cluster {
         let leaves = |id: i32| leaving.iter().any(|n| n.id == id);
         let (mut texts, mut doings) = (BTreeMap::new(), vec![]);
         let all: Vec<(i32, String)> = layout.nodes.iter().map(|n| (n.id, self.settings(layout, wanted, n))).collect();
-        let secret = !wanted.users.is_empty() && wanted.listeners.iter().any(|l| l.authentication == Authentication::Plain);
         for (node, (id, text)) in layout.nodes.iter_mut().zip(all) {
             let (known, label) = (!node.fingerprint.is_empty(), node.label());
             let parts = [text.as_str(), &wanted.heap, &launch.libs.to_string_lossy()];
-            // With passwords of PLAIN in the text a digest without a key would let words be tried: it goes to the state.
-            let now = if secret { self.keyed(&parts)? } else { digest(parts) };
+            // The settings may hold secrets (passwords of PLAIN, a sensitive value in `config`). The digest goes to the state, and without a key
+            // it would let words be tried. Nodes that an earlier version started have such a digest: they need no restart for it.
+            let (mut now, unkeyed) = (self.keyed(&parts)?, digest(parts));
             let restart = Doing::Restart(label.clone());
             match process::running(&self.identity(node))? {
                 Some(p) if p.fingerprint == now => {}
+                Some(p) if p.fingerprint == unkeyed => now = p.fingerprint,
                 Some(_) if leaves(id) => continue,
                 Some(p) if same && p.fingerprint == node.fingerprint && !mandate.allows(&restart) => continue,
                 Some(p) => {
