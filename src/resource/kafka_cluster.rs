@@ -111,8 +111,9 @@ fn attributes() -> Vec<Attribute> {
             Type::map(Type::String),
             "Passwords by user, for the listeners with `scram` and `plain`. Users of PLAIN are known at the brokers' start: a change restarts them.",
         )
-        .sensitive(),
-        Attribute::optional("config", Type::map(Type::String), "Broker settings. A change restarts the brokers one at a time."),
+        .sensitive()
+        .names_things(),
+        Attribute::optional("config", Type::map(Type::String), "Broker settings. A change restarts the brokers one at a time.").names_things(),
         Attribute::optional("heap", Type::String, "Heap flags of each process of the engine `local`.").default("-Xms64m -Xmx384m"),
         Attribute::optional(
             "client_certificates",

@@ -121,13 +121,14 @@ fn attributes() -> Vec<Attribute> {
             Type::list(Type::String),
             "Connector plugins: Maven's `group:artifact:version`, a folder of jars, or a folder of such folders.",
         ),
-        Attribute::optional("config", text_map(), "Worker settings. A change restarts the workers one at a time."),
+        Attribute::optional("config", text_map(), "Worker settings. A change restarts the workers one at a time.").names_things(),
         Attribute::optional(
             "env",
             text_map(),
             "Variables for the workers; `CONNECT_OFFSET_FLUSH_INTERVAL_MS` and the like stand for worker settings, as in the usual container \
              images. Of this command's own environment they get next to nothing.",
-        ),
+        )
+        .names_things(),
         Attribute::optional(
             "schema_registry",
             Type::Dynamic,
