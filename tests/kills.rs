@@ -1,10 +1,10 @@
-//! Runs that are killed, on real systems: topics, ACLs, users, secrets and connectors.
+//! Runs that are killed, on real systems: topics, ACLs, users, Connect clusters, secrets and connectors.
 //!
 //! A case applies one configuration, applies another one with `STREAMFORM_TEST_KILL` (see `src/target/kill.rs`), which ends that run at one
 //! request, and then applies the first configuration, the second again, one without the object, or a third one. After that the real system
 //! holds exactly what the configuration says, the next plan is empty, and destroying leaves nothing behind.
 //!
-//! Ten cases run by default. With `STREAMFORM_LONG=1` all of them do, and their counts are printed: `tests/run --long`.
+//! A dozen cases run by default. With `STREAMFORM_LONG=1` all of them do, and their counts are printed: `tests/run --long`.
 
 mod common;
 
@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use common::{Lab, Screen, real};
 use streamform::engine::local::broker::Cluster;
+use streamform::engine::local::connect::ConnectCluster;
 use streamform::engine::local::jars;
 use streamform::target::connect::{ConnectClient, ConnectConnection, Patience};
 use streamform::target::kafka::{
@@ -41,6 +42,8 @@ enum Kind {
     User,
     /// A local cluster with its first users.
     Cluster,
+    /// A local Connect cluster on a Kafka cluster that stays.
+    Workers,
     /// A secret that gains, loses and changes files.
     Secret,
     /// A connector whose configuration changes.
@@ -123,6 +126,8 @@ const USERS: &[Point] = &[
     point(Kind::User, Verb::Delete, "kafka:AlterUserScramCredentials:1", true),
 ];
 const CLUSTERS: &[Point] = &[point(Kind::Cluster, Verb::Create, "kafka:AlterUserScramCredentials:1", false)];
+// Topics come before the layout.
+const WORKERS: &[Point] = &[point(Kind::Workers, Verb::Create, "kafka:CreateTopics:1", false)];
 const SECRETS: &[Point] = &[
     point(Kind::Secret, Verb::Create, "file:write:1", false),
     point(Kind::Secret, Verb::Create, "file:write:2", false),
@@ -291,6 +296,14 @@ impl Object {
                 }
                 (String::new(), cluster)
             }
+            Kind::Workers => {
+                let block = format!(
+                    "resource \"kafka_connect\" \"x\" {{\n  cluster = data.kafka_cluster.c\n  name = \"{name}\"\n  \
+                     heap_opts = \"-Xms48m -Xmx{}m\"\n}}\n",
+                    if form == Third { 321 } else { 320 }
+                );
+                (data("c", &real::lab("plaintext")), block)
+            }
             Kind::Secret => {
                 let files: Vec<_> = Self::files(form).iter().map(|(k, v)| (*k, v.to_string())).collect();
                 (String::new(), format!("resource \"secret\" \"x\" {{\n  name = \"{name}\"\n  data = {{\n{}  }}\n}}\n", map(&files)))
@@ -325,6 +338,9 @@ impl Object {
                 Self::operations(form).iter().map(binding).collect()
             }
             Kind::User => lines(&["has a credential", &format!("logs in with {}", self.password(form).unwrap())]),
+            Kind::Workers => {
+                ["configs", "offsets", "status"].iter().map(|t| format!("topic _connect-{name}-{t}")).chain(["1 worker".into()]).collect()
+            }
             Kind::Cluster => lines(&["folder", "has a credential", &format!("logs in with {}", self.password(form).unwrap())]),
             Kind::Secret => {
                 let files = Self::files(form).iter().map(|(k, v)| format!("{name}/{k} = {v}"));
@@ -350,6 +366,19 @@ impl Object {
                 all.iter().filter(|b| b.principal == principal).map(ToString::to_string).collect()
             }
             Kind::User | Kind::Cluster => self.found_user(),
+            Kind::Workers => {
+                let metadata = real::wait(async { real::kafka().admin().metadata().await }).unwrap();
+                let own = format!("_connect-{}-", self.name);
+                let mut content: Content = metadata.topics.keys().filter(|t| t.starts_with(&own)).map(|t| format!("topic {t}")).collect();
+                let data = self.lab.path().join(".streamform");
+                let cluster = ConnectCluster::at(&data, &self.name);
+                match cluster.layout().unwrap() {
+                    Some(layout) => drop(content.insert(format!("{} worker", cluster.running(&layout).unwrap().len()))),
+                    None if data.join("connect").exists() => drop(content.insert("folder".into())),
+                    None => {}
+                }
+                content
+            }
             Kind::Secret => {
                 let mut content = Content::new();
                 walk(&self.lab.path().join(".streamform/secrets"), "", &mut content);
@@ -613,6 +642,16 @@ fn a_password_that_was_changed_and_is_put_back() {
 }
 
 #[test]
+fn workers_whose_topics_were_created_and_are_taken_back() {
+    one(WORKERS[0], "answered", Next::Removed);
+}
+
+#[test]
+fn workers_whose_topics_were_created_and_are_started() {
+    one(WORKERS[0], "answered", Next::Again);
+}
+
+#[test]
 fn a_secret_whose_creation_was_killed_and_is_taken_back() {
     one(SECRETS[1], "sent", Next::Removed);
 }
@@ -655,6 +694,11 @@ fn long_all_users() {
 #[test]
 fn long_all_clusters() {
     all(CLUSTERS);
+}
+
+#[test]
+fn long_all_workers() {
+    all(WORKERS);
 }
 
 #[test]

@@ -99,6 +99,12 @@ pub fn rehydrate(prior: &Value, config: &Value, digest: &dyn Fn(&Value) -> [u8; 
             let items = l.items.iter().enumerate().map(|(i, v)| other.get(i).map_or_else(|| v.clone(), |c| rehydrate(v, c, digest)));
             Value::list(l.elem.clone(), items.collect()).mark(prior.marks())
         }
+        Repr::Tuple(t) if !prior.is_wholly_known() => {
+            let Some(other) = config.as_slice() else { return prior.clone() };
+            let items = t.items.iter().enumerate().map(|(i, v)| other.get(i).map_or_else(|| v.clone(), |c| rehydrate(v, c, digest)));
+            Value::tuple(items.collect()).mark(prior.marks())
+        }
+        // A set with a sensitive element is sensitive as a whole.
         _ => prior.clone(),
     }
 }

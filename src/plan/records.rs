@@ -139,6 +139,7 @@ fn follow(value: &Value, new: &dyn Fn(&InstanceAddr) -> Option<InstanceAddr>) ->
         }
         Repr::List(l) => Value::list(l.elem.clone(), l.items.iter().map(|v| follow(v, new)).collect()).mark(value.marks()),
         Repr::Map(m) => Value::map(m.elem.clone(), m.items.iter().map(|(k, v)| (k.clone(), follow(v, new))).collect()).mark(value.marks()),
+        Repr::Tuple(t) => Value::tuple(t.items.iter().map(|v| follow(v, new)).collect()).mark(value.marks()),
         _ => value.clone(),
     }
 }

@@ -111,8 +111,9 @@ fn attributes() -> Vec<Attribute> {
             Type::map(Type::String),
             "Passwords by user, for the listeners with `scram` and `plain`. Users of PLAIN are known at the brokers' start: a change restarts them.",
         )
-        .sensitive(),
-        Attribute::optional("config", Type::map(Type::String), "Broker settings. A change restarts the brokers one at a time."),
+        .sensitive()
+        .names_things(),
+        Attribute::optional("config", Type::map(Type::String), "Broker settings. A change restarts the brokers one at a time.").names_things(),
         Attribute::optional("heap", Type::String, "Heap flags of each process of the engine `local`.").default("-Xms64m -Xmx384m"),
         Attribute::optional(
             "client_certificates",
@@ -345,6 +346,7 @@ fn filled(addr: &InstanceAddr, base: &Value, cluster: &Cluster, layout: &Layout)
         listeners.iter().map(|n| (n.as_str().into(), Value::string(layout.addresses(&n.to_uppercase())))).collect();
     let first = listeners.first().map_or(broker::INTERNAL.to_string(), |n| n.to_uppercase());
     let pki = cluster.pki_dir();
+    let cluster_id = if layout.is_blank() { Value::null(Type::String) } else { Value::string(&layout.cluster_id) };
     let admin = BTreeMap::from([
         ("bootstrap_servers".into(), Value::string(layout.addresses(broker::INTERNAL))),
         ("security_protocol".into(), "SSL".into()),
@@ -355,7 +357,7 @@ fn filled(addr: &InstanceAddr, base: &Value, cluster: &Cluster, layout: &Layout)
         ("username".into(), Value::null(Type::String)),
         ("password".into(), Value::null(Type::String)),
         ("insecure_skip_verify".into(), false.into()),
-        ("cluster_id".into(), Value::string(&layout.cluster_id)),
+        ("cluster_id".into(), cluster_id.clone()),
     ]);
     let certificate = |cn: &String| {
         let files = [
@@ -368,7 +370,7 @@ fn filled(addr: &InstanceAddr, base: &Value, cluster: &Cluster, layout: &Layout)
     };
     let computed: [(&str, Value); 8] = [
         ("name", name_of(addr, base).into()),
-        ("cluster_id", Value::string(&layout.cluster_id)),
+        ("cluster_id", cluster_id),
         ("bootstrap_servers", layout.addresses(&first).into()),
         ("endpoints", Value::map(Type::String, endpoints)),
         ("admin", Value::object(admin)),
@@ -491,7 +493,7 @@ fn losses(prior: &Value) -> Option<String> {
 impl KafkaCluster {
     fn observe(cx: &Session, request: &ReadRequest) -> Result<Observed, Diagnostic> {
         let cluster = Cluster::at(&cx.data_dir, &name_of(&request.addr, &request.prior));
-        observed(cluster.layout()?, |layout| filled(&request.addr, &request.prior, &cluster, layout))
+        observed(cluster.found()?, |layout| filled(&request.addr, &request.prior, &cluster, layout))
     }
 
     async fn make(cx: &Session, step: &StepRequest, value: &Value, mandate: &StepMandate<'_>) -> Result<StepResult, Diagnostic> {
@@ -522,7 +524,7 @@ impl KafkaCluster {
         // Whoever used the cluster in this run holds connections to processes that are gone.
         cx.pool::<KafkaPool>().forget(&before.unwrap_or_default());
         let base = step.prior.as_ref().unwrap_or(value);
-        settled(outcome, || cluster.layout().ok().flatten(), |layout| filled(&step.addr, base, &cluster, layout).ok())
+        settled(outcome, || cluster.found().ok().flatten(), |layout| filled(&step.addr, base, &cluster, layout).ok())
     }
 }
 
@@ -585,17 +587,20 @@ impl ResourceType for KafkaCluster {
         attrs.insert("running".into(), numbers(node_ids(&input.proposed)));
         let layout = input.prior.and_then(|_| layout_of(input.private));
         out.diagnostics.extend(downgrade_error(input.prior, layout.as_ref(), &input.proposed));
-        let changed = |name: &str| input.prior.is_none_or(|p| p.get(name) != input.proposed.get(name));
+        // Of a folder without a layout nothing that Kafka gave it is known.
+        let blank = layout.as_ref().is_some_and(Layout::is_blank);
+        let changed = |name: &str| blank || input.prior.is_none_or(|p| p.get(name) != input.proposed.get(name));
         let unknown: &[(&str, &[&str])] = &[
             ("bootstrap_servers", &["brokers", "listener"]),
             ("endpoints", &["brokers", "listener"]),
             ("admin", &["brokers"]),
             ("certificates", &["client_certificates"]),
         ];
-        for (name, _) in unknown.iter().filter(|(_, causes)| causes.iter().any(|c| changed(c))) {
+        let open = unknown.iter().filter(|(_, causes)| causes.iter().any(|c| changed(c))).map(|(name, _)| *name);
+        for name in open.chain(blank.then_some("cluster_id")) {
             let ty = SCHEMA.body.attribute(name).map(|a| a.ty.clone());
             if let Some(crate::schema::AttrType::Value(ty)) = ty {
-                attrs.insert((*name).into(), Value::unknown(ty));
+                attrs.insert(name.into(), Value::unknown(ty));
             }
         }
         out.planned = Value::object_of(attrs, input.proposed.origin().cloned());

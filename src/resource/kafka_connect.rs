@@ -121,13 +121,14 @@ fn attributes() -> Vec<Attribute> {
             Type::list(Type::String),
             "Connector plugins: Maven's `group:artifact:version`, a folder of jars, or a folder of such folders.",
         ),
-        Attribute::optional("config", text_map(), "Worker settings. A change restarts the workers one at a time."),
+        Attribute::optional("config", text_map(), "Worker settings. A change restarts the workers one at a time.").names_things(),
         Attribute::optional(
             "env",
             text_map(),
             "Variables for the workers; `CONNECT_OFFSET_FLUSH_INTERVAL_MS` and the like stand for worker settings, as in the usual container \
              images. Of this command's own environment they get next to nothing.",
-        ),
+        )
+        .names_things(),
         Attribute::optional(
             "schema_registry",
             Type::Dynamic,
@@ -310,9 +311,12 @@ fn filled(addr: &InstanceAddr, base: &Value, connect: &ConnectCluster, layout: &
         ("password", text(None)),
         ("insecure_skip_verify", false.into()),
     ]);
+    // A folder without a layout does not tell it: what was planned stands.
+    let planned = base.get("principal").filter(|p| layout.is_blank() && p.is_known());
+    let principal = planned.unwrap_or_else(|| Value::string(&layout.principal));
     let computed = [
         ("name", name.into()),
-        ("principal", Value::string(&layout.principal)),
+        ("principal", principal),
         ("group_id", names.group.into()),
         ("config_topic", names.config.into()),
         ("offset_topic", names.offset.into()),
@@ -362,7 +366,7 @@ fn kafka_of(cx: &Session, value: &Value) -> Result<(KafkaConnection, Arc<Admin>)
 impl KafkaConnect {
     fn observe(cx: &Session, request: &ReadRequest) -> Result<Observed, Diagnostic> {
         let connect = ConnectCluster::at(&cx.data_dir, &name_of(&request.addr, &request.prior));
-        observed(connect.layout()?, |layout| filled(&request.addr, &request.prior, &connect, layout))
+        observed(connect.found()?, |layout| filled(&request.addr, &request.prior, &connect, layout))
     }
 
     async fn make(cx: &Session, step: &StepRequest, planned: &Value, mandate: &StepMandate<'_>) -> Result<StepResult, Diagnostic> {
@@ -413,7 +417,7 @@ impl KafkaConnect {
             let value = filled(&step.addr, base, &connect, layout).ok()?;
             Some(if step.prior.is_some() { value } else { with_references(value) })
         };
-        settled(outcome, || connect.layout().ok().flatten(), fill)
+        settled(outcome, || connect.found().ok().flatten(), fill)
     }
 }
 
@@ -507,7 +511,10 @@ impl ResourceType for KafkaConnect {
             attrs.extend(texts.into_iter().map(|(k, v)| (Arc::from(k), v.into())));
         }
         let changed = |name: &str| input.prior.is_none_or(|p| p.get(name) != input.proposed.get(name));
-        if !changed("service_port") && !changed("mtls") {
+        let layout: Option<Layout> = input.prior.and_then(|_| serde_json::from_value(input.private.clone()).ok());
+        // Of a folder without a layout neither the address is known nor what there is on Kafka.
+        let blank = layout.as_ref().is_some_and(Layout::is_blank);
+        if !blank && !changed("service_port") && !changed("mtls") {
             attrs.extend(healed_address(input.prior, input.private).into_iter().flatten());
         } else {
             attrs.insert("endpoint".into(), Value::unknown(Type::String));
@@ -536,11 +543,10 @@ impl ResourceType for KafkaConnect {
                 if moved {
                     ops.push(Op::new(OpAction::Change, key.clone()).part("the Kafka cluster").note("to the new one"));
                 }
-                let layout: Option<Layout> = serde_json::from_value(input.private.clone()).ok();
                 ops.extend(worker_ops(&key, prior, &planned, layout.as_ref()));
             }
         }
-        if moved || input.prior.is_none() {
+        if moved || blank || input.prior.is_none() {
             let place = Place::of(&planned, "cluster", "cluster_id");
             ops.extend(kafka_ops(name.as_deref(), on_kafka.as_deref(), cluster.as_ref(), &place));
         }

@@ -52,9 +52,11 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
                 "The configuration, without name, connector.class and tasks.max. A \
                 placeholder for Connect is written with two dollars: \"$${file:/etc/secrets/a.properties:key}\". Values of keys that \
                 name a password or the like are not shown and not stored.",
-            ),
+            )
+            .names_things(),
             Attribute::optional("sensitive_config", Type::map(Type::String), "Further configuration that is never shown or stored.")
-                .sensitive(),
+                .sensitive()
+                .names_things(),
             Attribute::optional("state", Type::String, "running, paused (tasks keep their place) or stopped (tasks are given up).")
                 .default("running"),
             Attribute::optional("pause", Type::Bool, "The same as state = \"paused\"."),

@@ -47,11 +47,13 @@ pub struct Attribute {
     pub force_new: bool,
     /// Not part of the state or the diff (a switch for streamform itself).
     pub transient: bool,
+    /// The keys of the map are names of real things (files, settings, users), which plans and the state show: they must not be sensitive.
+    pub names_things: bool,
 }
 
 impl Attribute {
     fn new(name: &'static str, ty: AttrType, set: Set, doc: &'static str) -> Self {
-        Attribute { name, ty, set, doc, default: None, sensitive: false, force_new: false, transient: false }
+        Attribute { name, ty, set, doc, default: None, sensitive: false, force_new: false, transient: false, names_things: false }
     }
 
     /// An argument that must be set.
@@ -100,6 +102,12 @@ impl Attribute {
     /// Not kept.
     pub fn transient(mut self) -> Self {
         self.transient = true;
+        self
+    }
+
+    /// A map whose keys are shown, also where its values are not.
+    pub fn names_things(mut self) -> Self {
+        self.names_things = true;
         self
     }
 

@@ -37,4 +37,6 @@ codes! {
     CONNECT_TOPIC = "SF8018", "Unusable topic of Kafka Connect";
     /// Partitions stay under-replicated during a rolling restart.
     UNDER_REPLICATED = "SF8016", "Partitions are under-replicated";
+    /// A node's folder holds the data of another cluster.
+    FOREIGN_DATA = "SF8019", "Data of another cluster";
 }

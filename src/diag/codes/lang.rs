@@ -49,4 +49,6 @@ codes! {
     INVALID_BLOCK = "SF1030", "Invalid block";
     /// A `dynamic` block that cannot be expanded.
     INVALID_DYNAMIC = "SF1031", "Invalid dynamic block";
+    /// A map whose keys are names that are shown, and that is sensitive as a whole.
+    SENSITIVE_KEYS = "SF1032", "Keys are sensitive";
 }

@@ -8,6 +8,7 @@
 mod launch;
 mod model;
 mod settings;
+mod storage;
 
 pub use launch::Launch;
 pub(super) use model::is_false;
@@ -35,6 +36,8 @@ const FIRST_CONTROLLER: i32 = 1001;
 const SCRAM_ITERATIONS: i32 = 8192;
 /// How long a process may take to end by itself.
 const GRACE: Duration = Duration::from_secs(15);
+/// The same for a tool that an earlier run has left.
+const TOOL_GRACE: Duration = Duration::from_secs(3);
 
 /// Where long steps say what they do.
 pub type Note<'a> = &'a (dyn Fn(&str) + Send + Sync);
@@ -80,6 +83,15 @@ impl Cluster {
         let path = self.dir.join("cluster.json");
         let Some(text) = read_optional(&path)? else { return Ok(None) };
         serde_json::from_str(&text).map(Some).map_err(|e| file_error("read", &path, &std::io::Error::other(e)))
+    }
+
+    /// The layout, as [`Cluster::layout`] tells it. Where a run was killed after it made the folder and before it wrote the layout: one
+    /// without nodes, so that the folder is not taken for nothing.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn found(&self) -> Result<Option<Layout>, Diagnostic> {
+        Ok(self.layout()?.or_else(|| self.dir.is_dir().then(Layout::blank)))
     }
 
     fn save(&self, layout: &Layout) -> Result<(), Diagnostic> {
@@ -128,6 +140,8 @@ impl Cluster {
     pub async fn converge(&self, wanted: &Wanted, mandate: &dyn Mandate, note: Note<'_>, limit: Duration) -> Result<Layout, Diagnostic> {
         let end = Instant::now() + limit;
         let launch = Launch::find(&wanted.version, note).await?;
+        // Before anything is looked at: what a killed run has left goes on writing.
+        process::stop_below(&launch::tools(&self.dir), &format!("a tool of {}", self.name), TOOL_GRACE).await?;
         let before = self.layout()?;
         // A new cluster is formatted with all that its release has.
         let new = || Layout { release: release(&wanted.version), ..Layout::new() };
@@ -185,15 +199,16 @@ impl Cluster {
         let leaves = |id: i32| leaving.iter().any(|n| n.id == id);
         let (mut texts, mut doings) = (BTreeMap::new(), vec![]);
         let all: Vec<(i32, String)> = layout.nodes.iter().map(|n| (n.id, self.settings(layout, wanted, n))).collect();
-        let secret = !wanted.users.is_empty() && wanted.listeners.iter().any(|l| l.authentication == Authentication::Plain);
         for (node, (id, text)) in layout.nodes.iter_mut().zip(all) {
             let (known, label) = (!node.fingerprint.is_empty(), node.label());
             let parts = [text.as_str(), &wanted.heap, &launch.libs.to_string_lossy()];
-            // With passwords of PLAIN in the text a digest without a key would let words be tried: it goes to the state.
-            let now = if secret { self.keyed(&parts)? } else { digest(parts) };
+            // The settings may hold secrets (passwords of PLAIN, a sensitive value in `config`). The digest goes to the state, and without a key
+            // it would let words be tried. Nodes that an earlier version started have such a digest: they need no restart for it.
+            let (mut now, unkeyed) = (self.keyed(&parts)?, digest(parts));
             let restart = Doing::Restart(label.clone());
             match process::running(&self.identity(node))? {
                 Some(p) if p.fingerprint == now => {}
+                Some(p) if p.fingerprint == unkeyed => now = p.fingerprint,
                 Some(_) if leaves(id) => continue,
                 Some(p) if same && p.fingerprint == node.fingerprint && !mandate.allows(&restart) => continue,
                 Some(p) => {
@@ -309,24 +324,6 @@ impl Cluster {
             self.start(node, wanted, launch)?;
         }
         self.wait(layout, &missing, note, end).await
-    }
-
-    async fn format(&self, layout: &Layout, node: &Node, launch: &Launch) -> Result<(), Diagnostic> {
-        if self.data(node).join("meta.properties").is_file() {
-            return Ok(());
-        }
-        private_dir(&self.data(node))?;
-        let file = self.settings_file(node).display().to_string();
-        let output = launch
-            .tool(&self.dir, "kafka.tools.StorageTool", &["format", "--ignore-formatted", "-t", &layout.cluster_id, "-c", &file])
-            .await?;
-        output.map(drop).map_err(|said| {
-            Diagnostic::error(codes::PROCESS_DIED, format!("The storage of {} cannot be formatted: {said}", node.label())).hint(format!(
-                "Its settings are in {}, and its logs come to {}.",
-                file,
-                self.dir.join("logs").display()
-            ))
-        })
     }
 
     fn start(&self, node: &Node, wanted: &Wanted, launch: &Launch) -> Result<(), Diagnostic> {
@@ -518,7 +515,7 @@ impl Cluster {
         note(&format!("raising the metadata version to that of Kafka {release}"));
         let (servers, file) = (layout.addresses(INTERNAL), self.tool_settings()?);
         let args = ["--bootstrap-server", &servers, "--command-config", &file, "upgrade", "--release-version", &release];
-        let output = launch.tool(&self.dir, "org.apache.kafka.tools.FeatureCommand", &args).await?;
+        let output = launch.tool(&self.dir, "features", "org.apache.kafka.tools.FeatureCommand", &args).await?;
         output.map_err(|said| {
             Diagnostic::error(codes::PROCESS_DIED, format!("The metadata version cannot be raised to that of Kafka {release}: {said}"))
                 .hint("The cluster runs on with the old one; apply again.")
@@ -534,7 +531,7 @@ impl Cluster {
     async fn unregister(&self, layout: &Layout, node: &Node, launch: &Launch) -> Result<(), Diagnostic> {
         let (id, servers, file) = (node.id.to_string(), layout.addresses(INTERNAL), self.tool_settings()?);
         let args = ["unregister", "--bootstrap-server", &servers, "--id", &id, "--config", &file];
-        let output = launch.tool(&self.dir, "org.apache.kafka.tools.ClusterTool", &args).await?;
+        let output = launch.tool(&self.dir, "cluster", "org.apache.kafka.tools.ClusterTool", &args).await?;
         output.map(drop).map_err(|said| Diagnostic::error(codes::PROCESS_DIED, format!("{} cannot be unregistered: {said}", node.label())))
     }
 
@@ -553,6 +550,8 @@ impl Cluster {
                 futures::future::try_join_all(stops).await?;
             }
         }
+        // What the layout does not name: tools, and whatever else of this folder still runs.
+        process::stop_below(&self.dir, &format!("a process of {}", self.name), TOOL_GRACE).await?;
         remove_dir(&self.dir)?;
         if let Some(parent) = self.dir.parent() {
             super::remove_if_empty(parent);

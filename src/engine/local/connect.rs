@@ -181,6 +181,16 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// The layout of a folder in which none was written yet. No worker was started; whether topics and rights are there is not known.
+    fn blank() -> Layout {
+        Layout { unsettled: true, ..Layout::default() }
+    }
+
+    /// Whether there is no more than a folder.
+    pub fn is_blank(&self) -> bool {
+        self.workers.is_empty()
+    }
+
     /// The URL of the worker on this port.
     pub fn url(&self, port: u16) -> String {
         url(self.https, port)
@@ -213,6 +223,15 @@ impl ConnectCluster {
         let path = self.dir.join("connect.json");
         let Some(text) = read_optional(&path)? else { return Ok(None) };
         serde_json::from_str(&text).map(Some).map_err(|e| file_error("read", &path, &std::io::Error::other(e)))
+    }
+
+    /// The layout, as [`ConnectCluster::layout`] tells it. Where a run was killed after it made the folder and before it wrote the layout: one
+    /// without workers, so that neither the folder nor what was made on Kafka is taken for nothing.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn found(&self) -> Result<Option<Layout>, Diagnostic> {
+        Ok(self.layout()?.or_else(|| self.dir.is_dir().then(Layout::blank)))
     }
 
     fn save(&self, layout: &Layout) -> Result<(), Diagnostic> {
@@ -324,6 +343,8 @@ impl ConnectCluster {
 
     /// The key store that the workers show to Kafka, if any, and the principal that this makes them.
     fn kafka_identity(&self, wanted: &Wanted) -> Result<(Option<PathBuf>, String), Diagnostic> {
+        // The folder first: it shows that a certificate may have been issued, wherever that lies.
+        private_dir(&self.dir)?;
         let kafka = &wanted.kafka;
         let authority = kafka.ca_file.as_deref().and_then(Pki::beside);
         if let (Some(name), Some(authority)) = (&wanted.common_name, authority) {
@@ -545,10 +566,12 @@ impl ConnectCluster {
         note(&format!("ending {}", counted(layout.workers.len(), "worker", "s")));
         let stops = layout.workers.iter().map(|w| async move { process::stop(&self.identity(w), &w.label(), GRACE).await });
         futures::future::try_join_all(stops).await?;
+        // What the layout does not name.
+        process::stop_below(&self.dir, &format!("a process of {}", self.name), GRACE).await?;
         if let Some(kafka) = kafka {
             self.forget(kafka, gone).await?;
         }
-        if let (Some(authority), Some(name)) = (authority, layout.principal.strip_prefix("User:CN=")) {
+        if let (Some(authority), Some(name)) = (authority, gone.principal.strip_prefix("User:CN=")) {
             authority.forget(name);
         }
         remove_dir(&self.dir)?;
@@ -587,6 +610,8 @@ pub struct Released {
     pub topics: Vec<String>,
     /// The rights to remove.
     pub bindings: Vec<AclBinding>,
+    /// Who the workers were.
+    pub principal: String,
 }
 
 /// Refuses topics that were there already and would lose what workers write: not compacted, or more than one partition of configurations.

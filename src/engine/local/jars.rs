@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::java::in_path;
-use super::{digest, file_error};
+use super::{digest, file_error, process, remove_dir};
 use crate::diag::Diagnostic;
 use crate::diag::codes::engine as codes;
 
@@ -128,10 +128,19 @@ async fn resolve(
         .hint("Install Maven (Debian: `apt-get install maven`), or set KAFKA_HOME to an unpacked Kafka distribution.")
     })?;
     note(&format!("fetching {what} with Maven"));
-    let work = tempfile::Builder::new().prefix(".fetch-").tempdir_in(parent).map_err(|e| file_error("write in", parent, &e))?;
+    let work = workplace(parent, dir).await?;
     fetch(&mvn, work.path(), what, wanted, leave_out).await?;
     std::fs::rename(work.path().join("libs"), dir).map_err(|e| file_error("write", dir, &e))?;
     Ok(dir.to_path_buf())
+}
+
+/// An empty folder for fetching `dir`. It has the same name each time: under the lock nobody else uses it, so that what a killed run has left
+/// there goes, with its Maven.
+async fn workplace(parent: &Path, dir: &Path) -> Result<tempfile::TempDir, Diagnostic> {
+    let name = format!(".fetch-{}", digest([dir.to_string_lossy().as_ref()]));
+    process::stop_below(&parent.join(&name), "Maven of an earlier run", Duration::from_secs(5)).await?;
+    remove_dir(&parent.join(&name))?;
+    tempfile::Builder::new().prefix(&name).rand_bytes(0).tempdir_in(parent).map_err(|e| file_error("write in", parent, &e))
 }
 
 async fn fetch(mvn: &Path, work: &Path, what: &str, wanted: &[Coordinate], leave_out: &[&str]) -> Result<(), Diagnostic> {
@@ -141,6 +150,7 @@ async fn fetch(mvn: &Path, work: &Path, what: &str, wanted: &[Coordinate], leave
     let mut command = tokio::process::Command::new(mvn);
     // `-U`: what was missing in an earlier run may be there by now.
     command.args(["-B", "-q", "-ntp", "-U", "-f"]).arg(&pom).arg("dependency:copy-dependencies").arg("-DincludeScope=runtime");
+    command.arg(process::marker(work));
     command.arg(format!("-DoutputDirectory={}", libs.display())).kill_on_drop(true).stdin(std::process::Stdio::null());
     command.args(leave_out);
     let unavailable = |why: String| {
@@ -223,6 +233,27 @@ mod tests {
         let wanted = Coordinate::parse("org.nowhere:nothing:1").unwrap();
         let found = resolve(dir.path(), "x", &[wanted], &[], &|said| panic!("{said}")).await.unwrap();
         assert_eq!(found, dir.path());
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_run_has_left_goes_with_its_maven() {
+        use std::os::unix::fs::PermissionsExt;
+        let parent = tempfile::tempdir().unwrap();
+        let mvn = parent.path().join("mvn");
+        std::fs::write(&mvn, "#!/bin/sh\nwhile :; do sleep 0.05; done\n").unwrap();
+        std::fs::set_permissions(&mvn, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let place = || async { workplace(parent.path(), Path::new("x")).await.unwrap().keep() };
+        let work = place().await;
+        std::fs::create_dir(work.join("libs")).unwrap();
+        let mut left = tokio::spawn({
+            let work = work.clone();
+            async move { fetch(&mvn, &work, "x", &[], &[]).await }
+        });
+        let running = tokio::time::timeout(Duration::from_millis(300), &mut left).await;
+        assert!(running.is_err(), "{running:?}");
+        assert_eq!(place().await, work);
+        assert!(left.await.unwrap().unwrap_err().detail.contains("gave no reason"));
+        assert_eq!(std::fs::read_dir(&work).unwrap().count(), 0);
     }
 
     #[test]

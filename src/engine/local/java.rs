@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::process;
 use crate::diag::codes::engine as codes;
 use crate::diag::{Diagnostic, io_words};
 
@@ -27,7 +28,8 @@ async fn find_in(home: Option<&Path>, path: Option<&std::ffi::OsStr>) -> Result<
     let hint =
         format!("Install a Java runtime, version {OLDEST} or newer (Debian: `apt-get install openjdk-17-jre-headless`), or set JAVA_HOME.");
     let java = java.ok_or_else(|| Diagnostic::error(codes::JAVA_MISSING, format!("{origin}.")).hint(&hint))?;
-    let output = tokio::process::Command::new(&java).arg("-version").output().await;
+    let mut command = tokio::process::Command::new(&java);
+    let output = process::bare(command.arg("-version")).stdin(std::process::Stdio::null()).output().await;
     let output = output.map_err(|e| {
         Diagnostic::error(codes::JAVA_MISSING, format!("\"{}\" cannot be run: {}.", java.display(), io_words(&e))).hint(&hint)
     })?;

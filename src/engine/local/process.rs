@@ -3,6 +3,9 @@
 //! A process is known by more than its number, which the system uses again: its start time and the boot's id are kept beside it, so that
 //! nothing but what this module started is ever ended. The path of its identity file stands on its command line too: a process whose
 //! start was interrupted before that file was written is still found.
+//!
+//! Tools that end by themselves bear such a mark as well, without a file: a run that is killed leaves them, and they go on writing. The
+//! next run ends them before it touches what they write ([`stop_below`]).
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -50,8 +53,11 @@ pub struct Identity {
     pub fingerprint: String,
 }
 
-fn marker(identity: &Path) -> String {
-    format!("-Dstreamform.process={}", identity.display())
+const MARKER: &str = "-Dstreamform.process=";
+
+/// The mark on the command line of a process: the path of its identity file, or for a tool the path that such a file would have.
+pub fn marker(identity: &Path) -> String {
+    format!("{MARKER}{}", identity.display())
 }
 
 /// The start time of a live process; `None` when there is none, or only its remains.
@@ -85,13 +91,35 @@ pub fn running(identity: &Path) -> Result<Option<Identity>, Diagnostic> {
 /// A process with this marker on its command line, whose identity file was not written in time.
 fn find_by_marker(identity: &Path) -> Option<Identity> {
     let marker = marker(identity);
-    let pids = std::fs::read_dir("/proc").ok()?.filter_map(|e| e.ok()?.file_name().to_str()?.parse::<i32>().ok());
-    let found = pids.filter(|pid| {
+    marked(|arg| arg == marker.as_bytes()).into_iter().next()
+}
+
+/// The live processes with such an argument on their command lines.
+fn marked(wanted: impl Fn(&[u8]) -> bool) -> Vec<Identity> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten();
+    let pids = entries.filter_map(|e| e.ok()?.file_name().to_str()?.parse::<i32>().ok());
+    let found = pids.filter_map(|pid| {
+        // The start first: a number that passes to another process in between does not bring the other one's start with it.
+        let start = start_time(pid)?;
         let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        line.split(|b| *b == 0).any(|arg| arg == marker.as_bytes())
+        // Which settings it was started with nobody knows: an empty digest has it restarted.
+        let identity = || Identity { pid, start, boot: boot_id(), fingerprint: String::new() };
+        line.split(|b| *b == 0).any(&wanted).then(identity)
     });
-    // Which settings it was started with nobody knows: an empty digest has it restarted.
-    found.filter_map(|pid| Some(Identity { pid, start: start_time(pid)?, boot: boot_id(), fingerprint: String::new() })).next()
+    found.collect()
+}
+
+/// Ends all processes that are marked with this path or one below it, politely first, and waits until they are gone.
+///
+/// # Errors
+/// When one stays even so.
+pub async fn stop_below(path: &Path, label: &str, grace: Duration) -> Result<(), Diagnostic> {
+    let exact = marker(path);
+    let below = format!("{exact}/");
+    for process in marked(|arg| arg == exact.as_bytes() || arg.starts_with(below.as_bytes())) {
+        end(&process, label, grace).await?;
+    }
+    Ok(())
 }
 
 /// Starts a process, detached: its own session, no terminal, output to its log.
@@ -107,10 +135,7 @@ pub fn start(spec: &Spec) -> Result<Identity, Diagnostic> {
     let err = log.try_clone().map_err(|e| file_error("write", &spec.log, &e))?;
     let mut command = launcher(&spec.java);
     command.arg(marker(&spec.identity)).args(&spec.args);
-    command
-        .env_clear()
-        .envs(std::env::vars_os().filter(|(k, _)| INHERITED.iter().any(|i| k == i)))
-        .envs(spec.env.iter().map(|(k, v)| (k, v)));
+    bare(&mut command).envs(spec.env.iter().map(|(k, v)| (k, v)));
     command.stdin(std::process::Stdio::null()).stdout(log).stderr(err).kill_on_drop(false);
     if let Some(dir) = spec.identity.parent() {
         private_dir(dir)?;
@@ -130,6 +155,11 @@ pub fn start(spec: &Spec) -> Result<Identity, Diagnostic> {
 
 /// What a process inherits of the environment. Not all: it may hold secrets, and settings that change what Kafka's tools do.
 const INHERITED: &[&str] = &["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH"];
+
+/// Leaves a command no more of the environment than a process inherits.
+pub fn bare(command: &mut tokio::process::Command) -> &mut tokio::process::Command {
+    command.env_clear().envs(std::env::vars_os().filter(|(k, _)| INHERITED.iter().any(|i| k == i)))
+}
 
 /// `setsid` gives the process its own session, so that closing the terminal does not reach it. Without it, an own process group must do
 /// (not both: as leader of a group `setsid` would fork, and the number would not be the process's).
@@ -169,24 +199,27 @@ fn rotate(log: &Path) {
 /// # Errors
 /// When it stays even so.
 pub async fn stop(identity: &Path, label: &str, grace: Duration) -> Result<(), Diagnostic> {
-    use rustix::process::Signal;
     if let Some(process) = running(identity)? {
-        signal(&process, Signal::TERM);
-        if !gone(&process, grace).await {
-            signal(&process, Signal::KILL);
-            if !gone(&process, Duration::from_secs(10)).await {
-                return Err(Diagnostic::error(
-                    codes::PROCESS_STAYS,
-                    format!("{} (process {}) does not end.", sentence(label), process.pid),
-                )
-                .hint("Look at what it waits for; a process that hangs in the kernel ends only when its disk answers."));
-            }
-        }
+        end(&process, label, grace).await?;
     }
     match std::fs::remove_file(identity) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(file_error("remove", identity, &e)),
         _ => Ok(()),
     }
+}
+
+async fn end(process: &Identity, label: &str, grace: Duration) -> Result<(), Diagnostic> {
+    use rustix::process::Signal;
+    signal(process, Signal::TERM);
+    if gone(process, grace).await {
+        return Ok(());
+    }
+    signal(process, Signal::KILL);
+    if gone(process, Duration::from_secs(10)).await {
+        return Ok(());
+    }
+    let d = Diagnostic::error(codes::PROCESS_STAYS, format!("{} (process {}) does not end.", sentence(label), process.pid));
+    Err(d.hint("Look at what it waits for; a process that hangs in the kernel ends only when its disk answers."))
 }
 
 fn signal(process: &Identity, signal: rustix::process::Signal) {
@@ -309,6 +342,24 @@ mod tests {
         assert_eq!((found.pid, found.fingerprint.as_str()), (started.pid, ""));
         stop(&spec.identity, "broker 1", Duration::from_secs(5)).await.unwrap();
         assert_eq!(start_time(started.pid), None);
+    }
+
+    #[tokio::test]
+    async fn all_that_bear_a_mark_below_a_folder_are_ended_and_no_others() {
+        let dir = tempfile::tempdir().unwrap();
+        script(dir.path());
+        let start = |name: &str| {
+            let mut spec = spec(dir.path(), "while :; do sleep 0.05; done");
+            spec.identity = dir.path().join(name);
+            start(&spec).unwrap().pid
+        };
+        let [a, b, beside, other] = ["x/run/a.json", "x/run/b.json", "x-y/run/a.json", "y/x/run/a.json"].map(start);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        stop_below(&dir.path().join("x"), "a process", Duration::from_secs(5)).await.unwrap();
+        let alive = [a, b, beside, other].map(|pid| start_time(pid).is_some());
+        stop_below(dir.path(), "a process", Duration::from_secs(5)).await.unwrap();
+        assert_eq!(alive, [false, false, true, true]);
+        assert_eq!([beside, other].map(start_time), [None, None]);
     }
 
     #[tokio::test]

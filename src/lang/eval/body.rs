@@ -12,6 +12,14 @@ use crate::schema::{AttrType, Attribute, Body as Schema, NestedBlock, Nesting, S
 use crate::value::convert::{convert, kind};
 use crate::value::{Repr, Type, Value, ops};
 
+/// The refusal of a map that is sensitive as a whole where its keys are names that everybody sees.
+fn sensitive_keys(name: &str) -> Diagnostic {
+    let detail = format!("The map {name:?} is sensitive as a whole, and with it its keys. They are names that plans and the state show.");
+    Diagnostic::error(codes::SENSITIVE_KEYS, detail).hint(
+        "Make only the values sensitive: { for k in nonsensitive(keys(MAP)) : k => MAP[k] }, where MAP is the sensitive map and its keys may be shown.",
+    )
+}
+
 /// Decodes a body to an object with one attribute for each attribute and block of the schema: null where nothing is set and no
 /// default stands in, converted to its type, sensitive where the schema says so. What is wrong is pushed to `diags`.
 pub fn decode(body: &Body, schema: &Schema, scope: &dyn Scope, cx: &EvalContext<'_>, diags: &mut Diagnostics) -> Value {
@@ -148,6 +156,10 @@ impl Decoder<'_> {
             },
             AttrType::Ref(types) => self.reference(a, types, value, &written.expr),
         };
+        if a.names_things && value.marks().is_sensitive() {
+            self.diags.push(sensitive_keys(a.name).at(written.expr.span));
+            return unknown_of(a);
+        }
         if a.sensitive { value.sensitive() } else { value }
     }
 

@@ -194,6 +194,9 @@ impl<'a> Walker<'a> {
     /// Takes a verdict into the plan; the object as it will be.
     fn conclude(&mut self, one: Prepared<'_, 'a>, verdict: diff::Verdict) -> Value {
         let Prepared { p, known, prior, private, mut reasons, .. } = one;
+        if verdict.action == Action::NoOp {
+            self.forget_spelling(p);
+        }
         self.diags.extend(verdict.diagnostics.into_iter().map(|d| locate(d, p.block, &p.addr)));
         reasons.extend(verdict.reasons);
         let planned = with_origin(&verdict.planned, &p.addr);

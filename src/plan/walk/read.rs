@@ -156,6 +156,7 @@ impl<'a> Walker<'a> {
         let doubt = self.known.get(&addr).and_then(|k| k.doubt.clone());
         let seen = match (seen, doubt) {
             (Observed::Present(v, p, n), Some(d)) => Observed::Present(unsettled(&v, record, &d, resource), p, n),
+            (Observed::Present(v, p, n), None) => Observed::Present(hidden_as(&record.attributes, v), p, n),
             (seen, _) => seen,
         };
         self.note_drift(&addr, record, &seen, resource);
@@ -177,6 +178,22 @@ impl<'a> Walker<'a> {
             }
         };
         self.plan.drift.push(Drift { addr: addr.clone(), recorded: record.attributes.clone(), found });
+    }
+
+    /// Takes back a change from outside that is only another spelling. Of a sensitive value the state has no more than a digest, and types
+    /// compare spellings, not digests. Where the configuration's value has the digest and the type finds nothing to do, nothing was changed.
+    pub(super) fn forget_spelling(&mut self, p: &Pending<'a>) {
+        let Some(at) = self.plan.drift.iter().position(|d| d.addr == p.addr) else { return };
+        let Drift { recorded, found: Some(found), .. } = &self.plan.drift[at] else { return };
+        let digest = self.inputs.digest;
+        let (was, written) = (diff::rehydrate(recorded, found, digest), diff::rehydrate(recorded, &p.config, digest));
+        let is_written = |name: &String| {
+            let pair = written.get(name).zip(p.config.get(name));
+            pair.is_some_and(|(recorded, config)| config.contains_sensitive() && diff::same(&recorded, &config))
+        };
+        if diff::changed_attributes(&p.resource.schema().body, &was, found).iter().all(is_written) {
+            self.plan.drift.remove(at);
+        }
     }
 
     /// Puts the current objects behind references that the state keeps as addresses.
@@ -361,6 +378,29 @@ fn unsettled(seen: &Value, record: &Record, doubt: &InDoubt, resource: &dyn Reso
     Value::object_of(attrs.collect(), seen.origin().cloned()).mark(seen.marks())
 }
 
+/// What was found, sensitive where the record is: who changes a sensitive value outside does not bring it to light.
+fn hidden_as(recorded: &Value, found: Value) -> Value {
+    if !recorded.contains_sensitive() || found.origin().is_some() && recorded.origin().is_some() {
+        return found;
+    }
+    if recorded.marks().is_sensitive() {
+        return if found.is_null() { found } else { found.sensitive() };
+    }
+    let key = |k: &Arc<str>, v: &Value| (k.clone(), recorded.get(k).map_or_else(|| v.clone(), |r| hidden_as(&r, v.clone())));
+    let each = |items: &[Value]| -> Vec<Value> {
+        let was = recorded.as_slice().unwrap_or_default();
+        items.iter().enumerate().map(|(i, v)| was.get(i).map_or_else(|| v.clone(), |r| hidden_as(r, v.clone()))).collect()
+    };
+    let hidden = match found.repr() {
+        Repr::Object(o) => Value::object_of(o.attrs.iter().map(|(k, v)| key(k, v)).collect(), o.origin.clone()),
+        Repr::Map(m) => Value::map(m.elem.clone(), m.items.iter().map(|(k, v)| key(k, v)).collect()),
+        Repr::List(l) => Value::list(l.elem.clone(), each(&l.items)),
+        Repr::Tuple(t) => Value::tuple(each(&t.items)),
+        _ => return found,
+    };
+    hidden.mark(found.marks())
+}
+
 fn without_digests(v: &Value) -> Value {
     match v.repr() {
         Repr::Unknown(u) if u.refinement.digest.is_some() => Value::unknown(u.ty.clone()).mark(v.marks()),
@@ -369,6 +409,7 @@ fn without_digests(v: &Value) -> Value {
         }
         Repr::Map(m) => Value::map(m.elem.clone(), m.items.iter().map(|(k, v)| (k.clone(), without_digests(v))).collect()).mark(v.marks()),
         Repr::List(l) => Value::list(l.elem.clone(), l.items.iter().map(without_digests).collect()).mark(v.marks()),
+        Repr::Tuple(t) => Value::tuple(t.items.iter().map(without_digests).collect()).mark(v.marks()),
         _ => v.clone(),
     }
 }

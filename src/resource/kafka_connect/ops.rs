@@ -112,7 +112,7 @@ pub(super) fn released(step: &StepRequest, prior: &Value) -> Released {
     let topics = step.ops.iter().filter(|o| is(o, OpAction::Delete, "topic")).map(|o| o.target.name().to_string()).collect();
     let (name, principal) = (prior.get_str("name").unwrap_or_default(), prior.get_str("principal").unwrap_or_default());
     let revoked = |b: &AclBinding| step.ops.iter().any(|o| is(&o, OpAction::Revoke, BINDING) && o.target.name() == b.to_string());
-    Released { topics, bindings: Names::of(&name).acls(&principal).into_iter().filter(revoked).collect() }
+    Released { topics, bindings: Names::of(&name).acls(&principal).into_iter().filter(revoked).collect(), principal }
 }
 
 /// What deletes a Connect cluster with what is its own on Kafka.

@@ -64,15 +64,19 @@ pub fn texts(config: Option<&Value>) -> BTreeMap<String, String> {
     entries(config).unwrap_or_default().iter().filter_map(|(k, v)| Some((k.to_string(), v.as_str()?.to_string()))).collect()
 }
 
-/// The config attribute for what is live, in the spelling of `prior` where that means the same.
+/// The config attribute for what is live, in the spelling of `prior` where that means the same. What is sensitive in `prior` is so here: of that
+/// the state knows only the digest, with which the live value is compared.
 pub fn observed(prior: Option<&Value>, own: &BTreeMap<String, String>) -> Value {
     let before = entries(prior).unwrap_or_default();
     let items: BTreeMap<Arc<str>, Value> = own
         .iter()
         .filter(|(k, _)| !is_throttle(k))
         .map(|(k, live)| {
-            let kept = before.get(k.as_str()).filter(|v| v.as_str().is_none_or(|s| same(k, s, live)));
-            (Arc::from(k.as_str()), kept.cloned().unwrap_or_else(|| Value::string(live)))
+            let known = before.get(k.as_str());
+            let kept = known.filter(|v| v.as_str().is_some_and(|s| same(k, s, live)));
+            let value = kept.cloned().unwrap_or_else(|| Value::string(live));
+            let hidden = known.is_some_and(Value::contains_sensitive);
+            (Arc::from(k.as_str()), if hidden { value.sensitive() } else { value })
         })
         .collect();
     match prior {
@@ -107,6 +111,22 @@ mod tests {
         let own = own.into_iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
         let seen = observed(Some(&prior), &own);
         assert_eq!(texts(Some(&seen)), [("cleanup.policy".into(), "delete, compact".into()), ("retention.ms".into(), "2".into())].into());
+    }
+
+    #[test]
+    fn a_sensitive_value_is_what_is_live_and_stays_hidden() {
+        let digest = crate::value::Refinement { digest: Some([1; 32]), ..Default::default() };
+        let prior = Value::map(
+            Type::String,
+            [("a".into(), Value::unknown_with(Type::String, digest).sensitive()), ("retention.ms".into(), Value::from("0100").sensitive())]
+                .into(),
+        );
+        let own = [("a", "live"), ("retention.ms", "100"), ("b", "plain")].map(|(k, v)| (k.to_string(), v.to_string())).into();
+        let seen = observed(Some(&prior), &own);
+        let of = |k: &str| seen.get(k).map(|v| (v.as_str().unwrap().to_string(), v.contains_sensitive())).unwrap();
+        assert_eq!(of("a"), ("live".into(), true));
+        assert_eq!(of("retention.ms"), ("0100".into(), true));
+        assert_eq!(of("b"), ("plain".into(), false));
     }
 
     #[test]

@@ -31,7 +31,8 @@ use crate::value::{Type, Value};
 /// The resource type `kafka_topic`.
 pub struct KafkaTopic;
 
-static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
+static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
+    Schema {
     version: 0,
     doc: "A topic of a Kafka cluster. Partitions grow and the replication factor changes in place; a topic is never replaced for them. \
           Only the settings in `config` are the topic's own: what is not there follows the cluster, and what somebody else sets is drift. \
@@ -59,7 +60,8 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
                 "config",
                 Type::map(Type::String),
                 "The topic's own settings, by Kafka's names (`retention.ms`). Numbers and booleans may be written as such; a value that equals the cluster's default is still explicit.",
-            ),
+            )
+            .names_things(),
             Attribute::optional("deletion_protection", Type::Bool, "Whether deleting the topic needs `-allow-data-loss`.").default(true),
             Attribute::optional(
                 "reassignment_throttle",
@@ -72,6 +74,7 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
         ],
         blocks: vec![],
     },
+}
 });
 
 #[async_trait]

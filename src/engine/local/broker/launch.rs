@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::{JVM_FLAGS, file_error, jars, java};
+use super::super::{JVM_FLAGS, file_error, jars, java, process};
 use super::Note;
 use crate::diag::Diagnostic;
 
@@ -32,10 +32,12 @@ impl Launch {
         args
     }
 
-    /// Runs one of Kafka's tools to its end: its output, or what it said when it failed.
-    pub(super) async fn tool(&self, dir: &Path, class: &str, args: &[&str]) -> Result<Result<String, String>, Diagnostic> {
+    /// Runs one of Kafka's tools to its end: its output, or what it said when it failed. `name` tells it apart from others that run at the
+    /// same time in this folder.
+    pub(super) async fn tool(&self, dir: &Path, name: &str, class: &str, args: &[&str]) -> Result<Result<String, String>, Diagnostic> {
         let mut command = tokio::process::Command::new(&self.java);
-        command.arg("-Xmx128m").args(self.args(dir)).arg(class).args(args).kill_on_drop(true).stdin(std::process::Stdio::null());
+        command.arg(process::marker(&tools(dir).join(name))).arg("-Xmx128m").args(self.args(dir)).arg(class).args(args);
+        process::bare(&mut command).kill_on_drop(true).stdin(std::process::Stdio::null());
         let output = command.output().await.map_err(|e| file_error("run", &self.java, &e))?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         if output.status.success() {
@@ -44,4 +46,9 @@ impl Launch {
         let said = format!("{}{}", text(&output.stderr), text(&output.stdout));
         Ok(Err(said.lines().filter(|l| !l.trim().is_empty() && !l.starts_with('\t')).take(4).collect::<Vec<_>>().join("\n")))
     }
+}
+
+/// Where the tools of a cluster would have their identity files, if they had any.
+pub(super) fn tools(dir: &Path) -> PathBuf {
+    dir.join("run/tools")
 }

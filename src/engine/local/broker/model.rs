@@ -186,6 +186,16 @@ impl Layout {
         }
     }
 
+    /// The layout of a folder in which none was written yet. Nothing of such a cluster was started.
+    pub(super) fn blank() -> Layout {
+        Layout { cluster_id: String::new(), unsettled: true, ..Layout::new() }
+    }
+
+    /// Whether there is no more than a folder.
+    pub fn is_blank(&self) -> bool {
+        self.cluster_id.is_empty()
+    }
+
     /// The brokers.
     pub fn brokers(&self) -> impl Iterator<Item = &Node> {
         self.nodes.iter().filter(|n| n.broker)
