@@ -5,7 +5,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::io::BufRead;
 
-use common::{Lab, screen, signal, until};
+use common::{Lab, Screen, screen, signal, until};
 
 // Bad input: each error shows its code, the place with a caret, and what to do.
 
@@ -500,6 +500,95 @@ fn target_exclude_and_replace() {
     lab.ok("apply -auto-approve -replace=null_resource.base").shows(&["1 added, 2 changed, 1 destroyed"]);
     assert_ne!(before, lab.ok("state show -json null_resource.base").stdout);
     lab.ok("plan -detailed-exitcode");
+}
+
+#[test]
+fn exclude_of_an_instance_leaves_out_what_depends_on_it_and_nothing_else() {
+    let null = |name: &str, body: &str| format!("resource \"null_resource\" \"{name}\" {{\n{body}}}\n");
+    let lab = Lab::new(
+        &(null("t", "  for_each = toset([\"a\", \"b\"])\n")
+            + &null("one", "  inputs = null_resource.t[\"a\"].id\n")
+            + &null("other", "  inputs = null_resource.t[\"b\"].id\n")
+            + &null("each", "  for_each = toset([\"a\", \"b\"])\n  inputs   = null_resource.t[each.key].id\n")
+            + &null("whole", "  inputs = [for t in null_resource.t : t.id]\n")
+            + &null("last", "  inputs = null_resource.one.id\n")
+            + &null("waits", "  depends_on = [null_resource.t[\"a\"]]\n")
+            + "locals {\n  a = null_resource.t[\"a\"].id\n  b = null_resource.t[\"b\"].id\n}\n"
+            + &null("local", "  count  = 2\n  inputs = count.index == 0 ? local.b : \"\"\n")
+            + &null("locals", "  inputs = local.a\n")
+            + "module \"m\" {\n  source   = \"./m\"\n  for_each = null_resource.each\n  id       = null_resource.t[\"b\"].id\n}\n"
+            + "module \"n\" {\n  source   = \"./m\"\n  for_each = toset([\"a\", \"b\"])\n  id       = null_resource.t[each.key].id\n}\n"
+            + &null("from_a", "  inputs = module.n[\"a\"].id\n")
+            + &null("from_b", "  inputs = module.n[\"b\"].id\n")),
+    );
+    lab.write("m/main.hcl", "variable \"id\" { type = string }\nresource \"null_resource\" \"x\" { inputs = var.id }\noutput \"id\" { value = null_resource.x.id }\n");
+    let stays = ["t[\"b\"]", "other", "each[\"b\"]", "local[0]", "local[1]", "from_b"];
+    let created = |screen: &Screen| -> Vec<String> {
+        let heads = screen.text.lines().filter_map(|l| l.trim().strip_prefix("# ")?.strip_suffix(" will be created"));
+        let mut out: Vec<String> = heads.map(str::to_string).collect();
+        out.sort();
+        out
+    };
+    let mut expected: Vec<String> = stays.iter().map(|s| format!("null_resource.{s}")).collect();
+    expected.push("module.n[\"b\"].null_resource.x".into());
+    expected.sort();
+    assert_eq!(created(&lab.ok("plan -exclude=null_resource.t[\"a\"]")), expected);
+    lab.ok("apply -auto-approve -exclude=null_resource.t[\"a\"]").shows(&["7 added"]);
+    lab.apply().shows(&["11 added"]);
+    // The instance of a module: what its outputs lead to, and nothing of its sibling.
+    let lab = Lab::new(
+        &("module \"n\" {\n  source = \"./m\"\n  count  = 2\n}\n".to_string()
+            + &null("zero", "  inputs = module.n[0].id\n")
+            + &null("one", "  inputs = module.n[1].id\n")),
+    );
+    lab.write("m/main.hcl", "resource \"null_resource\" \"x\" {}\noutput \"id\" { value = null_resource.x.id }\n");
+    assert_eq!(created(&lab.ok("plan -exclude=module.n[0]")), ["module.n[1].null_resource.x", "null_resource.one"]);
+}
+
+#[test]
+fn values_that_are_too_deep_for_the_state_are_refused_by_the_plan() {
+    let lab = Lab::new(
+        "resource \"null_resource\" \"a\" {}\nresource \"null_resource\" \"deep\" {\n  triggers = { a = null_resource.a.id }\n  inputs   = jsondecode(file(\"deep.json\"))\n}\noutput \"deep\" {\n  value = [jsondecode(file(\"deep.json\"))]\n}\n",
+    );
+    let write = |levels: usize| lab.write("deep.json", &("[".repeat(levels) + &"]".repeat(levels)));
+    write(1000);
+    lab.fails(
+        "plan",
+        &[
+            "Error[SF5020]",
+            "on main.hcl line 4, in resource \"null_resource\" \"deep\":",
+            "inputs   = jsondecode",
+            "with null_resource.deep",
+            "on main.hcl line 7, in output \"deep\":",
+            "1001 levels",
+            "hint: Keep the value as text: jsonencode(…).",
+        ],
+    );
+    lab.fails("apply -auto-approve", &["Error[SF5020]"]);
+    assert!(lab.ok("state list").stdout.is_empty());
+    write(999);
+    lab.apply().shows(&["2 added"]);
+}
+
+#[test]
+fn what_is_both_chosen_and_excluded_is_refused() {
+    let lab = wired();
+    for (flags, telling) in [
+        ("-target=null_resource.base -exclude=null_resource.base", "-target and -exclude both name null_resource.base."),
+        ("-target=null_resource.c[0] -exclude=null_resource.c", "-target names null_resource.c[0], and -exclude=null_resource.c leaves it out."),
+        ("-target=module.m[0].null_resource.a -exclude=module.m", "-exclude=module.m leaves it out."),
+        ("-replace=null_resource.base -exclude=null_resource.base", "-replace and -exclude both name null_resource.base."),
+    ] {
+        for command in ["plan", "plan -destroy", "apply -auto-approve", "destroy -auto-approve"] {
+            if flags.contains("-replace") && command.contains("destroy") {
+                continue;
+            }
+            lab.fails(&format!("{command} {flags}"), &["Error[SF3039]", telling, "hint: Remove one of the two flags."]);
+        }
+    }
+    assert!(lab.ok("state list").stdout.is_empty());
+    // A target of which only a part is left out.
+    lab.ok("plan -target=null_resource.c -exclude=null_resource.c[0]").shows(&["Plan: 2 to add", "null_resource.c[1] will be created"]);
 }
 
 #[test]

@@ -453,9 +453,14 @@ fn names_that_are_sensitive_are_refused() {
         grant("t", "\"User:x\"", "\"x\"", "").replace("  role", "  host = \"10.0.0.1${var.v}\"\n  role"),
         topic,
     ];
-    for block in blocks {
+    // Each names the argument that makes it, and not the block.
+    let lines = ["principal", "topic", "group", "host", "name"];
+    for (block, line) in blocks.into_iter().zip(lines) {
         lab.write("main.hcl", &format!("{}{variable}{block}", data_source()));
-        lab.fails("plan", &["SF3036", "nonsensitive("]).hides(&[&name]);
+        let screen = lab.fails("plan", &["SF3036", "nonsensitive("]);
+        screen.hides(&[&name]);
+        let shown = |l: &str| l.split_once(": ").is_some_and(|(_, code)| code.trim_start().starts_with(line));
+        assert!(screen.text.lines().any(shown), "{line}\n{}", screen.text);
     }
 }
 

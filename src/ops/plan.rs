@@ -151,9 +151,26 @@ pub fn data_loss(plan: &Plan) -> Option<Diagnostic> {
     }))
 }
 
-/// A target that selects nothing is an error: a typo must not look like "no changes".
-pub fn check_targets(ws: &Workspace, snapshot: &Snapshot, options: &Options) -> std::result::Result<(), Failure> {
+/// Flags that choose and exclude the same: neither can be what was meant.
+fn contradictions(options: &Options) -> Diagnostics {
+    let targets = options.targets.iter().map(|t| ("-target", t.clone()));
+    let chosen = targets.chain(options.replace.iter().map(|a| ("-replace", Target::Instance(a.clone()))));
     let mut diags = Diagnostics::new();
+    for (flag, target) in chosen {
+        let Some(exclude) = options.excludes.iter().find(|e| e.covers(&target)) else { continue };
+        let detail = if exclude.to_string() == target.to_string() {
+            format!("{flag} and -exclude both name {target}.")
+        } else {
+            format!("{flag} names {target}, and -exclude={exclude} leaves it out.")
+        };
+        diags.push(Diagnostic::error(codes::CONTRADICTION, detail).on(&target).hint("Remove one of the two flags."));
+    }
+    diags
+}
+
+/// A target that selects nothing is an error: a typo must not look like "no changes". So are flags that contradict each other.
+pub fn check_targets(ws: &Workspace, snapshot: &Snapshot, options: &Options) -> std::result::Result<(), Failure> {
+    let mut diags = contradictions(options);
     let replace = options.replace.iter().map(|a| Target::Instance(a.clone()));
     for target in options.targets.iter().chain(&options.excludes).cloned().chain(replace) {
         let in_state = snapshot.records.keys().any(|a| target.contains(a));

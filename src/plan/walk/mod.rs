@@ -4,6 +4,7 @@
 //! are one wave: their instances are expanded, everything recorded of their types is read in one batched request per type
 //! (not per wave: the first wave that needs a type reads all of it), and each instance is decided by [`diff`].
 
+mod exclude;
 mod gone;
 mod holders;
 mod instance;
@@ -38,7 +39,7 @@ use crate::plan::world::{Expansion, World};
 use crate::plan::{Action, Change, Options, OutputChange, Plan, RunMode};
 use crate::resource::{Answer, Observed, Private, Question, ReadRequest, ResourceType, StepRequest, registry};
 use crate::schema::{Schema, Set};
-use crate::state::Snapshot;
+use crate::state::{Snapshot, codec};
 use crate::value::{Marks, Value};
 
 /// Where the walk gets what exists: the real systems, or a recording of what they said.
@@ -159,6 +160,7 @@ impl<'a> Walker<'a> {
             set_aside: Diagnostics::new(),
             targets: Vec::new(),
             excludes: Vec::new(),
+            dropped: exclude::Dropped::default(),
             order: HashMap::new(),
             observed: BTreeMap::new(),
             refreshed: HashSet::new(),
@@ -208,6 +210,8 @@ struct Walker<'a> {
     targets: Vec<Target>,
     /// `-exclude`, in the same way.
     excludes: Vec<Target>,
+    /// Instances that depend on a single instance that `-exclude` names.
+    dropped: exclude::Dropped,
     /// Where each block stands in the configuration.
     order: HashMap<ResourceAddr, usize>,
     imports: HashMap<InstanceAddr, String>,
@@ -401,9 +405,10 @@ impl<'a> Walker<'a> {
             self.set_aside.append(std::mem::take(&mut diags));
         }
         for (key, each) in expansion.keys() {
-            let scope = self.world.scope(&addr.module).repeated(key.clone(), each.clone());
-            let instance = addr.instance(key);
-            let selected = selected && self.selects(&instance, true);
+            let instance = addr.instance(key.clone());
+            let dropped = selected && self.goes_with_excluded(block, &instance, &each);
+            let scope = self.world.scope(&addr.module).repeated(key, each.clone());
+            let selected = selected && !dropped && self.selects(&instance, true);
             let preconditions = if selected { &block.lifecycle.preconditions[..] } else { &[] };
             let mut own = conditions::all(preconditions, self.inputs.options.mode, &scope, &cx);
             let config = body::decode(&block.body, &resource.schema().body, &scope, &cx, &mut own);
@@ -454,6 +459,10 @@ impl<'a> Walker<'a> {
         for (name, out) in &root.outputs {
             // An output that is null is none.
             let planned = self.world.get(&ModulePath::root(), &NodeKind::Output(name.clone())).filter(|v| !v.is_null()).cloned();
+            // Said before anything is changed: the state would refuse it at the end.
+            if let Some(Err(d)) = planned.as_ref().map(|v| codec::check_depth(v, &format!("the output {name:?}"))) {
+                self.diags.push(d.at(out.value.span).on(format!("output.{name}")));
+            }
             let recorded = self.inputs.snapshot.outputs.get(name).map(|o| o.value.clone());
             let prior = match (&recorded, &planned) {
                 (Some(r), Some(p)) => Some(diff::rehydrate(r, p, self.inputs.digest)),
