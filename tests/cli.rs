@@ -575,7 +575,10 @@ fn what_is_both_chosen_and_excluded_is_refused() {
     let lab = wired();
     for (flags, telling) in [
         ("-target=null_resource.base -exclude=null_resource.base", "-target and -exclude both name null_resource.base."),
-        ("-target=null_resource.c[0] -exclude=null_resource.c", "-target names null_resource.c[0], and -exclude=null_resource.c leaves it out."),
+        (
+            "-target=null_resource.c[0] -exclude=null_resource.c",
+            "-target names null_resource.c[0], and -exclude=null_resource.c leaves it out.",
+        ),
         ("-target=module.m[0].null_resource.a -exclude=module.m", "-exclude=module.m leaves it out."),
         ("-replace=null_resource.base -exclude=null_resource.base", "-replace and -exclude both name null_resource.base."),
     ] {

@@ -16,8 +16,23 @@ const BEFORE_CARET: usize = 40;
 const GAP: &str = "…";
 /// The keywords whose labels are names, and never values.
 const LABELLED: [&str; 17] = [
-    "resource", "data", "ephemeral", "variable", "output", "module", "provider", "check", "dynamic", "run", "mock_provider", "mock_resource",
-    "mock_data", "backend", "provisioner", "listener", "role",
+    "resource",
+    "data",
+    "ephemeral",
+    "variable",
+    "output",
+    "module",
+    "provider",
+    "check",
+    "dynamic",
+    "run",
+    "mock_provider",
+    "mock_resource",
+    "mock_data",
+    "backend",
+    "provisioner",
+    "listener",
+    "role",
 ];
 
 /// A line as it is shown.
@@ -77,10 +92,11 @@ fn window(columns: usize, caret: usize) -> Range<usize> {
     }
     let start = if caret < MAX_COLUMNS - 2 { 0 } else { caret - BEFORE_CARET };
     // The signs for what is left out take a column each.
-    let room = MAX_COLUMNS - 1 - usize::from(start > 0);
-    let end = (start + room).min(columns);
-    let start = if end == columns && start > 0 { columns - room } else { start };
-    start..end
+    match start {
+        0 => 0..MAX_COLUMNS - 1,
+        _ if start + MAX_COLUMNS - 1 >= columns => columns - (MAX_COLUMNS - 1)..columns,
+        _ => start..start + MAX_COLUMNS - 2,
+    }
 }
 
 /// What must not be seen of the line `line` of a text that does not parse: ranges of the line.
@@ -269,7 +285,7 @@ mod tests {
             ("  password : \"hunter2\"", "  password : \"…\""),
             ("  password \"hunter2\"", "  password \"…\""),
             ("  password = 'hunter2", "  password = '…"),
-            ("  o = { user = \"bob, password = \"hunter2 x\" }", "  o = \"…\"…\"…"),
+            ("  o = { user = \"bob, password = \"hunter2 x\" }", "  o = …\"…\"…\" …"),
             ("  o = { \"user\" = \"bob\", password = \"hunter2\" ] }", "  o = { \"user\" = \"…\", password = \"…\" ] }"),
             ("  \"password\": \"hunter2\"", "  \"password\": \"…\""),
             ("  o = { password = var.x ? \"hunter2\" : \"hunter3\" }", "  o = { password = var.x ? \"…\" : \"…\" }"),

@@ -18,6 +18,7 @@ use crate::plan::walk;
 use crate::plan::{Action, Change, Options, Plan, Reason, RunMode, blocked_moves};
 use crate::state::{Access, Ledger, Snapshot};
 use crate::view;
+use crate::words::counted;
 
 /// What `plan` is asked.
 #[derive(Clone, Debug, Default)]
@@ -81,7 +82,7 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
     terminal.diagnostics(&diagnostics, &ws.config.sources);
     show(&outcome.plan, request.verbose, terminal);
     if let (Some(file), 1.., false) = (&request.generate, generated, terminal.json) {
-        let what = if generated == 1 { "1 block".to_string() } else { format!("{generated} blocks") };
+        let what = counted(generated, "block");
         terminal.line(&format!("\nWrote {what} to {}. Review it before you apply.", file.display()));
     }
     let lost = data_loss(&outcome.plan);
@@ -100,6 +101,7 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
             reads: recording.reads(),
             time: host.plan_time(),
         };
+        made.check(&digest, &ws.session(Arc::new(Silent)).root_dir).map_err(|d| ws.failure(d))?;
         made.write(&digest, path).map_err(|d| ws.failure(d))?;
         if !terminal.json {
             let chdir = request.chdir.as_ref().map(|dir| format!("-chdir={} ", for_shell(dir))).unwrap_or_default();

@@ -8,6 +8,7 @@ use crate::plan::drift::{Finding, Kind, Part};
 use crate::plan::{Action, Reason};
 use crate::value::Value;
 use crate::value::print::padded;
+use crate::words::counted;
 
 /// A live object that no block declares.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,14 +84,13 @@ pub fn text(report: &Report<'_>, paint: Paint) -> String {
     }
     if !report.findings.is_empty() {
         let (n, all) = (report.findings.len(), report.objects.max(report.findings.len()));
-        let s = if all == 1 { "" } else { "s" };
-        out.push_str(&format!("{}\n\n", paint.bold(&format!("Drift in {n} of {all} object{s}:"))));
+        out.push_str(&format!("{}\n\n", paint.bold(&format!("Drift in {n} of {}:", counted(all, "object")))));
         let width = report.findings.iter().map(|f| f.addr.to_string().chars().count()).max().unwrap_or(0).min(40);
         report.findings.iter().for_each(|f| finding(&mut out, f, width, paint));
     }
     if !report.strays.is_empty() {
         let n = report.strays.len();
-        let head = if n == 1 { "1 object that no block declares:".to_string() } else { format!("{n} objects that no block declares:") };
+        let head = format!("{} that no block declares:", counted(n, "object"));
         out.push_str(&format!("{}{}\n", if report.findings.is_empty() { "" } else { "\n" }, paint.bold(&head)));
         for s in &report.strays {
             out.push_str(&format!("  {} {} in {}\n", paint.yellow("?"), s.label, s.parent));

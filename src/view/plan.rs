@@ -12,6 +12,7 @@ use crate::resource::registry;
 use crate::schema::{Body, NestedBlock, Nesting};
 use crate::value::print::padded;
 use crate::value::{Repr, Value};
+use crate::words::counted;
 
 /// How to show.
 #[derive(Clone, Copy, Debug, Default)]
@@ -221,8 +222,8 @@ fn attributes(out: &mut String, body: Option<&Body>, prior: Option<&Value>, plan
         row(out, &padded(name, width), " = ", o, n, style, indent);
     }
     if hidden > 0 {
-        let s = if hidden == 1 { "" } else { "s" };
-        out.push_str(&format!("{}{}\n", " ".repeat(indent + 2), style.paint.dim(&format!("# ({hidden} unchanged attribute{s} hidden)"))));
+        let text = format!("# ({} hidden)", counted(hidden, "unchanged attribute"));
+        out.push_str(&format!("{}{}\n", " ".repeat(indent + 2), style.paint.dim(&text)));
     }
     for (block, pairs) in nested {
         blocks(out, block, pairs, style, indent);
@@ -288,8 +289,7 @@ fn blocks(out: &mut String, block: &NestedBlock, pairs: Vec<Pair<'_>>, style: Pl
         out.push_str(&format!("{}}}\n", " ".repeat(indent + 2)));
     }
     if hidden > 0 {
-        let s = if hidden == 1 { "" } else { "s" };
-        let text = format!("# ({hidden} unchanged {} block{s} hidden)", block.name);
+        let text = format!("# ({} hidden)", counted(hidden, &format!("unchanged {} block", block.name)));
         out.push_str(&format!("\n{}{}\n", " ".repeat(indent + 2), style.paint.dim(&text)));
     }
 }

@@ -19,12 +19,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::mandate::{self, Doing, Mandate};
-use super::{
-    LOG4J, counted, digest, file_error, pki::Pki, ports, private_dir, process, properties, read_optional, remove_dir, write_private,
-};
+use super::{LOG4J, digest, file_error, pki::Pki, ports, private_dir, process, properties, read_optional, remove_dir, write_private};
 use crate::diag::Diagnostic;
 use crate::diag::codes::engine as codes;
 use crate::target::kafka::{Admin, KafkaConnection, KafkaError, RequestCounter, SaslMechanism, ScramChange, SecurityProtocol};
+use crate::words::counted;
 
 /// The listener that every broker has.
 pub const INTERNAL: &str = "STREAMFORM";
@@ -369,7 +368,7 @@ impl Cluster {
                 return Ok(());
             }
             if std::mem::replace(&mut told, late.len()) != late.len() {
-                note(&format!("waiting for {} of {} nodes", late.len(), nodes.len()));
+                note(&format!("waiting for {} of {}", late.len(), counted(nodes.len(), "node")));
             }
             if Instant::now() >= end {
                 return Err(process::failed(&late[0].label(), &self.log(late[0]), Some(began.elapsed())));
@@ -425,7 +424,8 @@ impl Cluster {
                 return Ok(());
             }
             if !std::mem::replace(&mut told, true) {
-                note(&format!("waiting until {} partitions are in sync", late.len()));
+                let is = if late.len() == 1 { "is" } else { "are" };
+                note(&format!("waiting until {} {is} in sync", counted(late.len(), "partition")));
             }
             if Instant::now() >= end {
                 let named = late.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
@@ -544,7 +544,7 @@ impl Cluster {
     /// When a process or a file stays.
     pub async fn destroy(&self, note: Note<'_>) -> Result<(), Diagnostic> {
         if let Some(layout) = self.layout()? {
-            note(&format!("ending {}", counted(layout.nodes.len(), "process", "es")));
+            note(&format!("ending {}", counted(layout.nodes.len(), "process")));
             // Brokers before the controllers that they say goodbye to; the data goes anyway, so nobody waits long.
             let (last, first): (Vec<&Node>, Vec<&Node>) = layout.nodes.iter().partition(|n| n.controller);
             for group in [first, last] {

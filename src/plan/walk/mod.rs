@@ -95,6 +95,8 @@ pub struct Outcome<'a> {
     pub diagnostics: Diagnostics,
     /// What was read, for a saved plan.
     pub observed: BTreeMap<InstanceAddr, Observed>,
+    /// What data sources that were read were given.
+    pub arguments: BTreeMap<InstanceAddr, Value>,
     /// Who holds which real object, now and after the plan.
     pub holders: Vec<Holder>,
 }
@@ -308,7 +310,8 @@ impl<'a> Walker<'a> {
         self.plan.changes.sort_by_cached_key(|c| (position(c), c.addr.clone()));
         self.plan.answers = self.carried.answers;
         let diagnostics = self.diags.distinct().by_cause();
-        Outcome { plan: self.plan, world: self.world, diagnostics, observed: self.carried.asked, holders }
+        let arguments = self.carried.data.into_iter().map(|(addr, (config, _))| (addr, config)).collect();
+        Outcome { plan: self.plan, world: self.world, diagnostics, observed: self.carried.asked, arguments, holders }
     }
 
     // --- values -----------------------------------------------------------------------------------------------------
