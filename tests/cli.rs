@@ -604,6 +604,41 @@ fn what_target_leaves_out_is_not_looked_at() {
 }
 
 #[test]
+fn a_cluster_that_does_not_answer_hides_no_other_finding() {
+    let lab = Lab::new(
+        "data \"kafka_cluster\" \"down\" {\n  bootstrap_servers = \"127.0.0.1:1\"\n}\ndata \"kafka_connect\" \"later\" {\n  url        = \"http://127.0.0.1:2\"\n  depends_on = [data.kafka_cluster.down]\n}\nresource \"kafka_topic\" \"t\" {\n  cluster = data.kafka_cluster.down\n  name    = \"not a name\"\n}\nresource \"null_resource\" \"a\" {}\nremoved {\n  from = null_resource.a\n}\n",
+    );
+    let screen = lab.fails("plan", &["127.0.0.1:1", "http://127.0.0.1:2", "not a name", "Error[SF3020]", "still declared"]);
+    assert_eq!(screen.text.matches("Error[").count(), 4, "{}", screen.text);
+}
+
+#[test]
+fn what_goes_from_a_list_is_named_by_the_address_that_it_had() {
+    let block = |names: &str| {
+        format!(
+            "locals {{\n  names = {names}\n}}\nresource \"secret\" \"s\" {{\n  count = length(local.names)\n  name  = local.names[count.index]\n  data  = {{ \"a\" = \"1\" }}\n}}\n"
+        )
+    };
+    let lab = Lab::new(&block("[\"x\", \"y\", \"z\"]"));
+    lab.apply();
+    lab.write("main.hcl", &block("[\"y\", \"z\"]"));
+    lab.ok("plan").shows(&[
+        "# secret.s[0] will be destroyed",
+        "# secret.s[1] has moved to secret.s[0]",
+        "# secret.s[2] has moved to secret.s[1]",
+    ]);
+    let screen = lab.apply();
+    screen.shows(&["secret.s[0]: Destroying...", "secret.s[0]: Destruction complete", "1 destroyed"]).hides(&["secret.s[2]: "]);
+    assert_eq!(lab.ok("state list").stdout, "secret.s[0]\nsecret.s[1]\n");
+    lab.ok("plan -detailed-exitcode");
+    // A protected one, too, in what is to be done about it.
+    let lab = Lab::new(&block("[\"x\", \"y\"]").replace("  data", "  lifecycle {\n    prevent_destroy = true\n  }\n  data"));
+    lab.apply();
+    lab.write("main.hcl", &block("[\"y\"]").replace("  data", "  lifecycle {\n    prevent_destroy = true\n  }\n  data"));
+    lab.fails("plan", &["secret.s[0] had prevent_destroy set", "streamform state rm 'secret.s[0]'"]).hides(&["secret.s[1]"]);
+}
+
+#[test]
 fn moved_removed_and_import_blocks() {
     let lab = Lab::new("resource \"null_resource\" \"a\" {\n  inputs = 1\n}\nresource \"null_resource\" \"b\" {}\n");
     lab.apply();

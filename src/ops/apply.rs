@@ -27,7 +27,7 @@ use crate::resource::registry;
 use crate::state::{Access, Ledger, OutputRecord, Snapshot};
 use crate::view;
 use crate::view::paint::is_capable;
-use crate::view::progress::{Human, JsonLines};
+use crate::view::progress::{self, Human, JsonLines, Names};
 use crate::words::{counted, was};
 
 /// What `apply` is asked.
@@ -81,7 +81,8 @@ pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied
     let snapshot = store.snapshot().await.map_err(|d| ws.failure(d))?;
     snapshot.check().map_err(|d| ws.failure(d))?;
     check_targets(&ws, &snapshot, &plan_request.options)?;
-    let events = events(terminal);
+    let names = Names::default();
+    let events = events(terminal, &names);
     let session = ws.session(Arc::clone(&events));
     let live = super::live::Live::new(Arc::clone(&session));
     if let Some(s) = &saved {
@@ -99,6 +100,7 @@ pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied
     };
     let inputs = ws.inputs(&snapshot, &plan_request.options, &digest, &host, observer);
     let outcome = walk::walk(&inputs).await;
+    drop(names.set(progress::names(&outcome.plan)));
     let mut diagnostics = ws.warnings.clone();
     diagnostics.append(outcome.diagnostics.clone());
     diagnostics.append(check_instances(&outcome.plan, &plan_request.options));
@@ -207,8 +209,12 @@ fn capital(word: &str) -> String {
     chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
-fn events(terminal: &Terminal) -> Arc<dyn Events> {
-    if terminal.json { Arc::new(JsonLines) } else { Arc::new(Human::new(terminal.paint, is_capable(&std::io::stderr()))) }
+fn events(terminal: &Terminal, names: &Names) -> Arc<dyn Events> {
+    if terminal.json {
+        Arc::new(JsonLines)
+    } else {
+        Arc::new(Human::new(terminal.paint, is_capable(&std::io::stderr()), Arc::clone(names)))
+    }
 }
 
 async fn carry_out<'a>(

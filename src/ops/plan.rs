@@ -139,7 +139,7 @@ pub fn show(plan: &Plan, verbose: bool, terminal: &Terminal) {
 
 /// The error for a plan that loses data.
 pub fn data_loss(plan: &Plan) -> Option<Diagnostic> {
-    let lost: Vec<String> = plan.changes.iter().flat_map(|c| c.losses().map(move |l| format!("{}: {l}", c.addr))).collect();
+    let lost: Vec<String> = plan.changes.iter().flat_map(|c| c.losses().map(move |l| format!("{}: {l}", c.label()))).collect();
     let first = lost.first()?;
     let alone = plan.changes.iter().find(|c| c.losses().next().is_some()).filter(|c| c.reasons.contains(&Reason::NotInConfiguration));
     let more = if lost.len() > 1 { format!(" And {} more.", lost.len() - 1) } else { String::new() };
@@ -147,7 +147,7 @@ pub fn data_loss(plan: &Plan) -> Option<Diagnostic> {
     Some(d.hint(match alone {
         Some(c) => format!(
             "Apply with -allow-data-loss if that is meant. To keep it: put its block back, or let streamform forget it: streamform state rm '{}'.",
-            c.addr
+            c.label()
         ),
         None => "Apply with -allow-data-loss if that is meant, or set deletion_protection = false on the resource.".into(),
     }))

@@ -58,7 +58,7 @@ pub fn render(plan: &Plan, style: PlanStyle) -> String {
         change(&mut out, c, style);
     }
     let losses: Vec<String> =
-        plan.changes.iter().flat_map(|c| c.losses().map(move |l| format!("  {} {}: {l}\n", style.paint.red("!"), c.addr))).collect();
+        plan.changes.iter().flat_map(|c| c.losses().map(move |l| format!("  {} {}: {l}\n", style.paint.red("!"), c.label()))).collect();
     if !losses.is_empty() {
         out.push_str(&format!("\n{}\n{}", style.paint.red("Data will be lost:"), losses.concat()));
     }
@@ -96,7 +96,7 @@ fn skipped(out: &mut String, plan: &Plan, style: PlanStyle) {
     out.push_str(".\n");
 }
 
-fn drift(d: &Drift, style: PlanStyle) -> String {
+pub(super) fn drift(d: &Drift, style: PlanStyle) -> String {
     let what = if d.found.is_some() { "was changed outside streamform" } else { "is gone" };
     let mut out = format!("\n  {}\n", style.paint.bold(&format!("# {} {what}", d.addr)));
     if let Some(found) = &d.found {
@@ -145,13 +145,15 @@ fn reason(r: &Reason) -> String {
     }
 }
 
-fn change(out: &mut String, c: &Change, style: PlanStyle) {
+pub(super) fn change(out: &mut String, c: &Change, style: PlanStyle) {
     let p = style.paint;
     out.push_str(&format!("  {}\n", p.bold(&headline(c))));
     let said = |r: &Reason| match r {
         Reason::Destroying => true,
-        Reason::Moved(_) => c.action == Action::NoOp && !c.reasons.iter().any(|r| matches!(r, Reason::Imported(_))),
+        Reason::Moved(_) if c.action == Action::NoOp => !c.reasons.iter().any(|r| matches!(r, Reason::Imported(_))),
         Reason::Missing => c.action == Action::Forget,
+        // It has the address that it had.
+        _ if c.recorded_at().is_some() => matches!(r, Reason::Moved(_) | Reason::SameObject(_)),
         _ => false,
     };
     for r in c.reasons.iter().filter(|r| !said(r)) {
@@ -159,7 +161,8 @@ fn change(out: &mut String, c: &Change, style: PlanStyle) {
     }
     let sign = c.action.symbol();
     let word = if c.addr.resource.mode == crate::addr::Mode::Data { "data" } else { "resource" };
-    let head = format!("{word} {:?} {:?}", &*c.addr.resource.type_name, &*c.addr.resource.name);
+    let named = &c.recorded_at().unwrap_or(&c.addr).resource;
+    let head = format!("{word} {:?} {:?}", &*named.type_name, &*named.name);
     let pad = 3usize.saturating_sub(sign.len());
     out.push_str(&format!("{}{} {head} {{\n", " ".repeat(pad), p.sign(sign)));
     let deleted = matches!(c.action, Action::Delete | Action::Forget);

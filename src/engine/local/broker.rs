@@ -146,7 +146,7 @@ impl Cluster {
         }
         let staying: Vec<&Node> = layout.nodes.iter().filter(|n| !leaving.iter().any(|l| l.id == n.id)).collect();
         self.start_missing(&layout, &staying, wanted, &launch, note, end).await?;
-        self.roll(&layout, &staying, wanted, &launch, note, end).await?;
+        self.roll(&layout, &staying, wanted, &launch, mandate, note, end).await?;
         self.raise_features(&mut layout, wanted, &launch, mandate, note).await?;
         self.set_users(&mut layout, wanted).await?;
         self.remove_nodes(&mut layout, &leaving, &launch, note).await?;
@@ -377,13 +377,16 @@ impl Cluster {
         }
     }
 
-    /// Restarts the nodes that run with other settings than wanted: one at a time, and only while all partitions are in sync.
+    /// Restarts the nodes that run with other settings than wanted: one at a time, and only while all partitions are in sync. Interrupted, it
+    /// ends behind the node that is in hand.
+    #[allow(clippy::too_many_arguments, reason = "they are what converge was given, and used once")]
     async fn roll(
         &self,
         layout: &Layout,
         nodes: &[&Node],
         wanted: &Wanted,
         launch: &Launch,
+        mandate: &dyn Mandate,
         note: Note<'_>,
         end: Instant,
     ) -> Result<(), Diagnostic> {
@@ -393,7 +396,11 @@ impl Cluster {
                 stale.push(*node);
             }
         }
-        for node in stale {
+        for (done, &node) in stale.iter().enumerate() {
+            if mandate.stopping() {
+                let last = done.checked_sub(1).map(|i| stale[i].label());
+                return Err(mandate::stopped(last.as_deref(), done, stale.len()));
+            }
             self.wait_in_sync(layout, note, end).await?;
             note(&format!("restarting {}", node.label()));
             process::stop(&self.identity(node), &node.label(), GRACE).await?;

@@ -306,7 +306,7 @@ impl ConnectCluster {
                 write_private(&self.settings_file(worker), text.as_bytes())?;
             }
         }
-        self.bring_up(&layout, wanted, &launch, note, end).await?;
+        self.bring_up(&layout, wanted, &launch, mandate, note, end).await?;
         layout.unsettled = false;
         layout.workers.iter_mut().for_each(|w| w.before.clear());
         layout.wanted = digest([files.password.as_str(), &wanted.text()]);
@@ -471,8 +471,17 @@ impl ConnectCluster {
         Ok(password)
     }
 
-    /// Starts what does not run, then restarts what runs with other settings: one worker at a time.
-    async fn bring_up(&self, layout: &Layout, wanted: &Wanted, launch: &Launch, note: Note<'_>, end: Instant) -> Result<(), Diagnostic> {
+    /// Starts what does not run, then restarts what runs with other settings: one worker at a time. Interrupted, it ends behind the worker that
+    /// is in hand.
+    async fn bring_up(
+        &self,
+        layout: &Layout,
+        wanted: &Wanted,
+        launch: &Launch,
+        mandate: &dyn Mandate,
+        note: Note<'_>,
+        end: Instant,
+    ) -> Result<(), Diagnostic> {
         let (mut missing, mut stale) = (vec![], vec![]);
         for worker in &layout.workers {
             match process::running(&self.identity(worker))? {
@@ -488,7 +497,11 @@ impl ConnectCluster {
         for worker in missing {
             self.wait(layout, worker, note, end).await?;
         }
-        for worker in stale {
+        for (done, &worker) in stale.iter().enumerate() {
+            if mandate.stopping() {
+                let last = done.checked_sub(1).map(|i| stale[i].label());
+                return Err(mandate::stopped(last.as_deref(), done, stale.len()));
+            }
             note(&format!("restarting {}", worker.label()));
             process::stop(&self.identity(worker), &worker.label(), GRACE).await?;
             ports::check(worker.port, &worker.label(), "rest")?;

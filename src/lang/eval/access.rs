@@ -6,7 +6,6 @@ use crate::diag::{Diagnostic, did_you_mean};
 use crate::lang::ast::{Expr, Ident, Step};
 use crate::value::convert::{convert, kind};
 use crate::value::{Repr, Type, Value};
-use crate::words::counted;
 
 impl Eval<'_> {
     /// Applies steps to a value, one after the other.
@@ -166,9 +165,8 @@ impl Eval<'_> {
                 None if !n.is_integer() => "An index must be a whole number.".to_string(),
                 None if n.is_negative() => "An index must not be negative.".to_string(),
                 None if items.is_empty() => format!("There is no element {n}: the collection is empty."),
-                None => {
-                    format!("There is no element {n}: of {} the last has the index {}.", counted(items.len(), "element"), items.len() - 1)
-                }
+                None if items.len() == 1 => format!("There is no element {n}: the only element has the index 0."),
+                None => format!("There is no element {n}: the last of the {} elements has the index {}.", items.len(), items.len() - 1),
             }
         } else {
             let name = key.as_str()?;

@@ -23,7 +23,7 @@ use async_trait::async_trait;
 
 use crate::addr::{InstanceAddr, InstanceKey, Mode, ModulePath, ResourceAddr, Target};
 use crate::diag::codes::{kafka as kafka_codes, plan as codes};
-use crate::diag::{Diagnostic, Diagnostics};
+use crate::diag::{Diagnostic, Diagnostics, Severity};
 use crate::graph::{Graph, Node, NodeId, NodeKind};
 use crate::lang::ast::ExprKind;
 use crate::lang::config::{Config, ResourceBlock};
@@ -160,6 +160,7 @@ impl<'a> Walker<'a> {
             carried,
             left_out: Vec::new(),
             set_aside: Diagnostics::new(),
+            unread: 0,
             targets: Vec::new(),
             excludes: Vec::new(),
             dropped: exclude::Dropped::default(),
@@ -208,6 +209,9 @@ struct Walker<'a> {
     left_out: Vec<(InstanceAddr, Value)>,
     /// Of a run that destroys: what is wrong with expressions that it can do without.
     set_aside: Diagnostics,
+    /// How many of the errors so far are of real systems that did not answer. They say nothing about the configuration, so what else can be
+    /// asked is asked all the same.
+    unread: usize,
     /// `-target`, and where `moved` blocks and renames take what it names.
     targets: Vec<Target>,
     /// `-exclude`, in the same way.
@@ -275,7 +279,7 @@ impl<'a> Walker<'a> {
             }
         }
         self.provider_values();
-        if !self.diags.has_errors() && !self.destroys() {
+        if !self.is_wrong() && !self.destroys() {
             self.statements();
         }
         self.orphans().await;
@@ -290,6 +294,18 @@ impl<'a> Walker<'a> {
         self.deposed();
     }
 
+    /// Whether something is wrong beside real systems that did not answer.
+    fn is_wrong(&self) -> bool {
+        errors(&self.diags) > self.unread
+    }
+
+    /// Takes in why a real system did not answer.
+    fn not_answered(&mut self, diags: impl IntoIterator<Item = Diagnostic>) {
+        let before = errors(&self.diags);
+        self.diags.extend(diags);
+        self.unread += errors(&self.diags) - before;
+    }
+
     fn destroys(&self) -> bool {
         self.inputs.options.mode == RunMode::Destroy
     }
@@ -299,7 +315,7 @@ impl<'a> Walker<'a> {
         let holders = self.holders();
         self.take_settled(settled);
         self.go_with_places();
-        if self.inputs.options.mode != RunMode::RefreshOnly && !self.diags.has_errors() {
+        if self.inputs.options.mode != RunMode::RefreshOnly && !self.is_wrong() {
             self.probe().await;
         }
         // With targets, what a check looks at may not be as it will be.
@@ -551,6 +567,10 @@ impl Pending<'_> {
     fn config_known(&self) -> bool {
         self.config.is_wholly_known()
     }
+}
+
+fn errors(diags: &Diagnostics) -> usize {
+    diags.iter().filter(|d| d.severity == Severity::Error).count()
 }
 
 /// A warning for what `ignore_changes` names in vain.
