@@ -604,12 +604,49 @@ fn what_target_leaves_out_is_not_looked_at() {
 }
 
 #[test]
+fn a_syntax_error_shows_no_secret_and_a_part_of_a_long_line() {
+    for text in [
+        "locals {\n  password = \"hunter2\n}\n",
+        "locals {\n  password = hunter2\"\n}\n",
+        "locals {\n  password = 'hunter2'\n}\n",
+        "locals {\n  password = \"hunter2\" x\n}\n",
+        "locals {\n  password : \"hunter2\"\n}\n",
+        "locals {\n  password \"hunter2\"\n}\n",
+        "locals {\n  o = { user = \"bob, password = \"hunter2\" }\n}\n",
+        "locals { password = \"hunter2\" other = 1 }\n",
+        "locals {\n  password = <<EOT\nhunter2 ${x\nEOT\n}\n",
+        "variable \"p\" {\n  default = \"hunter2\" + \n}\n",
+    ] {
+        let lab = Lab::new(text);
+        for line in ["validate", "validate -json", "plan", "fmt"] {
+            let screen = lab.run(line);
+            assert_ne!(screen.code, 0, "{text}\n{}", screen.text);
+            screen.hides(&["hunter2"]);
+        }
+    }
+    let lab = Lab::new("variable \"p\" {}\n");
+    lab.write("a.auto.tfvars", "p = \"hunter2\n");
+    lab.fails("plan", &["p = \"…"]).hides(&["hunter2"]);
+    let screen = lab.run_args(["plan", "-var", "p=[\"hunter2]"]);
+    screen.hides(&["hunter2"]);
+    let lab = Lab::new(&format!("locals {{\n  x = [{} wrong here, {}]\n}}\n", "1, ".repeat(500), "1, ".repeat(500)));
+    let screen = lab.fails("validate", &["here", "…"]);
+    assert!(screen.text.lines().all(|l| l.chars().count() <= 140), "{}", screen.text);
+    let (code, carets) = screen.text.lines().zip(screen.text.lines().skip(1)).find(|(_, l)| l.contains('^')).unwrap();
+    let at = carets.chars().position(|c| c == '^').unwrap();
+    assert_eq!(code.chars().skip(at).take(4).collect::<String>(), "here", "{}", screen.text);
+}
+
+#[test]
 fn a_cluster_that_does_not_answer_hides_no_other_finding() {
     let lab = Lab::new(
         "data \"kafka_cluster\" \"down\" {\n  bootstrap_servers = \"127.0.0.1:1\"\n}\ndata \"kafka_connect\" \"later\" {\n  url        = \"http://127.0.0.1:2\"\n  depends_on = [data.kafka_cluster.down]\n}\nresource \"kafka_topic\" \"t\" {\n  cluster = data.kafka_cluster.down\n  name    = \"not a name\"\n}\nresource \"null_resource\" \"a\" {}\nremoved {\n  from = null_resource.a\n}\n",
     );
     let screen = lab.fails("plan", &["127.0.0.1:1", "http://127.0.0.1:2", "not a name", "Error[SF3020]", "still declared"]);
     assert_eq!(screen.text.matches("Error[").count(), 4, "{}", screen.text);
+    // What needs no answer is shown before the wait for one: it stands first, and once.
+    let at = |word: &str| screen.text.find(word).unwrap();
+    assert!(at("not a name") < at("SF6001") && at("Error[SF3020]") < at("SF6001"), "{}", screen.text);
 }
 
 #[test]

@@ -22,7 +22,7 @@ use crate::lang::config::{DiskFiles, FileSource, variables};
 use crate::lang::eval::EvalContext;
 use crate::plan::RunMode;
 use crate::plan::saved::SavedPlan;
-use crate::plan::walk::{self, Inputs, Observer, Outcome};
+use crate::plan::walk::{Inputs, Observer, Outcome};
 use crate::resource::registry;
 use crate::state::{Access, Ledger, OutputRecord, Snapshot};
 use crate::view;
@@ -99,7 +99,7 @@ pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied
         None => DiskHost::new(false),
     };
     let inputs = ws.inputs(&snapshot, &plan_request.options, &digest, &host, observer);
-    let outcome = walk::walk(&inputs).await;
+    let (outcome, said) = super::early::walked(&inputs, &ws.config.sources, terminal).await;
     drop(names.set(progress::names(&outcome.plan)));
     let mut diagnostics = ws.warnings.clone();
     diagnostics.append(outcome.diagnostics.clone());
@@ -111,7 +111,7 @@ pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied
         if let Some(s) = &saved {
             s.check_key(&digest).map_err(|d| ws.failure(d))?;
         }
-        return Err(ws.failure(diagnostics));
+        return Err(ws.failure(said.rest(diagnostics)));
     }
     if outcome.plan.has_steps() && (saved.is_some() || request.auto_approve) {
         // Nobody is asked in between, and the checks are judged again at the end.

@@ -71,12 +71,12 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
     let recording = Recording::new(&host);
     let inputs = ws.inputs(&snapshot, &request.options, &digest, &recording, &observer);
     check_targets(&ws, &snapshot, &request.options)?;
-    let outcome = walk::walk(&inputs).await;
+    let (outcome, said) = super::early::walked(&inputs, &ws.config.sources, terminal).await;
     let mut diagnostics = ws.warnings.clone();
     diagnostics.append(outcome.diagnostics.clone());
     diagnostics.append(check_instances(&outcome.plan, &request.options));
     if diagnostics.has_errors() {
-        return Err(ws.failure(diagnostics));
+        return Err(ws.failure(said.rest(diagnostics)));
     }
     diagnostics.append(notices(&outcome.plan, &ws.config, &request.options));
     terminal.diagnostics(&diagnostics, &ws.config.sources);

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::paint::Paint;
 use crate::plan::diff::same;
 use crate::plan::{Action, Change, Counts, Drift, OutputChange, Plan, Reason, RunMode};
-use crate::resource::registry;
+use crate::resource::{Hold, Op, OpAction, registry};
 use crate::schema::{Body, NestedBlock, Nesting};
 use crate::value::print::padded;
 use crate::value::{Repr, Value};
@@ -176,6 +176,9 @@ pub(super) fn change(out: &mut String, c: &Change, style: PlanStyle) {
         attributes(out, body_of(&c.addr), prior, planned, PlanStyle { verbose: style.verbose || imported, ..style }, 6);
     }
     out.push_str("    }\n");
+    for hold in kept(c) {
+        out.push_str(&format!("      {}\n", Op::new(OpAction::Keep, hold.key)));
+    }
     let lines: Vec<String> = c.all_ops().flat_map(|o| o.to_string().lines().map(str::to_string).collect::<Vec<_>>()).collect();
     if !lines.is_empty() {
         out.push_str(&format!("    {}\n", p.dim("will do:")));
@@ -183,6 +186,14 @@ pub(super) fn change(out: &mut String, c: &Change, style: PlanStyle) {
             out.push_str(&format!("      {line}\n"));
         }
     }
+}
+
+/// The shared objects that a record takes along to another address, where no block says so: nobody is to think that they go.
+fn kept(c: &Change) -> Vec<Hold> {
+    let renamed = c.action == Action::NoOp && c.reasons.iter().any(|r| matches!(r, Reason::SameObject(_)));
+    let resource = registry::find(c.addr.resource.mode, &c.addr.resource.type_name).filter(|_| renamed);
+    let holds = resource.zip(c.prior.as_ref()).map(|(r, object)| r.holds(object, &c.private)).unwrap_or_default();
+    holds.into_iter().filter(|h| h.shared).collect()
 }
 
 fn identity(out: &mut String, c: &Change) {

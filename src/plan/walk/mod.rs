@@ -279,7 +279,7 @@ impl<'a> Walker<'a> {
             }
         }
         self.provider_values();
-        if !self.is_wrong() && !self.destroys() {
+        if !self.destroys() {
             self.statements();
         }
         self.orphans().await;

@@ -212,7 +212,8 @@ impl<'a> Walker<'a> {
             let after = !p.block.depends_on.is_empty() || p.block.in_check.is_some();
             let waits =
                 p.dependencies.iter().any(|d| d.mode == Mode::Managed && self.changed.contains(d) && (after || self.is_to_start(d)));
-            if p.config_known() && !waits && !self.is_wrong() {
+            // What is wrong elsewhere keeps nobody from asking: all findings belong into one run.
+            if p.config_known() && !waits && !p.failed {
                 by_type.entry(p.addr.resource.type_name.clone()).or_default().push(p);
             } else {
                 out.push((p.addr.clone(), self.data_later(&p)));
