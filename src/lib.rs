@@ -4,7 +4,7 @@
 //! [`addr`], [`value`] and [`diag`] are the words of the domain; [`schema`] says what a resource type's arguments are;
 //! [`lang`] turns text into configuration and values; [`state`] keeps what was applied; [`target`] and [`engine`] talk to
 //! real systems; [`resource`] holds one file per resource type; [`graph`] orders blocks; [`plan`] decides; [`apply`] follows
-//! the plan; [`ops`] has one file per verb; [`view`] and [`cli`] show.
+//! the plan; [`ops`] has one file per verb; [`view`] and [`cli`] show. [`words`] says how counts are written.
 
 pub mod addr;
 pub mod apply;
@@ -23,3 +23,4 @@ pub mod target;
 mod testing;
 pub mod value;
 pub mod view;
+pub mod words;

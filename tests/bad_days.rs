@@ -406,7 +406,7 @@ fn partitions_whose_only_replica_is_away_are_told_and_hinder_nothing() {
     common::until("the partition has no leader", || {
         real::wait(admin.metadata()).is_ok_and(|m| m.topics["halved"].partitions.iter().any(|p| p.leader.is_none()))
     });
-    lab.ok("plan -detailed-exitcode").shows(&["SF6114", "1 of 2 partitions of topic \"halved\" have no leader", "No changes"]);
+    lab.ok("plan -detailed-exitcode").shows(&["SF6114", "1 of 2 partitions of topic \"halved\" has no leader", "No changes"]);
     lab.write("main.hcl", &config("2000000"));
     lab.apply().shows(&["SF6114", "0 added, 1 changed"]);
     lab.ok("plan -detailed-exitcode").shows(&["No changes"]);
@@ -633,6 +633,22 @@ fn drift_tells_all_that_it_can() {
     screen.hides(&["Error["]);
     // Two blocks lead to one cluster: the stray is told once.
     screen.once("? topic drift-alien");
+    screen.shows(&["streamform apply refuses to run because of 1 of them (the one marked with !)", "After that it changes 1 of them."]);
+
+    // What is declared and exists was created by somebody else, and what is in a cluster that does not answer may exist.
+    let declared = |second: &str| {
+        let topic = |block: &str, cluster: &str, name: &str| {
+            format!("resource \"kafka_topic\" \"{block}\" {{\n  cluster = data.kafka_cluster.{cluster}\n  name = \"{name}\"\n}}\n")
+        };
+        two(second) + &topic("there", "c", "drift-alien") + &topic("new", "c", "drift-new") + &topic("beyond", "d", "drift-beyond")
+    };
+    lab.write("main.hcl", &declared("127.0.0.1:1"));
+    lab.run("drift").shows(&[
+        "+ kafka_topic.there   exists, and is not in the state",
+        "! Apply does not take it over.",
+        "+ kafka_topic.new     not created yet",
+        "+ kafka_topic.beyond  not in the state; whether it exists could not be asked",
+    ]);
 
     lab.write("main.hcl", &two("127.0.0.1:1"));
     let screen = lab.run("drift");

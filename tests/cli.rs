@@ -5,7 +5,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::io::BufRead;
 
-use common::{Lab, screen, signal, until};
+use common::{Lab, Screen, screen, signal, until};
 
 // Bad input: each error shows its code, the place with a caret, and what to do.
 
@@ -503,12 +503,176 @@ fn target_exclude_and_replace() {
 }
 
 #[test]
+fn exclude_of_an_instance_leaves_out_what_depends_on_it_and_nothing_else() {
+    let null = |name: &str, body: &str| format!("resource \"null_resource\" \"{name}\" {{\n{body}}}\n");
+    let lab = Lab::new(
+        &(null("t", "  for_each = toset([\"a\", \"b\"])\n")
+            + &null("one", "  inputs = null_resource.t[\"a\"].id\n")
+            + &null("other", "  inputs = null_resource.t[\"b\"].id\n")
+            + &null("each", "  for_each = toset([\"a\", \"b\"])\n  inputs   = null_resource.t[each.key].id\n")
+            + &null("whole", "  inputs = [for t in null_resource.t : t.id]\n")
+            + &null("last", "  inputs = null_resource.one.id\n")
+            + &null("waits", "  depends_on = [null_resource.t[\"a\"]]\n")
+            + "locals {\n  a = null_resource.t[\"a\"].id\n  b = null_resource.t[\"b\"].id\n}\n"
+            + &null("local", "  count  = 2\n  inputs = count.index == 0 ? local.b : \"\"\n")
+            + &null("locals", "  inputs = local.a\n")
+            + "module \"m\" {\n  source   = \"./m\"\n  for_each = null_resource.each\n  id       = null_resource.t[\"b\"].id\n}\n"
+            + "module \"n\" {\n  source   = \"./m\"\n  for_each = toset([\"a\", \"b\"])\n  id       = null_resource.t[each.key].id\n}\n"
+            + &null("from_a", "  inputs = module.n[\"a\"].id\n")
+            + &null("from_b", "  inputs = module.n[\"b\"].id\n")),
+    );
+    lab.write("m/main.hcl", "variable \"id\" { type = string }\nresource \"null_resource\" \"x\" { inputs = var.id }\noutput \"id\" { value = null_resource.x.id }\n");
+    let stays = ["t[\"b\"]", "other", "each[\"b\"]", "local[0]", "local[1]", "from_b"];
+    let created = |screen: &Screen| -> Vec<String> {
+        let heads = screen.text.lines().filter_map(|l| l.trim().strip_prefix("# ")?.strip_suffix(" will be created"));
+        let mut out: Vec<String> = heads.map(str::to_string).collect();
+        out.sort();
+        out
+    };
+    let mut expected: Vec<String> = stays.iter().map(|s| format!("null_resource.{s}")).collect();
+    expected.push("module.n[\"b\"].null_resource.x".into());
+    expected.sort();
+    assert_eq!(created(&lab.ok("plan -exclude=null_resource.t[\"a\"]")), expected);
+    lab.ok("apply -auto-approve -exclude=null_resource.t[\"a\"]").shows(&["7 added"]);
+    lab.apply().shows(&["11 added"]);
+    // The instance of a module: what its outputs lead to, and nothing of its sibling.
+    let lab = Lab::new(
+        &("module \"n\" {\n  source = \"./m\"\n  count  = 2\n}\n".to_string()
+            + &null("zero", "  inputs = module.n[0].id\n")
+            + &null("one", "  inputs = module.n[1].id\n")),
+    );
+    lab.write("m/main.hcl", "resource \"null_resource\" \"x\" {}\noutput \"id\" { value = null_resource.x.id }\n");
+    assert_eq!(created(&lab.ok("plan -exclude=module.n[0]")), ["module.n[1].null_resource.x", "null_resource.one"]);
+}
+
+#[test]
+fn values_that_are_too_deep_for_the_state_are_refused_by_the_plan() {
+    let lab = Lab::new(
+        "resource \"null_resource\" \"a\" {}\nresource \"null_resource\" \"deep\" {\n  triggers = { a = null_resource.a.id }\n  inputs   = jsondecode(file(\"deep.json\"))\n}\noutput \"deep\" {\n  value = [jsondecode(file(\"deep.json\"))]\n}\n",
+    );
+    let write = |levels: usize| lab.write("deep.json", &("[".repeat(levels) + &"]".repeat(levels)));
+    write(1000);
+    lab.fails(
+        "plan",
+        &[
+            "Error[SF5020]",
+            "on main.hcl line 4, in resource \"null_resource\" \"deep\":",
+            "inputs   = jsondecode",
+            "with null_resource.deep",
+            "on main.hcl line 7, in output \"deep\":",
+            "1001 levels",
+            "hint: Keep the value as text: jsonencode(…).",
+        ],
+    );
+    lab.fails("apply -auto-approve", &["Error[SF5020]"]);
+    assert!(lab.ok("state list").stdout.is_empty());
+    write(999);
+    lab.apply().shows(&["2 added"]);
+}
+
+#[test]
+fn what_is_both_chosen_and_excluded_is_refused() {
+    let lab = wired();
+    for (flags, telling) in [
+        ("-target=null_resource.base -exclude=null_resource.base", "-target and -exclude both name null_resource.base."),
+        (
+            "-target=null_resource.c[0] -exclude=null_resource.c",
+            "-target names null_resource.c[0], and -exclude=null_resource.c leaves it out.",
+        ),
+        ("-target=module.m[0].null_resource.a -exclude=module.m", "-exclude=module.m leaves it out."),
+        ("-replace=null_resource.base -exclude=null_resource.base", "-replace and -exclude both name null_resource.base."),
+    ] {
+        for command in ["plan", "plan -destroy", "apply -auto-approve", "destroy -auto-approve"] {
+            if flags.contains("-replace") && command.contains("destroy") {
+                continue;
+            }
+            lab.fails(&format!("{command} {flags}"), &["Error[SF3039]", telling, "hint: Remove one of the two flags."]);
+        }
+    }
+    assert!(lab.ok("state list").stdout.is_empty());
+    // A target of which only a part is left out.
+    lab.ok("plan -target=null_resource.c -exclude=null_resource.c[0]").shows(&["Plan: 2 to add", "null_resource.c[1] will be created"]);
+}
+
+#[test]
 fn what_target_leaves_out_is_not_looked_at() {
     let lab = Lab::new(
         "resource \"null_resource\" \"a\" {}\ndata \"kafka_cluster\" \"down\" {\n  bootstrap_servers = \"127.0.0.1:1\"\n}\nresource \"kafka_topic\" \"t\" {\n  cluster = data.kafka_cluster.down\n  name    = \"t\"\n}\noutput \"id\" {\n  value = data.kafka_cluster.down.cluster_id\n}\n",
     );
     lab.ok("plan -target=null_resource.a").shows(&["Plan: 1 to add,"]);
     lab.ok("apply -auto-approve -exclude=data.kafka_cluster.down").shows(&["Resources: 1 added"]);
+}
+
+#[test]
+fn a_syntax_error_shows_no_secret_and_a_part_of_a_long_line() {
+    for text in [
+        "locals {\n  password = \"hunter2\n}\n",
+        "locals {\n  password = hunter2\"\n}\n",
+        "locals {\n  password = 'hunter2'\n}\n",
+        "locals {\n  password = \"hunter2\" x\n}\n",
+        "locals {\n  password : \"hunter2\"\n}\n",
+        "locals {\n  password \"hunter2\"\n}\n",
+        "locals {\n  o = { user = \"bob, password = \"hunter2\" }\n}\n",
+        "locals { password = \"hunter2\" other = 1 }\n",
+        "locals {\n  password = <<EOT\nhunter2 ${x\nEOT\n}\n",
+        "variable \"p\" {\n  default = \"hunter2\" + \n}\n",
+    ] {
+        let lab = Lab::new(text);
+        for line in ["validate", "validate -json", "plan", "fmt"] {
+            let screen = lab.run(line);
+            assert_ne!(screen.code, 0, "{text}\n{}", screen.text);
+            screen.hides(&["hunter2"]);
+        }
+    }
+    let lab = Lab::new("variable \"p\" {}\n");
+    lab.write("a.auto.tfvars", "p = \"hunter2\n");
+    lab.fails("plan", &["p = \"…"]).hides(&["hunter2"]);
+    let screen = lab.run_args(["plan", "-var", "p=[\"hunter2]"]);
+    screen.hides(&["hunter2"]);
+    let lab = Lab::new(&format!("locals {{\n  x = [{} wrong here, {}]\n}}\n", "1, ".repeat(500), "1, ".repeat(500)));
+    let screen = lab.fails("validate", &["here", "…"]);
+    assert!(screen.text.lines().all(|l| l.chars().count() <= 140), "{}", screen.text);
+    let (code, carets) = screen.text.lines().zip(screen.text.lines().skip(1)).find(|(_, l)| l.contains('^')).unwrap();
+    let at = carets.chars().position(|c| c == '^').unwrap();
+    assert_eq!(code.chars().skip(at).take(4).collect::<String>(), "here", "{}", screen.text);
+}
+
+#[test]
+fn a_cluster_that_does_not_answer_hides_no_other_finding() {
+    let lab = Lab::new(
+        "data \"kafka_cluster\" \"down\" {\n  bootstrap_servers = \"127.0.0.1:1\"\n}\ndata \"kafka_connect\" \"later\" {\n  url        = \"http://127.0.0.1:2\"\n  depends_on = [data.kafka_cluster.down]\n}\nresource \"kafka_topic\" \"t\" {\n  cluster = data.kafka_cluster.down\n  name    = \"not a name\"\n}\nresource \"null_resource\" \"a\" {}\nremoved {\n  from = null_resource.a\n}\n",
+    );
+    let screen = lab.fails("plan", &["127.0.0.1:1", "http://127.0.0.1:2", "not a name", "Error[SF3020]", "still declared"]);
+    assert_eq!(screen.text.matches("Error[").count(), 4, "{}", screen.text);
+    // What needs no answer is shown before the wait for one: it stands first, and once.
+    let at = |word: &str| screen.text.find(word).unwrap();
+    assert!(at("not a name") < at("SF6001") && at("Error[SF3020]") < at("SF6001"), "{}", screen.text);
+}
+
+#[test]
+fn what_goes_from_a_list_is_named_by_the_address_that_it_had() {
+    let block = |names: &str| {
+        format!(
+            "locals {{\n  names = {names}\n}}\nresource \"secret\" \"s\" {{\n  count = length(local.names)\n  name  = local.names[count.index]\n  data  = {{ \"a\" = \"1\" }}\n}}\n"
+        )
+    };
+    let lab = Lab::new(&block("[\"x\", \"y\", \"z\"]"));
+    lab.apply();
+    lab.write("main.hcl", &block("[\"y\", \"z\"]"));
+    lab.ok("plan").shows(&[
+        "# secret.s[0] will be destroyed",
+        "# secret.s[1] has moved to secret.s[0]",
+        "# secret.s[2] has moved to secret.s[1]",
+    ]);
+    let screen = lab.apply();
+    screen.shows(&["secret.s[0]: Destroying...", "secret.s[0]: Destruction complete", "1 destroyed"]).hides(&["secret.s[2]: "]);
+    assert_eq!(lab.ok("state list").stdout, "secret.s[0]\nsecret.s[1]\n");
+    lab.ok("plan -detailed-exitcode");
+    // A protected one, too, in what is to be done about it.
+    let lab = Lab::new(&block("[\"x\", \"y\"]").replace("  data", "  lifecycle {\n    prevent_destroy = true\n  }\n  data"));
+    lab.apply();
+    lab.write("main.hcl", &block("[\"y\"]").replace("  data", "  lifecycle {\n    prevent_destroy = true\n  }\n  data"));
+    lab.fails("plan", &["secret.s[0] had prevent_destroy set", "streamform state rm 'secret.s[0]'"]).hides(&["secret.s[1]"]);
 }
 
 #[test]

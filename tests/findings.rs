@@ -300,6 +300,59 @@ fn a_rename_is_told_as_terraform_tells_it() {
     lab.ok("plan").shows(&["# secret.b will be updated in place", "# (moved from secret.a)"]);
 }
 
+// Drift and what apply would do about it.
+
+#[test]
+fn drift_counts_apart_what_apply_refuses() {
+    let kept =
+        |size: &str| null("kept", &format!("  triggers = {{ size = \"{size}\" }}\n  lifecycle {{\n    prevent_destroy = true\n  }}\n"));
+    let lab = Lab::new(&(kept("1") + &null("n", "  inputs = 1\n")));
+    lab.apply();
+    lab.write("main.hcl", &(kept("2") + &null("n", "  inputs = 2\n") + &null("new", "")));
+    let screen = lab.run("drift");
+    assert_eq!(screen.code, 2, "{}", screen.text);
+    screen.shows(&[
+        "Drift in 3 of 3 objects:",
+        "! null_resource.kept has prevent_destroy set",
+        "streamform apply refuses to run because of 1 of them (the one marked with !), and changes nothing until that is resolved. After that it changes 2 of them.",
+    ]);
+    let json: serde_json::Value = serde_json::from_str(&lab.run("drift -json").stdout).unwrap();
+    let refused: Vec<bool> = json["managed"].as_array().unwrap().iter().map(|m| m["refused"].as_bool().unwrap()).collect();
+    assert_eq!(refused, [true, false, false]);
+    // An error that is about none of them keeps apply from running too.
+    lab.write("main.hcl", &(kept("1") + &null("n", "  inputs = 2\n") + "output \"x\" {\n  value = file(\"none\")\n}\n"));
+    lab.run("drift").shows(&["streamform apply changes nothing until the errors above are resolved. After that it changes 1 of them."]);
+    lab.write("main.hcl", &(kept("1") + &null("n", "  inputs = 2\n")));
+    lab.run("drift").shows(&["streamform apply changes 1 of them; streamform plan shows how."]);
+}
+
+#[test]
+fn drift_verbose_shows_each_object_in_full() {
+    let lab = Lab::new(&(secret("a", "s", "1") + &secret("b", "t", "1") + &null("n", "  inputs = 1\n  fail   = null\n")));
+    lab.apply();
+    lab.write(".streamform/secrets/s/a.txt", "other");
+    lab.write(
+        "main.hcl",
+        &(secret("a", "s", "1") + &secret("b", "t", "1") + &null("n", "  inputs = 2\n") + &null("new", "  delay_ms = 1\n")),
+    );
+    lab.run("drift").shows(&["~ secret.a"]).hides(&["resource \"secret\""]);
+    let screen = lab.run("drift -verbose");
+    assert_eq!(screen.code, 2, "{}", screen.text);
+    screen.shows(&[
+        "Drift in 3 of 4 objects:",
+        "# secret.a was changed outside streamform",
+        "# secret.a will be updated in place",
+        "~ resource \"secret\" \"a\" {",
+        "name    = \"s\"",
+        "# null_resource.n will be updated in place",
+        "~ inputs = 1 -> 2",
+        "# null_resource.new will be created",
+        "+ delay_ms = 1",
+        "will do:",
+    ]);
+    screen.hides(&["secret.b", "other", "hidden)"]);
+}
+
 // F1: drift tells every object that it can.
 
 #[test]

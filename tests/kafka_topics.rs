@@ -453,10 +453,41 @@ fn names_that_are_sensitive_are_refused() {
         grant("t", "\"User:x\"", "\"x\"", "").replace("  role", "  host = \"10.0.0.1${var.v}\"\n  role"),
         topic,
     ];
-    for block in blocks {
+    // Each names the argument that makes it, and not the block.
+    let lines = ["principal", "topic", "group", "host", "name"];
+    for (block, line) in blocks.into_iter().zip(lines) {
         lab.write("main.hcl", &format!("{}{variable}{block}", data_source()));
-        lab.fails("plan", &["SF3036", "nonsensitive("]).hides(&[&name]);
+        let screen = lab.fails("plan", &["SF3036", "nonsensitive("]);
+        screen.hides(&[&name]);
+        let shown = |l: &str| l.split_once(": ").is_some_and(|(_, code)| code.trim_start().starts_with(line));
+        assert!(screen.text.lines().any(shown), "{line}\n{}", screen.text);
     }
+}
+
+/// A block of ACLs that has another name goes on giving the same bindings: nothing is created or destroyed.
+#[test]
+fn a_renamed_block_of_acls_keeps_its_bindings() {
+    let _alone = real::alone();
+    let principal = format!("User:{}", unique("renamed"));
+    let lab = common::Lab::new(&(data_source() + &grant("old", &format!("\"{principal}\""), "\"x\"", "    group = \"g\"\n")));
+    lab.apply();
+    let before = bindings_of(&principal);
+    lab.write("main.hcl", &(data_source() + &grant("new", &format!("\"{principal}\""), "\"x\"", "    group = \"g\"\n")));
+    let screen = lab.ok("plan");
+    screen.shows(&["# kafka_acl.old has moved to kafka_acl.new", " stays", "Plan: 0 to add, 0 to change, 0 to destroy."]);
+    screen.hides(&["kafka_acl.old will", "kafka_acl.new will"]);
+    assert_eq!(
+        screen.text.lines().filter(|l| l.trim().starts_with("= ") && l.ends_with(" stays")).count(),
+        before.len(),
+        "{}",
+        screen.text
+    );
+    lab.apply().shows(&["0 added, 0 changed, 0 destroyed"]);
+    assert_eq!(bindings_of(&principal), before);
+    assert_eq!(lab.ok("state list").stdout, "kafka_acl.new\n");
+    lab.ok("plan -detailed-exitcode");
+    lab.ok("destroy -auto-approve").shows(&["1 destroyed"]);
+    assert!(bindings_of(&principal).is_empty());
 }
 
 /// Finding P8: an apply with nothing to do writes nothing, whatever the brokers' defaults are. Finding F6: a topic that was created again outside

@@ -517,6 +517,60 @@ async fn three_brokers_are_upgraded_one_at_a_time_and_a_dead_one_is_healed() {
     assert!(run.step(Verb::Delete, None).await.error.is_none());
 }
 
+/// One Ctrl-C ends a roll behind the broker that is in hand; the next apply goes on with the others.
+#[test]
+fn an_interrupt_ends_a_roll_behind_the_broker_in_hand() {
+    use std::io::BufRead;
+    let dir = Lab::new();
+    let config = |threads: u32| {
+        let text =
+            format!("resource \"kafka_cluster\" \"rolls\" {{\n  brokers = 3\n  config  = {{ \"num.io.threads\" = \"{threads}\" }}\n}}\n");
+        std::fs::write(dir.path().join("main.hcl"), text).unwrap();
+    };
+    config(2);
+    let (code, text) = streamform(dir.path(), &["apply", "-auto-approve"], &[]);
+    assert_eq!(code, Some(0), "{text}");
+    let folder = dir.path().join(".streamform/local/rolls");
+    let pids = || ["run/broker-1.json", "run/broker-2.json", "run/broker-3.json"].map(|f| pid(&folder, f));
+    let before = pids();
+    config(3);
+    let mut child = command(dir.path(), &["apply", "-auto-approve"], &[])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut screen = String::new();
+    for line in std::io::BufReader::new(child.stdout.take().unwrap()).lines() {
+        let line = line.unwrap();
+        if line.contains("restarting broker 1") {
+            let id = rustix::process::Pid::from_child(&child);
+            rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+        }
+        screen.push_str(&line);
+        screen.push('\n');
+    }
+    let output = child.wait_with_output().unwrap();
+    screen.push_str(&String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{screen}");
+    assert!(screen.contains("it stopped after broker 1 (1 of 3)") && !screen.contains("restarting broker 2"), "{screen}");
+    let between = pids();
+    assert!(between[0] != before[0] && between[1..] == before[1..], "{screen}");
+    assert!(between.iter().all(|p| alive(*p)), "the cluster is left whole");
+
+    let (code, text) = streamform(dir.path(), &["apply", "-auto-approve"], &[]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(
+        !text.contains("restarting broker 1") && text.contains("restarting broker 2") && text.contains("restarting broker 3"),
+        "{text}"
+    );
+    let after = pids();
+    assert!(after[0] == between[0] && after[1] != between[1] && after[2] != between[2], "{text}");
+    let (code, text) = streamform(dir.path(), &["plan", "-detailed-exitcode"], &[]);
+    assert_eq!(code, Some(0), "{text}");
+    let (code, text) = streamform(dir.path(), &["destroy", "-auto-approve", "-allow-data-loss"], &[]);
+    assert_eq!(code, Some(0), "{text}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_workers_with_plugins_are_one_group_that_shrinks_and_grows() {
     let dir = Lab::new();
@@ -607,15 +661,14 @@ async fn two_workers_with_plugins_are_one_group_that_shrinks_and_grows() {
 }
 
 /// Runs the program in a folder: whether it ended well, and all that it said.
+fn command(dir: &Path, args: &[&str], env: &[(&str, &str)]) -> std::process::Command {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_streamform"));
+    command.current_dir(dir).args(args).env("NO_COLOR", "1").env_remove("KAFKA_HOME").envs(env.iter().copied());
+    command
+}
+
 fn streamform(dir: &Path, args: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String) {
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_streamform"))
-        .current_dir(dir)
-        .args(args)
-        .env("NO_COLOR", "1")
-        .env_remove("KAFKA_HOME")
-        .envs(env.iter().copied())
-        .output()
-        .unwrap();
+    let output = command(dir, args, env).output().unwrap();
     (output.status.code(), format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
 }
 

@@ -30,6 +30,8 @@ use streamform::view::paint::Paint;
 /// Says of a data source what `data "kafka_cluster"` says, and of a managed object that it is as recorded.
 struct Fake {
     root: std::path::PathBuf,
+    /// It makes a new secret of the password.
+    derives: bool,
 }
 
 impl Fake {
@@ -45,6 +47,11 @@ impl Fake {
             Some(list) => Value::string(list.iter().filter_map(|v| v.as_str()).collect::<Vec<_>>().join(",")).mark(written.deep_marks()),
             None => written.clone(),
         };
+        let password = text(block("sasl"), "password");
+        let password = match password.as_str() {
+            Some(p) if self.derives => Value::string(p.chars().rev().collect::<String>()),
+            _ => password,
+        };
         let admin: BTreeMap<Arc<str>, Value> = BTreeMap::from([
             ("bootstrap_servers".into(), servers.clone()),
             ("security_protocol".into(), "SASL_SSL".into()),
@@ -53,7 +60,7 @@ impl Fake {
             ("key_file".into(), path("key_file")),
             ("sasl_mechanism".into(), text(block("sasl"), "mechanism")),
             ("username".into(), text(block("sasl"), "username")),
-            ("password".into(), text(block("sasl"), "password").sensitive()),
+            ("password".into(), password.sensitive()),
             ("insecure_skip_verify".into(), false.into()),
             ("cluster_id".into(), "id-1".into()),
         ]);
@@ -99,6 +106,11 @@ impl Observer for Fake {
 
 /// Plans with [`Fake`], saves, reads the file and plans again from it, as `plan -out` and `apply FILE` do. The second plan and the file's text.
 fn again(lab: &Lab, vars: &[(&str, &str)], mode: RunMode) -> (Plan, String) {
+    save(lab, vars, mode, false).unwrap()
+}
+
+/// The same with a data source that makes a new secret of its arguments, or does not; what the check before the save refuses.
+fn save(lab: &Lab, vars: &[(&str, &str)], mode: RunMode, derives: bool) -> Result<(Plan, String), Diagnostics> {
     let vars: Vec<VarArg> = vars.iter().map(|(n, v)| VarArg::Assign { name: n.to_string(), text: v.to_string() }).collect();
     let terminal = Terminal { paint: Paint(false), json: false, input: false, compact: false };
     let ws = Workspace::load(lab.path(), &DiskFiles, &vars, &terminal).unwrap();
@@ -110,7 +122,7 @@ fn again(lab: &Lab, vars: &[(&str, &str)], mode: RunMode) -> (Plan, String) {
     let options = Options { mode, ..Options::default() };
     let disk = DiskHost::new(false);
     let host = Recording::new(&disk);
-    let fake = Fake { root: lab.path().to_path_buf() };
+    let fake = Fake { root: lab.path().to_path_buf(), derives };
     let path = lab.path().join("p.plan");
     let inputs = ws.inputs(&snapshot, &options, &digest, &host, &fake);
     let first = real_wait(walk::walk(&inputs));
@@ -126,6 +138,7 @@ fn again(lab: &Lab, vars: &[(&str, &str)], mode: RunMode) -> (Plan, String) {
         reads: host.reads(),
         time: (0, 0),
     };
+    made.check(&digest, lab.path())?;
     made.write(&digest, &path).unwrap();
     let saved = SavedPlan::read(&path).unwrap();
     saved.check_files(&ws.config.sources, &[], &disk).unwrap();
@@ -137,7 +150,7 @@ fn again(lab: &Lab, vars: &[(&str, &str)], mode: RunMode) -> (Plan, String) {
     let second = real_wait(walk::walk(&inputs));
     assert!(!second.diagnostics.has_errors(), "{:?}", second.diagnostics);
     saved.check_plan(&second.plan, registry::ALL, &digest).unwrap();
-    (second.plan, lab.read("p.plan"))
+    Ok((second.plan, lab.read("p.plan")))
 }
 
 fn real_wait<T>(future: impl Future<Output = T>) -> T {
@@ -159,6 +172,41 @@ fn admin(plan: &Plan, name: &str) -> Option<String> {
 }
 
 const SASL: &str = "  sasl {\n    username = \"u\"\n    password = PASSWORD\n  }\n";
+
+#[test]
+fn a_secret_that_a_data_source_derives_in_a_new_way_is_refused_before_the_plan_is_saved() {
+    let lab = Lab::new(
+        &("variable \"p\" {\n  sensitive = true\n}\n".to_string()
+            + &cluster(&("  bootstrap_servers = \"h:9092\"\n".to_string() + &SASL.replace("PASSWORD", "var.p")))),
+    );
+    let refused = save(&lab, &[("p", "geheim")], RunMode::Normal, true).unwrap_err();
+    let d = refused.iter().next().unwrap();
+    assert_eq!((d.code.id, d.address.as_deref()), ("SF3040", Some("data.kafka_cluster.k")));
+    assert!(d.detail.contains("data.kafka_cluster.k.admin.password") && d.span.is_some() && d.hint.is_some(), "{d:?}");
+    assert!(!format!("{d:?}").contains("mieheg") && !lab.path().join("p.plan").exists());
+    save(&lab, &[("p", "geheim")], RunMode::Normal, false).unwrap();
+}
+
+#[test]
+fn a_plan_that_was_applied_is_said_to_be_and_another_state_says_what_differs() {
+    let lab = Lab::new("resource \"null_resource\" \"a\" {}\n");
+    lab.ok("plan -out p.plan");
+    lab.ok("plan -out q.plan");
+    lab.ok("apply p.plan");
+    // Where there was no state when the plan was made, and where there was.
+    lab.fails("apply p.plan", &["Error[SF3013]", "This saved plan was applied already, by generation 1 of the state on 20"])
+        .hides(&["another state"]);
+    lab.fails("apply q.plan", &["made when there was no state here"]).hides(&["applied already"]);
+    lab.ok("plan -destroy -out p.plan");
+    lab.ok("plan -destroy -out q.plan");
+    lab.ok("apply p.plan");
+    lab.fails("apply p.plan", &["applied already, by generation 2"]);
+    lab.fails("apply q.plan", &["The state has changed since the plan was made: its serial was "]).hides(&["applied already"]);
+    let other = Lab::new("resource \"null_resource\" \"a\" {}\n");
+    other.apply();
+    std::fs::copy(lab.path().join("q.plan"), other.path().join("q.plan")).unwrap();
+    other.fails("apply q.plan", &["made for another state: its lineage is "]).hides(&["applied already"]);
+}
 
 #[test]
 fn a_foreign_cluster_without_credentials_is_planned_the_same_from_the_file() {

@@ -197,6 +197,17 @@ impl Target {
             Target::Instance(i) => same_block(&i.resource, &addr.resource) && i.key == addr.key,
         }
     }
+
+    /// Whether the target selects everything that another one does, whatever there is.
+    pub fn covers(&self, other: &Target) -> bool {
+        match (self, other) {
+            (Target::Module(path), Target::Module(other)) => other.is_within(path),
+            (Target::Module(path), Target::Resource(r)) => r.module.is_within(path),
+            (Target::Resource(r), Target::Resource(other)) => same_block(r, other),
+            (_, Target::Instance(i)) => self.contains(i),
+            (Target::Resource(_), Target::Module(_)) | (Target::Instance(_), Target::Module(_) | Target::Resource(_)) => false,
+        }
+    }
 }
 
 fn same_block(pattern: &ResourceAddr, addr: &ResourceAddr) -> bool {

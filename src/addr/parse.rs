@@ -212,4 +212,24 @@ mod tests {
         assert!(target.contains(&"module.net[1].kafka_topic.a".parse().unwrap()));
         assert!(!target.contains(&"kafka_topic.a".parse().unwrap()));
     }
+
+    #[test]
+    fn a_target_covers_what_lies_in_it() {
+        let covers = |a: &str, b: &str| a.parse::<Target>().unwrap().covers(&b.parse().unwrap());
+        for (whole, part) in [
+            ("module.m", "module.m[0]"),
+            ("module.m", "module.m.module.n"),
+            ("module.m", "module.m[0].t.a"),
+            ("module.m[0]", "module.m[0].t.a[\"x\"]"),
+            ("t.a", "t.a"),
+            ("t.a", "t.a[0]"),
+            ("module.m.t.a", "module.m[0].t.a"),
+        ] {
+            assert!(covers(whole, part), "{whole} {part}");
+            assert_eq!(covers(part, whole), whole == part, "{part} {whole}");
+        }
+        for (a, b) in [("t.a", "t.b"), ("t.a[0]", "t.a[1]"), ("module.m[0]", "module.m[1].t.a"), ("t.a", "module.m.t.a")] {
+            assert!(!covers(a, b) && !covers(b, a), "{a} {b}");
+        }
+    }
 }

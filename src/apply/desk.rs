@@ -134,6 +134,10 @@ impl crate::resource::Desk for Desk {
         self.journal(step, op, true).await;
     }
 
+    fn stopping(&self) -> bool {
+        self.office.stopping.load(Ordering::SeqCst)
+    }
+
     fn finish(&self, results: Vec<(usize, StepResult)>) {
         self.tell(results.into_iter().filter_map(|(i, r)| self.told(i, Some(r))).collect());
     }

@@ -191,6 +191,9 @@ pub struct DriftCommand {
     /// Whether to look for objects that no block declares.
     #[arg(long, default_value_t = true, action = ArgAction::Set, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     pub unmanaged: bool,
+    /// Also show each object that differs in full, with its unchanged attributes and what apply would do.
+    #[arg(long)]
+    pub verbose: bool,
     /// JSON on stdout.
     #[arg(long)]
     pub json: bool,

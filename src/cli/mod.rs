@@ -246,7 +246,7 @@ async fn run(cli: Cli, vars: Vec<VarArg>, terminal: Terminal) -> Result {
         }
         Command::Drift(a) => {
             check_vars(&a.vars)?;
-            ops::drift::run(&ops::drift::Request { root: root.into(), vars, unmanaged: a.unmanaged }, &terminal).await
+            ops::drift::run(&ops::drift::Request { root: root.into(), vars, unmanaged: a.unmanaged, verbose: a.verbose }, &terminal).await
         }
         Command::Show(a) => ops::state::show_all(root, a.path.as_deref(), &terminal).await,
         Command::Output(a) => ops::state::output(root, a.name.as_deref(), a.raw, &terminal).await,

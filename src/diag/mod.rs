@@ -5,6 +5,7 @@
 //! The codes live in [`codes`], one list per area.
 
 pub mod codes;
+pub mod excerpt;
 
 use std::borrow::Cow;
 use std::io;
@@ -163,6 +164,13 @@ impl Diagnostic {
     pub fn also(mut self, span: Span, label: impl Into<String>) -> Self {
         self.related.push((span, label.into()));
         self
+    }
+}
+
+impl Diagnostic {
+    /// Whether the text around it does not parse, so that nobody knows which of its strings is a secret.
+    pub fn is_syntax(&self) -> bool {
+        [codes::lang::SYNTAX.id, codes::lang::NESTING.id, codes::config::INVALID_JSON.id].contains(&self.code.id)
     }
 }
 

@@ -22,12 +22,13 @@ use crate::lang::config::{DiskFiles, FileSource, variables};
 use crate::lang::eval::EvalContext;
 use crate::plan::RunMode;
 use crate::plan::saved::SavedPlan;
-use crate::plan::walk::{self, Inputs, Observer, Outcome};
+use crate::plan::walk::{Inputs, Observer, Outcome};
 use crate::resource::registry;
-use crate::state::{Access, Ledger, OutputRecord};
+use crate::state::{Access, Ledger, OutputRecord, Snapshot};
 use crate::view;
 use crate::view::paint::is_capable;
-use crate::view::progress::{Human, JsonLines};
+use crate::view::progress::{self, Human, JsonLines, Names};
+use crate::words::{counted, was};
 
 /// What `apply` is asked.
 #[derive(Clone, Debug, Default)]
@@ -80,11 +81,12 @@ pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied
     let snapshot = store.snapshot().await.map_err(|d| ws.failure(d))?;
     snapshot.check().map_err(|d| ws.failure(d))?;
     check_targets(&ws, &snapshot, &plan_request.options)?;
-    let events = events(terminal);
+    let names = Names::default();
+    let events = events(terminal, &names);
     let session = ws.session(Arc::clone(&events));
     let live = super::live::Live::new(Arc::clone(&session));
     if let Some(s) = &saved {
-        s.check_state(&snapshot).map_err(|d| ws.failure(d))?;
+        check_state(s, &snapshot, &store).await.map_err(|d| ws.failure(d))?;
     }
     let digest = |v: &crate::value::Value| store.digest(v);
     let recorded = saved.as_ref().map(|s| s.observer(&ws.variables, registry::ALL, &digest, &session.root_dir));
@@ -97,7 +99,8 @@ pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied
         None => DiskHost::new(false),
     };
     let inputs = ws.inputs(&snapshot, &plan_request.options, &digest, &host, observer);
-    let outcome = walk::walk(&inputs).await;
+    let (outcome, said) = super::early::walked(&inputs, &ws.config.sources, terminal).await;
+    drop(names.set(progress::names(&outcome.plan)));
     let mut diagnostics = ws.warnings.clone();
     diagnostics.append(outcome.diagnostics.clone());
     diagnostics.append(check_instances(&outcome.plan, &plan_request.options));
@@ -108,7 +111,7 @@ pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied
         if let Some(s) = &saved {
             s.check_key(&digest).map_err(|d| ws.failure(d))?;
         }
-        return Err(ws.failure(diagnostics));
+        return Err(ws.failure(said.rest(diagnostics)));
     }
     if outcome.plan.has_steps() && (saved.is_some() || request.auto_approve) {
         // Nobody is asked in between, and the checks are judged again at the end.
@@ -133,7 +136,9 @@ pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied
     }
     let apply_host = DiskHost::at(crate::lang::host::Host::plan_time(&host), true);
     let inputs = Inputs { host: &apply_host, observer: &live, ..inputs };
-    let done = carry_out(&inputs, outcome, &store, session, events, request.parallelism, word).await.map_err(|d| ws.failure(d))?;
+    let done = carry_out(&inputs, outcome, &store, session, events, request.parallelism, (word, saved.as_ref().map(SavedPlan::id)))
+        .await
+        .map_err(|d| ws.failure(d))?;
     let exit = report(&done, &ws, terminal, word);
     // What kept results from being written keeps the store from being closed well, and has been said.
     if let Err(d) = store.close().await
@@ -157,8 +162,16 @@ async fn check_inputs(saved: &SavedPlan, ws: &Workspace, vars: &VarArgs) -> std:
     };
     // With another state, or another key, every secret seems to be another one.
     let snapshot = store.snapshot().await.map_err(|d| ws.failure(d))?;
-    saved.check_state(&snapshot).and_then(|()| saved.check_key(&digest)).map_err(|d| ws.failure(d))?;
+    check_state(saved, &snapshot, &store).await.and_then(|()| saved.check_key(&digest)).map_err(|d| ws.failure(d))?;
     Err(ws.failure(found))
+}
+
+/// Refuses a state that is not the one of the plan, and says what became of that.
+async fn check_state(saved: &SavedPlan, snapshot: &Snapshot, store: &Ledger) -> std::result::Result<(), Diagnostic> {
+    let Err(d) = saved.check_state(snapshot) else { return Ok(()) };
+    // A history that cannot be read says nothing more.
+    let history = store.history().await.unwrap_or_default();
+    Err(saved.explain_state(d, &history))
 }
 
 /// The root variables by name.
@@ -196,8 +209,12 @@ fn capital(word: &str) -> String {
     chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
-fn events(terminal: &Terminal) -> Arc<dyn Events> {
-    if terminal.json { Arc::new(JsonLines) } else { Arc::new(Human::new(terminal.paint, is_capable(&std::io::stderr()))) }
+fn events(terminal: &Terminal, names: &Names) -> Arc<dyn Events> {
+    if terminal.json {
+        Arc::new(JsonLines)
+    } else {
+        Arc::new(Human::new(terminal.paint, is_capable(&std::io::stderr()), Arc::clone(names)))
+    }
 }
 
 async fn carry_out<'a>(
@@ -207,10 +224,10 @@ async fn carry_out<'a>(
     session: Arc<crate::resource::Session>,
     events: Arc<dyn Events>,
     parallelism: usize,
-    word: &str,
+    (word, plan): (&str, Option<&str>),
 ) -> std::result::Result<Done, Diagnostic> {
     if outcome.plan.has_changes() || !inputs.snapshot.in_doubt.is_empty() {
-        store.begin_generation(word).await?;
+        store.begin_generation_of(word, plan).await?;
     }
     let interrupts = Arc::new(AtomicU8::new(0));
     let watcher = tokio::spawn(watch_interrupts(Arc::clone(&interrupts)));
@@ -253,8 +270,10 @@ fn report(done: &Done, ws: &Workspace, terminal: &Terminal, word: &str) -> Exit 
     let interrupted = done.undone.iter().any(|u| u.ends_with("(interrupted)"));
     let mut diagnostics = done.diagnostics.clone();
     if interrupted {
+        let n = done.undone.len();
+        let detail = format!("The {word} was interrupted; {} {} not carried out.", counted(n, "step"), was(n));
         diagnostics.push(
-            Diagnostic::error(codes::INTERRUPTED, format!("The {word} was interrupted; {} steps were not carried out.", done.undone.len()))
+            Diagnostic::error(codes::INTERRUPTED, detail)
                 .hint("The state holds everything that was done. Run the same command again to go on."),
         );
     }

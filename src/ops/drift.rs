@@ -15,9 +15,9 @@ use crate::apply::Silent;
 use crate::diag::Diagnostics;
 use crate::lang::config::DiskFiles;
 use crate::plan::conditions::as_warning;
-use crate::plan::drift::findings;
+use crate::plan::drift::{Finding, findings};
 use crate::plan::walk::{self, Outcome};
-use crate::plan::{Action, Options, objects};
+use crate::plan::{Action, Change, Options, objects};
 use crate::resource::{Discovered, Key, ResourceType, Session, registry};
 use crate::schema::AttrType;
 use crate::state::Access;
@@ -33,6 +33,8 @@ pub struct Request {
     pub vars: VarArgs,
     /// Also look for objects that no block declares.
     pub unmanaged: bool,
+    /// Show each object that differs as a plan shows it.
+    pub verbose: bool,
 }
 
 /// Runs it: exit 0 without drift, 2 with, 1 where none was found and not all could be looked at.
@@ -53,12 +55,20 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
     let mut report = Report { findings: found, ..Report::default() };
     let places = places(&outcome);
     let (down, up): (Vec<_>, Vec<_>) = places.iter().partition(|(_, p)| objects::nothing_runs(p));
+    let mut live = Live::default();
     if request.unmanaged {
         report.not_searched.extend(down.iter().map(|(name, _)| (name.to_string(), "it is not running".to_string())));
-        search(&up, &held(&outcome), &observer.session, &mut report, &mut diagnostics).await;
+        live = search(&up, &held(&outcome), &observer.session, &mut report, &mut diagnostics).await;
+    }
+    for f in &mut report.findings {
+        f.exists = live.has(f, &outcome);
+        if f.exists == Some(true) && f.notes.is_empty() && is_alone(f) {
+            f.notes.push("Apply does not take it over. Import it, or give the block another name.".to_string());
+        }
     }
     report.not_read = not_read(&outcome, &down);
     report.objects = objects_of(&outcome);
+    report.blocked = diagnostics.has_errors();
     let diagnostics = diagnostics.by_cause();
     if !report.any() && diagnostics.has_errors() {
         return Err(ws.failure(diagnostics));
@@ -68,6 +78,9 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
         terminal.line(&view::json(&report).to_string());
     } else {
         terminal.print(&view::text(&report, terminal.paint));
+        if request.verbose {
+            terminal.print(&view::details(&report, &outcome.plan, terminal.paint));
+        }
     }
     Ok(if report.any() { Exit::Changes } else { Exit::Success })
 }
@@ -105,13 +118,16 @@ async fn search(
     session: &Session,
     report: &mut Report<'_>,
     diagnostics: &mut Diagnostics,
-) {
+) -> Live {
     let mut seen: BTreeSet<Key> = BTreeSet::new();
+    let mut live = Live::default();
     for (addr, place) in places {
         for (type_name, resource) in tenants(addr) {
             match resource.discover(session, place).await {
                 Ok(found) => {
+                    live.searched.insert(((*addr).clone(), type_name));
                     for d in found {
+                        live.keys.extend(resource.holds(&d.attributes, &d.private).into_iter().map(|h| h.key));
                         report.strays.extend(strays(&d, resource, type_name, addr, held, &mut seen));
                     }
                 }
@@ -120,6 +136,50 @@ async fn search(
                     report.not_searched.push((addr.to_string(), format!("its {type_name} objects could not be listed")));
                     diagnostics.push(as_warning(d));
                 }
+            }
+        }
+    }
+    live
+}
+
+/// Whether what is to be created is an object that only one block can hold.
+fn is_alone(finding: &Finding<'_>) -> bool {
+    let resource = registry::find(Mode::Managed, &finding.addr.resource.type_name);
+    let planned = finding.change.and_then(|c| Some((c.planned.as_ref()?, &c.private)));
+    resource.zip(planned).is_some_and(|(r, (object, private))| r.holds(object, private).iter().all(|h| !h.shared))
+}
+
+/// What a search found.
+#[derive(Default)]
+struct Live {
+    /// The keys of all live objects.
+    keys: BTreeSet<Key>,
+    /// The places and types that were searched.
+    searched: BTreeSet<(InstanceAddr, &'static str)>,
+}
+
+impl Live {
+    /// Whether the object of a finding that is to be created exists: see [`Finding::exists`].
+    fn has(&self, finding: &Finding<'_>, outcome: &Outcome<'_>) -> Option<bool> {
+        let change = finding.change.filter(|c| c.action == Action::Create);
+        let Some((planned, change)) = change.and_then(|c| Some((c.planned.as_ref()?, c))) else { return Some(false) };
+        let resource = registry::find(Mode::Managed, &finding.addr.resource.type_name)?;
+        if resource.lives_in().is_none() {
+            return Some(false);
+        }
+        let place = objects::place_of(resource, planned)?;
+        let is_new = |c: &Change| c.addr == *place && c.deposed.is_none() && c.action == Action::Create;
+        if outcome.plan.changes.iter().any(is_new) {
+            return Some(false);
+        }
+        let searched = self.searched.iter().any(|(p, t)| *p == *place && **t == *finding.addr.resource.type_name);
+        let holds = resource.holds(planned, &change.private);
+        match searched {
+            true => Some(!holds.is_empty() && holds.iter().all(|h| self.keys.contains(&h.key))),
+            // Without errors the probes asked, except where nothing runs.
+            false => {
+                let down = resource.lives_in().and_then(|name| planned.get(name)).is_some_and(|p| objects::nothing_runs(&p));
+                (!down && !outcome.diagnostics.has_errors()).then_some(false)
             }
         }
     }

@@ -6,6 +6,7 @@
 pub mod apply;
 pub mod console;
 pub mod drift;
+mod early;
 pub mod explain;
 pub mod generate;
 pub mod git;

@@ -18,6 +18,7 @@ use crate::plan::walk;
 use crate::plan::{Action, Change, Options, Plan, Reason, RunMode, blocked_moves};
 use crate::state::{Access, Ledger, Snapshot};
 use crate::view;
+use crate::words::counted;
 
 /// What `plan` is asked.
 #[derive(Clone, Debug, Default)]
@@ -70,18 +71,18 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
     let recording = Recording::new(&host);
     let inputs = ws.inputs(&snapshot, &request.options, &digest, &recording, &observer);
     check_targets(&ws, &snapshot, &request.options)?;
-    let outcome = walk::walk(&inputs).await;
+    let (outcome, said) = super::early::walked(&inputs, &ws.config.sources, terminal).await;
     let mut diagnostics = ws.warnings.clone();
     diagnostics.append(outcome.diagnostics.clone());
     diagnostics.append(check_instances(&outcome.plan, &request.options));
     if diagnostics.has_errors() {
-        return Err(ws.failure(diagnostics));
+        return Err(ws.failure(said.rest(diagnostics)));
     }
     diagnostics.append(notices(&outcome.plan, &ws.config, &request.options));
     terminal.diagnostics(&diagnostics, &ws.config.sources);
     show(&outcome.plan, request.verbose, terminal);
     if let (Some(file), 1.., false) = (&request.generate, generated, terminal.json) {
-        let what = if generated == 1 { "1 block".to_string() } else { format!("{generated} blocks") };
+        let what = counted(generated, "block");
         terminal.line(&format!("\nWrote {what} to {}. Review it before you apply.", file.display()));
     }
     let lost = data_loss(&outcome.plan);
@@ -100,6 +101,7 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
             reads: recording.reads(),
             time: host.plan_time(),
         };
+        made.check(&digest, &ws.session(Arc::new(Silent)).root_dir).map_err(|d| ws.failure(d))?;
         made.write(&digest, path).map_err(|d| ws.failure(d))?;
         if !terminal.json {
             let chdir = request.chdir.as_ref().map(|dir| format!("-chdir={} ", for_shell(dir))).unwrap_or_default();
@@ -137,7 +139,7 @@ pub fn show(plan: &Plan, verbose: bool, terminal: &Terminal) {
 
 /// The error for a plan that loses data.
 pub fn data_loss(plan: &Plan) -> Option<Diagnostic> {
-    let lost: Vec<String> = plan.changes.iter().flat_map(|c| c.losses().map(move |l| format!("{}: {l}", c.addr))).collect();
+    let lost: Vec<String> = plan.changes.iter().flat_map(|c| c.losses().map(move |l| format!("{}: {l}", c.label()))).collect();
     let first = lost.first()?;
     let alone = plan.changes.iter().find(|c| c.losses().next().is_some()).filter(|c| c.reasons.contains(&Reason::NotInConfiguration));
     let more = if lost.len() > 1 { format!(" And {} more.", lost.len() - 1) } else { String::new() };
@@ -145,15 +147,32 @@ pub fn data_loss(plan: &Plan) -> Option<Diagnostic> {
     Some(d.hint(match alone {
         Some(c) => format!(
             "Apply with -allow-data-loss if that is meant. To keep it: put its block back, or let streamform forget it: streamform state rm '{}'.",
-            c.addr
+            c.label()
         ),
         None => "Apply with -allow-data-loss if that is meant, or set deletion_protection = false on the resource.".into(),
     }))
 }
 
-/// A target that selects nothing is an error: a typo must not look like "no changes".
-pub fn check_targets(ws: &Workspace, snapshot: &Snapshot, options: &Options) -> std::result::Result<(), Failure> {
+/// Flags that choose and exclude the same: neither can be what was meant.
+fn contradictions(options: &Options) -> Diagnostics {
+    let targets = options.targets.iter().map(|t| ("-target", t.clone()));
+    let chosen = targets.chain(options.replace.iter().map(|a| ("-replace", Target::Instance(a.clone()))));
     let mut diags = Diagnostics::new();
+    for (flag, target) in chosen {
+        let Some(exclude) = options.excludes.iter().find(|e| e.covers(&target)) else { continue };
+        let detail = if exclude.to_string() == target.to_string() {
+            format!("{flag} and -exclude both name {target}.")
+        } else {
+            format!("{flag} names {target}, and -exclude={exclude} leaves it out.")
+        };
+        diags.push(Diagnostic::error(codes::CONTRADICTION, detail).on(&target).hint("Remove one of the two flags."));
+    }
+    diags
+}
+
+/// A target that selects nothing is an error: a typo must not look like "no changes". So are flags that contradict each other.
+pub fn check_targets(ws: &Workspace, snapshot: &Snapshot, options: &Options) -> std::result::Result<(), Failure> {
+    let mut diags = contradictions(options);
     let replace = options.replace.iter().map(|a| Target::Instance(a.clone()));
     for target in options.targets.iter().chain(&options.excludes).cloned().chain(replace) {
         let in_state = snapshot.records.keys().any(|a| target.contains(a));

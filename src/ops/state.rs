@@ -150,7 +150,7 @@ pub async fn mv(root: &Path, from: &str, to: &str, timeout: Duration, terminal: 
         Ok(moves.len())
     })
     .await?;
-    terminal.line(&format!("Moved {count} object{} from {from} to {to}.", if count == 1 { "" } else { "s" }));
+    terminal.line(&format!("Moved {} from {from} to {to}.", crate::words::counted(count, "object")));
     Ok(Exit::Success)
 }
 

@@ -19,7 +19,7 @@ use crate::state::Snapshot;
 use crate::value::Value;
 
 /// Knows of nothing: every object is still to be made, every data source still to be read.
-struct Nothing;
+pub(super) struct Nothing;
 
 #[async_trait]
 impl Observer for Nothing {

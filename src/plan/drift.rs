@@ -45,8 +45,22 @@ pub struct Finding<'p> {
     pub parts: Vec<Part>,
     /// What is planned for it.
     pub change: Option<&'p Change>,
-    /// What is wrong with it: why it cannot be put back.
+    /// What is wrong with it: why apply refuses to put it back.
     pub notes: Vec<String>,
+    /// Of what is to be created: whether an object of this name exists, that the state does not know. `None` where nobody could be asked.
+    pub exists: Option<bool>,
+}
+
+impl Finding<'_> {
+    /// Whether apply would change the object, once it runs.
+    pub fn is_to_change(&self) -> bool {
+        self.change.is_some_and(|c| c.action.changes())
+    }
+
+    /// Whether apply refuses to run because of this object.
+    pub fn is_refused(&self) -> bool {
+        !self.notes.is_empty()
+    }
 }
 
 /// All objects that differ, in the order of the plan, and the diagnostics that are about none of them.
@@ -63,7 +77,7 @@ pub fn findings<'p>(
         let kind = if d.found.is_some() { Kind::Changed } else { Kind::Deleted };
         let parts = d.found.as_ref().map(|found| parts(types, &d.addr, &rehydrate(&d.recorded, found, digest), found)).unwrap_or_default();
         let change = changes.get(&d.addr).copied();
-        out.insert(&d.addr, Finding { addr: d.addr.clone(), kind, parts, change, notes: vec![] });
+        out.insert(&d.addr, Finding { addr: d.addr.clone(), kind, parts, change, notes: vec![], exists: Some(false) });
     }
     for c in plan.changes.iter().filter(|c| c.action.changes() && c.addr.resource.mode == Mode::Managed) {
         // What follows from an expression that failed would be no news: the failure is.
@@ -75,7 +89,8 @@ pub fn findings<'p>(
             (_, Some(prior), Some(planned)) => parts(types, &c.addr, prior, planned),
             _ => vec![],
         };
-        out.insert(&c.addr, Finding { addr: c.addr.clone(), kind: Kind::NotApplied, parts, change: Some(c), notes: vec![] });
+        let found = Finding { addr: c.addr.clone(), kind: Kind::NotApplied, parts, change: Some(c), notes: vec![], exists: Some(false) };
+        out.insert(&c.addr, found);
     }
     let mut rest = Diagnostics::new();
     for d in diagnostics {
@@ -88,10 +103,18 @@ pub fn findings<'p>(
             None => rest.push(d),
         }
     }
+    for finding in out.values_mut().filter(|f| f.notes.is_empty()) {
+        let lost = finding.change.into_iter().flat_map(Change::losses).next();
+        finding.notes.extend(lost.map(|l| format!("{} Apply needs -allow-data-loss.", sentence(l))));
+    }
     let place = |a: &InstanceAddr| plan.changes.iter().position(|c| c.addr == *a).unwrap_or(usize::MAX);
     let mut all: Vec<Finding<'p>> = out.into_values().collect();
     all.sort_by_cached_key(|f| (place(&f.addr), f.addr.clone()));
     (all, rest)
+}
+
+fn sentence(text: &str) -> String {
+    if text.ends_with('.') { text.to_string() } else { format!("{text}.") }
 }
 
 /// Every part of an object that differs: attributes, of maps their keys, of lists the attribute once for all elements.

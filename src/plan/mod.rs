@@ -201,12 +201,20 @@ impl Change {
         if replaced && verb == Verb::Delete { &self.delete_ops } else { &self.ops }
     }
 
-    /// The address, for people: of a deposed object with its key.
+    /// The address, for people: of a deposed object with its key, and of what goes the one that it has in the state until this run. It may
+    /// have to make room for another object before, as when the first of a list goes: then [`Change::addr`] is an address that nobody knows it by.
     pub fn label(&self) -> String {
-        match &self.deposed {
-            Some(key) => deposed_label(&self.addr, key),
-            None => self.addr.to_string(),
+        match (&self.deposed, self.recorded_at()) {
+            (Some(key), _) => deposed_label(&self.addr, key),
+            (None, Some(from)) => from.to_string(),
+            (None, None) => self.addr.to_string(),
         }
+    }
+
+    /// Where an object that goes was recorded, if that is another address.
+    pub fn recorded_at(&self) -> Option<&InstanceAddr> {
+        let goes = matches!(self.action, Action::Delete | Action::Forget) && self.deposed.is_none();
+        self.reasons.iter().find_map(|r| if let Reason::Moved(from) = r { Some(from) } else { None }).filter(|_| goes)
     }
 }
 

@@ -83,7 +83,36 @@ pub fn settle(holders: &[Holder]) -> Settled {
             shared(key, held, holders, &mut out);
         }
     }
+    pairs.extend(renamed_grants(holders, &pairs));
     out.renames = renames(holders, &pairs);
+    out
+}
+
+/// A record that nothing declares any more and a create that hold the same shared objects are one, under another name: none of them is given
+/// or taken.
+fn renamed_grants<'k>(holders: &'k [Holder], pairs: &[(usize, usize, &'k Key)]) -> Vec<(usize, usize, &'k Key)> {
+    let shared = |holds: &[Hold]| !holds.is_empty() && holds.iter().all(|h| h.shared);
+    let keys = |holds: &'k [Hold]| holds.iter().map(|h| &h.key).collect::<BTreeSet<_>>();
+    let is_free = |i: usize| holders[i].change.is_some() && holders[i].deposed.is_none() && !holders[i].left_out;
+    let all = || (0..holders.len()).filter(|i| is_free(*i));
+    let goes = |i: &usize| holders[*i].recorded && holders[*i].then.is_empty() && shared(&holders[*i].now);
+    let comes = |i: &usize| !holders[*i].recorded && holders[*i].now.is_empty() && shared(&holders[*i].then);
+    let mut olds: Vec<usize> = all().filter(goes).filter(|i| !pairs.iter().any(|(from, ..)| from == i)).collect();
+    let mut out = Vec::new();
+    for new in all().filter(comes) {
+        let wanted = keys(&holders[new].then);
+        let same = |old: &usize| {
+            let old = &holders[*old];
+            old.addr.resource.type_name == holders[new].addr.resource.type_name
+                && old.provider == holders[new].provider
+                && keys(&old.now) == wanted
+        };
+        if let Some(at) = olds.iter().position(same)
+            && let Some(key) = wanted.first()
+        {
+            out.push((olds.remove(at), new, *key));
+        }
+    }
     out
 }
 
@@ -311,6 +340,26 @@ mod tests {
         let mut targeted = holders(&[("t.a", Some("x"), None), ("t.b", None, Some("x"))]);
         targeted[0].left_out = true;
         assert_eq!(code(&targeted), [codes::MOVE_LEFT_OUT]);
+    }
+
+    #[test]
+    fn a_block_of_the_same_shared_objects_is_a_rename_of_one_that_goes() {
+        let held = |i, addr: &str, now: &[&str], then: &[&str]| {
+            let holds = |keys: &[&str]| keys.iter().map(|k| Hold::shared(key(k))).collect::<Vec<_>>();
+            Holder { now: holds(now), then: holds(then), recorded: !now.is_empty(), ..holder(i, addr, None, None) }
+        };
+        let moves = |all: &[Holder]| settle(all).renames.iter().map(|r| format!("{} -> {}", r.from, r.to)).collect::<Vec<_>>();
+        assert_eq!(moves(&[held(0, "t.a", &["x", "y"], &[]), held(1, "t.b", &[], &["x", "y"])]), ["t.a -> t.b"]);
+        // One record goes to one place.
+        assert_eq!(moves(&[held(0, "t.a", &["x"], &[]), held(1, "t.b", &[], &["x"]), held(2, "t.c", &[], &["x"])]), ["t.a -> t.b"]);
+        for other in [
+            [held(0, "t.a", &["x", "y"], &[]), held(1, "t.b", &[], &["x"])],
+            [held(0, "t.a", &["x"], &["x"]), held(1, "t.b", &[], &["x"])],
+            [held(0, "t.a", &["x"], &[]), held(1, "u.b", &[], &["x"])],
+            [held(0, "t.a", &["x"], &[]), Holder { left_out: true, ..held(1, "t.b", &[], &["x"]) }],
+        ] {
+            assert!(moves(&other).is_empty(), "{other:?}");
+        }
     }
 
     #[test]

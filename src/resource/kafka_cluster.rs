@@ -19,6 +19,7 @@ use crate::engine::local::broker::{self, Authentication, Cluster, Launch, Layout
 use crate::schema::{Attribute, Body, NestedBlock, Nesting, Schema};
 use crate::target::kafka::KafkaPool;
 use crate::value::{Type, Value};
+use crate::words::counted;
 
 /// The resource type `kafka_cluster`.
 pub struct KafkaCluster;
@@ -473,7 +474,6 @@ fn update_ops(key: &Key, prior: &Value, proposed: &Value, layout: Option<&Layout
 
 /// What a creation does: one line, which says how many processes there will be.
 fn create_op(key: &Key, proposed: &Value) -> Op {
-    let counted = |n: usize, one: &str| format!("{n} {one}{}", if n == 1 { "" } else { "s" });
     let (brokers, controllers) = (count(proposed, "brokers"), count(proposed, "controllers"));
     let note = match (brokers, controllers) {
         (0, _) => String::new(),

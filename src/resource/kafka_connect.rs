@@ -27,6 +27,7 @@ use crate::engine::local::pki::Pki;
 use crate::schema::{Attribute, Body, NestedBlock, Nesting, Schema};
 use crate::target::kafka::{Admin, KafkaConnection, KafkaPool};
 use crate::value::{Type, Value};
+use crate::words::counted;
 
 /// The resource type `kafka_connect`.
 pub struct KafkaConnect;
@@ -536,8 +537,7 @@ impl ResourceType for KafkaConnect {
         let mut ops = vec![];
         match input.prior {
             None => {
-                let s = if workers == 1 { "" } else { "s" };
-                ops.push(Op::new(OpAction::Create, key).note(format!("({workers} worker{s})")));
+                ops.push(Op::new(OpAction::Create, key).note(format!("({})", counted(workers, "worker"))));
             }
             Some(prior) => {
                 if moved {

@@ -122,6 +122,10 @@ impl Mandate for StepMandate<'_> {
         }
     }
 
+    fn stopping(&self) -> bool {
+        self.desk.stopping()
+    }
+
     async fn end(&self, doing: &Doing) {
         if let Some(op) = self.once(doing) {
             self.desk.end_op(self.step, op).await;

@@ -309,6 +309,12 @@ pub trait Desk: Send + Sync {
 
     /// Writes that such an operation has ended.
     async fn end_op(&self, step: usize, op: usize);
+
+    /// Whether the run is being stopped. A step that works on one part after the other ends behind the part that is in hand, and fails with
+    /// [`crate::diag::codes::apply::INTERRUPTED`] where some are left.
+    fn stopping(&self) -> bool {
+        false
+    }
 }
 
 /// Leave to work on one object; dropping it lets another one begin.

@@ -419,7 +419,7 @@ impl fmt::Display for Op {
             (OpAction::Revoke, Some(name), _) => write!(f, "- {name}"),
             (OpAction::Revoke, None, _) => write!(f, "- {} (known after apply)", self.target.kind),
             (OpAction::Keep, ..) => {
-                write!(f, "= {} stays:{}", self.target.name(), if self.note.is_empty() { String::new() } else { format!(" {}", self.note) })
+                write!(f, "= {} stays{}", self.target.name(), if self.note.is_empty() { String::new() } else { format!(": {}", self.note) })
             }
             (OpAction::Create, ..) if self.part.is_empty() => {
                 write!(

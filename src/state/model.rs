@@ -172,4 +172,6 @@ pub struct Generation {
     pub updated: u64,
     /// Records that went.
     pub deleted: u64,
+    /// The id of the saved plan that was applied: the SHA-256 of its file.
+    pub plan: Option<String>,
 }

@@ -769,13 +769,14 @@ stories! {
     an_unknown_value_is_not_written: r#"
         = config
         resource "slow" "a" {
-          for_each = { k = "x" }
+          for_each = { j = "w", k = "x" }
           name     = each.value
         }
         resource "slow" "b" {
           name = "b"
           a    = slow.a["k"].id
         }
+        > apply -target=slow.a["j"] -target=slow.b
         > apply -exclude=slow.a["k"]
         > apply
         > show
@@ -801,6 +802,41 @@ stories! {
         > apply -exclude=thing.t
         > apply -destroy -target=place.p
         > show
+    "#
+    /// A grant whose block has another name goes on giving the same rights.
+    a_renamed_grant_is_a_move: r#"
+        = config
+        resource "place" "p" {
+          name = "x"
+        }
+        resource "grant" "a" {
+          place     = place.p
+          principal = "ann"
+          rights    = ["read", "write"]
+        }
+        resource "grant" "other" {
+          place     = place.p
+          principal = "bob"
+          rights    = ["read"]
+        }
+        > apply
+        = config
+        resource "place" "p" {
+          name = "x"
+        }
+        resource "grant" "b" {
+          place     = place.p
+          principal = "ann"
+          rights    = ["read", "write"]
+        }
+        resource "grant" "another" {
+          place     = place.p
+          principal = "bob"
+          rights    = ["read", "write"]
+        }
+        > apply
+        > show
+        > plan
     "#
     /// A right that two blocks give stays while one of them is replaced.
     a_shared_right_of_a_replaced_grant: r#"

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::ops::has_dynamic;
 use super::{Number, ObjectType, Refinement, Repr, Type, Value};
+use crate::words::counted;
 
 /// Why a value has not the type that is wanted. The text never holds the value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -151,7 +152,7 @@ fn known(v: &Value, want: &Type) -> Result<Value, ConvertError> {
             .collect::<Result<_, _>>()
             .map(Value::tuple),
         (Repr::Tuple(t), Type::Tuple(w)) => {
-            Err(ConvertError::new(format!("a tuple of {} elements is required, but this has {}", w.len(), t.items.len())))
+            Err(ConvertError::new(format!("a tuple of {} is required, but this has {}", counted(w.len(), "element"), t.items.len())))
         }
         _ => Err(fail()),
     }

@@ -10,6 +10,7 @@ use std::ops::Range;
 use serde_json::{Value as Json, json};
 use unicode_segmentation::UnicodeSegmentation;
 
+use crate::diag::excerpt::{self, Excerpt};
 use crate::diag::{Diagnostic, Diagnostics, Severity, Source, Sources, Span};
 
 /// How text is drawn.
@@ -55,7 +56,7 @@ pub fn render_one(d: &Diagnostic, sources: &Sources, style: Style) -> String {
     let color = if d.severity == Severity::Error { "31" } else { "33" };
     let mut lines = vec![headline(d, paint, color), String::new()];
     if let Some(span) = d.span {
-        place(&mut lines, sources, span, None, paint, color);
+        place(&mut lines, sources, (span, d.is_syntax()), None, paint, color);
     }
     if let Some(address) = &d.address {
         lines.push(format!("  with {address}"));
@@ -63,7 +64,7 @@ pub fn render_one(d: &Diagnostic, sources: &Sources, style: Style) -> String {
     values(&mut lines, d, paint);
     for (span, label) in &d.related {
         lines.push(String::new());
-        place(&mut lines, sources, *span, Some(label), paint, color);
+        place(&mut lines, sources, (*span, d.is_syntax()), Some(label), paint, color);
     }
     if lines.last().is_some_and(|l| !l.is_empty()) {
         lines.push(String::new());
@@ -106,38 +107,45 @@ fn boxed(lines: &[String], paint: Paint, color: &str) -> String {
 }
 
 /// The file, line and block of a span, then its lines with carets.
-fn place(lines: &mut Vec<String>, sources: &Sources, span: Span, label: Option<&str>, paint: Paint, color: &str) {
+fn place(lines: &mut Vec<String>, sources: &Sources, (span, unparsed): (Span, bool), label: Option<&str>, paint: Paint, color: &str) {
     let Some(source) = sources.get(span.source) else { return };
     let range = clamp(&source.text, span);
     let first = line_of(&source.text, range.start);
     let context = block_header(&source.text, range.start).map(|c| format!(", in {c}")).unwrap_or_default();
     let label = label.map(|l| format!(" ({l})")).unwrap_or_default();
     lines.push(format!("  on {} line {first}{context}{label}:", source.name));
-    snippet(lines, source, range, first, paint, color);
+    let rows = excerpts(source, range, unparsed, MAX_LINES + 1);
+    for (n, (row, marked)) in rows.iter().take(MAX_LINES).enumerate() {
+        lines.push(format!("  {:>4}: {}", first + n, expand_tabs(&row.text)));
+        if *marked {
+            let pad = " ".repeat(8 + width(&row.text[..row.marked.start]));
+            let marks = "^".repeat(width(&row.text[row.marked.clone()]).max(1));
+            lines.push(format!("{pad}{}", paint.with(color, &marks)));
+        }
+    }
+    if rows.len() > MAX_LINES {
+        lines.push("     ...".to_string());
+    }
 }
 
-fn snippet(lines: &mut Vec<String>, source: &Source, range: Range<usize>, first: usize, paint: Paint, color: &str) {
+/// The lines of a range as they are shown, at most so many, and whether something of each is marked. Of a text that does not parse, contents of strings
+/// are hidden.
+fn excerpts(source: &Source, range: Range<usize>, unparsed: bool, most: usize) -> Vec<(Excerpt, bool)> {
     let text = &source.text;
+    let mut out = Vec::new();
     let mut start = text[..range.start].rfind('\n').map_or(0, |i| i + 1);
-    for n in 0.. {
+    loop {
         let end = text[start..].find('\n').map_or(text.len(), |i| start + i);
         let line = text[start..end].trim_end_matches('\r');
-        lines.push(format!("  {:>4}: {}", first + n, expand_tabs(line)));
         let from = range.start.clamp(start, start + line.len());
         let to = range.end.clamp(from, start + line.len());
         let blank = line.len() - line.trim_start().len();
-        let from = if n > 0 { from.max(start + blank).min(to) } else { from };
-        if n == 0 || from < to {
-            let pad = " ".repeat(8 + width(&text[start..from]));
-            let marks = "^".repeat(width(&text[from..to]).max(1));
-            lines.push(format!("{pad}{}", paint.with(color, &marks)));
-        }
-        if end >= range.end || end >= text.len() {
-            return;
-        }
-        if n + 1 >= MAX_LINES {
-            lines.push("     ...".to_string());
-            return;
+        let from = if out.is_empty() { from } else { from.max(start + blank).min(to) };
+        let marked = out.is_empty() || from < to;
+        let hidden = if unparsed { excerpt::hidden(text, start..start + line.len()) } else { vec![] };
+        out.push((excerpt::excerpt(line, &hidden, from - start..to - start), marked));
+        if end >= range.end || end >= text.len() || out.len() >= most {
+            return out;
         }
         start = end + 1;
     }
@@ -260,7 +268,7 @@ fn one_json(d: &Diagnostic, sources: &Sources) -> Json {
         && let Some(source) = sources.get(span.source)
     {
         out["range"] = range_json(source, span);
-        out["snippet"] = snippet_json(source, span, &d.values);
+        out["snippet"] = snippet_json(source, span, d.is_syntax(), &d.values);
     }
     let related = d.related.iter().filter_map(|(span, label)| {
         let range = range_json(sources.get(span.source)?, *span);
@@ -284,18 +292,23 @@ fn pos_json(text: &str, at: usize) -> Json {
     json!({ "line": line_of(text, at), "column": text[start..at].graphemes(true).count() + 1, "byte": at })
 }
 
-fn snippet_json(source: &Source, span: Span, values: &[(String, String)]) -> Json {
+fn snippet_json(source: &Source, span: Span, unparsed: bool, values: &[(String, String)]) -> Json {
     let text = &source.text;
     let range = clamp(text, span);
-    let start = text[..range.start].rfind('\n').map_or(0, |i| i + 1);
-    let end = text[range.end..].find('\n').map_or(text.len(), |i| range.end + i);
+    let rows = excerpts(source, range.clone(), unparsed, usize::MAX);
+    let first = rows.first().map_or(0..0, |(row, _)| row.marked.clone());
+    let code = rows.iter().map(|(row, _)| &*row.text).collect::<Vec<_>>().join("\n");
+    // The marks end in the last line that has any.
+    let last = rows.iter().rposition(|(_, marked)| *marked).unwrap_or(0);
+    let before: usize = rows.iter().take(last).map(|(row, _)| row.text.len() + 1).sum();
+    let end = before + rows.get(last).map_or(0, |(row, _)| row.marked.end);
     let values: Vec<Json> = values.iter().map(|(name, value)| json!({ "traversal": name, "statement": format!("is {value}") })).collect();
     json!({
         "context": block_header(text, range.start),
-        "code": text[start..end].trim_end_matches('\r'),
+        "code": code,
         "start_line": line_of(text, range.start),
-        "highlight_start_offset": range.start - start,
-        "highlight_end_offset": range.end - start,
+        "highlight_start_offset": first.start,
+        "highlight_end_offset": end,
         "values": values,
     })
 }

@@ -3,11 +3,13 @@
 use serde_json::{Value as Json, json};
 
 use super::paint::Paint;
+use super::plan::PlanStyle;
 use crate::plan::diff::same;
 use crate::plan::drift::{Finding, Kind, Part};
-use crate::plan::{Action, Reason};
+use crate::plan::{Action, Plan, Reason};
 use crate::value::Value;
 use crate::value::print::padded;
+use crate::words::counted;
 
 /// A live object that no block declares.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +39,8 @@ pub struct Report<'p> {
     pub not_searched: Vec<(String, String)>,
     /// Recorded objects that could not be read.
     pub not_read: Vec<String>,
+    /// Something else is wrong, so that apply would not run.
+    pub blocked: bool,
 }
 
 impl Report<'_> {
@@ -62,6 +66,8 @@ pub fn json(report: &Report<'_>) -> Json {
             "missing": f.kind == Kind::Deleted || f.change.is_some_and(|c| c.reasons.contains(&Reason::Missing)),
             "changes": f.parts.iter().map(|p| part(f, p)).collect::<Vec<_>>(),
             "notes": f.notes,
+            "refused": f.is_refused(),
+            "exists": f.exists,
         })
     });
     let unmanaged: Vec<_> =
@@ -83,14 +89,13 @@ pub fn text(report: &Report<'_>, paint: Paint) -> String {
     }
     if !report.findings.is_empty() {
         let (n, all) = (report.findings.len(), report.objects.max(report.findings.len()));
-        let s = if all == 1 { "" } else { "s" };
-        out.push_str(&format!("{}\n\n", paint.bold(&format!("Drift in {n} of {all} object{s}:"))));
+        out.push_str(&format!("{}\n\n", paint.bold(&format!("Drift in {n} of {}:", counted(all, "object")))));
         let width = report.findings.iter().map(|f| f.addr.to_string().chars().count()).max().unwrap_or(0).min(40);
         report.findings.iter().for_each(|f| finding(&mut out, f, width, paint));
     }
     if !report.strays.is_empty() {
         let n = report.strays.len();
-        let head = if n == 1 { "1 object that no block declares:".to_string() } else { format!("{n} objects that no block declares:") };
+        let head = format!("{} that no block declares:", counted(n, "object"));
         out.push_str(&format!("{}{}\n", if report.findings.is_empty() { "" } else { "\n" }, paint.bold(&head)));
         for s in &report.strays {
             out.push_str(&format!("  {} {} in {}\n", paint.yellow("?"), s.label, s.parent));
@@ -108,9 +113,44 @@ pub fn text(report: &Report<'_>, paint: Paint) -> String {
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         out.push_str(&format!("\nNot read, so nothing is known of: {shown}{more}.\n"));
     }
-    let back = report.findings.iter().filter(|f| f.notes.is_empty() && f.change.is_some_and(|c| c.action.changes())).count();
-    if back > 0 {
-        out.push_str(&format!("\nstreamform apply changes {back} of them; streamform plan shows how.\n"));
+    out.push_str(&prospects(report));
+    out
+}
+
+/// What apply would do about what was found. An apply that refuses one object changes none.
+fn prospects(report: &Report<'_>) -> String {
+    let refused = report.findings.iter().filter(|f| f.is_refused()).count();
+    let back = report.findings.iter().filter(|f| f.is_to_change() && !f.is_refused()).count();
+    let then = match back {
+        0 => String::new(),
+        _ => format!(" After that it changes {back} of them."),
+    };
+    match (refused, report.blocked, back) {
+        (0, false, 0) => String::new(),
+        (0, false, _) => format!("\nstreamform apply changes {back} of them; streamform plan shows how.\n"),
+        (0, true, 0) => String::new(),
+        (0, true, _) => format!("\nstreamform apply changes nothing until the errors above are resolved.{then}\n"),
+        (_, _, _) => {
+            let marked = if refused == 1 { "the one marked with !" } else { "those marked with !" };
+            format!(
+                "\nstreamform apply refuses to run because of {refused} of them ({marked}), and changes nothing until that is resolved.{then}\n"
+            )
+        }
+    }
+}
+
+/// Each object that differs as a plan shows it: what was found against what is recorded, then what apply would do, with all attributes.
+pub fn details(report: &Report<'_>, plan: &Plan, paint: Paint) -> String {
+    let style = PlanStyle { paint, verbose: true };
+    let mut out = String::new();
+    for f in &report.findings {
+        if let Some(d) = plan.drift.iter().find(|d| d.addr == f.addr) {
+            out.push_str(&super::plan::drift(d, style));
+        }
+        if let Some(c) = f.change.filter(|c| c.action != Action::NoOp) {
+            out.push('\n');
+            super::plan::change(&mut out, c, style);
+        }
     }
     out
 }
@@ -120,7 +160,11 @@ fn finding(out: &mut String, f: &Finding<'_>, width: usize, paint: Paint) {
     let (sign, what) = match (f.kind, action) {
         (Kind::Deleted, _) => ("-", "deleted outside"),
         (Kind::Changed, _) => ("~", ""),
-        (_, Action::Create) => ("+", "not created yet"),
+        (_, Action::Create) => match f.exists {
+            Some(false) => ("+", "not created yet"),
+            Some(true) => ("+", "exists, and is not in the state"),
+            None => ("+", "not in the state; whether it exists could not be asked"),
+        },
         (_, Action::Delete) => ("-", "no longer declared, and not deleted yet"),
         (_, Action::Replace | Action::ReplaceCreateFirst) => ("~", "not replaced yet"),
         _ => ("~", "not applied yet"),

@@ -8,10 +8,11 @@ use std::collections::BTreeSet;
 use super::paint::Paint;
 use crate::plan::diff::same;
 use crate::plan::{Action, Change, Counts, Drift, OutputChange, Plan, Reason, RunMode};
-use crate::resource::registry;
+use crate::resource::{Hold, Op, OpAction, registry};
 use crate::schema::{Body, NestedBlock, Nesting};
 use crate::value::print::padded;
 use crate::value::{Repr, Value};
+use crate::words::counted;
 
 /// How to show.
 #[derive(Clone, Copy, Debug, Default)]
@@ -57,7 +58,7 @@ pub fn render(plan: &Plan, style: PlanStyle) -> String {
         change(&mut out, c, style);
     }
     let losses: Vec<String> =
-        plan.changes.iter().flat_map(|c| c.losses().map(move |l| format!("  {} {}: {l}\n", style.paint.red("!"), c.addr))).collect();
+        plan.changes.iter().flat_map(|c| c.losses().map(move |l| format!("  {} {}: {l}\n", style.paint.red("!"), c.label()))).collect();
     if !losses.is_empty() {
         out.push_str(&format!("\n{}\n{}", style.paint.red("Data will be lost:"), losses.concat()));
     }
@@ -95,7 +96,7 @@ fn skipped(out: &mut String, plan: &Plan, style: PlanStyle) {
     out.push_str(".\n");
 }
 
-fn drift(d: &Drift, style: PlanStyle) -> String {
+pub(super) fn drift(d: &Drift, style: PlanStyle) -> String {
     let what = if d.found.is_some() { "was changed outside streamform" } else { "is gone" };
     let mut out = format!("\n  {}\n", style.paint.bold(&format!("# {} {what}", d.addr)));
     if let Some(found) = &d.found {
@@ -144,13 +145,15 @@ fn reason(r: &Reason) -> String {
     }
 }
 
-fn change(out: &mut String, c: &Change, style: PlanStyle) {
+pub(super) fn change(out: &mut String, c: &Change, style: PlanStyle) {
     let p = style.paint;
     out.push_str(&format!("  {}\n", p.bold(&headline(c))));
     let said = |r: &Reason| match r {
         Reason::Destroying => true,
-        Reason::Moved(_) => c.action == Action::NoOp && !c.reasons.iter().any(|r| matches!(r, Reason::Imported(_))),
+        Reason::Moved(_) if c.action == Action::NoOp => !c.reasons.iter().any(|r| matches!(r, Reason::Imported(_))),
         Reason::Missing => c.action == Action::Forget,
+        // It has the address that it had.
+        _ if c.recorded_at().is_some() => matches!(r, Reason::Moved(_) | Reason::SameObject(_)),
         _ => false,
     };
     for r in c.reasons.iter().filter(|r| !said(r)) {
@@ -158,7 +161,8 @@ fn change(out: &mut String, c: &Change, style: PlanStyle) {
     }
     let sign = c.action.symbol();
     let word = if c.addr.resource.mode == crate::addr::Mode::Data { "data" } else { "resource" };
-    let head = format!("{word} {:?} {:?}", &*c.addr.resource.type_name, &*c.addr.resource.name);
+    let named = &c.recorded_at().unwrap_or(&c.addr).resource;
+    let head = format!("{word} {:?} {:?}", &*named.type_name, &*named.name);
     let pad = 3usize.saturating_sub(sign.len());
     out.push_str(&format!("{}{} {head} {{\n", " ".repeat(pad), p.sign(sign)));
     let deleted = matches!(c.action, Action::Delete | Action::Forget);
@@ -172,6 +176,9 @@ fn change(out: &mut String, c: &Change, style: PlanStyle) {
         attributes(out, body_of(&c.addr), prior, planned, PlanStyle { verbose: style.verbose || imported, ..style }, 6);
     }
     out.push_str("    }\n");
+    for hold in kept(c) {
+        out.push_str(&format!("      {}\n", Op::new(OpAction::Keep, hold.key)));
+    }
     let lines: Vec<String> = c.all_ops().flat_map(|o| o.to_string().lines().map(str::to_string).collect::<Vec<_>>()).collect();
     if !lines.is_empty() {
         out.push_str(&format!("    {}\n", p.dim("will do:")));
@@ -179,6 +186,14 @@ fn change(out: &mut String, c: &Change, style: PlanStyle) {
             out.push_str(&format!("      {line}\n"));
         }
     }
+}
+
+/// The shared objects that a record takes along to another address, where no block says so: nobody is to think that they go.
+fn kept(c: &Change) -> Vec<Hold> {
+    let renamed = c.action == Action::NoOp && c.reasons.iter().any(|r| matches!(r, Reason::SameObject(_)));
+    let resource = registry::find(c.addr.resource.mode, &c.addr.resource.type_name).filter(|_| renamed);
+    let holds = resource.zip(c.prior.as_ref()).map(|(r, object)| r.holds(object, &c.private)).unwrap_or_default();
+    holds.into_iter().filter(|h| h.shared).collect()
 }
 
 fn identity(out: &mut String, c: &Change) {
@@ -221,8 +236,8 @@ fn attributes(out: &mut String, body: Option<&Body>, prior: Option<&Value>, plan
         row(out, &padded(name, width), " = ", o, n, style, indent);
     }
     if hidden > 0 {
-        let s = if hidden == 1 { "" } else { "s" };
-        out.push_str(&format!("{}{}\n", " ".repeat(indent + 2), style.paint.dim(&format!("# ({hidden} unchanged attribute{s} hidden)"))));
+        let text = format!("# ({} hidden)", counted(hidden, "unchanged attribute"));
+        out.push_str(&format!("{}{}\n", " ".repeat(indent + 2), style.paint.dim(&text)));
     }
     for (block, pairs) in nested {
         blocks(out, block, pairs, style, indent);
@@ -288,8 +303,7 @@ fn blocks(out: &mut String, block: &NestedBlock, pairs: Vec<Pair<'_>>, style: Pl
         out.push_str(&format!("{}}}\n", " ".repeat(indent + 2)));
     }
     if hidden > 0 {
-        let s = if hidden == 1 { "" } else { "s" };
-        let text = format!("# ({hidden} unchanged {} block{s} hidden)", block.name);
+        let text = format!("# ({} hidden)", counted(hidden, &format!("unchanged {} block", block.name)));
         out.push_str(&format!("\n{}{}\n", " ".repeat(indent + 2), style.paint.dim(&text)));
     }
 }

@@ -3,14 +3,16 @@
 
 use std::collections::HashMap;
 use std::io::Write;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
 use super::paint::Paint;
+use crate::addr::InstanceAddr;
 use crate::apply::{Event, Events};
+use crate::plan::Plan;
 use crate::resource::Verb;
 
 /// How many running steps have a line of their own.
@@ -37,9 +39,19 @@ pub fn elapsed(d: Duration) -> String {
     }
 }
 
+/// What is shown in place of addresses: known once there is a plan.
+pub type Names = Arc<OnceLock<HashMap<InstanceAddr, String>>>;
+
+/// The names of a plan's objects that go by the address that they had.
+pub fn names(plan: &Plan) -> HashMap<InstanceAddr, String> {
+    plan.changes.iter().filter(|c| c.recorded_at().is_some()).map(|c| (c.addr.clone(), c.label())).collect()
+}
+
 /// The view for people.
 pub struct Human {
     paint: Paint,
+    /// What is shown for an address, where that is another text: what goes has the address that people know it by.
+    names: Names,
     bars: MultiProgress,
     inner: Mutex<Inner>,
 }
@@ -54,9 +66,13 @@ struct Inner {
 
 impl Human {
     /// On a terminal with bars, elsewhere with lines only.
-    pub fn new(paint: Paint, terminal: bool) -> Self {
+    pub fn new(paint: Paint, terminal: bool, names: Names) -> Self {
         let target = if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        Human { paint, bars: MultiProgress::with_draw_target(target), inner: Mutex::default() }
+        Human { paint, names, bars: MultiProgress::with_draw_target(target), inner: Mutex::default() }
+    }
+
+    fn name(&self, addr: &InstanceAddr) -> String {
+        self.names.get().and_then(|names| names.get(addr)).cloned().unwrap_or_else(|| addr.to_string())
     }
 
     fn line(&self, text: &str) {
@@ -122,15 +138,15 @@ impl Events for Human {
                     inner.total = Some(bar);
                 }
             }
-            Event::Started { addr, verb } => self.started(&mut inner, addr.to_string(), *verb),
-            Event::Note { addr, text } => match inner.running.get(&addr.to_string()) {
+            Event::Started { addr, verb } => self.started(&mut inner, self.name(addr), *verb),
+            Event::Note { addr, text } => match inner.running.get(&self.name(addr)) {
                 Some((Some(bar), word)) => bar.set_message(format!("{word}: {text}")),
                 _ if self.bars.is_hidden() && inner.steps <= QUIET_ABOVE => {
-                    self.line(&format!("{}: {text}", self.paint.bold(&addr.to_string())))
+                    self.line(&format!("{}: {text}", self.paint.bold(&self.name(addr))))
                 }
                 _ => {}
             },
-            Event::Finished { addr, verb, ok, took } => self.finished(&mut inner, &addr.to_string(), *verb, *ok, *took),
+            Event::Finished { addr, verb, ok, took } => self.finished(&mut inner, &self.name(addr), *verb, *ok, *took),
             Event::Stopping => {
                 self.line(&self.paint.yellow("Interrupted: no new steps begin, running ones end first."));
                 self.line(&self.paint.yellow("Interrupt again to stop at once."));

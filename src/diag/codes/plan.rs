@@ -55,6 +55,10 @@ codes! {
     MOVE_LEFT_OUT = "SF3035", "Moved object is left out";
     /// `-target` or `-exclude` leaves an object out whose place is destroyed.
     PLACE_LEFT_OUT = "SF3038", "Object is left out of the destruction of its place";
+    /// A plan that cannot be saved, as what it needs is a secret that nothing gives again.
+    NOT_SAVED = "SF3040", "Plan cannot be saved";
+    /// Flags that contradict each other: one object is both chosen and excluded.
+    CONTRADICTION = "SF3039", "Object is both chosen and excluded";
     /// Two records of the state hold one real object.
     SAME_RECORD = "SF3037", "Object recorded twice";
     /// The name of a real object comes from a sensitive value.

@@ -20,12 +20,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::mandate::{self, Doing, Mandate};
-use super::{
-    LOG4J, counted, digest, file_error, pki::Pki, ports, private_dir, process, properties, read_optional, remove_dir, write_private,
-};
+use super::{LOG4J, digest, file_error, pki::Pki, ports, private_dir, process, properties, read_optional, remove_dir, write_private};
 use crate::diag::Diagnostic;
 use crate::diag::codes::engine as codes;
 use crate::target::kafka::{Admin, KafkaConnection, KafkaError, RequestCounter, SaslMechanism, ScramChange, SecurityProtocol};
+use crate::words::counted;
 
 /// The listener that every broker has.
 pub const INTERNAL: &str = "STREAMFORM";
@@ -161,7 +160,7 @@ impl Cluster {
         }
         let staying: Vec<&Node> = layout.nodes.iter().filter(|n| !leaving.iter().any(|l| l.id == n.id)).collect();
         self.start_missing(&layout, &staying, wanted, &launch, note, end).await?;
-        self.roll(&layout, &staying, wanted, &launch, note, end).await?;
+        self.roll(&layout, &staying, wanted, &launch, mandate, note, end).await?;
         self.raise_features(&mut layout, wanted, &launch, mandate, note).await?;
         self.set_users(&mut layout, wanted).await?;
         self.remove_nodes(&mut layout, &leaving, &launch, note).await?;
@@ -366,7 +365,7 @@ impl Cluster {
                 return Ok(());
             }
             if std::mem::replace(&mut told, late.len()) != late.len() {
-                note(&format!("waiting for {} of {} nodes", late.len(), nodes.len()));
+                note(&format!("waiting for {} of {}", late.len(), counted(nodes.len(), "node")));
             }
             if Instant::now() >= end {
                 return Err(process::failed(&late[0].label(), &self.log(late[0]), Some(began.elapsed())));
@@ -375,13 +374,16 @@ impl Cluster {
         }
     }
 
-    /// Restarts the nodes that run with other settings than wanted: one at a time, and only while all partitions are in sync.
+    /// Restarts the nodes that run with other settings than wanted: one at a time, and only while all partitions are in sync. Interrupted, it
+    /// ends behind the node that is in hand.
+    #[allow(clippy::too_many_arguments, reason = "they are what converge was given, and used once")]
     async fn roll(
         &self,
         layout: &Layout,
         nodes: &[&Node],
         wanted: &Wanted,
         launch: &Launch,
+        mandate: &dyn Mandate,
         note: Note<'_>,
         end: Instant,
     ) -> Result<(), Diagnostic> {
@@ -391,7 +393,11 @@ impl Cluster {
                 stale.push(*node);
             }
         }
-        for node in stale {
+        for (done, &node) in stale.iter().enumerate() {
+            if mandate.stopping() {
+                let last = done.checked_sub(1).map(|i| stale[i].label());
+                return Err(mandate::stopped(last.as_deref(), done, stale.len()));
+            }
             self.wait_in_sync(layout, note, end).await?;
             note(&format!("restarting {}", node.label()));
             process::stop(&self.identity(node), &node.label(), GRACE).await?;
@@ -422,7 +428,8 @@ impl Cluster {
                 return Ok(());
             }
             if !std::mem::replace(&mut told, true) {
-                note(&format!("waiting until {} partitions are in sync", late.len()));
+                let is = if late.len() == 1 { "is" } else { "are" };
+                note(&format!("waiting until {} {is} in sync", counted(late.len(), "partition")));
             }
             if Instant::now() >= end {
                 let named = late.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
@@ -541,7 +548,7 @@ impl Cluster {
     /// When a process or a file stays.
     pub async fn destroy(&self, note: Note<'_>) -> Result<(), Diagnostic> {
         if let Some(layout) = self.layout()? {
-            note(&format!("ending {}", counted(layout.nodes.len(), "process", "es")));
+            note(&format!("ending {}", counted(layout.nodes.len(), "process")));
             // Brokers before the controllers that they say goodbye to; the data goes anyway, so nobody waits long.
             let (last, first): (Vec<&Node>, Vec<&Node>) = layout.nodes.iter().partition(|n| n.controller);
             for group in [first, last] {

@@ -16,8 +16,7 @@ use super::broker::{Launch, Note, is_false};
 use super::mandate::{self, Doing, Mandate};
 use super::pki::{Issued, Pki};
 use super::{
-    LOG4J, counted, digest, file_error, jars, ports, private_dir, process, properties, random_text, read_optional, remove_dir,
-    write_private,
+    LOG4J, digest, file_error, jars, ports, private_dir, process, properties, random_text, read_optional, remove_dir, write_private,
 };
 use crate::diag::Diagnostic;
 use crate::diag::codes::engine as codes;
@@ -25,6 +24,7 @@ use crate::target::connect::{ConnectClient, ConnectConnection, Patience};
 use crate::target::kafka::{
     AclBinding, AclOperation, AclPattern, AclPermission, AclResource, Admin, ConfigResource, KafkaConnection, KafkaError, NewTopic,
 };
+use crate::words::counted;
 
 const GRACE: Duration = Duration::from_secs(20);
 
@@ -325,7 +325,7 @@ impl ConnectCluster {
                 write_private(&self.settings_file(worker), text.as_bytes())?;
             }
         }
-        self.bring_up(&layout, wanted, &launch, note, end).await?;
+        self.bring_up(&layout, wanted, &launch, mandate, note, end).await?;
         layout.unsettled = false;
         layout.workers.iter_mut().for_each(|w| w.before.clear());
         layout.wanted = digest([files.password.as_str(), &wanted.text()]);
@@ -492,8 +492,17 @@ impl ConnectCluster {
         Ok(password)
     }
 
-    /// Starts what does not run, then restarts what runs with other settings: one worker at a time.
-    async fn bring_up(&self, layout: &Layout, wanted: &Wanted, launch: &Launch, note: Note<'_>, end: Instant) -> Result<(), Diagnostic> {
+    /// Starts what does not run, then restarts what runs with other settings: one worker at a time. Interrupted, it ends behind the worker that
+    /// is in hand.
+    async fn bring_up(
+        &self,
+        layout: &Layout,
+        wanted: &Wanted,
+        launch: &Launch,
+        mandate: &dyn Mandate,
+        note: Note<'_>,
+        end: Instant,
+    ) -> Result<(), Diagnostic> {
         let (mut missing, mut stale) = (vec![], vec![]);
         for worker in &layout.workers {
             match process::running(&self.identity(worker))? {
@@ -509,7 +518,11 @@ impl ConnectCluster {
         for worker in missing {
             self.wait(layout, worker, note, end).await?;
         }
-        for worker in stale {
+        for (done, &worker) in stale.iter().enumerate() {
+            if mandate.stopping() {
+                let last = done.checked_sub(1).map(|i| stale[i].label());
+                return Err(mandate::stopped(last.as_deref(), done, stale.len()));
+            }
             note(&format!("restarting {}", worker.label()));
             process::stop(&self.identity(worker), &worker.label(), GRACE).await?;
             ports::check(worker.port, &worker.label(), "rest")?;
@@ -563,7 +576,7 @@ impl ConnectCluster {
     /// When Kafka refuses, or a process or a file stays.
     pub async fn destroy(&self, kafka: Option<&Admin>, authority: Option<Pki>, gone: &Released, note: Note<'_>) -> Result<(), Diagnostic> {
         let layout = self.layout()?.unwrap_or_default();
-        note(&format!("ending {}", counted(layout.workers.len(), "worker", "s")));
+        note(&format!("ending {}", counted(layout.workers.len(), "worker")));
         let stops = layout.workers.iter().map(|w| async move { process::stop(&self.identity(w), &w.label(), GRACE).await });
         futures::future::try_join_all(stops).await?;
         // What the layout does not name.
@@ -628,7 +641,7 @@ async fn check_topics(kafka: &Admin, topics: &[NewTopic]) -> Result<(), Diagnost
         let partitions = metadata.topics.get(&topic.name).map_or(topic.partitions as usize, |t| t.partitions.len());
         let why = match (policy == "compact", topic.partitions == 1 && partitions != 1) {
             (false, _) => format!("its cleanup.policy is \"{policy}\", and must be \"compact\""),
-            (_, true) => format!("it has {partitions} partitions, and must have 1"),
+            (_, true) => format!("it has {}, and must have 1", counted(partitions, "partition")),
             _ => continue,
         };
         return Err(Diagnostic::error(codes::CONNECT_TOPIC, format!("The workers cannot use the topic \"{}\": {why}.", topic.name))

@@ -56,6 +56,11 @@ pub trait Mandate: Send + Sync {
 
     /// Records that it has ended.
     async fn end(&self, doing: &Doing);
+
+    /// Whether whoever gave the mandate wants it to end: what is done to one process after the other ends behind the one that is in hand.
+    fn stopping(&self) -> bool {
+        false
+    }
 }
 
 /// The mandate of whoever has no plan, such as a test's own cluster: everything is allowed, and nothing is recorded.
@@ -82,6 +87,15 @@ pub fn check(mandate: &dyn Mandate, doings: &[Doing]) -> Result<(), Diagnostic> 
     let Some(doing) = doings.iter().find(|d| !mandate.allows(d)) else { return Ok(()) };
     let d = Diagnostic::error(codes::INCONSISTENT, format!("The step would need an operation that was not planned: {doing}."));
     Err(d.hint("Nothing was done. Run plan again: the new plan starts from what is known now."))
+}
+
+/// The error of a roll that was stopped behind `done` of `all` processes, the last of which is `last`.
+pub fn stopped(last: Option<&str>, done: usize, all: usize) -> Diagnostic {
+    let detail = match last {
+        Some(last) => format!("The rolling restart was interrupted: it stopped after {last} ({done} of {all})."),
+        None => format!("The rolling restart was interrupted before it began (0 of {all})."),
+    };
+    Diagnostic::error(codes::INTERRUPTED, detail).hint("All of them run. The next apply goes on with the rest: streamform apply.")
 }
 
 /// The error where the journal cannot be written.

@@ -186,11 +186,6 @@ pub const LOG4J: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 pub const JVM_FLAGS: &[&str] =
     &["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-XX:-UsePerfData", "-Djava.awt.headless=true"];
 
-/// "1 process", "2 processes".
-fn counted(n: usize, one: &str, more: &str) -> String {
-    format!("{n} {one}{}", if n == 1 { "" } else { more })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

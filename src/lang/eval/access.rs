@@ -165,6 +165,7 @@ impl Eval<'_> {
                 None if !n.is_integer() => "An index must be a whole number.".to_string(),
                 None if n.is_negative() => "An index must not be negative.".to_string(),
                 None if items.is_empty() => format!("There is no element {n}: the collection is empty."),
+                None if items.len() == 1 => format!("There is no element {n}: the only element has the index 0."),
                 None => format!("There is no element {n}: the last of the {} elements has the index {}.", items.len(), items.len() - 1),
             }
         } else {

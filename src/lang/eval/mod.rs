@@ -23,6 +23,7 @@ use crate::lang::ast::{BinaryOp, Expr, ExprKind, Ident, ObjectItem, Step, UnaryO
 use crate::lang::host::Host;
 use crate::value::convert::convert;
 use crate::value::{Marks, Number, Repr, Type, Value, ops};
+use crate::words::counted;
 
 /// What a scope found for a reference.
 #[derive(Clone, Debug)]
@@ -406,14 +407,14 @@ fn arithmetic(op: BinaryOp, a: &Number, b: &Number) -> Option<Value> {
 /// A value in a few words, for the list of values under a diagnostic.
 fn summary(v: &Value) -> String {
     if let (Some(_), Some(n)) = (v.origin(), v.len()) {
-        return format!("an object with {n} attributes");
+        return format!("an object with {}", counted(n, "attribute"));
     }
     let shown = v.to_string();
     if shown.chars().count() <= 60 || v.marks().is_sensitive() {
         return shown;
     }
     match v.len() {
-        Some(n) => format!("{} with {n} elements", crate::value::convert::kind(&v.ty())),
+        Some(n) => format!("{} with {}", crate::value::convert::kind(&v.ty()), counted(n, "element")),
         None => shown.chars().take(57).chain("...".chars()).collect(),
     }
 }

@@ -15,6 +15,8 @@ pub struct Reference {
     pub steps: Vec<Step>,
     /// The first attribute after a name, whatever index or splat stands between: the output that `module.a[each.key].out` means.
     pub second: Option<Ident>,
+    /// The first index, whatever it is made of, and how many steps stand before it: the `each.key` of `kafka_topic.t[each.key]`.
+    pub index: Option<(usize, Expr)>,
     /// The whole traversal.
     pub span: Span,
 }
@@ -114,7 +116,8 @@ impl Walk {
             });
             let mut named = steps.iter().filter_map(|s| if let Step::Attr(i) = s { Some(i) } else { None });
             let second = named.nth(1).cloned();
-            self.out.push(Reference { root: root.clone(), steps: constant.cloned().collect(), second, span });
+            let index = steps.iter().enumerate().find_map(|(i, s)| if let Step::Index(e) = s { Some((i, e.clone())) } else { None });
+            self.out.push(Reference { root: root.clone(), steps: constant.cloned().collect(), second, index, span });
         }
         self.steps(steps);
     }

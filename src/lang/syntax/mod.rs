@@ -12,6 +12,7 @@ use hcl_edit::Span as _;
 use scan::Form;
 
 use crate::diag::codes::lang::SYNTAX;
+use crate::diag::excerpt::hidden;
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Span};
 use crate::lang::ast::{Body, Expr, ExprKind, TemplatePart};
 
@@ -146,7 +147,18 @@ fn syntax_error(e: &hcl_edit::parser::Error, text: &str, source: SourceId) -> Di
     let found = match rest.chars().next() {
         None => "the end of the text".to_string(),
         Some('\n' | '\r') => "the end of the line".to_string(),
-        Some(_) => format!("{:?}", rest.split_whitespace().next().unwrap_or("").chars().take(20).collect::<String>()),
+        Some(c) => {
+            // What may be a part of a string may be a part of a password.
+            let line = text[..start].rfind('\n').map_or(0, |i| i + 1)..text[start..].find('\n').map_or(text.len(), |i| start + i);
+            let hidden = hidden(text, line.clone());
+            let is_hidden = |i: usize| hidden.iter().any(|h| h.contains(&(i - line.start)));
+            let word = rest.char_indices().take_while(|(i, c)| !c.is_whitespace() && !is_hidden(start + i)).map(|(_, c)| c);
+            match word.take(20).collect::<String>() {
+                none if none.is_empty() && is_hidden(start) => "this text".to_string(),
+                none if none.is_empty() => format!("{c:?}"),
+                word => format!("{word:?}"),
+            }
+        }
     };
     let detail = match operator_at(text, start) {
         Some(operator) => format!("Behind {operator:?} an expression is expected."),

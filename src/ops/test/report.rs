@@ -15,6 +15,7 @@ use crate::lang::config::testfile::{TestFile, TestRun};
 use crate::ops::Terminal;
 use crate::view::diagnostics as shown;
 use crate::view::paint::is_capable;
+use crate::words::counted;
 
 /// What became of a run, a file or all of it; the worse is the greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,7 +90,7 @@ impl<'a> Report<'a> {
         let runs: usize = files.iter().map(|f| f.runs.len()).sum();
         let names = files.iter().map(|f| (f.name.clone(), f.runs.iter().map(|r| r.name.name.to_string()).collect::<Vec<_>>().into()));
         let body: serde_json::Map<String, Json> = names.collect();
-        let message = format!("Found {} and {}", count(files.len(), "file"), count(runs, "run block"));
+        let message = format!("Found {} and {}", counted(files.len(), "file"), counted(runs, "run block"));
         self.json("info", &message, "test_abstract", ("", None), body.into());
     }
 
@@ -310,10 +311,6 @@ fn escape(text: &str) -> String {
         }
     }
     out
-}
-
-fn count(n: usize, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
 /// A line at the bottom of a terminal that says what a run is doing.

@@ -27,6 +27,7 @@ use crate::plan::{Options, RunMode};
 use crate::resource::Session;
 use crate::state::{Access, Ledger, Snapshot};
 use crate::value::Value;
+use crate::words::{counted, was};
 
 /// One of the states of a file.
 struct State {
@@ -296,7 +297,8 @@ fn outputs_of(world: &World<'_>, prepared: &Prepared) -> Value {
 
 fn interrupted(done: &Done, run: &TestRun) -> Option<Diagnostic> {
     done.undone.iter().any(|u| u.ends_with("(interrupted)")).then(|| {
-        let detail = format!("The run {:?} was interrupted; {} steps were not carried out.", &*run.name.name, done.undone.len());
+        let n = done.undone.len();
+        let detail = format!("The run {:?} was interrupted; {} {} not carried out.", &*run.name.name, counted(n, "step"), was(n));
         Diagnostic::error(apply_codes::INTERRUPTED, detail).hint("What was made is destroyed now. Another interrupt ends that too.")
     })
 }

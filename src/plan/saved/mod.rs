@@ -30,19 +30,20 @@ use crate::addr::{InstanceAddr, Mode};
 use crate::diag::codes::cli as cli_codes;
 use crate::diag::codes::config::NO_VALUE;
 use crate::diag::codes::plan as codes;
-use crate::diag::{Diagnostic, Diagnostics, Sources, io_words};
+use crate::diag::{Diagnostic, Diagnostics, Sources, Span, io_words};
 use crate::lang::config::Config;
 use crate::lang::host::Host;
-use crate::resource::{Answer, registry};
+use crate::resource::{Answer, Observed, registry};
 use crate::schema::Schema;
-use crate::state::Snapshot;
+use crate::state::{Generation, Snapshot};
 use crate::value::{Marks, Type, Value};
+use crate::words::plural;
 
 /// Raised whenever the form of the file changes.
 const FORMAT: u64 = 2;
 
 /// A saved plan.
-pub struct SavedPlan(Stored);
+pub struct SavedPlan(Stored, String);
 
 /// The file.
 #[derive(Deserialize)]
@@ -226,6 +227,31 @@ impl Made<'_> {
         }
     }
 
+    /// Refuses a plan that could not be applied from its file. `root` is the absolute folder of the configuration.
+    ///
+    /// # Errors
+    /// What data sources gave that nothing gives again.
+    pub fn check(&self, digest: replay::SharedDigest<'_>, root: &Path) -> Result<(), Diagnostics> {
+        let (exact, mut typed) = (Encoder::exact(digest), Typed::new(self.types));
+        let mut diags = Diagnostics::new();
+        for (addr, seen) in self.outcome.observed.iter().filter(|(a, _)| a.resource.mode == Mode::Data) {
+            let Observed::Present(value, ..) = seen else { continue };
+            if value.deep_marks().is_sensitive() {
+                let entry = exact.observed(addr, seen, typed.schema(addr));
+                let found = replay::check_replay(addr, &entry, self.outcome.arguments.get(addr), self, digest, root);
+                diags.extend(found.err().map(|d| d.at(self.span(addr))));
+            }
+        }
+        if diags.has_errors() { Err(diags) } else { Ok(()) }
+    }
+
+    /// Where a block is written.
+    fn span(&self, addr: &InstanceAddr) -> Option<Span> {
+        let r = &addr.resource;
+        let module = self.outcome.world.module(&r.module)?.module;
+        module.resources.get(&(r.mode, r.type_name.clone(), r.name.clone())).map(|b| b.span)
+    }
+
     /// Writes the file, for this user only. It appears when it is whole: another file of this name stays until then.
     ///
     /// # Errors
@@ -314,7 +340,10 @@ impl SavedPlan {
         let text = std::fs::read(path).map_err(|e| not_a_plan(path, &io_words(&e)))?;
         let format: Format = serde_json::from_slice(&text).map_err(|_| not_a_plan(path, "it is not JSON"))?;
         match format.streamform_plan {
-            Some(FORMAT) => serde_json::from_slice(&text).map(SavedPlan).map_err(|_| not_a_plan(path, "it is damaged")),
+            Some(FORMAT) => {
+                let stored = serde_json::from_slice(&text).map_err(|_| not_a_plan(path, "it is damaged"))?;
+                Ok(SavedPlan(stored, sha(&text)))
+            }
             Some(n) => Err(not_a_plan(path, &format!("it has format {n}, and this version reads format {FORMAT}"))),
             None => Err(not_a_plan(path, "it has no format number")),
         }
@@ -448,20 +477,27 @@ impl SavedPlan {
                 names[0]
             )
         };
-        let s = |n: usize| if n == 1 { "" } else { "s" };
         let has = |n: usize| if n == 1 { "has another value" } else { "have other values" };
         if !missing.is_empty() {
-            let detail =
-                format!("A saved plan holds no secrets, and nothing gives the variable{} {} here.", s(missing.len()), quoted(&missing));
+            let detail = format!(
+                "A saved plan holds no secrets, and nothing gives the {} {} here.",
+                plural(&missing.len(), "variable"),
+                quoted(&missing)
+            );
             diags.push(Diagnostic::error(NO_VALUE, detail).hint(again(&missing)));
         }
         if !other.is_empty() {
-            let detail =
-                format!("The sensitive variable{} {} {} than when the plan was made.", s(other.len()), quoted(&other), has(other.len()));
+            let detail = format!(
+                "The sensitive {} {} {} than when the plan was made.",
+                plural(&other.len(), "variable"),
+                quoted(&other),
+                has(other.len())
+            );
             diags.push(Diagnostic::error(codes::STALE, detail).hint(again(&other)));
         }
         if !fixed.is_empty() {
-            let detail = format!("The variable{} {} {} than when the plan was made.", s(fixed.len()), listed(&fixed), has(fixed.len()));
+            let detail =
+                format!("The {} {} {} than when the plan was made.", plural(&fixed.len(), "variable"), listed(&fixed), has(fixed.len()));
             diags.push(stale(detail));
         }
         if diags.has_errors() { Err(diags) } else { Ok(out) }
@@ -479,13 +515,46 @@ impl SavedPlan {
     pub fn check_state(&self, snapshot: &Snapshot) -> Result<(), Diagnostic> {
         let i = &self.0.inputs;
         let fresh = i.lineage.is_empty() && snapshot.serial == 0;
+        if !fresh && i.lineage.is_empty() {
+            return Err(stale("The saved plan was made when there was no state here, and now there is one."));
+        }
         if !fresh && i.lineage != *snapshot.lineage {
-            return Err(stale("The saved plan was made for another state."));
+            let detail =
+                format!("The saved plan was made for another state: its lineage is {}, and here it is {}.", i.lineage, snapshot.lineage);
+            return Err(stale(detail));
         }
         if i.serial != snapshot.serial {
-            return Err(stale("The state has changed since the plan was made."));
+            let detail =
+                format!("The state has changed since the plan was made: its serial was {}, and is {} now.", i.serial, snapshot.serial);
+            return Err(stale(detail));
         }
         Ok(())
+    }
+
+    /// What names this plan: the SHA-256 of its file.
+    pub fn id(&self) -> &str {
+        &self.1
+    }
+
+    /// Says more of a state that does not fit, by its history: that this plan was applied to it, or what changed it last.
+    pub fn explain_state(&self, mut d: Diagnostic, history: &[Generation]) -> Diagnostic {
+        if let Some(g) = history.iter().rev().find(|g| g.plan.as_deref() == Some(self.id())) {
+            let detail = format!("This saved plan was applied already, by generation {} of the state on {}.", g.number, g.started);
+            let hint =
+                "Make a new plan to see what is left to do: streamform plan -out=FILE. streamform state history lists what was done.";
+            return Diagnostic::error(codes::STALE, detail).hint(hint);
+        }
+        // Of another state, what changed it last says nothing.
+        if let Some(g) = history.last().filter(|g| g.started.as_str() > self.made().as_str()) {
+            d.detail.push_str(&format!(" Generation {} ({}) changed it on {}.", g.number, g.operation, g.started));
+        }
+        d
+    }
+
+    /// When the plan was made, as the history writes it.
+    fn made(&self) -> String {
+        let (seconds, _) = self.plan_time();
+        jiff::Timestamp::from_second(seconds).map(|t| t.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()).unwrap_or_default()
     }
 
     /// Refuses when the digests were made with another key: then every secret seems to differ. To be asked where something does.

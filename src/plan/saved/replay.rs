@@ -101,6 +101,28 @@ fn without_content(v: &Value) -> Option<String> {
     None
 }
 
+/// Refuses what a data source gave that could not be put back when the plan is applied: a secret that it derives from its arguments in a way that
+/// [`learn`] does not know, or has from elsewhere. `entry` is the observation as the file has it.
+pub(super) fn check_replay(
+    addr: &InstanceAddr,
+    entry: &serde_json::Value,
+    arguments: Option<&Value>,
+    made: &super::Made<'_>,
+    digest: SharedDigest<'_>,
+    root: &Path,
+) -> Result<(), Diagnostic> {
+    let mut known = Secrets::new(digest, root);
+    let mut put_back = |d: [u8; 32], ty: &Type| known.find(d, ty, arguments, made.variables);
+    let seen = codec::decode_observed(entry, &|a: &InstanceAddr| body_type(made.types, a), &mut put_back);
+    let Some((_, Observed::Present(value, ..))) = seen else { return Ok(()) };
+    let Some(path) = without_content(&value) else { return Ok(()) };
+    let detail = format!(
+        "{addr}.{path} is a secret that no argument and no variable holds. A saved plan keeps no secrets, so it could not be applied."
+    );
+    let hint = "Apply without a saved plan: streamform apply. Or give the secret by a sensitive variable.";
+    Err(Diagnostic::error(crate::diag::codes::plan::NOT_SAVED, detail).on(addr).hint(hint))
+}
+
 /// The sensitive values of a run by digest, collected when the first one is asked for.
 struct Secrets<'a> {
     digest: SharedDigest<'a>,

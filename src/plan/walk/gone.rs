@@ -98,7 +98,16 @@ impl<'a> Walker<'a> {
 
     /// A protected object that would be destroyed although nothing declares it any more, or because all is.
     fn protected_record(&self, addr: &InstanceAddr) -> Diagnostic {
-        let keep = format!("To keep the object without streamform: streamform state rm '{addr}'.");
+        // The state has it under this address until the run begins.
+        let from = self.known.get(addr).and_then(|k| k.moved_from.as_ref()).unwrap_or(addr);
+        let keep = format!("To keep the object without streamform: streamform state rm '{from}'.");
+        if from != addr && !self.destroys() {
+            let detail = format!(
+                "{from} had prevent_destroy set when it was last applied, and no block declares its object any more, so this plan would destroy it."
+            );
+            let hint = format!("Declare the object again; to destroy it, set prevent_destroy = false and apply that first. {keep}");
+            return Diagnostic::error(codes::PROTECTED, detail).on(from).hint(hint);
+        }
         if self.node_of(&addr.resource).is_none() {
             let detail = format!("{addr} had prevent_destroy set when its block was last applied, and this plan would destroy it.");
             let hint = format!("Put its block back, with prevent_destroy = false where it may go. {keep}");

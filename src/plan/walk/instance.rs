@@ -18,7 +18,8 @@ use crate::plan::evaluate::context;
 use crate::plan::objects::{locate, place_of, softened, with_origin};
 use crate::plan::records::Known;
 use crate::plan::{Action, Change, Reason, RunMode};
-use crate::resource::{Answer, Notes, Observed, Private, Question, ResourceType};
+use crate::resource::{Answer, Notes, Observed, Private, Question, ResourceType, attr_error};
+use crate::state::codec;
 use crate::value::{Repr, Type, Value};
 
 /// An instance on its way to a decision: what is there, and why it may have to be replaced.
@@ -222,6 +223,7 @@ impl<'a> Walker<'a> {
             begun: known.as_ref().is_some_and(|k| k.in_doubt),
             ..Change::new(p.addr.clone(), verdict.action)
         };
+        self.check_depth(p, &change);
         // What an expression that failed would have given is not known, so nothing is said about what it would do.
         if !p.failed {
             self.diags.extend(collision(&change, p));
@@ -246,8 +248,31 @@ impl<'a> Walker<'a> {
         let all = p.resource.holds(planned, &none);
         if all != p.resource.holds(&without_secrets(planned), &none) {
             let detail = format!("The name of {} comes from a sensitive value, and the state could not tell the object again.", p.addr);
-            let d = Diagnostic::error(codes::SENSITIVE_NAME, detail).on(&p.addr).at(p.block.span);
-            self.diags.push(d.hint("Write nonsensitive(…) around the value: names of objects are visible to everyone who may list them."));
+            let d = Diagnostic::error(codes::SENSITIVE_NAME, detail)
+                .hint("Write nonsensitive(…) around the value: names of objects are visible to everyone who may list them.");
+            let names = |path: &&Vec<Part>| p.resource.holds(&without_secrets_at(planned, path), &none) != all;
+            let d = match secret_paths(planned).iter().find(names) {
+                Some(path) => attr_error(path_text(path), d),
+                None => d,
+            };
+            self.diags.push(locate(d, p.block, &p.addr));
+        }
+    }
+
+    /// The state refuses what nests too deeply. Said here, it is said before anything is changed.
+    fn check_depth(&mut self, p: &Pending<'a>, change: &Change) {
+        if !matches!(change.action, Action::Create | Action::Update | Action::Replace | Action::ReplaceCreateFirst) {
+            return;
+        }
+        let Some(planned) = &change.planned else { return };
+        if let Err(d) = codec::check_depth(planned, &p.addr.to_string()) {
+            let given = |name: &&Arc<str>| p.config.get(name).is_some_and(|v| !v.is_null());
+            let deepest = planned.as_map().into_iter().flatten().filter(|(name, _)| given(name)).max_by_key(|(_, v)| codec::depth(v));
+            let d = match deepest {
+                Some((name, _)) => attr_error(name.to_string(), d),
+                None => d,
+            };
+            self.diags.push(locate(d, p.block, &p.addr));
         }
     }
 
@@ -385,6 +410,68 @@ fn without_secrets(value: &Value) -> Value {
         Repr::Map(m) => Value::map(m.elem.clone(), m.items.iter().map(|(k, v)| (k.clone(), without_secrets(v))).collect()),
         Repr::List(l) => Value::list(l.elem.clone(), l.items.iter().map(without_secrets).collect()),
         Repr::Tuple(t) => Value::tuple(t.items.iter().map(without_secrets).collect()),
+        _ => value.clone(),
+    }
+}
+
+/// A step from an object into a part of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Name(Arc<str>),
+    Key(Arc<str>),
+    Index(usize),
+}
+
+/// The path as [`attr_error`] takes it.
+fn path_text(path: &[Part]) -> String {
+    let mut out = String::new();
+    for part in path {
+        match part {
+            Part::Name(n) if out.is_empty() => out.push_str(n),
+            Part::Name(n) => out.push_str(&format!(".{n}")),
+            Part::Key(k) => out.push_str(&format!("[{}]", crate::addr::quote(k))),
+            Part::Index(i) => out.push_str(&format!("[{i}]")),
+        }
+    }
+    out
+}
+
+/// Where an object is sensitive, in the order of its parts. Objects that it refers to are not looked into.
+fn secret_paths(value: &Value) -> Vec<Vec<Part>> {
+    let (mut out, mut open) = (Vec::new(), vec![(value, Vec::new())]);
+    while let Some((v, path)) = open.pop() {
+        if v.marks().is_sensitive() {
+            out.push(path);
+        } else if v.origin().is_none() || path.is_empty() {
+            open.extend(parts(v).into_iter().rev().map(|(part, inner)| (inner, path.iter().cloned().chain([part]).collect())));
+        }
+    }
+    out
+}
+
+fn parts(value: &Value) -> Vec<(Part, &Value)> {
+    match value.repr() {
+        Repr::Object(o) => o.attrs.iter().map(|(k, v)| (Part::Name(k.clone()), v)).collect(),
+        Repr::Map(m) => m.items.iter().map(|(k, v)| (Part::Key(k.clone()), v)).collect(),
+        Repr::List(l) => l.items.iter().enumerate().map(|(i, v)| (Part::Index(i), v)).collect(),
+        Repr::Tuple(t) => t.items.iter().enumerate().map(|(i, v)| (Part::Index(i), v)).collect(),
+        _ => vec![],
+    }
+}
+
+/// The value with an unknown one at this place.
+fn without_secrets_at(value: &Value, path: &[Part]) -> Value {
+    let Some((first, rest)) = path.split_first() else { return without_secrets(value) };
+    let inner = |part: Part, v: &Value| if part == *first { without_secrets_at(v, rest) } else { v.clone() };
+    let items = |items: &[Value]| items.iter().enumerate().map(|(i, v)| inner(Part::Index(i), v)).collect();
+    match value.repr() {
+        Repr::Object(o) => {
+            let attrs = o.attrs.iter().map(|(k, v)| (k.clone(), inner(Part::Name(k.clone()), v))).collect();
+            Value::object_of(attrs, o.origin.clone())
+        }
+        Repr::Map(m) => Value::map(m.elem.clone(), m.items.iter().map(|(k, v)| (k.clone(), inner(Part::Key(k.clone()), v))).collect()),
+        Repr::List(l) => Value::list(l.elem.clone(), items(&l.items)),
+        Repr::Tuple(t) => Value::tuple(items(&t.items)),
         _ => value.clone(),
     }
 }

@@ -4,6 +4,7 @@
 //! are one wave: their instances are expanded, everything recorded of their types is read in one batched request per type
 //! (not per wave: the first wave that needs a type reads all of it), and each instance is decided by [`diff`].
 
+mod exclude;
 mod gone;
 mod holders;
 mod instance;
@@ -22,7 +23,7 @@ use async_trait::async_trait;
 
 use crate::addr::{InstanceAddr, InstanceKey, Mode, ModulePath, ResourceAddr, Target};
 use crate::diag::codes::{kafka as kafka_codes, plan as codes};
-use crate::diag::{Diagnostic, Diagnostics};
+use crate::diag::{Diagnostic, Diagnostics, Severity};
 use crate::graph::{Graph, Node, NodeId, NodeKind};
 use crate::lang::ast::ExprKind;
 use crate::lang::config::{Config, ResourceBlock};
@@ -38,7 +39,7 @@ use crate::plan::world::{Expansion, World};
 use crate::plan::{Action, Change, Options, OutputChange, Plan, RunMode};
 use crate::resource::{Answer, Observed, Private, Question, ReadRequest, ResourceType, StepRequest, registry};
 use crate::schema::{Schema, Set};
-use crate::state::Snapshot;
+use crate::state::{Snapshot, codec};
 use crate::value::{Marks, Value};
 
 /// Where the walk gets what exists: the real systems, or a recording of what they said.
@@ -94,6 +95,8 @@ pub struct Outcome<'a> {
     pub diagnostics: Diagnostics,
     /// What was read, for a saved plan.
     pub observed: BTreeMap<InstanceAddr, Observed>,
+    /// What data sources that were read were given.
+    pub arguments: BTreeMap<InstanceAddr, Value>,
     /// Who holds which real object, now and after the plan.
     pub holders: Vec<Holder>,
 }
@@ -157,8 +160,10 @@ impl<'a> Walker<'a> {
             carried,
             left_out: Vec::new(),
             set_aside: Diagnostics::new(),
+            unread: 0,
             targets: Vec::new(),
             excludes: Vec::new(),
+            dropped: exclude::Dropped::default(),
             order: HashMap::new(),
             observed: BTreeMap::new(),
             refreshed: HashSet::new(),
@@ -204,10 +209,15 @@ struct Walker<'a> {
     left_out: Vec<(InstanceAddr, Value)>,
     /// Of a run that destroys: what is wrong with expressions that it can do without.
     set_aside: Diagnostics,
+    /// How many of the errors so far are of real systems that did not answer. They say nothing about the configuration, so what else can be
+    /// asked is asked all the same.
+    unread: usize,
     /// `-target`, and where `moved` blocks and renames take what it names.
     targets: Vec<Target>,
     /// `-exclude`, in the same way.
     excludes: Vec<Target>,
+    /// Instances that depend on a single instance that `-exclude` names.
+    dropped: exclude::Dropped,
     /// Where each block stands in the configuration.
     order: HashMap<ResourceAddr, usize>,
     imports: HashMap<InstanceAddr, String>,
@@ -269,7 +279,7 @@ impl<'a> Walker<'a> {
             }
         }
         self.provider_values();
-        if !self.diags.has_errors() && !self.destroys() {
+        if !self.destroys() {
             self.statements();
         }
         self.orphans().await;
@@ -284,6 +294,18 @@ impl<'a> Walker<'a> {
         self.deposed();
     }
 
+    /// Whether something is wrong beside real systems that did not answer.
+    fn is_wrong(&self) -> bool {
+        errors(&self.diags) > self.unread
+    }
+
+    /// Takes in why a real system did not answer.
+    fn not_answered(&mut self, diags: impl IntoIterator<Item = Diagnostic>) {
+        let before = errors(&self.diags);
+        self.diags.extend(diags);
+        self.unread += errors(&self.diags) - before;
+    }
+
     fn destroys(&self) -> bool {
         self.inputs.options.mode == RunMode::Destroy
     }
@@ -293,7 +315,7 @@ impl<'a> Walker<'a> {
         let holders = self.holders();
         self.take_settled(settled);
         self.go_with_places();
-        if self.inputs.options.mode != RunMode::RefreshOnly && !self.diags.has_errors() {
+        if self.inputs.options.mode != RunMode::RefreshOnly && !self.is_wrong() {
             self.probe().await;
         }
         // With targets, what a check looks at may not be as it will be.
@@ -304,7 +326,8 @@ impl<'a> Walker<'a> {
         self.plan.changes.sort_by_cached_key(|c| (position(c), c.addr.clone()));
         self.plan.answers = self.carried.answers;
         let diagnostics = self.diags.distinct().by_cause();
-        Outcome { plan: self.plan, world: self.world, diagnostics, observed: self.carried.asked, holders }
+        let arguments = self.carried.data.into_iter().map(|(addr, (config, _))| (addr, config)).collect();
+        Outcome { plan: self.plan, world: self.world, diagnostics, observed: self.carried.asked, arguments, holders }
     }
 
     // --- values -----------------------------------------------------------------------------------------------------
@@ -401,9 +424,10 @@ impl<'a> Walker<'a> {
             self.set_aside.append(std::mem::take(&mut diags));
         }
         for (key, each) in expansion.keys() {
-            let scope = self.world.scope(&addr.module).repeated(key.clone(), each.clone());
-            let instance = addr.instance(key);
-            let selected = selected && self.selects(&instance, true);
+            let instance = addr.instance(key.clone());
+            let dropped = selected && self.goes_with_excluded(block, &instance, &each);
+            let scope = self.world.scope(&addr.module).repeated(key, each.clone());
+            let selected = selected && !dropped && self.selects(&instance, true);
             let preconditions = if selected { &block.lifecycle.preconditions[..] } else { &[] };
             let mut own = conditions::all(preconditions, self.inputs.options.mode, &scope, &cx);
             let config = body::decode(&block.body, &resource.schema().body, &scope, &cx, &mut own);
@@ -454,6 +478,10 @@ impl<'a> Walker<'a> {
         for (name, out) in &root.outputs {
             // An output that is null is none.
             let planned = self.world.get(&ModulePath::root(), &NodeKind::Output(name.clone())).filter(|v| !v.is_null()).cloned();
+            // Said before anything is changed: the state would refuse it at the end.
+            if let Some(Err(d)) = planned.as_ref().map(|v| codec::check_depth(v, &format!("the output {name:?}"))) {
+                self.diags.push(d.at(out.value.span).on(format!("output.{name}")));
+            }
             let recorded = self.inputs.snapshot.outputs.get(name).map(|o| o.value.clone());
             let prior = match (&recorded, &planned) {
                 (Some(r), Some(p)) => Some(diff::rehydrate(r, p, self.inputs.digest)),
@@ -539,6 +567,10 @@ impl Pending<'_> {
     fn config_known(&self) -> bool {
         self.config.is_wholly_known()
     }
+}
+
+fn errors(diags: &Diagnostics) -> usize {
+    diags.iter().filter(|d| d.severity == Severity::Error).count()
 }
 
 /// A warning for what `ignore_changes` names in vain.

@@ -148,7 +148,7 @@ impl<'a> Walker<'a> {
                 ),
             }
         }
-        self.diags.extend(once_each(failed));
+        self.not_answered(once_each(failed));
     }
 
     /// Takes in what was seen of a recorded object. After an operation in doubt, what could not be read is not known.
@@ -229,7 +229,8 @@ impl<'a> Walker<'a> {
             let after = !p.block.depends_on.is_empty() || p.block.in_check.is_some();
             let waits =
                 p.dependencies.iter().any(|d| d.mode == Mode::Managed && self.changed.contains(d) && (after || self.is_to_start(d)));
-            if p.config_known() && !waits && !self.diags.has_errors() {
+            // What is wrong elsewhere keeps nobody from asking: all findings belong into one run.
+            if p.config_known() && !waits && !p.failed {
                 by_type.entry(p.addr.resource.type_name.clone()).or_default().push(p);
             } else {
                 out.push((p.addr.clone(), self.data_later(&p)));
@@ -278,7 +279,7 @@ impl<'a> Walker<'a> {
                 Value::unknown(Type::Dynamic)
             }
             Err(d) => {
-                self.diags.push(softened(d.on(&p.addr).at(p.block.span), p.block));
+                self.not_answered([softened(d.on(&p.addr).at(p.block.span), p.block)]);
                 Value::unknown(Type::Dynamic)
             }
         }

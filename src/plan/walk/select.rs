@@ -30,7 +30,7 @@ impl<'a> Walker<'a> {
     pub(super) fn is_left_out(&self, addr: &InstanceAddr) -> bool {
         let Some(selected) = &self.selected else { return false };
         let node = self.node_of(&addr.resource).or_else(|| self.gone.get(&unkeyed(&addr.resource)).copied());
-        node.is_some_and(|id| !selected.contains(&id)) || !self.selects(addr, node.is_some())
+        node.is_some_and(|id| !selected.contains(&id)) || !self.selects(addr, node.is_some()) || self.dropped.contains(addr)
     }
 
     /// Targets, and where `moved` blocks and renames take what they name.
@@ -150,7 +150,7 @@ impl<'a> Walker<'a> {
 }
 
 /// Whether a target names whole blocks, and not single instances.
-fn is_whole(target: &Target) -> bool {
+pub(super) fn is_whole(target: &Target) -> bool {
     match target {
         Target::Instance(i) => i.key.is_none() && !keyed(&i.resource.module),
         Target::Resource(r) => !keyed(&r.module),

@@ -34,6 +34,7 @@ fn wrong(detail: String, span: Span) -> Diagnostic {
 impl Walker<'_> {
     /// Checks all of them. Called when every block has been expanded.
     pub(super) fn statements(&mut self) {
+        let wrong_before = self.is_wrong();
         let mut found = Vec::new();
         for (path, module) in modules(&self.inputs.config.root) {
             found.extend(ambiguous(&module.moved));
@@ -51,7 +52,10 @@ impl Walker<'_> {
             }
         }
         self.diags.extend(found);
-        self.imports_without_block();
+        // After an expression that failed, more may be declared than is known.
+        if !wrong_before {
+            self.imports_without_block();
+        }
     }
 
     fn declared(&self, r: &ResourceAddr) -> bool {

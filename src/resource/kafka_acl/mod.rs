@@ -28,6 +28,7 @@ use crate::resource::{
 use crate::schema::{Attribute, Body, NestedBlock, Nesting, Schema};
 use crate::target::kafka::{AclBinding, Admin, KafkaError, KafkaPool};
 use crate::value::{Type, Value};
+use crate::words::counted;
 
 /// The resource type `kafka_acl`.
 pub struct KafkaAcl;
@@ -245,7 +246,7 @@ impl ResourceType for KafkaAcl {
         let (cluster_id, found) = principals(cx, parent, &parent.origin().map_or("the cluster".into(), |o| o.to_string())).await?;
         let each = found.into_iter().map(|(principal, bindings)| {
             let (attributes, private) = imported(parent, &principal, &bindings, &cluster_id);
-            Discovered { label: format!("{} bindings of {principal}", bindings.len()), id: principal, attributes, private }
+            Discovered { label: format!("{} of {principal}", counted(bindings.len(), "ACL binding")), id: principal, attributes, private }
         });
         Ok(each.collect())
     }

@@ -16,6 +16,7 @@ use crate::target::connect::{
     ConnectClient, ConnectConnection, ConnectError, Connector, ConnectorStatus, Patience, Redactor, RunState, same_config,
 };
 use crate::value::{Type, Value};
+use crate::words::counted;
 
 /// How many connectors are written at once on one Connect cluster: each write makes the workers rebalance.
 const AT_ONCE: usize = 4;
@@ -484,7 +485,12 @@ fn describe(status: &ConnectorStatus, state: &str) -> String {
     let there = status.tasks.iter().filter(|t| t.state.to_string() == want).count();
     match status.tasks.len() {
         0 => format!("the connector is {}, without tasks", status.connector.state),
-        n => format!("the connector is {}, {there} of {n} tasks are {want}", status.connector.state),
+        n => format!(
+            "the connector is {}, {there} of {} {} {want}",
+            status.connector.state,
+            counted(n, "task"),
+            if there == 1 { "is" } else { "are" }
+        ),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::target::connect::{
     ConnectConnection, Connector, ConnectorStatus, Redactor, RunState, holds_placeholder, is_masked, is_placeholder, looks_secret,
 };
 use crate::value::{Type, Value};
+use crate::words::counted;
 
 /// The keys that have arguments of their own, with these.
 const RESERVED: [(&str, &str); 3] = [("name", "name"), ("connector.class", "class"), ("tasks.max", "tasks_max")];
@@ -285,8 +286,8 @@ impl Failures {
     pub(super) fn text(&self) -> String {
         match (self.connector, self.tasks) {
             (true, 0) => "the failed connector".into(),
-            (true, n) => format!("the failed connector and {n} failed task{}", if n == 1 { "" } else { "s" }),
-            (false, n) => format!("{n} failed task{}", if n == 1 { "" } else { "s" }),
+            (true, n) => format!("the failed connector and {}", counted(n, "failed task")),
+            (false, n) => counted(n, "failed task"),
         }
     }
 }

@@ -27,6 +27,7 @@ use crate::resource::{
 use crate::schema::{Attribute, Body, Schema};
 use crate::target::kafka::{Admin, KafkaPool};
 use crate::value::{Type, Value};
+use crate::words::counted;
 
 /// The resource type `kafka_topic`.
 pub struct KafkaTopic;
@@ -153,7 +154,7 @@ impl ResourceType for KafkaTopic {
 fn discovered(attributes: Value, private: Private) -> Discovered {
     let id = attributes.get_str("name").unwrap_or_default();
     let partitions = attributes.get("partitions").and_then(|v| v.as_i64()).unwrap_or_default();
-    Discovered { label: format!("topic {id}, {partitions} partitions"), id, attributes, private }
+    Discovered { label: format!("topic {id}, {}", counted(partitions, "partition")), id, attributes, private }
 }
 
 /// The client of a cluster that must be there.

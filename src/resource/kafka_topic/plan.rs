@@ -13,6 +13,7 @@ use crate::resource::kafka_common::{cluster_place, origin, with};
 use crate::resource::op::OWN;
 use crate::resource::{Arg, Key, Notes, Op, OpAction, PlanInput, PlanOutput, Private, attr_error};
 use crate::value::{Type, Value};
+use crate::words;
 
 /// The part of a topic that is its number of partitions.
 pub const PARTITIONS: &str = "partitions";
@@ -188,9 +189,11 @@ fn leaderless(prior: &Value, notes: &Notes) -> Option<Diagnostic> {
     let d = Diagnostic::warning(
         codes::TOPIC_LEADERLESS,
         format!(
-            "{} of {all} partitions of topic \"{}\" have no leader ({shown}{more}): nobody can read or write them, and their replicas cannot be moved.",
+            "{} of {} of topic \"{}\" {} no leader ({shown}{more}): nobody can read or write there, and the replicas cannot be moved.",
             ids.len(),
-            prior.get_str("name").unwrap_or_default()
+            words::counted(all, "partition"),
+            prior.get_str("name").unwrap_or_default(),
+            if ids.len() == 1 { "has" } else { "have" }
         ),
     );
     Some(d.hint("Bring the brokers that hold their replicas back; settings of the topic can be changed meanwhile."))
@@ -211,7 +214,8 @@ fn plan_partitions(prior: &Value, private: &Private, notes: &Notes, out: &mut Pl
         let d = Diagnostic::error(
             codes::TOPIC_PARTITIONS_DECREASED,
             format!(
-                "Topic \"{name}\" has {old} partitions and the configuration asks for {new}: Kafka cannot take partitions away without losing their records."
+                "Topic \"{name}\" has {} and the configuration asks for {new}: Kafka cannot take partitions away without losing their records.",
+                words::counted(old, "partition")
             ),
         );
         out.diagnostics.push(attr_error(
@@ -271,14 +275,17 @@ fn inherited<'a>(notes: &'a Notes, key: &str) -> Option<(&'a str, &'a str)> {
 fn plan_replication(prior: &Value, private: &Private, notes: &Notes, out: &mut PlanOutput) {
     if let Some(least) = notes.get("least_replicas").and_then(|v| v.as_i64()) {
         let most = prior.get("replication_factor").and_then(|v| v.as_i64()).unwrap_or(least);
-        let d = Diagnostic::warning(codes::TOPIC_UNEVEN, format!("The partitions have from {least} to {most} replicas each."));
+        let d = Diagnostic::warning(
+            codes::TOPIC_UNEVEN,
+            format!("The partitions have from {least} to {} each.", words::counted(most, "replica")),
+        );
         out.diagnostics.push(d.hint("Change `replication_factor` to make them even; a move of replicas may still be going on."));
     }
     let known = change(prior, &out.planned, "replication_factor").map(|(old, _)| (old, target(&out.planned, "replication_factor")));
     if let Some((old, new)) = known.or_else(|| open_change(prior, &out.planned, "replication_factor")) {
         let partitions = prior.get("partitions").and_then(|v| v.as_i64()).unwrap_or_default();
         let moving = counted(op(OpAction::Move, prior, private), REPLICATION, old, new);
-        out.ops.push(moving.note(format!("by moving replicas of {partitions} partitions in place")).once());
+        out.ops.push(moving.note(format!("by moving replicas of {} in place", words::counted(partitions, "partition"))).once());
         check_min_isr(&out.planned, notes, true, &mut out.diagnostics);
     } else {
         check_min_isr(&out.planned, notes, false, &mut out.diagnostics);
@@ -300,7 +307,10 @@ fn check_min_isr(topic: &Value, notes: &Notes, changing: bool, diags: &mut Diagn
     if min > replicas {
         let d = Diagnostic::error(
             codes::TOPIC_MIN_ISR,
-            format!("`min.insync.replicas` is {min} and the topic has {replicas} replicas: no producer with acks=all could write."),
+            format!(
+                "`min.insync.replicas` is {min} and the topic has {}: no producer with acks=all could write.",
+                words::counted(replicas, "replica")
+            ),
         );
         diags.push(attr_error(path, d.hint("Lower `min.insync.replicas` or raise `replication_factor`; usual is 2 of 3.")));
     }
@@ -366,13 +376,14 @@ fn setting(topic: &Key, key: &str, before: Option<&Value>, after: Option<&Value>
 pub fn plan_delete(prior: &Value, private: &Private) -> Vec<Op> {
     let name = prior.get_str("name").unwrap_or_default();
     let partitions = prior.get("partitions").and_then(|v| v.as_i64()).unwrap_or_default();
-    let word = if partitions == 1 { "partition" } else { "partitions" };
     let free = prior.get("deletion_protection").and_then(|v| v.as_bool()) == Some(false);
     let loss = (!free).then(|| {
         format!(
-            "All records of topic \"{name}\" ({partitions} {word}) would be lost. Set deletion_protection = false to allow deleting it."
+            "All records of topic \"{name}\" ({}) would be lost. Set deletion_protection = false to allow deleting it.",
+            words::counted(partitions, "partition")
         )
     });
     let delete = op(OpAction::Delete, prior, private).loss(loss);
-    vec![delete.note(format!("with the records of its {partitions} {word}; ACLs and committed offsets that name it stay"))]
+    let all = words::counted(partitions, "partition");
+    vec![delete.note(format!("with the records of its {all}; ACLs and committed offsets that name it stay"))]
 }

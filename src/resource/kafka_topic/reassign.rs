@@ -11,6 +11,7 @@ use crate::diag::Diagnostic;
 use crate::diag::codes::kafka as codes;
 use crate::resource::Progress;
 use crate::target::kafka::{Admin, Broker, ConfigOp, ConfigResource, ConfigSource, KafkaError, Metadata, NewReassignment, Reassignment};
+use crate::words::{counted, was};
 
 /// The broker settings that limit a move, in bytes per second.
 const RATE_KEYS: [&str; 2] = ["leader.replication.throttled.rate", "follower.replication.throttled.rate"];
@@ -185,7 +186,12 @@ fn plan_move(metadata: &Metadata, m: &Move<'_>) -> Result<Vec<NewReassignment>, 
     let Some(target) = assign(&metadata.cluster.brokers, &current, factor) else {
         let d = Diagnostic::error(
             codes::TOPIC_COUNT,
-            format!("Topic \"{}\" cannot have {factor} replicas on {} live brokers.", m.topic, metadata.cluster.brokers.len()),
+            format!(
+                "Topic \"{}\" cannot have {} on {}.",
+                m.topic,
+                counted(factor, "replica"),
+                counted(metadata.cluster.brokers.len(), "live broker")
+            ),
         );
         return Err(d.on(m.addr).hint("Add brokers or lower `replication_factor`."));
     };
@@ -281,11 +287,15 @@ async fn wait(admin: &Admin, progress: &dyn Progress, moves: &[(usize, &Move<'_>
             return;
         }
         for (_, m, partitions) in &open {
-            progress.note(m.addr, &format!("moving replicas: {partitions} partitions left"));
+            progress.note(m.addr, &format!("moving replicas: {} left", counted(*partitions, "partition")));
         }
         if Instant::now() >= deadline {
             for (i, _, partitions) in open {
-                let detail = format!("{partitions} partitions were still being moved when the time for this step was over.");
+                let detail = format!(
+                    "{} {} still being moved when the time for this step was over.",
+                    counted(partitions, "partition"),
+                    was(partitions)
+                );
                 let hint = "The cluster goes on moving them; apply again to wait for the end, or give the step more time in `timeouts`.";
                 out.fail(i, Diagnostic::error(codes::TOPIC_LAGGING, detail).hint(hint));
             }

@@ -13,6 +13,7 @@ use crate::diag::codes::state as codes;
 use crate::state::backend::{Batch, Changes, Content};
 use crate::state::codec;
 use crate::state::model::KEEP_GENERATIONS;
+use crate::words::counted;
 
 /// A batch with the ledger's own values after it.
 pub(super) struct Next {
@@ -79,7 +80,7 @@ pub(super) fn check(content: &Content, meta: &Meta) -> Result<(), Diagnostic> {
     let found = under(content, RECORDS).count() as u64;
     match found == meta.records {
         true => Ok(()),
-        false => Err(codec::corrupt_state(&format!("it should hold {} records, and {found} can be read", meta.records))),
+        false => Err(codec::corrupt_state(&format!("it should hold {}, and {found} can be read", counted(meta.records, "record")))),
     }
 }
 

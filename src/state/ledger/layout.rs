@@ -47,6 +47,9 @@ pub(super) struct Entry {
     pub created: u64,
     pub updated: u64,
     pub deleted: u64,
+    /// The saved plan that it carried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
     /// The serial after it.
     pub serial: u64,
 }
@@ -55,7 +58,7 @@ impl Entry {
     /// A generation that has changed nothing yet.
     pub fn new(number: u64, operation: &str) -> Entry {
         let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        Entry { number, operation: operation.into(), started, created: 0, updated: 0, deleted: 0, serial: 0 }
+        Entry { number, operation: operation.into(), started, created: 0, updated: 0, deleted: 0, plan: None, serial: 0 }
     }
 
     /// Counts one change of a record.
@@ -70,8 +73,8 @@ impl Entry {
 
     /// Without what only the store needs.
     pub fn public(self) -> Generation {
-        let Entry { number, operation, started, created, updated, deleted, .. } = self;
-        Generation { number, operation, started, created, updated, deleted }
+        let Entry { number, operation, started, created, updated, deleted, plan, .. } = self;
+        Generation { number, operation, started, created, updated, deleted, plan }
     }
 }
 

@@ -291,11 +291,16 @@ impl Ledger {
 
     /// Begins a generation and returns its number. To be called once per apply, before the first [`Ledger::begin`].
     pub async fn begin_generation(&self, operation: &str) -> Result<u64, Diagnostic> {
+        self.begin_generation_of(operation, None).await
+    }
+
+    /// The same for a run that carries out a saved plan, by its id.
+    pub async fn begin_generation_of(&self, operation: &str, plan: Option<&str>) -> Result<u64, Diagnostic> {
         let mut guard = self.writer().await?;
         let w = guard.as_mut().ok_or_else(closed)?;
         self.back_up(w).await?;
         // It enters the history with its first change.
-        let entry = Entry::new(w.meta.generation + 1, operation);
+        let entry = Entry { plan: plan.map(str::to_string), ..Entry::new(w.meta.generation + 1, operation) };
         let number = entry.number;
         (w.generation, w.undone) = (Some(entry), BTreeSet::new());
         Ok(number)
