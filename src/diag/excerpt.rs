@@ -94,7 +94,7 @@ fn window(columns: usize, caret: usize) -> Range<usize> {
     // The signs for what is left out take a column each.
     match start {
         0 => 0..MAX_COLUMNS - 1,
-        _ if start + MAX_COLUMNS - 1 >= columns => columns - (MAX_COLUMNS - 1)..columns,
+        _ if start + MAX_COLUMNS > columns => columns - (MAX_COLUMNS - 1)..columns,
         _ => start..start + MAX_COLUMNS - 2,
     }
 }
@@ -103,7 +103,7 @@ fn window(columns: usize, caret: usize) -> Range<usize> {
 pub fn hidden(text: &str, line: Range<usize>) -> Vec<Range<usize>> {
     let Some(code) = text.get(line.clone()) else { return vec![] };
     if in_heredoc(&text[..line.start]) {
-        return vec![0..code.len()];
+        return std::iter::once(0..code.len()).collect();
     }
     let mut scan = Scan { code, hidden: vec![], odd: false };
     scan.run();

@@ -250,8 +250,13 @@ impl<'a> Walker<'a> {
             let detail = format!("The name of {} comes from a sensitive value, and the state could not tell the object again.", p.addr);
             let d = Diagnostic::error(codes::SENSITIVE_NAME, detail)
                 .hint("Write nonsensitive(…) around the value: names of objects are visible to everyone who may list them.");
-            let names = |path: &&Vec<Part>| p.resource.holds(&without_secrets_at(planned, path), &none) != all;
-            let d = match secret_paths(planned).iter().find(names) {
+            // What the type makes of its arguments is as sensitive as they are, and no argument.
+            let is_given = |path: &[Part]| matches!(path.first(), Some(Part::Name(n)) if p.config.get(n).is_some_and(|v| !v.is_null()));
+            let (given, made): (Vec<Vec<Part>>, Vec<Vec<Part>>) = secret_paths(planned).into_iter().partition(|path| is_given(path));
+            let written = made.iter().fold(planned.clone(), |object, path| without_secrets_at(&object, path));
+            let all = p.resource.holds(&written, &none);
+            let names = |path: &&Vec<Part>| p.resource.holds(&without_secrets_at(&written, path), &none) != all;
+            let d = match given.iter().find(names) {
                 Some(path) => attr_error(path_text(path), d),
                 None => d,
             };
