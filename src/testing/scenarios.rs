@@ -713,6 +713,36 @@ stories! {
         > show
         > plan
     "#
+    /// What lives in an excluded place stays, also where its block is gone; a right is not left to who does not come to hold it.
+    what_needs_an_excluded_object_stays: r#"
+        = config
+        resource "place" "p" {
+          for_each = toset(["a", "b"])
+          name     = each.key
+        }
+        resource "bundle" "e" {
+          for_each  = toset(["a", "b"])
+          place     = place.p[each.key]
+          principal = "ann"
+          level     = "write"
+        }
+        > apply
+        = config
+        resource "place" "p" {
+          for_each = toset(["a", "b"])
+          name     = each.key
+        }
+        resource "grant" "c" {
+          place     = place.p["a"]
+          principal = "ann"
+          rights    = ["read"]
+        }
+        > plan -exclude=place.p["a"]
+        > plan -exclude=place.p
+        > plan -exclude=grant.c
+        > apply
+        > show
+    "#
     /// A delete in doubt that moved, and a new object where it was.
     a_delete_in_doubt_is_moved: r#"
         = config

@@ -9,20 +9,22 @@ use std::sync::Arc;
 
 use super::select::is_whole;
 use super::{Expansion, Walker};
-use crate::addr::{InstanceAddr, InstanceKey, Mode, ModulePath, ResourceAddr};
+use crate::addr::{InstanceAddr, InstanceKey, Mode, ModulePath, ResourceAddr, Target};
 use crate::diag::Diagnostics;
-use crate::graph::NodeKind;
+use crate::graph::{NodeId, NodeKind};
 use crate::lang::ast::{Body, Expr};
 use crate::lang::config::{Repetition, ResourceBlock};
 use crate::lang::eval::{Reference, eval, references};
 use crate::plan::RunMode;
 use crate::plan::evaluate::context;
-use crate::value::Value;
+use crate::value::{Repr, Value};
 
 /// The instances that depend on one that is excluded.
 #[derive(Default)]
 pub(super) struct Dropped {
     instances: HashSet<InstanceAddr>,
+    /// Blocks, locals and others that are excluded as a whole, or depend on one that is.
+    pub(super) blocks: HashSet<NodeId>,
     /// Whether a local, variable, output or call leads to one that is excluded.
     leads: HashMap<(ModulePath, NodeKind), bool>,
 }
@@ -63,6 +65,52 @@ impl Walker<'_> {
             self.dropped.instances.insert(addr.clone());
         }
         goes
+    }
+}
+
+impl Walker<'_> {
+    /// Whether a record that nothing declares any more needs what is excluded: it is left out with that.
+    pub(super) fn stays_with_excluded(&self, addr: &InstanceAddr) -> bool {
+        if self.inputs.options.mode == RunMode::Destroy || self.excludes.is_empty() {
+            return false;
+        }
+        let (mut seen, mut stack) = (HashSet::new(), vec![addr.clone()]);
+        while let Some(addr) = stack.pop() {
+            let Some(known) = self.known.get(&addr).filter(|_| self.is_orphan(&addr)) else { continue };
+            let mut needs = Vec::new();
+            origins(&known.record.attributes, &mut needs);
+            let excluded = |a: &InstanceAddr| self.excludes.iter().any(|t| t.contains(a)) || self.dropped.contains(a);
+            // Of a need that no attribute refers to, nobody knows which instance was meant.
+            let unclear = |b: &ResourceAddr| {
+                let of_block = |t: &Target| matches!(t, Target::Instance(i) if i.resource == *b);
+                !needs.iter().any(|a| a.resource == *b) && self.excludes.iter().any(of_block)
+            };
+            let whole = |b: &ResourceAddr| self.node_of(b).is_some_and(|id| self.dropped.blocks.contains(&id));
+            if needs.iter().any(|a| excluded(a)) || known.record.dependencies.iter().any(|b| whole(b) || unclear(b)) {
+                return true;
+            }
+            stack.extend(needs.into_iter().map(|a| (*a).clone()).filter(|a| seen.insert(a.clone())));
+        }
+        false
+    }
+
+    fn is_orphan(&self, addr: &InstanceAddr) -> bool {
+        match self.world.expansion(&addr.resource) {
+            Some(_) => !self.in_config.contains(addr),
+            None => self.node_of(&addr.resource).is_none(),
+        }
+    }
+}
+
+/// The objects that a value refers to.
+fn origins(v: &Value, out: &mut Vec<Arc<InstanceAddr>>) {
+    if let Some(origin) = v.origin() {
+        return out.push(Arc::clone(origin));
+    }
+    match v.repr() {
+        Repr::Object(o) => o.attrs.values().for_each(|v| origins(v, out)),
+        Repr::Map(m) => m.items.values().for_each(|v| origins(v, out)),
+        _ => v.as_slice().into_iter().flatten().for_each(|v| origins(v, out)),
     }
 }
 

@@ -30,7 +30,10 @@ impl<'a> Walker<'a> {
     pub(super) fn is_left_out(&self, addr: &InstanceAddr) -> bool {
         let Some(selected) = &self.selected else { return false };
         let node = self.node_of(&addr.resource).or_else(|| self.gone.get(&unkeyed(&addr.resource)).copied());
-        node.is_some_and(|id| !selected.contains(&id)) || !self.selects(addr, node.is_some()) || self.dropped.contains(addr)
+        node.is_some_and(|id| !selected.contains(&id))
+            || !self.selects(addr, node.is_some())
+            || self.dropped.contains(addr)
+            || self.stays_with_excluded(addr)
     }
 
     /// Targets, and where `moved` blocks and renames take what they name.
@@ -70,6 +73,7 @@ impl<'a> Walker<'a> {
         let mut out: HashSet<NodeId> = graph.ids().filter(|id| hits(*id, &whole)).collect();
         close(&mut out, &graph.needed_by());
         picked.retain(|id| !out.contains(id));
+        self.dropped.blocks = out;
         Some(picked)
     }
 
