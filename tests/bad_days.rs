@@ -635,7 +635,7 @@ fn drift_tells_all_that_it_can() {
     screen.once("? topic drift-alien");
     screen.shows(&["streamform apply refuses to run because of 1 of them (the one marked with !)", "After that it changes 1 of them."]);
 
-    // What is declared and exists was created by somebody else, and what is in a cluster that does not answer may exist.
+    // A declared object that exists was created by somebody else, and one in a cluster that does not answer may exist.
     let declared = |second: &str| {
         let topic = |block: &str, cluster: &str, name: &str| {
             format!("resource \"kafka_topic\" \"{block}\" {{\n  cluster = data.kafka_cluster.{cluster}\n  name = \"{name}\"\n}}\n")

@@ -644,7 +644,7 @@ fn a_cluster_that_does_not_answer_hides_no_other_finding() {
     );
     let screen = lab.fails("plan", &["127.0.0.1:1", "http://127.0.0.1:2", "not a name", "Error[SF3020]", "still declared"]);
     assert_eq!(screen.text.matches("Error[").count(), 4, "{}", screen.text);
-    // What needs no answer is shown before the wait for one: it stands first, and once.
+    // Findings that need no answer are shown before the wait for one: they stand first, and once.
     let at = |word: &str| screen.text.find(word).unwrap();
     assert!(at("not a name") < at("SF6001") && at("Error[SF3020]") < at("SF6001"), "{}", screen.text);
 }

@@ -23,7 +23,7 @@ resource "kafka_cluster" "k" {
 }
 "#;
 
-/// What the run after the kill does.
+/// The verb of the run after the kill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     Apply,

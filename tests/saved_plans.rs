@@ -193,7 +193,7 @@ fn a_plan_that_was_applied_is_said_to_be_and_another_state_says_what_differs() {
     lab.ok("plan -out p.plan");
     lab.ok("plan -out q.plan");
     lab.ok("apply p.plan");
-    // Where there was no state when the plan was made, and where there was.
+    // With no state when the plan was made, and with one.
     lab.fails("apply p.plan", &["Error[SF3013]", "This saved plan was applied already, by generation 1 of the state on 20"])
         .hides(&["another state"]);
     lab.fails("apply q.plan", &["made when there was no state here"]).hides(&["applied already"]);

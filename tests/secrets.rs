@@ -1,4 +1,4 @@
-//! What is sensitive, through the binary: changes from outside are seen by digest and never shown, and an apply is followed by an empty plan.
+//! Sensitive values, through the binary: outside changes are found by digest and never shown, and an apply is followed by an empty plan.
 
 mod common;
 

@@ -241,7 +241,7 @@ impl<'a, 'w> Run<'a, 'w> {
         }
         let known: HashSet<InstanceAddr> = outcomes.iter().map(|o| o.addr.clone()).collect();
         let of_plan = |c: &&Change| c.deposed.is_none() && c.addr.resource.mode == Mode::Managed;
-        // Where an object moved away another one may have come: what moved is meant by its old address.
+        // Another object may have come to an address that one moved away from: the old address means the object that moved.
         let (moved, others): (Vec<&Change>, Vec<&Change>) = self.cx.plan.changes.iter().filter(of_plan).partition(|c| was_at(c) != &c.addr);
         let changes: HashMap<InstanceAddr, &Change> = others.into_iter().chain(moved).map(|c| (was_at(c).clone(), c)).collect();
         let left_out: HashSet<&str> = self.cx.plan.skipped.iter().map(String::as_str).collect();

@@ -9,7 +9,7 @@ use crate::addr::Mode;
 use crate::plan::{Action, Plan};
 use crate::resource::{Key, Op, OpAction, Private, ResourceType, StepRequest, registry};
 
-/// What a step is yet to hold.
+/// The shared objects that a step is yet to hold.
 #[derive(Default)]
 struct Coming {
     keys: BTreeSet<Key>,
@@ -32,9 +32,9 @@ enum Heir {
 pub(super) struct Holding {
     holders: BTreeMap<Key, BTreeSet<String>>,
     releasing: HashMap<usize, Vec<Key>>,
-    /// Who is yet to hold what, and whether their step failed. What is left to them is theirs only when it is recorded.
+    /// The shared objects that steps are yet to hold, by step. A right that is left to a step is recorded only when that step has ended.
     coming: BTreeMap<String, Coming>,
-    /// Who goes on although what they leave is not held yet.
+    /// Steps that go on although the rights they leave have no recorded holder yet.
     going_on: BTreeSet<String>,
 }
 

@@ -1,7 +1,7 @@
 //! The part of a source line that is shown under a diagnostic: at most some columns around the caret, and of a text that does not parse
 //! no contents of strings.
 //!
-//! Where a text does not parse, nobody knows which of its strings is a password. So the contents of all strings that are values are
+//! A parser cannot tell which string of a broken text is a password. So the contents of all strings that are values are
 //! hidden there, and where the quotes of a line do not add up, all that could be inside of them.
 
 use std::ops::Range;
@@ -12,7 +12,7 @@ use unicode_segmentation::UnicodeSegmentation;
 pub const MAX_COLUMNS: usize = 120;
 /// Of these, how many stand before the caret where a line is cut.
 const BEFORE_CARET: usize = 40;
-/// What stands in place of what is not shown.
+/// The text in place of hidden parts.
 const GAP: &str = "…";
 /// The keywords whose labels are names, and never values.
 const LABELLED: [&str; 17] = [
@@ -99,7 +99,7 @@ fn window(columns: usize, caret: usize) -> Range<usize> {
     }
 }
 
-/// What must not be seen of the line `line` of a text that does not parse: ranges of the line.
+/// The ranges of the line `line` that must stay hidden, in a text that does not parse.
 pub fn hidden(text: &str, line: Range<usize>) -> Vec<Range<usize>> {
     let Some(code) = text.get(line.clone()) else { return vec![] };
     if in_heredoc(&text[..line.start]) {

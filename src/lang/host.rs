@@ -27,7 +27,7 @@ pub trait Host: Send + Sync {
 #[cfg(test)]
 #[derive(Default)]
 pub(crate) struct Still {
-    /// What only an apply knows is known.
+    /// The clock and randomness of an apply are available.
     pub applying: bool,
 }
 

@@ -149,7 +149,7 @@ fn is_alone(finding: &Finding<'_>) -> bool {
     resource.zip(planned).is_some_and(|(r, (object, private))| r.holds(object, private).iter().all(|h| !h.shared))
 }
 
-/// What a search found.
+/// The result of a search.
 #[derive(Default)]
 struct Live {
     /// The keys of all live objects.

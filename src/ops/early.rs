@@ -18,12 +18,12 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// One error of one place is known by its code, its place and its resource: what it says of values may differ.
 type Known = (&'static str, Option<(SourceId, u32, u32)>, Option<String>);
 
-/// What was shown before the walk ended.
+/// The diagnostics shown before the walk ended.
 #[derive(Default)]
 pub(super) struct Said(HashSet<Known>);
 
 impl Said {
-    /// What is still to be shown.
+    /// The diagnostics that are still to be shown.
     pub(super) fn rest(&self, diagnostics: Diagnostics) -> Diagnostics {
         diagnostics.into_iter().filter(|d| !self.0.contains(&known(d))).collect()
     }

@@ -45,9 +45,9 @@ pub struct Finding<'p> {
     pub parts: Vec<Part>,
     /// What is planned for it.
     pub change: Option<&'p Change>,
-    /// What is wrong with it: why apply refuses to put it back.
+    /// The reason why apply refuses to restore it.
     pub notes: Vec<String>,
-    /// Of what is to be created: whether an object of this name exists, that the state does not know. `None` where nobody could be asked.
+    /// For a create: whether an object of this name exists that the state does not know. `None` if no system could be asked.
     pub exists: Option<bool>,
 }
 

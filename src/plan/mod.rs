@@ -211,7 +211,7 @@ impl Change {
         }
     }
 
-    /// Where an object that goes was recorded, if that is another address.
+    /// The recorded address of an object that is deleted, if it is another one.
     pub fn recorded_at(&self) -> Option<&InstanceAddr> {
         let goes = matches!(self.action, Action::Delete | Action::Forget) && self.deposed.is_none();
         self.reasons.iter().find_map(|r| if let Reason::Moved(from) = r { Some(from) } else { None }).filter(|_| goes)

@@ -126,7 +126,7 @@ fn shared(key: &Key, held: &Held, holders: &[Holder], out: &mut Settled) {
         out.kept.extend(other.and_then(|other| Some((holders[*i].change?, holders[*other].addr.clone(), key.clone()))));
     }
     let Some(keeper) = keeper else { return };
-    // Whoever leaves it would lose its record, and those that are left out have none of it yet.
+    // The loser would lose its record of it, and the holders that are left out have none yet.
     let is_to_come = |i: &usize| holders[*i].left_out && !held.now.contains(i);
     if let Some(loser) = losers.iter().find(|i| holders[**i].change.is_some() && !holders[**i].left_out)
         && held.then.contains(&keeper)

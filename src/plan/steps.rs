@@ -195,9 +195,9 @@ impl Execution {
 struct Barriers<'a> {
     done: &'a HashMap<&'a ResourceAddr, usize>,
     gone: &'a HashMap<&'a ResourceAddr, usize>,
-    /// What is made needs what is made.
+    /// Needs among objects that are created or updated.
     needs: &'a Needs<'a>,
-    /// What is recorded needs what is recorded.
+    /// Needs among recorded objects.
     used: &'a Needs<'a>,
 }
 

@@ -125,7 +125,7 @@ fn data_path(name: &str) -> String {
     format!("data[{}]", crate::addr::quote(name))
 }
 
-/// What is kept beside the attributes, because the state keeps no part of `data`.
+/// The private part, because the state keeps no part of `data`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Kept {
     /// Names of the files that were written.
@@ -167,7 +167,7 @@ fn looks_generated(content: &str) -> bool {
     content.len() == GENERATED_LEN && content.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
 }
 
-/// What the observation found wrong, by name.
+/// The deviations that the observation found, by name.
 fn altered(notes: &Notes) -> BTreeMap<String, Wrong> {
     notes.get("altered").and_then(|a| serde_json::from_value(a.clone()).ok()).unwrap_or_default()
 }
@@ -281,13 +281,13 @@ impl Secret {
             names.extend(own.iter().cloned().chain(generated(&doubt.intent)).chain(Kept::of(&doubt.private).files));
             names.extend(data_names(&request.prior).into_iter().chain(data_names(&doubt.intent)).flatten());
             names.extend(doubt.ops.iter().filter(|o| !o.open && !o.part.is_empty() && o.part != FOLDER).map(|o| o.part.clone()));
-            // What was being generated may be there already: it is known by its form.
+            // A value that was being generated may exist already: its form identifies it.
             let made = doubt.ops.iter().filter(|o| o.action == OpAction::Write && o.value().is_none());
             made.for_each(|o| drop(kept.generated.remove(&o.part)));
         }
         match files::folder(&dir, kept.owns_folder(&request.prior))? {
             Folder::Absent => return Ok(Observed::Absent),
-            // What it points to is not the secret's: its files are gone.
+            // The link's target does not belong to the secret: its files are gone.
             Folder::Link => {
                 names.clear();
                 altered.insert(FOLDER.to_string(), Wrong::Link);
@@ -415,7 +415,7 @@ impl Secret {
         let dir = dir_of(cx, &step.addr, prior);
         match files::folder(&dir, kept.owns_folder(prior))? {
             Folder::Absent => {}
-            // What it points to is not the secret's.
+            // The link's target does not belong to the secret.
             Folder::Link => std::fs::remove_file(&dir).map_err(|e| file_error("remove", &dir, &e))?,
             Folder::There(_) => {
                 for op in step.ops.iter().filter(|o| o.action == OpAction::Remove && !o.open) {

@@ -18,10 +18,10 @@ fn say<T>(invariant: &str, what: impl std::fmt::Display) -> Result<T, String> {
     Err(format!("({invariant}) {what}"))
 }
 
-/// What each record holds, by its address.
+/// The keys that each record holds, by its address.
 pub type Recorded = BTreeMap<String, BTreeSet<Key>>;
 
-/// What the records of a state hold.
+/// The keys that the records of a state hold.
 pub fn recorded(snapshot: &Snapshot) -> Recorded {
     let current = |a: &InstanceAddr| snapshot.records.get(a).map(|r| with_origin(&r.attributes, a));
     let holds = |addr: &InstanceAddr, record: &Record| {

@@ -181,7 +181,7 @@ impl Player {
             last = Some(&step.model);
         }
         let Some(model) = last else { return Ok(()) };
-        // Whatever happened: the next good apply makes it right, and a plan says before what it will do.
+        // The next good apply converges whatever happened before, and a plan before it lists exactly its changes.
         self.bench.files = model.files();
         let said = self.bench.run(&Run::default()).await;
         let run = Run { apply: true, knobs: Knobs { seed: 7, ..Knobs::default() }, ..Run::default() };

@@ -562,7 +562,7 @@ stories! {
         > apply
         > show
     "#
-    /// What a left-out step may have made is not another step's to make.
+    /// An object that a left-out step may have created cannot be created by another step.
     what_a_left_out_step_may_have_made: r#"
         = config
         resource "place" "p" {
@@ -629,7 +629,7 @@ stories! {
         > apply
         > show
     "#
-    /// Who is to take a right over waits itself for who leaves it.
+    /// The new holder of a right waits itself for the step that leaves it.
     a_right_goes_to_who_waits_for_its_holder: r#"
         = config
         resource "place" "p" {
@@ -713,7 +713,7 @@ stories! {
         > show
         > plan
     "#
-    /// What lives in an excluded place stays, also where its block is gone; a right is not left to who does not come to hold it.
+    /// Objects in an excluded place stay, also if their block is gone; a right is not left to a holder that is excluded.
     what_needs_an_excluded_object_stays: r#"
         = config
         resource "place" "p" {

@@ -369,7 +369,7 @@ impl ResourceType for Solid {
         let (seen, there) = Reality::of(cx).read();
         let one = |r: &ReadRequest| {
             let keys = [self.real_key(&r.prior, &r.private), r.doubt.as_ref().and_then(|d| self.real_key(&d.intent, &d.private))];
-            // What is in doubt, what seems to be gone and which object it is are looked for where it is certain.
+            // A lagging read serves only the parts: doubt, absence and identity come from the real content.
             let same = |k: &RealKey, real: &Real| there.get(k).is_some_and(|t| t.id == real.id);
             let find = |k: &RealKey| if r.doubt.is_some() { None } else { seen.get(k) }.filter(|real| same(k, real)).or(there.get(k));
             keys.iter().flatten().find_map(|k| Some(self.seen(r, k, find(k)?))).unwrap_or(Observed::Absent)

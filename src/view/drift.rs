@@ -117,7 +117,7 @@ pub fn text(report: &Report<'_>, paint: Paint) -> String {
     out
 }
 
-/// What apply would do about what was found. An apply that refuses one object changes none.
+/// The effect of an apply on the drift found. An apply that refuses one object changes none.
 fn prospects(report: &Report<'_>) -> String {
     let refused = report.findings.iter().filter(|f| f.is_refused()).count();
     let back = report.findings.iter().filter(|f| f.is_to_change() && !f.is_refused()).count();

@@ -39,7 +39,7 @@ pub fn elapsed(d: Duration) -> String {
     }
 }
 
-/// What is shown in place of addresses: known once there is a plan.
+/// Texts shown in place of addresses, known once there is a plan.
 pub type Names = Arc<OnceLock<HashMap<InstanceAddr, String>>>;
 
 /// The names of a plan's objects that go by the address that they had.
@@ -50,7 +50,7 @@ pub fn names(plan: &Plan) -> HashMap<InstanceAddr, String> {
 /// The view for people.
 pub struct Human {
     paint: Paint,
-    /// What is shown for an address, where that is another text: what goes has the address that people know it by.
+    /// The texts that differ from their address: a deleted object has the address that people know it by.
     names: Names,
     bars: MultiProgress,
     inner: Mutex<Inner>,

@@ -557,7 +557,7 @@ impl Cluster {
                 futures::future::try_join_all(stops).await?;
             }
         }
-        // What the layout does not name: tools, and whatever else of this folder still runs.
+        // Processes that the layout does not name: tools, and anything else of this folder that still runs.
         process::stop_below(&self.dir, &format!("a process of {}", self.name), TOOL_GRACE).await?;
         remove_dir(&self.dir)?;
         if let Some(parent) = self.dir.parent() {

@@ -579,7 +579,7 @@ impl ConnectCluster {
         note(&format!("ending {}", counted(layout.workers.len(), "worker")));
         let stops = layout.workers.iter().map(|w| async move { process::stop(&self.identity(w), &w.label(), GRACE).await });
         futures::future::try_join_all(stops).await?;
-        // What the layout does not name.
+        // Processes that the layout does not name.
         process::stop_below(&self.dir, &format!("a process of {}", self.name), GRACE).await?;
         if let Some(kafka) = kafka {
             self.forget(kafka, gone).await?;
@@ -623,7 +623,7 @@ pub struct Released {
     pub topics: Vec<String>,
     /// The rights to remove.
     pub bindings: Vec<AclBinding>,
-    /// Who the workers were.
+    /// The workers' processes.
     pub principal: String,
 }
 

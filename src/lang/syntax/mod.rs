@@ -148,7 +148,7 @@ fn syntax_error(e: &hcl_edit::parser::Error, text: &str, source: SourceId) -> Di
         None => "the end of the text".to_string(),
         Some('\n' | '\r') => "the end of the line".to_string(),
         Some(c) => {
-            // What may be a part of a string may be a part of a password.
+            // A part of a string may be a part of a password.
             let line = text[..start].rfind('\n').map_or(0, |i| i + 1)..text[start..].find('\n').map_or(text.len(), |i| start + i);
             let hidden = hidden(text, line.clone());
             let is_hidden = |i: usize| hidden.iter().any(|h| h.contains(&(i - line.start)));

@@ -230,7 +230,7 @@ impl Made<'_> {
     /// Refuses a plan that could not be applied from its file. `root` is the absolute folder of the configuration.
     ///
     /// # Errors
-    /// What data sources gave that nothing gives again.
+    /// Values of data sources that nothing can supply again.
     pub fn check(&self, digest: replay::SharedDigest<'_>, root: &Path) -> Result<(), Diagnostics> {
         let (exact, mut typed) = (Encoder::exact(digest), Typed::new(self.types));
         let mut diags = Diagnostics::new();
@@ -245,7 +245,7 @@ impl Made<'_> {
         if diags.has_errors() { Err(diags) } else { Ok(()) }
     }
 
-    /// Where a block is written.
+    /// The span of a block.
     fn span(&self, addr: &InstanceAddr) -> Option<Span> {
         let r = &addr.resource;
         let module = self.outcome.world.module(&r.module)?.module;
@@ -531,7 +531,7 @@ impl SavedPlan {
         Ok(())
     }
 
-    /// What names this plan: the SHA-256 of its file.
+    /// The identity of this plan: the SHA-256 of its file.
     pub fn id(&self) -> &str {
         &self.1
     }

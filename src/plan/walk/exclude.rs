@@ -1,4 +1,4 @@
-//! What goes with a single instance that `-exclude` names.
+//! Dependents of a single instance that `-exclude` names.
 //!
 //! Whole blocks are left out by the graph ([`super::select`]), which knows no instances. Where `-exclude` names one instance of a block, only
 //! the instances whose expressions lead to it are left out, through locals, variables and outputs: `kafka_topic.t["b"]` does not lead to
@@ -36,7 +36,7 @@ impl Dropped {
     }
 }
 
-/// Where an expression stands: the module instance, and the instance of the block or call.
+/// The place of an expression: the module instance, and the instance of the block or call.
 #[derive(Clone)]
 struct Place {
     module: ModulePath,

@@ -250,7 +250,7 @@ impl<'a> Walker<'a> {
             let detail = format!("The name of {} comes from a sensitive value, and the state could not tell the object again.", p.addr);
             let d = Diagnostic::error(codes::SENSITIVE_NAME, detail)
                 .hint("Write nonsensitive(…) around the value: names of objects are visible to everyone who may list them.");
-            // What the type makes of its arguments is as sensitive as they are, and no argument.
+            // A value that the type derives from its arguments is as sensitive as they are, and is no argument.
             let is_given = |path: &[Part]| matches!(path.first(), Some(Part::Name(n)) if p.config.get(n).is_some_and(|v| !v.is_null()));
             let (given, made): (Vec<Vec<Part>>, Vec<Vec<Part>>) = secret_paths(planned).into_iter().partition(|path| is_given(path));
             let written = made.iter().fold(planned.clone(), |object, path| without_secrets_at(&object, path));
@@ -441,7 +441,7 @@ fn path_text(path: &[Part]) -> String {
     out
 }
 
-/// Where an object is sensitive, in the order of its parts. Objects that it refers to are not looked into.
+/// The sensitive paths of an object, in the order of its parts. Referenced objects are skipped.
 fn secret_paths(value: &Value) -> Vec<Vec<Part>> {
     let (mut out, mut open) = (Vec::new(), vec![(value, Vec::new())]);
     while let Some((v, path)) = open.pop() {

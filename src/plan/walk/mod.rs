@@ -95,7 +95,7 @@ pub struct Outcome<'a> {
     pub diagnostics: Diagnostics,
     /// What was read, for a saved plan.
     pub observed: BTreeMap<InstanceAddr, Observed>,
-    /// What data sources that were read were given.
+    /// The arguments of the data sources that were read.
     pub arguments: BTreeMap<InstanceAddr, Value>,
     /// Who holds which real object, now and after the plan.
     pub holders: Vec<Holder>,

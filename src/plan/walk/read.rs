@@ -229,7 +229,7 @@ impl<'a> Walker<'a> {
             let after = !p.block.depends_on.is_empty() || p.block.in_check.is_some();
             let waits =
                 p.dependencies.iter().any(|d| d.mode == Mode::Managed && self.changed.contains(d) && (after || self.is_to_start(d)));
-            // What is wrong elsewhere keeps nobody from asking: all findings belong into one run.
+            // An error elsewhere does not keep data sources from being read: one run reports all findings.
             if p.config_known() && !waits && !p.failed {
                 by_type.entry(p.addr.resource.type_name.clone()).or_default().push(p);
             } else {
@@ -379,7 +379,7 @@ fn unsettled(seen: &Value, record: &Record, doubt: &InDoubt, resource: &dyn Reso
     Value::object_of(attrs.collect(), seen.origin().cloned()).mark(seen.marks())
 }
 
-/// What was found, sensitive where the record is: who changes a sensitive value outside does not bring it to light.
+/// The observed value, sensitive where the record is: an outside change of a sensitive value does not reveal it.
 fn hidden_as(recorded: &Value, found: Value) -> Value {
     if !recorded.contains_sensitive() || found.origin().is_some() && recorded.origin().is_some() {
         return found;

@@ -17,12 +17,12 @@ pub const FILE_MODE: u32 = 0o600;
 pub const FOLDER_MODE: u32 = 0o700;
 /// The folder among the names of its files.
 pub const FOLDER: &str = ".";
-/// What is larger was not written here, and is not read.
+/// A larger file was not written by this type, and is not read.
 const MAX_LEN_BYTES: u64 = 64 << 20;
-/// What stands for a content that is no text: it equals no other one.
+/// The stand-in for a content that is not text: it equals no other one.
 const NO_TEXT: &str = "\u{fffd}";
 
-/// What somebody did to a file or to the folder.
+/// An outside change to a file or to the folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Wrong {
@@ -59,12 +59,12 @@ impl fmt::Display for Wrong {
     }
 }
 
-/// What is under a file's name.
+/// The object under a file's name.
 #[derive(Debug)]
 pub struct Seen {
     /// The content, where it is a file.
     pub content: Option<String>,
-    /// What is wrong with it.
+    /// Its deviation.
     pub wrong: Option<Wrong>,
 }
 
@@ -110,7 +110,7 @@ fn widened(mode: u32) -> Option<u32> {
     (mode & 0o077 != 0).then_some(mode & 0o7777)
 }
 
-/// What is in the place of the folder.
+/// The object in the place of the folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Folder {
     /// Nothing.

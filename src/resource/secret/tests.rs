@@ -152,7 +152,7 @@ fn what_is_known_only_later_was_planned() {
     assert_eq!(known.len(), 1);
 }
 
-/// What a kill left after a begun operation.
+/// The leftovers of an operation that a kill cut off.
 fn doubt(verb: Verb, intent: &Value, ops: Vec<Op>) -> Option<Doubt> {
     Some(Doubt { verb, intent: recorded(intent), private: Private::Null, ops })
 }
@@ -213,7 +213,7 @@ impl Bench {
         (config, seen)
     }
 
-    /// What a read finds altered, and the operations that put it right. After them everything is as it should be.
+    /// A read finds the alteration, and the operations restore the files.
     async fn put_right(&self, config: &Value, before: &Seen) -> (BTreeMap<String, String>, Vec<String>) {
         let now = self.read(&(recorded(&before.0), before.1.clone()), None).await;
         let out = self.plan(Some(&now), config);

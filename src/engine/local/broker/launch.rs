@@ -48,7 +48,7 @@ impl Launch {
     }
 }
 
-/// Where the tools of a cluster would have their identity files, if they had any.
+/// The path that stands for a cluster's tools where brokers have their identity file.
 pub(super) fn tools(dir: &Path) -> PathBuf {
     dir.join("run/tools")
 }

@@ -10,7 +10,7 @@ use super::{Cluster, Launch, Layout, Node};
 use crate::diag::Diagnostic;
 use crate::diag::codes::engine as codes;
 
-/// What the tool writes, also under the names that files have until they are whole.
+/// The files that the tool writes, also under their temporary names.
 const FORMAT_FILES: &[&str] = &["meta.properties", "meta.properties.tmp", "bootstrap.checkpoint", "bootstrap.checkpoint.tmp", ".lock"];
 
 impl Cluster {
