@@ -386,7 +386,8 @@ impl<'a, 'w> Run<'a, 'w> {
                 }
                 Ok(mut request) => {
                     let c = self.change(node);
-                    for text in self.holding.begin(node, &c.label(), resource, &mut request) {
+                    let beside = c.action == Action::ReplaceCreateFirst && key.1 == Some(Verb::Delete);
+                    for text in self.holding.begin(node, (&c.label(), beside), resource, &mut request) {
                         self.cx.events.emit(&Event::Note { addr: c.addr.clone(), text });
                     }
                     ready.push(node);

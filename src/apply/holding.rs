@@ -111,7 +111,14 @@ impl Holding {
 
     /// A step begins: it holds what it was found to hold, and releases only what nobody else holds. Gives what it leaves alone although it was
     /// planned to be released.
-    pub fn begin(&mut self, node: usize, who: &str, resource: &dyn ResourceType, request: &mut StepRequest) -> Vec<String> {
+    /// With `beside` the step deletes an old object after the new one of its address was created, which holds some of the same.
+    pub fn begin(
+        &mut self,
+        node: usize,
+        (who, beside): (&str, bool),
+        resource: &dyn ResourceType,
+        request: &mut StepRequest,
+    ) -> Vec<String> {
         if let Some(planned) = &request.planned {
             let keys: Vec<Key> = resource.holds(planned, &Private::Null).into_iter().filter(|h| h.shared).map(|h| h.key).collect();
             self.hold(who, keys.into_iter());
@@ -119,7 +126,7 @@ impl Holding {
         self.comes(who, &request.ops);
         let (mut releasing, mut kept) = (Vec::new(), Vec::new());
         for op in request.ops.iter_mut().filter(|o| o.action == OpAction::Revoke) {
-            match self.holders.get(&op.target).and_then(|h| h.iter().find(|h| *h != who)) {
+            match self.holders.get(&op.target).and_then(|h| h.iter().find(|h| beside || *h != who)) {
                 Some(holder) => {
                     op.action = OpAction::Keep;
                     op.note = format!("{holder} holds it");

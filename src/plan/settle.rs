@@ -160,6 +160,10 @@ fn exclusive<'k>(key: &'k Key, held: &Held, holders: &[Holder], pairs: &mut Vec<
         return;
     }
     let (deposed, losers): (Vec<usize>, Vec<usize>) = losers.into_iter().partition(|i| at(i).deposed.is_some());
+    if let (Some(old), true) = (deposed.first(), losers.is_empty()) {
+        out.errors.push(deposed_holder(key, at(old), at(&holder)));
+        return;
+    }
     out.stays.extend(deposed.iter().filter_map(|i| Some((at(i).change?, at(&holder).addr.clone(), key.clone()))));
     match losers[..] {
         [] => {}
@@ -239,6 +243,16 @@ fn left_out(key: &Key, from: &Holder, to: &Holder) -> Diagnostic {
     Diagnostic::error(codes::MOVE_LEFT_OUT, detail)
         .on(&other.addr)
         .hint(format!("Plan both: add -target='{}' and -target='{}', or plan without -target and -exclude.", from.addr, to.addr))
+}
+
+/// A replacement that did not end left the old object, and its name is wanted again.
+fn deposed_holder(key: &Key, old: &Holder, new: &Holder) -> Diagnostic {
+    let detail = format!(
+        "{} declares the {key}, which is still recorded as the old object of {}: an earlier replacement did not end.",
+        new.addr, old.addr
+    );
+    let hint = format!("Apply without this change first, which deletes the {key}, or use another name.");
+    Diagnostic::error(codes::COLLIDES, detail).on(&new.addr).hint(hint)
 }
 
 fn several(key: &Key, from: &[String], to: &Holder) -> Diagnostic {

@@ -201,7 +201,12 @@ impl<'c> World<'c> {
         self.blocks.get(block).map(|b| &b.whole)
     }
 
-    /// The instances of a block.
+    /// The blocks whose instances are not known.
+    pub fn failed_blocks(&self) -> impl Iterator<Item = &ResourceAddr> {
+        self.blocks.iter().filter(|(_, b)| b.expansion == Expansion::Failed).map(|(b, _)| b)
+    }
+
+    /// The instances of a block, once they are known.
     pub fn expansion(&self, block: &ResourceAddr) -> Option<&Expansion> {
         self.blocks.get(block).map(|b| &b.expansion)
     }

@@ -125,6 +125,11 @@ impl Place {
         }
     }
 
+    /// Whether its id is not known yet.
+    fn is_unclear(&self) -> bool {
+        !self.id.starts_with("id:") && &*self.id != "here"
+    }
+
     /// Whether the id is that of a block which does not exist yet.
     pub fn is_open(&self) -> bool {
         self.id.starts_with("at:")
@@ -169,6 +174,13 @@ pub struct Key {
 }
 
 impl Key {
+    /// Whether both may turn out to be one object, as far as it is known.
+    pub fn may_be(&self, other: &Key) -> bool {
+        let places = self.place == other.place || self.place.is_unclear() || other.place.is_unclear();
+        let names = self.name.is_none() || other.name.is_none() || self.name == other.name;
+        self.kind == other.kind && places && names
+    }
+
     /// A key with a name.
     pub fn new(place: Place, kind: &str, name: &str) -> Key {
         Key { place, kind: kind.into(), name: Some(name.into()) }

@@ -743,6 +743,118 @@ stories! {
         > apply
         > show
     "#
+    /// A new grant beside the old one keeps the rights that both give.
+    a_grant_is_replaced_create_first: r#"
+        = config
+        resource "place" "p" {
+          name = "north"
+        }
+        resource "grant" "a" {
+          place     = place.p
+          principal = "ann"
+          rights    = ["read", "write"]
+          lifecycle {
+            create_before_destroy = true
+          }
+        }
+        > apply
+        > apply -replace=grant.a
+        > show
+        > plan
+    "#
+    /// A left-out block of which the name or the instances are not known may declare the object.
+    what_may_be_a_left_out_object: r#"
+        = config
+        resource "place" "p" {
+          name = "north"
+        }
+        resource "thing" "a" {
+          place = place.p
+          name  = "x"
+        }
+        resource "thing" "z" {
+          place = place.p
+          name  = "z"
+        }
+        > apply
+        = config
+        resource "place" "p" {
+          name = "north"
+        }
+        resource "place" "q" {
+          name = "south"
+        }
+        resource "thing" "b" {
+          place = place.p
+          name  = place.q.id
+        }
+        resource "thing" "z" {
+          place = place.p
+          name  = "z"
+        }
+        > plan -target=thing.a
+        > plan -exclude=thing.b
+        = config
+        resource "place" "p" {
+          name = "north"
+        }
+        resource "place" "q" {
+          name = "south"
+        }
+        resource "thing" "b" {
+          count = place.q.id == "x" ? 1 : 2
+          place = place.p
+          name  = "x${count.index}"
+        }
+        resource "thing" "z" {
+          place = place.p
+          name  = "z"
+          label = "new"
+        }
+        > plan -target=thing.a
+        > plan -target=thing.z
+        > apply -target=place.q
+    "#
+    /// The name of an old object that a replacement did not end.
+    the_name_of_a_deposed_object: r#"
+        = config
+        resource "place" "p" {
+          name = "north"
+        }
+        resource "thing" "a" {
+          place = place.p
+          name  = "x"
+          lifecycle {
+            create_before_destroy = true
+          }
+        }
+        > apply
+        = config
+        resource "place" "p" {
+          name = "north"
+        }
+        resource "thing" "a" {
+          place = place.p
+          name  = "y"
+          lifecycle {
+            create_before_destroy = true
+          }
+        }
+        > kill after 4: apply
+        > show
+        = config
+        resource "place" "p" {
+          name = "north"
+        }
+        resource "thing" "a" {
+          place = place.p
+          name  = "x"
+          lifecycle {
+            create_before_destroy = true
+          }
+        }
+        > plan
+    "#
     /// A delete in doubt that moved, and a new object where it was.
     a_delete_in_doubt_is_moved: r#"
         = config

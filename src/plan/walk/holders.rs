@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Walker;
-use crate::addr::{InstanceAddr, Mode};
+use crate::addr::{InstanceAddr, Mode, ResourceAddr};
 use crate::diag::Diagnostic;
 use crate::diag::codes::plan as codes;
 use crate::plan::objects::place_of;
@@ -25,9 +25,10 @@ impl Walker<'_> {
             return Settled { errors: held, ..Settled::default() };
         }
         // Whether these are declared is not known, so nothing can be said about who else may hold what they hold.
-        holders.retain(|h| h.change.is_some() || !self.is_unclear(&h.addr));
+        holders.retain(|h| h.change.is_some() || !self.is_unclear(&h.addr) || self.is_left_out(&h.addr));
         let settled = settle(&holders);
-        let errors: Vec<Diagnostic> = self.moves_left_out().into_iter().chain(self.places_left_out()).collect();
+        let errors: Vec<Diagnostic> =
+            self.moves_left_out().into_iter().chain(self.places_left_out()).chain(self.heirs_left_out()).collect();
         Settled { errors: errors.into_iter().chain(settled.errors).collect(), ..settled }
     }
 
@@ -131,6 +132,34 @@ impl Walker<'_> {
         out.collect()
     }
 
+    /// An object would be deleted that a block may declare which is left out and of which the name or the instances are not known.
+    fn heirs_left_out(&self) -> Vec<Diagnostic> {
+        if self.selected.is_none() || self.destroys() {
+            return vec![];
+        }
+        let new: Vec<(&InstanceAddr, Vec<Hold>)> = self
+            .left_out
+            .iter()
+            .filter(|(a, _)| !self.known.contains_key(a))
+            .map(|(a, v)| (a, self.will_hold(a, v, &Private::Null)))
+            .collect();
+        let unclear: Vec<&ResourceAddr> = self.world.failed_blocks().filter(|b| b.mode == Mode::Managed).collect();
+        let heir = |c: &Change| {
+            let of_type = |b: &ResourceAddr| b.type_name == c.addr.resource.type_name;
+            let resource = registry::find_in(self.inputs.types, Mode::Managed, &c.addr.resource.type_name)?;
+            let now = resource.holds(c.prior.as_ref()?, &c.private).into_iter().find(|h| !h.shared)?.key;
+            let may_be = |holds: &[Hold]| holds.iter().all(|h| h.shared) || holds.iter().any(|h| h.key.may_be(&now));
+            let named = new.iter().find(|(a, holds)| of_type(&a.resource) && may_be(holds)).map(|(a, _)| a.to_string());
+            let heir = named.or_else(|| unclear.iter().find(|b| of_type(b)).map(ToString::to_string))?;
+            let detail = format!(
+                "This plan would delete the {now}, and {heir}, which is left out by -target or -exclude, may declare it: its name is not known."
+            );
+            let hint = format!("Plan both: add -target='{heir}', or plan without -target and -exclude.");
+            Some(Diagnostic::error(codes::MOVE_LEFT_OUT, detail).on(&c.addr).hint(hint))
+        };
+        self.plan.changes.iter().filter(|c| c.action == Action::Delete && c.deposed.is_none()).filter_map(heir).collect()
+    }
+
     /// An object that is left out would be lost with the place that it lives in.
     fn places_left_out(&self) -> Vec<Diagnostic> {
         if self.selected.is_none() {
@@ -152,6 +181,14 @@ impl Walker<'_> {
 
     /// Takes in what was settled: what another address holds stays.
     pub(super) fn take_settled(&mut self, settled: Settled) {
+        // A new object beside the old one of its address holds some of the same: the end of the old one does not take that away.
+        for c in self.plan.changes.iter_mut().filter(|c| c.action == Action::ReplaceCreateFirst) {
+            let granted: Vec<Key> = c.ops.iter().filter(|o| o.action == OpAction::Grant).map(|o| o.target.clone()).collect();
+            let addr = c.addr.clone();
+            for key in &granted {
+                keep(c, &addr, key);
+            }
+        }
         for d in settled.errors {
             let span = d.address.as_deref().and_then(|a| a.parse::<InstanceAddr>().ok()).and_then(|a| self.block(&a)).map(|b| b.span);
             self.diags.push(d.at(span));

@@ -411,7 +411,13 @@ impl<'a> Walker<'a> {
         };
         let mut diags = Diagnostics::new();
         let cx = context(self.inputs, &module.dir);
-        let expansion = repetition(&block.repetition, &self.world.scope(&addr.module), &cx, &mut diags);
+        let selected = self.selected.as_ref().is_none_or(|s| s.contains(&id));
+        let mut own = Diagnostics::new();
+        let expansion = repetition(&block.repetition, &self.world.scope(&addr.module), &cx, &mut own);
+        // The number of instances need not be known of a block that is left out.
+        if selected || self.destroys() {
+            diags.append(own);
+        }
         let expansion = if self.inputs.observer.checks_only() { expansion.or_stand_in() } else { expansion };
         for e in &block.lifecycle.ignore_changes {
             let ExprKind::Traversal { root, .. } = &*e.kind else { continue };
@@ -419,7 +425,6 @@ impl<'a> Walker<'a> {
             diags.extend(redundant(resource.schema(), &root.name).map(|d| d.at(e.span).on(addr)));
         }
         let dependencies = self.dependencies(id, addr);
-        let selected = self.selected.as_ref().is_none_or(|s| s.contains(&id));
         if self.destroys() {
             self.set_aside.append(std::mem::take(&mut diags));
         }

@@ -68,6 +68,9 @@ impl<'a> Walker<'a> {
         let hits = |id: NodeId, targets: &[Target]| targets.iter().any(|t| target_hits(t, graph.node(id)));
         // What a target needs is taken along.
         let mut picked: HashSet<NodeId> = graph.ids().filter(|id| self.targets.is_empty() || hits(*id, &self.targets)).collect();
+        // A record whose block is gone is reached through what it needs.
+        let orphans = self.known.iter().filter(|(a, _)| self.node_of(&a.resource).is_none() && self.targets.iter().any(|t| t.contains(a)));
+        picked.extend(orphans.flat_map(|(_, k)| &k.record.dependencies).filter_map(|b| self.node_of(b)));
         close(&mut picked, &self.needs());
         let whole: Vec<_> = self.excludes.iter().filter(|t| is_whole(t)).cloned().collect();
         let mut out: HashSet<NodeId> = graph.ids().filter(|id| hits(*id, &whole)).collect();
