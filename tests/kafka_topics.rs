@@ -490,6 +490,45 @@ fn a_renamed_block_of_acls_keeps_its_bindings() {
     assert!(bindings_of(&principal).is_empty());
 }
 
+/// One cluster that another block leads to is no other place: its objects stay, and only their records change. An object of which no block says
+/// how to reach it is named, and a target whose block is gone is reached through what its record needs.
+#[test]
+fn a_cluster_under_another_name_keeps_its_objects() {
+    let _alone = real::alone();
+    let (name, principal) = (unique("elsewhere"), format!("User:{}", unique("elsewhere")));
+    let inside = |cluster: &str| {
+        format!(
+            "resource \"kafka_topic\" \"t\" {{\n  cluster = data.kafka_cluster.{cluster}\n  name = \"{name}\"\n  partitions = 1\n  replication_factor = 1\n  \
+             deletion_protection = false\n}}\n{}",
+            grant("g", &format!("\"{principal}\""), "\"x\"", "    group = \"g\"\n")
+                .replace("data.kafka_cluster.c", &format!("data.kafka_cluster.{cluster}"))
+        )
+    };
+    let renamed = data_source().replace("\"c\"", "\"d\"");
+    let lab = common::Lab::new(&(data_source() + &inside("c")));
+    lab.apply();
+    let id = || real::wait(real::kafka().admin().metadata()).unwrap().topics[&name].id.clone();
+    let (before, rights) = (id(), bindings_of(&principal));
+    let stays = |lab: &common::Lab| {
+        lab.ok("plan").shows(&["will only change in the state", "Plan: 0 to add, 0 to change, 0 to destroy."]);
+        lab.apply().shows(&["0 added, 0 changed, 0 destroyed"]);
+        lab.ok("plan -detailed-exitcode");
+        assert_eq!((id(), bindings_of(&principal)), (before.clone(), rights.clone()));
+    };
+    // Through another block beside the old one, and through a block of another name.
+    lab.write("main.hcl", &(data_source() + &renamed + &inside("d")));
+    stays(&lab);
+    lab.write("main.hcl", &(data_source() + &inside("c")));
+    stays(&lab);
+    lab.write("main.hcl", "");
+    lab.fails("plan", &["SF3041", "lives in data.kafka_cluster.c, which is not in the configuration"]);
+    // The block of the topic is gone: its cluster is read all the same.
+    lab.write("main.hcl", &(data_source() + "resource \"null_resource\" \"n\" {}\n"));
+    lab.ok("apply -auto-approve -target=kafka_topic.t").shows(&["1 destroyed"]);
+    lab.ok("apply -auto-approve").shows(&["1 added, 0 changed, 1 destroyed"]);
+    assert!(bindings_of(&principal).is_empty());
+}
+
 /// Finding P8: an apply with nothing to do writes nothing, whatever the brokers' defaults are. Finding F6: a topic that was created again outside
 /// is a change until it is accepted.
 #[test]

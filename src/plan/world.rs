@@ -221,6 +221,12 @@ impl<'c> World<'c> {
         }
     }
 
+    /// The values of all instances of blocks of one type, resources and data sources.
+    pub fn instances_of(&self, type_name: &str) -> impl Iterator<Item = Value> {
+        let blocks = self.blocks.iter().filter(move |(b, _)| &*b.type_name == type_name);
+        blocks.flat_map(|(b, of)| of.expansion.keys().into_iter().map(|(key, _)| b.instance(key))).filter_map(|addr| self.instance(&addr))
+    }
+
     /// The scope of one module instance.
     pub fn scope(&self, module: &ModulePath) -> ModuleScope<'_, 'c> {
         ModuleScope { world: self, module: module.clone(), key: None, each: None, this: None }

@@ -125,9 +125,14 @@ impl Place {
         }
     }
 
+    /// Whether it is known by its own id, and not by the block that leads to it.
+    pub fn has_id(&self) -> bool {
+        self.id.starts_with("id:")
+    }
+
     /// Whether its id is not known yet.
     fn is_unclear(&self) -> bool {
-        !self.id.starts_with("id:") && &*self.id != "here"
+        !self.has_id() && &*self.id != "here"
     }
 
     /// Whether the id is that of a block which does not exist yet.

@@ -59,6 +59,8 @@ codes! {
     NOT_SAVED = "SF3040", "Plan cannot be saved";
     /// Flags that contradict each other: one object is both chosen and excluded.
     CONTRADICTION = "SF3039", "Object is both chosen and excluded";
+    /// An object lives in what a data source found whose block is gone.
+    PLACE_GONE = "SF3041", "Place is not in the configuration";
     /// Two records of the state hold one real object.
     SAME_RECORD = "SF3037", "Object recorded twice";
     /// The name of a real object comes from a sensitive value.

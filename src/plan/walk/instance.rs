@@ -94,6 +94,7 @@ impl<'a> Walker<'a> {
                 None => return Err(Value::unknown(Type::Dynamic)),
             }
         }
+        let prior = prior.map(|v| self.rehomed(p, &v, &private).unwrap_or(v));
         let prior = prior.map(|v| diff::rehydrate(&v, &p.config, self.inputs.digest));
         reasons.extend(known.as_ref().into_iter().flat_map(moved_reasons));
         if gone && prior.is_none() {
@@ -205,6 +206,7 @@ impl<'a> Walker<'a> {
         self.postconditions(p, &planned);
         let protected = self.protection(p);
         let adopted = known.as_ref().is_some_and(|k| k.in_doubt || k.doubt.is_some() || k.moved_from.is_some()) && prior.is_some();
+        let elsewhere = prior.as_ref().is_some_and(|v| self.is_recorded_elsewhere(&p.addr, p.resource, v));
         let imported = reasons.iter().any(|r| matches!(r, Reason::Imported(_)));
         let change = Change {
             reasons,
@@ -219,7 +221,7 @@ impl<'a> Walker<'a> {
             protected,
             timeouts: self.timeouts(p),
             create_before_destroy: p.block.lifecycle.create_before_destroy,
-            record_changes: adopted || imported,
+            record_changes: adopted || imported || elsewhere,
             begun: known.as_ref().is_some_and(|k| k.in_doubt),
             ..Change::new(p.addr.clone(), verdict.action)
         };

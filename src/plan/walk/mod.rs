@@ -8,6 +8,7 @@ mod exclude;
 mod gone;
 mod holders;
 mod instance;
+mod places;
 mod providers;
 mod read;
 pub mod select;

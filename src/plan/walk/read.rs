@@ -70,10 +70,15 @@ impl<'a> Walker<'a> {
             |a: &InstanceAddr, k: &Known| a.resource.type_name == type_name && open(a) && (k.in_doubt || k.doubt.is_some() || asked(a));
         let mut due = Due { type_name: type_name.clone(), resource, records: Vec::new(), requests: Vec::new() };
         let (mut unseen, mut later, mut again) = (Vec::new(), Vec::new(), Vec::new());
+        let mut lost = Vec::new();
         for (addr, k) in self.known.iter().filter(|(a, k)| wanted(a, k)) {
             let (prior, private) = (self.hydrate(&k.record.attributes, resource), k.record.private.clone());
             if self.is_to_be_read(resource, &prior) {
                 later.push(addr.clone());
+                continue;
+            }
+            if let Some(d) = self.place_is_gone(addr, resource, &prior) {
+                lost.push(d);
                 continue;
             }
             // Of what lives in a place that is down the record stands; what is in doubt is not taken for made.
@@ -97,6 +102,7 @@ impl<'a> Walker<'a> {
             due.records.push(Arc::clone(&k.record));
         }
         self.observed.extend(unseen);
+        self.diags.extend(once_each(lost));
         for (addr, record, seen) in again {
             let seen = match seen {
                 // What it refers to may have moved meanwhile.
@@ -204,7 +210,9 @@ impl<'a> Walker<'a> {
     pub(super) fn current(&self, addr: &InstanceAddr) -> Option<Value> {
         match self.observed.get(addr) {
             Some(Observed::Present(v, ..)) => Some(with_origin(v, addr)),
-            _ if addr.resource.mode == Mode::Data => self.world.instance(addr).filter(Value::is_known).or_else(|| self.recorded(addr)),
+            _ if addr.resource.mode == Mode::Data => {
+                self.world.instance(addr).filter(Value::is_known).or_else(|| self.recorded(addr)).or_else(|| self.moved_place(addr))
+            }
             _ => self.recorded(addr),
         }
     }
