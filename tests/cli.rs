@@ -590,6 +590,11 @@ fn what_is_both_chosen_and_excluded_is_refused() {
         }
     }
     assert!(lab.ok("state list").stdout.is_empty());
+    // What is to be replaced is left out by a target that is another object.
+    lab.fails(
+        "plan -target=null_resource.base -replace=null_resource.c[0]",
+        &["Error[SF3039]", "-replace names null_resource.c[0], which"],
+    );
     // A target of which only a part is left out.
     lab.ok("plan -target=null_resource.c -exclude=null_resource.c[0]").shows(&["Plan: 2 to add", "null_resource.c[1] will be created"]);
 }

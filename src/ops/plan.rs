@@ -253,5 +253,9 @@ pub fn check_instances(plan: &Plan, options: &Options) -> Diagnostics {
             None => d,
         });
     }
+    for addr in options.replace.iter().filter(|a| plan.skipped.contains(&a.to_string())) {
+        let detail = format!("-replace names {addr}, which -target or -exclude leave out.");
+        diags.push(Diagnostic::error(codes::CONTRADICTION, detail).on(addr).hint(format!("Add -target='{addr}', or leave -replace out.")));
+    }
     diags
 }
