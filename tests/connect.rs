@@ -852,3 +852,39 @@ async fn what_changed_since_the_plan_is_not_overwritten() {
     assert!(client.find(&name, &p).await.unwrap().is_some());
     lab.delete(&addr, &made).await;
 }
+
+#[test]
+fn one_of_several_secrets_of_a_connector_changes_by_a_saved_plan() {
+    let lab = common::Lab::new("");
+    let write = |(x, y): (&str, &str), (p, q): (&str, &str)| {
+        let head = format!("data \"kafka_connect\" \"c\" {{\n  url = \"{}\"\n}}\n", real::connect().url());
+        let file = lab.path().join("in.txt");
+        let config = format!(
+            "    topic = \"saved-plan\"\n    file = \"{}\"\n    \"x.password\" = \"{x}\"\n    \"y.password\" = \"{y}\"\n",
+            file.display()
+        );
+        let hidden = format!("    p = \"{p}\"\n    q = \"{q}\"\n");
+        let block = format!(
+            "resource \"kafka_connector\" \"x\" {{\n  connect = data.kafka_connect.c\n  name = \"saved-plan\"\n  class = \"FileStreamSource\"\n  state = \"stopped\"\n  config = {{\n{config}  }}\n  sensitive_config = {{\n{hidden}  }}\n}}\n"
+        );
+        lab.write("main.hcl", &(head + &block));
+    };
+    let steps = [
+        (("CANARY-1", "CANARY-2"), ("CANARY-3", "CANARY-4"), &["p", "q", "x.password", "y.password"][..]),
+        (("CANARY-1", "CANARY-5"), ("CANARY-3", "CANARY-4"), &["y.password"]),
+        (("CANARY-1", "CANARY-5"), ("CANARY-6", "CANARY-4"), &["p"]),
+    ];
+    for (open, hidden, changed) in steps {
+        write(open, hidden);
+        let shown = lab.ok("plan -out=p.plan").stdout;
+        assert!(!lab.read("p.plan").contains("CANARY"));
+        lab.ok("apply p.plan").hides(&["CANARY"]);
+        lab.ok("plan").shows(&["No changes"]);
+        if changed.len() == 1 {
+            for key in ["p", "q", "x.password", "y.password"] {
+                assert_eq!(shown.contains(&format!("[\"{key}\"]")), changed.contains(&key), "{key}\n{shown}");
+            }
+        }
+    }
+    lab.ok("destroy -auto-approve");
+}

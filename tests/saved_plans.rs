@@ -487,3 +487,121 @@ fn the_command_that_is_shown_works_where_the_user_stands() {
     let out = std::process::Command::new("sh").args(["-c", &line]).current_dir(lab.path()).env("NO_COLOR", "1").output().unwrap();
     screen(&out).shows(&["1 added", "exit 0"]);
 }
+
+fn secret(lab: &Lab, inside: &str) {
+    lab.write("main.hcl", &format!("resource \"secret\" \"s\" {{\n  {inside}\n}}\n"));
+}
+
+/// The file of a secret.
+fn secret_file(lab: &Lab, name: &str) -> std::path::PathBuf {
+    lab.path().join(".streamform/secrets/s").join(name)
+}
+
+/// Plans into a file, and carries it out. What the plan shows; it names no content.
+fn through_a_file(lab: &Lab) -> Screen {
+    let shown = lab.ok("plan -out=p.plan");
+    assert!(!lab.read("p.plan").contains("CANARY"));
+    lab.ok("apply p.plan").hides(&["CANARY"]);
+    shown
+}
+
+#[test]
+fn a_part_of_a_secret_changes_by_the_file() {
+    let lab = Lab::new("");
+    let (one, two, three) = ("a = \"CANARY-1\"", "b = \"CANARY-2\"", "c = \"CANARY-3\"");
+    let data = |parts: &[&str]| secret(&lab, &format!("data = {{ {} }}", parts.join(", ")));
+    data(&[one, two]);
+    through_a_file(&lab);
+    let changed = "b = \"CANARY-4\"";
+    // What is written, and the parts of the plan that show it.
+    let steps: [(&[&str], &[&str], &[&str]); 3] = [
+        (&[one, changed], &["~ \"b\" = (sensitive value)"], &["\"a\""]),
+        (&[one, changed, three], &["+ \"c\" = (sensitive value)"], &["\"a\"", "\"b\""]),
+        (&[one, three], &["- \"b\""], &["\"a\"", "\"c\""]),
+    ];
+    for (parts, shows, hides) in steps {
+        data(parts);
+        through_a_file(&lab).shows(shows).hides(hides);
+        lab.ok("plan").shows(&["No changes"]);
+    }
+    std::fs::remove_file(secret_file(&lab, "c")).unwrap();
+    through_a_file(&lab).shows(&["\"c\""]).hides(&["\"a\""]);
+    std::fs::write(secret_file(&lab, "a"), "CANARY-outside").unwrap();
+    through_a_file(&lab).shows(&["\"a\""]).hides(&["\"c\""]);
+    lab.ok("plan").shows(&["No changes"]);
+    let text = |name: &str| std::fs::read_to_string(secret_file(&lab, name)).unwrap();
+    assert_eq!((text("a"), text("c")), ("CANARY-1".into(), "CANARY-3".into()));
+    // One content is known only during the apply.
+    lab.write(
+        "main.hcl",
+        &format!(
+            "resource \"null_resource\" \"n\" {{\n}}\nresource \"secret\" \"s\" {{\n  data = {{ {one}, c = null_resource.n.id }}\n}}\n"
+        ),
+    );
+    through_a_file(&lab).shows(&["\"c\""]).hides(&["\"a\""]);
+    assert!(text("a") == "CANARY-1" && text("c") != "CANARY-3");
+    lab.ok("plan").shows(&["No changes"]);
+}
+
+#[test]
+fn an_ignored_secret_stays_as_it_was_found() {
+    let lab = Lab::new("");
+    let block = |rest: &str| {
+        secret(&lab, &format!("data = {{ a = \"CANARY-1\", b = \"CANARY-2\" }}\n  {rest}lifecycle {{\n    ignore_changes = [data]\n  }}"))
+    };
+    block("");
+    lab.apply();
+    std::fs::write(secret_file(&lab, "b"), "CANARY-outside").unwrap();
+    block("generate = [\"g\"]\n  ");
+    through_a_file(&lab).shows(&["\"g\""]).hides(&["\"a\"", "\"b\""]);
+    assert_eq!(std::fs::read_to_string(secret_file(&lab, "b")).unwrap(), "CANARY-outside");
+    lab.ok("plan").shows(&["No changes"]);
+}
+
+/// Applies, and is killed as `STREAMFORM_TEST_KILL` says; whether it was.
+fn killed(lab: &Lab, aim: &str) -> bool {
+    use std::os::unix::process::ExitStatusExt;
+    let out = lab.command(["apply", "-auto-approve"]).env("STREAMFORM_TEST_KILL", aim).output().unwrap();
+    assert!(out.status.success() || out.status.signal() == Some(9), "{out:?}");
+    !out.status.success()
+}
+
+#[test]
+fn after_a_killed_change_of_a_secret_its_version_changes_by_the_file() {
+    for moment in ["before", "sent", "answered"] {
+        let lab = Lab::new("");
+        secret(&lab, "data = { a = \"CANARY-1\", b = \"CANARY-2\" }");
+        lab.apply();
+        let version = || lab.ok("state show secret.s").stdout.lines().find(|l| l.contains("version")).unwrap().to_string();
+        let old = version();
+        secret(&lab, "data = { a = \"CANARY-3\", b = \"CANARY-2\" }");
+        assert!(killed(&lab, &format!("file:write:1:{moment}")));
+        // Also where the content is there already: who uses the secret has to notice.
+        through_a_file(&lab).shows(&["version"]).hides(&["\"b\"", "only change in the state"]);
+        assert_eq!(std::fs::read_to_string(secret_file(&lab, "a")).unwrap(), "CANARY-3");
+        assert_ne!(version(), old, "{moment}");
+        lab.ok("plan").shows(&["No changes"]);
+    }
+}
+
+#[test]
+fn a_plan_after_a_kill_between_database_and_log_is_of_the_state_that_apply_finds() {
+    let mut kills = 0;
+    for moment in ["before", "answered"] {
+        for n in 1.. {
+            let lab = Lab::new("");
+            secret(&lab, "data = { a = \"CANARY-1\" }");
+            lab.apply();
+            secret(&lab, "data = { a = \"CANARY-2\" }\n  generate = [\"g\"]");
+            if !killed(&lab, &format!("state:commit:{n}:{moment}")) {
+                break;
+            }
+            kills += 1;
+            let shown = lab.ok("plan").stdout;
+            through_a_file(&lab).shows(&[&shown]);
+            assert_eq!(std::fs::read_to_string(secret_file(&lab, "a")).unwrap(), "CANARY-2");
+            lab.ok("plan").shows(&["No changes"]);
+        }
+    }
+    assert!(kills >= 4, "{kills}");
+}

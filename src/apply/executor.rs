@@ -596,10 +596,12 @@ impl<'a, 'w> Run<'a, 'w> {
             return Ok((config, vec![]));
         }
         let prior = if c.action == Action::Update { c.prior.as_ref() } else { None };
+        let inputs = self.cx.inputs;
+        let parts = prior.and_then(|v| diff::in_parts(inputs.observer, &c.addr, v, &config, inputs.digest));
         let ignore = ignored(block);
         let input = diff::Input {
             addr: &c.addr,
-            prior,
+            prior: parts.as_ref().or(prior),
             private: &c.private,
             notes: &Notes::Null,
             config: &config,

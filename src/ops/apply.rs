@@ -135,7 +135,8 @@ pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied
         return Ok(Applied { exit: Exit::Failure, workspace: ws });
     }
     let apply_host = DiskHost::at(crate::lang::host::Host::plan_time(&host), true);
-    let inputs = Inputs { host: &apply_host, observer: &live, ..inputs };
+    // The observer stays: steps that are decided again start from what it says.
+    let inputs = Inputs { host: &apply_host, ..inputs };
     let done = carry_out(&inputs, outcome, &store, session, events, request.parallelism, (word, saved.as_ref().map(SavedPlan::id)))
         .await
         .map_err(|d| ws.failure(d))?;

@@ -11,6 +11,7 @@ use crate::resource::{Answer, Notes, Op, PlanInput, PlanOutput, Private, Questio
 use crate::schema::{AttrType, Attribute, Body, Set};
 use crate::value::{Repr, Type, Value, ops};
 
+use super::walk::Observer;
 use super::{Action, Reason};
 
 /// Everything that the diff of one instance needs.
@@ -81,7 +82,8 @@ pub fn same(a: &Value, b: &Value) -> bool {
 pub fn rehydrate(prior: &Value, config: &Value, digest: &dyn Fn(&Value) -> [u8; 32]) -> Value {
     match prior.repr() {
         Repr::Unknown(u) => match u.refinement.digest {
-            Some(d) if config.is_wholly_known() && digest(config) == d => config.clone(),
+            // What was hidden stays so, also where the configuration writes it openly.
+            Some(d) if config.is_wholly_known() && digest(config) == d => config.clone().mark(prior.marks()),
             _ => prior.clone(),
         },
         Repr::Object(o) if o.origin.is_none() && !prior.is_wholly_known() => {
@@ -107,6 +109,29 @@ pub fn rehydrate(prior: &Value, config: &Value, digest: &dyn Fn(&Value) -> [u8; 
         // A set with a sensitive element is sensitive as a whole.
         _ => prior.clone(),
     }
+}
+
+/// The object that a diff starts from, where it says more than `prior`: an observer without contents may still tell the entries of a secret
+/// map apart. Only for the diff: the state and the plan have one digest for the whole map.
+pub fn in_parts(
+    observer: &dyn Observer,
+    addr: &InstanceAddr,
+    prior: &Value,
+    config: &Value,
+    digest: &dyn Fn(&Value) -> [u8; 32],
+) -> Option<Value> {
+    observer.in_parts(addr, prior).map(|v| rehydrate(&v, config, digest))
+}
+
+/// A planned object without the parts that [`in_parts`] added: what stays as it is is written as in `prior`.
+pub fn in_one(planned: &Value, parts: &Value, prior: &Value) -> Value {
+    let (Some(attrs), Some(before)) = (planned.as_map(), prior.as_map()) else { return planned.clone() };
+    let one = |(name, v): (&Arc<str>, &Value)| {
+        let whole = before.get(name).filter(|w| matches!(w.repr(), Repr::Unknown(_)));
+        let stays = whole.filter(|_| v.as_map().is_some() && parts.get(name).is_some_and(|p| same(&p, v)));
+        (name.clone(), stays.unwrap_or(v).clone())
+    };
+    Value::object_of(attrs.iter().map(one).collect(), planned.origin().cloned()).mark(planned.marks())
 }
 
 /// The default proposal by schema: configuration, else default (already in it), else for computed ones the prior value, else unknown.
@@ -322,4 +347,28 @@ pub fn contract(addr: &InstanceAddr, path: &str, planned: &Value, found: &Value)
     Diagnostic::error(crate::diag::codes::apply::INTERNAL, detail)
         .on(addr)
         .hint("This is a defect of streamform: please report it with the configuration of this resource.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Refinement;
+
+    /// A digest that a test can read: the length of a text.
+    fn digest(v: &Value) -> [u8; 32] {
+        [v.as_str().map_or(0, |s| s.len() as u8); 32]
+    }
+
+    #[test]
+    fn a_secret_that_is_filled_in_stays_one() {
+        let hidden = |len: u8| Value::unknown_with(Type::String, Refinement { digest: Some([len; 32]), ..Default::default() }).sensitive();
+        let map = |a: Value, b: Value| Value::map(Type::String, BTreeMap::from([("a".into(), a), ("b".into(), b)]));
+        // The configuration writes it openly: its name says that it is a secret.
+        let config = map("one".into(), "other".into());
+        let filled = rehydrate(&map(hidden(3), hidden(3)), &config, &digest);
+        let entry = |name: &str| filled.get(name).unwrap();
+        assert_eq!(entry("a").as_str(), Some("one"));
+        assert!(entry("a").marks().is_sensitive());
+        assert!(!entry("b").is_known() && entry("b").marks().is_sensitive());
+    }
 }

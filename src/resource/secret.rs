@@ -26,7 +26,7 @@ use crate::diag::{Diagnostic, Diagnostics};
 use crate::engine::local::{UNFINISHED, digest, file_error, private_dir, random_text, remove_if_empty, remove_private, write_private};
 use crate::schema::{Attribute, Body, Schema};
 use crate::value::ops::unmark_deep;
-use crate::value::{Type, Value};
+use crate::value::{Repr, Type, Value};
 
 /// The resource type `secret`.
 pub struct Secret;
@@ -236,10 +236,11 @@ fn file_ops(prior: Option<&Value>, private: &Private, notes: &Notes, planned: &V
         }
         return ops;
     };
-    let (old, new) = (prior.map(|p| text_map(p, "data")).unwrap_or_default(), text_map(planned, "data"));
+    let content = |object: &Value, name: &str| object.get("data")?.get(name).filter(|v| v.is_known() || is_digest(v));
     let (was_made, made) = (prior.map(generated).unwrap_or_default(), generated(planned));
     for name in &names {
-        let is_same = there.contains(name) && new.contains_key(name) && old.get(name) == new.get(name);
+        let (old, new) = (prior.and_then(|p| content(p, name)), content(planned, name));
+        let is_same = there.contains(name) && new.is_some() && old.as_ref().map(Value::repr) == new.as_ref().map(Value::repr);
         match altered.get(name) {
             Some(Wrong::Mode(mode)) if is_same => ops.push(closed(name, *mode, FILE_MODE)),
             None if is_same => {}
@@ -262,6 +263,11 @@ fn file_ops(prior: Option<&Value>, private: &Private, notes: &Notes, planned: &V
     let gone = there.iter().map(String::as_str).filter(|n| !names.contains(*n) && !made.iter().any(|m| m == n));
     ops.extend(gone.chain(left).map(|n| op(OpAction::Remove, n)));
     ops
+}
+
+/// Whether only the digest of a value is at hand.
+fn is_digest(v: &Value) -> bool {
+    matches!(v.repr(), Repr::Unknown(u) if u.refinement.digest.is_some())
 }
 
 /// Why a file is written, where more is wrong than its content.
@@ -313,6 +319,10 @@ impl Secret {
         let data = if none { Value::null(Type::map(Type::String)) } else { Value::map(Type::String, data).sensitive() };
         let left = if altered.get(FOLDER) == Some(&Wrong::Link) { BTreeSet::new() } else { unfinished(&dir) };
         let mut notes = serde_json::Map::new();
+        let writes = |d: &super::Doubt| d.ops.iter().any(|o| matches!(o.action, OpAction::Write | OpAction::Remove));
+        if request.doubt.as_ref().is_some_and(writes) {
+            notes.insert("in_doubt".into(), true.into());
+        }
         if !left.is_empty() {
             notes.insert("unfinished".into(), serde_json::json!(left));
         }
@@ -491,7 +501,9 @@ impl ResourceType for Secret {
         let dir = input.prior.and_then(|p| p.get_str("dir")).map(PathBuf::from).unwrap_or_default();
         let full = altered.iter().filter(|(_, wrong)| **wrong == Wrong::FullFolder).map(|(name, _)| files::not_empty(&dir.join(name)));
         diagnostics.extend(full);
-        let version = planned_version(input.prior, &attrs, altered.values().any(|w| w.is_content()));
+        // A run that was killed may have written contents that the recorded version does not stand for.
+        let in_doubt = input.notes.get("in_doubt").is_some();
+        let version = planned_version(input.prior, &attrs, in_doubt || altered.values().any(|w| w.is_content()));
         attrs.insert("version".into(), version);
         let planned = Value::object_of(attrs, input.proposed.origin().cloned());
         let ops = file_ops(input.prior, input.private, input.notes, &planned);

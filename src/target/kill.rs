@@ -5,6 +5,7 @@
 //!
 //! - `kafka:API`: a request to a broker by its name in the protocol. Requests that only validate are not counted.
 //! - `connect:METHOD`: an HTTP request to `/connectors` of a Connect worker, `PUT`, `POST` and `DELETE` above all.
+//! - `state:commit`: one batch for the state's database. It has no `sent`; at `answered` the database has the batch and the log has not.
 //! - `file:write`, `file:remove`: one private file, as secrets consist of.
 //!
 //! The moments are:

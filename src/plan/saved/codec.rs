@@ -14,7 +14,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::addr::InstanceAddr;
 use crate::plan::{Action, Change, Drift, OutputChange, Reason};
 use crate::resource::{Observed, Private};
-use crate::schema::{AttrType, Body, Schema};
+use crate::schema::{AttrType, Attribute, Body, Schema};
 pub(super) use crate::state::codec::hex;
 use crate::state::codec::{decode_type, encode_type, escape, unescape, unhex};
 use crate::value::{Number, Refinement, Repr, Type, Value};
@@ -136,9 +136,24 @@ impl<'a> Encoder<'a> {
                 for (name, part) in [("private", private), ("notes", notes)].into_iter().filter(|(_, part)| !part.is_null()) {
                     out[name] = part.clone();
                 }
+                let parts = schema.map(|(schema, _)| self.parts(v, &schema.body)).unwrap_or_default();
+                if !parts.is_empty() {
+                    out["parts"] = parts.into();
+                }
                 out
             }
         }
+    }
+
+    /// The entries of secret maps whose keys are names, each as a digest: a type tells by them which of the named things change.
+    fn parts(&self, object: &Value, body: &Body) -> Map<String, Json> {
+        let of = |a: &Attribute| {
+            let v = object.get(a.name)?;
+            let Repr::Map(m) = v.repr() else { return None };
+            let hidden = m.items.iter().map(|(k, v)| (k.clone(), v.clone().sensitive()));
+            Some((a.name.to_string(), self.shaped(&Value::map(m.elem.clone(), hidden.collect()), &v.ty(), None)))
+        };
+        body.attributes.iter().filter(|a| a.sensitive && a.names_things).filter_map(of).collect()
     }
 
     /// A planned change. The private part is left out: it is what was observed or recorded.

@@ -188,6 +188,24 @@ impl Observer for Recorded<'_> {
         questions.iter().map(of).collect()
     }
 
+    fn is_recorded(&self) -> bool {
+        true
+    }
+
+    fn in_parts(&self, addr: &InstanceAddr, object: &Value) -> Option<Value> {
+        let mut attrs = object.as_map()?.clone();
+        let entry: serde_json::Value = serde_json::from_str(self.entries.get(addr)?.get()).ok()?;
+        let mut found = false;
+        for (name, parts) in entry.get("parts")?.as_object()? {
+            let whole = attrs.get(name.as_str()).filter(|v| matches!(v.repr(), Repr::Unknown(u) if u.refinement.digest.is_some()));
+            if let Some(parts) = whole.and_then(|v| codec::decode(parts, &v.ty(), &mut placeholder)) {
+                attrs.insert(name.as_str().into(), parts.sensitive());
+                found = true;
+            }
+        }
+        found.then(|| Value::object_of(attrs, object.origin().cloned()).mark(object.marks()))
+    }
+
     async fn probe(&self, _: &str, requests: Vec<StepRequest>) -> Vec<Diagnostics> {
         requests.iter().map(|_| Diagnostics::new()).collect()
     }

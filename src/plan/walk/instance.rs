@@ -27,6 +27,8 @@ struct Prepared<'p, 'a> {
     p: &'p Pending<'a>,
     known: Option<Known>,
     prior: Option<Value>,
+    /// The prior object for the diff, where that has more than `prior`.
+    parts: Option<Value>,
     private: Private,
     notes: Notes,
     reasons: Vec<Reason>,
@@ -39,7 +41,7 @@ impl<'p, 'a> Prepared<'p, 'a> {
     fn input(&'p self, digest: &'p (dyn Fn(&Value) -> [u8; 32] + Sync)) -> diff::Input<'p> {
         diff::Input {
             addr: &self.p.addr,
-            prior: self.prior.as_ref(),
+            prior: self.parts.as_ref().or(self.prior.as_ref()),
             private: &self.private,
             notes: &self.notes,
             config: &self.p.config,
@@ -115,7 +117,9 @@ impl<'a> Walker<'a> {
             Some(Observed::Present(_, _, notes)) => notes.clone(),
             _ => Notes::Null,
         };
-        Ok(Prepared { p, known, prior, private, notes, reasons, force, ignore: ignored(p.block), answers: vec![] })
+        let in_parts = |v: &Value| diff::in_parts(self.inputs.observer, &p.addr, v, &p.config, self.inputs.digest);
+        let parts = prior.as_ref().and_then(in_parts);
+        Ok(Prepared { p, known, prior, parts, private, notes, reasons, force, ignore: ignored(p.block), answers: vec![] })
     }
 
     async fn import(&mut self, p: &Pending<'a>, id: &str) -> Option<(Value, Private)> {
@@ -195,13 +199,17 @@ impl<'a> Walker<'a> {
 
     /// Takes a verdict into the plan; the object as it will be.
     fn conclude(&mut self, one: Prepared<'_, 'a>, verdict: diff::Verdict) -> Value {
-        let Prepared { p, known, prior, private, mut reasons, .. } = one;
+        let Prepared { p, known, prior, parts, private, mut reasons, .. } = one;
         if verdict.action == Action::NoOp {
             self.forget_spelling(p);
         }
         self.diags.extend(verdict.diagnostics.into_iter().map(|d| locate(d, p.block, &p.addr)));
         reasons.extend(verdict.reasons);
-        let planned = with_origin(&verdict.planned, &p.addr);
+        let planned = match (&parts, &prior) {
+            (Some(parts), Some(prior)) => diff::in_one(&verdict.planned, parts, prior),
+            _ => verdict.planned,
+        };
+        let planned = with_origin(&planned, &p.addr);
         self.check_name(p, &planned);
         self.postconditions(p, &planned);
         let protected = self.protection(p);

@@ -58,6 +58,17 @@ pub trait Observer: Send + Sync {
     /// Asks the real systems what they think of the changes; diagnostics in the order of the requests.
     async fn probe(&self, type_name: &str, requests: Vec<StepRequest>) -> Vec<Diagnostics>;
 
+    /// Whether it answers with what an earlier walk took in. Its digests then stand for contents that were read.
+    fn is_recorded(&self) -> bool {
+        false
+    }
+
+    /// An observed object with the entries of its secret maps apart, each as a digest; `None` where nothing comes apart. An observer that
+    /// reads contents has no need of it.
+    fn in_parts(&self, _addr: &InstanceAddr, _object: &Value) -> Option<Value> {
+        None
+    }
+
     /// Whether nothing is planned and the configuration is only checked: then also what a `count` or `for_each` repeats that is not known.
     fn checks_only(&self) -> bool {
         false

@@ -161,6 +161,8 @@ impl<'a> Walker<'a> {
     fn take_in(&mut self, addr: InstanceAddr, record: &Record, seen: Observed, resource: &'static dyn ResourceType) {
         let doubt = self.known.get(&addr).and_then(|k| k.doubt.clone());
         let seen = match (seen, doubt) {
+            // It was taken in before it was recorded. Its digests are of contents that were read.
+            (seen, _) if self.inputs.observer.is_recorded() => seen,
             (Observed::Present(v, p, n), Some(d)) => Observed::Present(unsettled(&v, record, &d, resource), p, n),
             (Observed::Present(v, p, n), None) => Observed::Present(hidden_as(&record.attributes, v), p, n),
             (seen, _) => seen,

@@ -377,3 +377,24 @@ fn secrets_whose_digest_differs_are_written_key_by_key() {
         ]
     );
 }
+
+#[test]
+fn secrets_of_which_some_are_digests_are_compared_key_by_key() {
+    let (prior, private) = applied("RUNNING", &["RUNNING"]);
+    let digest = Value::unknown_with(Type::String, crate::value::Refinement { digest: Some([7; 32]), ..Default::default() }).sensitive();
+    let was = [("a", Value::string("1").sensitive()), ("b", digest.clone()), ("c", digest)];
+    let was = Value::map(Type::String, was.into_iter().map(|(k, v)| (k.into(), v)).collect()).sensitive();
+    let mut attrs = prior.as_map().cloned().unwrap();
+    attrs.insert("sensitive_config".into(), was);
+    let now = map(&[("a", "1"), ("b", "2")]).sensitive();
+    let next = config(&[("class", Value::string("FileStreamSink")), ("config", base().get("config").unwrap()), ("sensitive_config", now)]);
+    let out = planned(&next, Some(&Value::object(attrs)), &private);
+    assert_eq!(
+        crate::resource::lines(&out.ops),
+        [
+            "~ sensitive_config[\"b\"]: (sensitive value) -> (sensitive value)",
+            "- sensitive_config[\"c\"]: (sensitive value)",
+            "restart tasks (config changed)"
+        ]
+    );
+}

@@ -98,7 +98,8 @@ pub(super) fn backup_path(dir: &Path) -> PathBuf {
 /// Keeps the database from being copied while a batch is being written, and remembers how many batches are durable.
 ///
 /// The number is written after the batch is on the disk, so a database with fewer batches has lost some: sled takes a damaged log for
-/// one that was cut off by a crash, and would go on from an older state without a word.
+/// one that was cut off by a crash, and would go on from an older state without a word. A second number is written before the database gets
+/// the batch: where it is ahead and nobody holds the gate, a writer was killed in between, and only the database tells which state it is.
 pub(super) struct Gate {
     file: File,
     dir: PathBuf,
@@ -114,6 +115,10 @@ impl Drop for Shut<'_> {
     }
 }
 
+/// Where the number of durable batches is in the gate's file.
+const COUNT: u64 = 0;
+/// Where the number of begun batches is.
+const BEGUN: u64 = 16;
 /// Keeps a count that was written only in part from being believed.
 const COUNT_CHECK: u64 = 0x5f73_6d72_6f66_7473;
 
@@ -161,28 +166,67 @@ impl Gate {
 
     /// How many batches are known to be durable; 0 where nothing is known.
     pub fn count(&self) -> u64 {
+        self.number(COUNT).unwrap_or(0)
+    }
+
+    /// How many batches the state may have by now, the one that is being written included; waits until that one is written or its writer is
+    /// gone. A log with fewer is not to be believed, and with as many it is whole.
+    ///
+    /// # Errors
+    /// A writer that is suspended while it writes.
+    pub fn settled(&self) -> Result<u64, Diagnostic> {
+        // What cannot be read was being written when its writer was killed.
+        let begun = self.number(BEGUN).unwrap_or(u64::MAX);
+        let patience = Instant::now();
+        while self.count() < begun {
+            match flock(&self.file, FlockOperation::NonBlockingLockShared) {
+                Ok(()) => {
+                    drop(Shut(self));
+                    break;
+                }
+                Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) if patience.elapsed() < PATIENCE => {
+                    std::thread::sleep(Duration::from_micros(300));
+                }
+                Err(rustix::io::Errno::WOULDBLOCK) => return Err(busy(&self.dir)),
+                Err(e) => return Err(io_error(&self.dir.join("gate"), &e.into())),
+            }
+        }
+        Ok(begun.max(self.count()))
+    }
+
+    /// A number of the file: 0 where it was never written, `None` where it is not whole.
+    fn number(&self, at: u64) -> Option<u64> {
         // A number that is just being written is whole a moment later.
         for _ in 0..20 {
             let mut bytes = [0; 16];
-            if self.file.read_exact_at(&mut bytes, 0).is_err() {
-                return 0;
+            if self.file.read_exact_at(&mut bytes, at).is_err() {
+                return Some(0);
             }
             let number = |b: &[u8]| b.iter().rev().fold(0u64, |n, b| n << 8 | u64::from(*b));
             let (count, check) = (number(&bytes[..8]), number(&bytes[8..]));
             if count ^ COUNT_CHECK == check {
-                return count;
+                return Some(count);
             }
             std::thread::sleep(Duration::from_micros(200));
         }
-        0
+        None
     }
 
     /// Notes that this many batches are durable.
     pub fn set_count(&self, count: u64) -> Result<(), Diagnostic> {
+        self.set(COUNT, count)
+    }
+
+    /// Notes, before the database gets a batch, that from now on it may have this many.
+    pub fn set_begun(&self, count: u64) -> Result<(), Diagnostic> {
+        self.set(BEGUN, count)
+    }
+
+    fn set(&self, at: u64, count: u64) -> Result<(), Diagnostic> {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&count.to_le_bytes());
         bytes[8..].copy_from_slice(&(count ^ COUNT_CHECK).to_le_bytes());
-        self.file.write_all_at(&bytes, 0).map_err(|e| io_error(&self.dir.join("gate"), &e))
+        self.file.write_all_at(&bytes, at).map_err(|e| io_error(&self.dir.join("gate"), &e))
     }
 }
 

@@ -22,6 +22,7 @@ use super::{Backend, Backups, Batch, Check, Content, GENERATIONS, HEAD, Loaded, 
 use crate::diag::Diagnostic;
 use crate::diag::codes::state as codes;
 use crate::state::upgrade;
+use crate::target::kill::{self, Moment};
 
 /// Where the database keeps the stamp of the last batch. Not part of the content.
 const STAMP: &[u8] = b"b";
@@ -90,9 +91,9 @@ impl Sled {
         if let Some(w) = self.writer().as_ref() {
             return Ok(Some(Loaded { revision: w.stamp.revision, content: content(&self.dir, &w.db, want)? }));
         }
-        // The number before the log: by then the log has at least these batches.
+        // The number before the log: by then the log has at least these batches, or it is behind the database.
         let gate = Gate::find(&self.dir)?;
-        let count = gate.as_ref().map_or(0, Gate::count);
+        let count = gate.as_ref().map_or(Ok(0), Gate::settled)?;
         if !exists(&self.dir.join("db"))? {
             return Ok(None);
         }
@@ -209,6 +210,8 @@ impl Writer {
                 Stamp::default()
             }
         };
+        // Whatever a killed writer began has come into the database by now, or never will.
+        gate.set_begun(stamp.revision)?;
         let db = files::open_original(dir)?;
         let path = dir.join("db").join("db");
         let file = File::open(&path).map_err(|e| io_error(&path, &e))?;
@@ -274,8 +277,13 @@ impl Writer {
             self.log = None;
         }
         let shut = self.gate.for_write()?;
+        // Before the database: a reader that finds this number without an end does not believe the log.
+        self.gate.set_begun(stamp.revision)?;
+        let counted = kill::request("state", "commit");
+        counted.at(Moment::Before);
         self.db.apply_batch(changes).and_then(|()| self.db.flush()).map_err(error)?;
         self.file.sync_data().map_err(|e| io_error(&dir.join("db"), &e))?;
+        counted.at(Moment::Answered);
         // Before the number: a reader that has seen the number finds the batch.
         if self.log.as_mut().is_some_and(|log| log.add(stamp, batch).is_err()) {
             self.log = None;
@@ -372,7 +380,7 @@ impl Backend for Sled {
     async fn changes_since(&self, at: Revision) -> Result<Option<(Revision, Batch)>, Diagnostic> {
         let dir = self.dir.clone();
         blocking(move || {
-            let count = Gate::find(&dir)?.as_ref().map_or(0, Gate::count);
+            let count = Gate::find(&dir)?.as_ref().map_or(Ok(0), Gate::settled)?;
             let found = read_log(&dir, Want::Since(at)).filter(|(_, f)| f.settled && f.stamp.revision >= count.max(at));
             Ok(found.and_then(|(_, f)| Some((f.stamp.revision, f.since?))))
         })

@@ -143,6 +143,80 @@ fn a_log_that_another_boot_of_the_machine_left_open_is_not_believed() {
     assert_eq!(number(&open(dir.path(), Access::Read).snapshot().unwrap(), "a"), Some(2));
 }
 
+/// Plays a writer that was killed before it told anybody but the database of its last batch: `log` and `count` are from before it.
+fn untold(dir: &Path, log: &[u8], count: &[u8]) {
+    std::fs::write(dir.join("log"), log).unwrap();
+    let gate = std::fs::OpenOptions::new().write(true).open(dir.join("gate")).unwrap();
+    gate.write_all_at(&count[..16], 0).unwrap();
+}
+
+#[test]
+fn a_log_whose_writer_was_killed_before_it_told_of_a_batch_is_not_believed() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), Access::Write);
+    store.finish(&[done("a", 1)]).unwrap();
+    let reader = Sled::new(dir.path());
+    let old = now(reader.load()).unwrap().unwrap();
+    let read = |name: &str| std::fs::read(dir.path().join(name)).unwrap();
+    let (log, count) = (read("log"), read("gate"));
+    store.finish(&[done("a", 2)]).unwrap();
+    drop(store);
+    untold(dir.path(), &log, &count);
+    assert_eq!(number(&open(dir.path(), Access::Read).snapshot().unwrap(), "a"), Some(2));
+    assert_eq!(now(reader.load()).unwrap().unwrap().revision, old.revision + 1);
+    assert!(now(reader.changes_since(old.revision)).unwrap().is_none(), "what changed is not in the log");
+    assert_eq!(read("log"), log, "a reader changes nothing");
+    open(dir.path(), Access::Write).close().unwrap();
+    assert!(now(reader.changes_since(old.revision + 1)).unwrap().is_some());
+}
+
+#[test]
+fn a_batch_that_never_came_into_the_database_is_not_believed() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), Access::Write);
+    store.finish(&[done("a", 1)]).unwrap();
+    drop(store);
+    let reader = Sled::new(dir.path());
+    let old = now(reader.load()).unwrap().unwrap();
+    let gate = Gate::make(dir.path()).unwrap();
+    gate.set_begun(old.revision + 1).unwrap();
+    assert!(now(reader.changes_since(old.revision)).unwrap().is_none(), "the log alone does not tell");
+    assert_eq!(now(reader.load()).unwrap(), Some(old.clone()));
+    // From the next writer on the log tells again.
+    open(dir.path(), Access::Write).close().unwrap();
+    assert_eq!(now(reader.changes_since(old.revision)).unwrap(), Some((old.revision, Batch::default())));
+    // A number that was written in part.
+    std::fs::OpenOptions::new().write(true).open(dir.path().join("gate")).unwrap().write_all_at(b"half", 20).unwrap();
+    assert!(now(reader.changes_since(old.revision)).unwrap().is_none());
+    assert_eq!(now(reader.load()).unwrap(), Some(old));
+}
+
+#[test]
+fn a_reader_waits_for_a_batch_that_is_being_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), Access::Write);
+    store.finish(&[done("a", 1)]).unwrap();
+    let reader = Sled::new(dir.path());
+    let old = now(reader.load()).unwrap().unwrap();
+    let read = |name: &str| std::fs::read(dir.path().join(name)).unwrap();
+    let (log, count) = (read("log"), read("gate"));
+    store.finish(&[done("a", 2)]).unwrap();
+    let (whole, begun) = (read("log"), read("gate"));
+    untold(dir.path(), &log, &count);
+    let writer = Gate::make(dir.path()).unwrap();
+    let shut = writer.for_write().unwrap();
+    std::thread::scope(|s| {
+        let waiting = s.spawn(|| now(reader.changes_since(old.revision)).unwrap());
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        assert!(!waiting.is_finished());
+        untold(dir.path(), &whole, &begun);
+        let (revision, batch) = waiting.join().unwrap().unwrap();
+        assert_eq!(revision, old.revision + 1);
+        assert!(!batch.changes.is_empty());
+    });
+    drop(shut);
+}
+
 #[test]
 fn a_run_leaves_a_compact_log_and_an_unused_one_alone() {
     let dir = tempfile::tempdir().unwrap();
