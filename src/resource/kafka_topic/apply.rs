@@ -10,13 +10,14 @@ use tokio::time::{Instant, sleep};
 use super::config;
 use super::edge::{POLL, ids, look, name_of, not_deletable, number, object, refused, settings};
 use super::ops::{self, Changes};
+use super::plan::HIDDEN;
 use super::reassign::{self, Move};
 use crate::diag::Diagnostic;
 use crate::diag::codes::{apply as apply_codes, kafka as codes};
 use crate::resource::kafka_common::{ClusterGroup, steps_by_cluster, with, without_cluster};
 use crate::resource::{Desk, Private, Session, StepRequest, StepResult, Verb};
 use crate::target::kafka::{Admin, ConfigEntry, ConfigResource, ConfigSource, KafkaError, Metadata, NewTopic, Topic};
-use crate::value::Value;
+use crate::value::{Value, ops as value_ops};
 
 /// Bytes per second and broker that a move of replicas may take, where the block says nothing.
 const DEFAULT_THROTTLE: i64 = 50 * 1024 * 1024;
@@ -153,16 +154,21 @@ fn object_as_written(planned: &Value, topic: &Topic, cluster_id: &str) -> (Value
 
 /// What the cluster shows that is not as planned: the first attribute, with both values.
 pub fn differs(planned: &Value, found: &Value) -> Option<Diagnostic> {
-    let of = |v: &Value, name: &str| v.get(name).filter(Value::is_known).map(|v| v.to_string());
+    let of = |v: &Value, name: &str| v.get(name).filter(Value::is_known);
     let mut pairs: Vec<(String, Option<String>, Option<String>)> = Vec::new();
     for name in ["partitions", "replication_factor", "topic_id", "moving"] {
-        if let Some(wanted) = of(planned, name).filter(|w| Some(w) != of(found, name).as_ref()) {
-            pairs.push((name.to_string(), Some(wanted), of(found, name)));
+        let Some(wanted) = of(planned, name) else { continue };
+        let found = of(found, name);
+        // That a value is sensitive makes it no other one, and hides what was found in its place.
+        if found.as_ref().is_none_or(|f| value_ops::unmark_deep(&wanted) != value_ops::unmark_deep(f)) {
+            let hidden = wanted.contains_sensitive();
+            let shown = |v: Value| if hidden { HIDDEN.to_string() } else { v.to_string() };
+            pairs.push((name.to_string(), Some(shown(wanted)), found.map(shown)));
         }
     }
     if planned.get("config").is_none_or(|c| c.is_known()) {
         let secret = planned.get("config").is_some_and(|c| c.contains_sensitive());
-        let shown = |v: Option<&String>| v.map(|v| if secret { "(sensitive value)".to_string() } else { format!("{v:?}") });
+        let shown = |v: Option<&String>| v.map(|v| if secret { HIDDEN.to_string() } else { format!("{v:?}") });
         let (wanted, found) = (settings(planned), settings(found));
         for key in wanted.keys().chain(found.keys()) {
             let (a, b) = (wanted.get(key), found.get(key));
@@ -282,6 +288,7 @@ impl Update<'_> {
                 addr: &j.step.addr,
                 topic: name_of(j.planned),
                 factor: j.changes.replicas.map(|(_, n)| n),
+                hidden: j.planned.get("replication_factor").is_some_and(|v| v.contains_sensitive()),
                 throttle: number(j.planned, "reassignment_throttle").unwrap_or(DEFAULT_THROTTLE),
                 resumed: j.changes.finish,
             })
