@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::config;
-use super::edge::{POLL, ids, look, name_of, not_deletable, number, object, refused, settings};
+use super::edge::{POLL, READ_TRIES, ids, look, name_of, not_deletable, number, object, refused, settings};
 use super::ops::{self, Changes};
 use super::plan::HIDDEN;
 use super::reassign::{self, Move};
@@ -208,6 +208,45 @@ async fn until(admin: &Admin, deadline: Instant, done: impl Fn(&Metadata) -> boo
     }
 }
 
+/// Why steps are not begun, in their order: under the name of the planned topic there is another one. One request for all of them.
+async fn strangers(admin: &Admin, steps: &[Placed<'_>]) -> Vec<Option<Diagnostic>> {
+    let planned = |(_, step): &Placed<'_>| {
+        let prior = step.prior.as_ref()?;
+        Some((name_of(prior), prior.get_str("topic_id").filter(|id| !id.is_empty())?))
+    };
+    let planned: Vec<Option<(String, String)>> = steps.iter().map(planned).collect();
+    let mut tries = 1;
+    while planned.iter().any(Option::is_some) {
+        let metadata = match admin.metadata().await {
+            Ok(metadata) => metadata,
+            Err(e) => {
+                let d = e.told("looking at the topics before they are changed", admin.connection());
+                return steps.iter().map(|_| Some(d.clone())).collect();
+            }
+        };
+        let stranger = |(name, id): &(String, String)| {
+            let found = metadata.topics.get(name)?.id.as_deref().filter(|found| found != id)?;
+            Some(another(name, id, found))
+        };
+        let found: Vec<Option<Diagnostic>> = planned.iter().map(|p| p.as_ref().and_then(stranger)).collect();
+        // A broker that lags behind may show for a moment the topic that was there before the planned one.
+        if tries == READ_TRIES || found.iter().all(Option::is_none) {
+            return found;
+        }
+        tries += 1;
+        sleep(POLL * 3).await;
+    }
+    steps.iter().map(|_| None).collect()
+}
+
+fn another(name: &str, planned: &str, found: &str) -> Diagnostic {
+    let detail = format!(
+        "Topic \"{name}\" is not the one that was planned: its id was {planned} and is {found}. Somebody deleted it and made it again. \
+         Nothing was done to it."
+    );
+    Diagnostic::error(codes::TOPIC_RECREATED, detail).hint("Run plan again: it starts from the topic that is there now.")
+}
+
 /// What the updates of one cluster work with.
 struct Update<'a> {
     admin: &'a Admin,
@@ -230,8 +269,12 @@ type Errors = HashMap<usize, Diagnostic>;
 
 impl Update<'_> {
     async fn run(&self, steps: &[Placed<'_>]) -> Vec<StepResult> {
+        let strangers = strangers(self.admin, steps).await;
         let jobs: Vec<Job<'_>> = steps
             .iter()
+            .zip(&strangers)
+            .filter(|(_, stranger)| stranger.is_none())
+            .map(|(step, _)| step)
             .filter_map(|(place, step)| Some(Job { place: *place, step, planned: step.planned.as_ref()?, changes: ops::changes(step) }))
             .collect();
         let mut errors = Errors::new();
@@ -239,7 +282,9 @@ impl Update<'_> {
         self.partitions(&jobs, &mut errors).await;
         self.replicas(&jobs, &mut errors).await;
         let (metadata, configs) = self.confirm(&jobs, &errors).await;
-        jobs.iter().enumerate().map(|(i, job)| result(job, errors.remove(&i), &metadata, &configs)).collect()
+        let results: Vec<StepResult> =
+            jobs.iter().enumerate().map(|(i, job)| result(job, errors.remove(&i), &metadata, &configs)).collect();
+        in_order(steps, strangers, results)
     }
 
     async fn configs(&self, jobs: &[Job<'_>], errors: &mut Errors) {
@@ -416,7 +461,24 @@ fn shows(entries: &[ConfigEntry], planned: &Value) -> bool {
     !throttled && own.len() == wanted.len() && wanted.iter().all(|(k, v)| own.get(k.as_str()).is_some_and(|o| config::same(k, o, v)))
 }
 
+/// The results of all steps, in their order: of those that were carried out, and of those that met a stranger.
+fn in_order(steps: &[Placed<'_>], strangers: Vec<Option<Diagnostic>>, carried_out: Vec<StepResult>) -> Vec<StepResult> {
+    let mut carried_out = carried_out.into_iter();
+    let each = steps.iter().zip(strangers).filter_map(|((_, step), stranger)| match stranger {
+        Some(d) => Some(StepResult::unchanged(step, d)),
+        None => carried_out.next(),
+    });
+    each.collect()
+}
+
 async fn delete(admin: &Admin, steps: &[Placed<'_>]) -> Vec<StepResult> {
+    let strangers = strangers(admin, steps).await;
+    let own: Vec<Placed<'_>> = steps.iter().zip(&strangers).filter(|(_, s)| s.is_none()).map(|(step, _)| *step).collect();
+    let results = if own.is_empty() { vec![] } else { delete_own(admin, &own).await };
+    in_order(steps, strangers, results)
+}
+
+async fn delete_own(admin: &Admin, steps: &[Placed<'_>]) -> Vec<StepResult> {
     let deadline = deadline(steps);
     let names: Vec<Option<&str>> = steps.iter().map(|(_, s)| ops::deleted(&s.ops)).collect();
     let asked: Vec<String> = names.iter().flatten().map(ToString::to_string).collect();

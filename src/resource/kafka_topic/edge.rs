@@ -19,7 +19,7 @@ use crate::value::Value;
 /// The pause between looks at a cluster that is catching up.
 pub const POLL: Duration = Duration::from_millis(100);
 /// How often a recorded topic that seems to be gone is looked for: brokers that lag behind answer so for a moment.
-const READ_TRIES: usize = 3;
+pub const READ_TRIES: usize = 3;
 
 /// The settings of topics by name.
 pub type Configs = BTreeMap<String, Result<Arc<Vec<ConfigEntry>>, KafkaError>>;
