@@ -693,6 +693,11 @@ impl<'a, 'w> Run<'a, 'w> {
         let done = t.result.as_ref().is_some_and(|r| r.error.is_none());
         self.holding.end(t.node);
         let managed = t.verb.is_some_and(|v| v != Verb::Delete);
+        if let (Some(result), Some(planned)) = (&mut t.result, &asked.planned)
+            && let Some((value, _)) = &mut result.object
+        {
+            *value = diff::hidden_as(planned, value.clone());
+        }
         if let (Some(result), Some(planned), true, true) = (&mut t.result, &asked.planned, done, managed)
             && let Some((value, _)) = &result.object
             && let Some(path) = diff::disagrees(planned, value, "")

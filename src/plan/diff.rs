@@ -304,6 +304,34 @@ fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_string() } else { format!("{path}.{key}") }
 }
 
+/// What was found, sensitive where the record or the plan is: neither an outside change of a sensitive value nor an apply reveals it.
+pub fn hidden_as(recorded: &Value, found: Value) -> Value {
+    if !recorded.contains_sensitive() {
+        return found;
+    }
+    if recorded.marks().is_sensitive() {
+        return if found.is_null() { found } else { found.sensitive() };
+    }
+    // Of what it refers to nothing is kept but the address.
+    let part = |was: &Value, is: &Value| {
+        let refers = was.origin().is_some() && is.origin().is_some();
+        if refers { is.clone() } else { hidden_as(was, is.clone()) }
+    };
+    let key = |k: &Arc<str>, v: &Value| (k.clone(), recorded.get(k).map_or_else(|| v.clone(), |r| part(&r, v)));
+    let each = |items: &[Value]| -> Vec<Value> {
+        let was = recorded.as_slice().unwrap_or_default();
+        items.iter().enumerate().map(|(i, v)| was.get(i).map_or_else(|| v.clone(), |r| part(r, v))).collect()
+    };
+    let hidden = match found.repr() {
+        Repr::Object(o) => Value::object_of(o.attrs.iter().map(|(k, v)| key(k, v)).collect(), o.origin.clone()),
+        Repr::Map(m) => Value::map(m.elem.clone(), m.items.iter().map(|(k, v)| key(k, v)).collect()),
+        Repr::List(l) => Value::list(l.elem.clone(), each(&l.items)),
+        Repr::Tuple(t) => Value::tuple(each(&t.items)),
+        _ => return found,
+    };
+    hidden.mark(found.marks())
+}
+
 /// An error about an attribute, when the resource type's result cannot be used.
 pub fn inconsistent(addr: &InstanceAddr, path: &str) -> Diagnostic {
     Diagnostic::error(
@@ -343,7 +371,9 @@ pub fn contract(addr: &InstanceAddr, path: &str, planned: &Value, found: &Value)
         }
         at.to_string()
     };
-    let detail = format!("{addr} was planned with {path} = {}, and its type reports {}.", at(planned), at(found));
+    // What was planned as sensitive is not said by what was found in its place.
+    let detail =
+        format!("{addr} was planned with {path} = {}, and its type reports {}.", at(planned), at(&hidden_as(planned, found.clone())));
     Diagnostic::error(crate::diag::codes::apply::INTERNAL, detail)
         .on(addr)
         .hint("This is a defect of streamform: please report it with the configuration of this resource.")

@@ -164,7 +164,7 @@ impl<'a> Walker<'a> {
             // It was taken in before it was recorded. Its digests are of contents that were read.
             (seen, _) if self.inputs.observer.is_recorded() => seen,
             (Observed::Present(v, p, n), Some(d)) => Observed::Present(unsettled(&v, record, &d, resource), p, n),
-            (Observed::Present(v, p, n), None) => Observed::Present(hidden_as(&record.attributes, v), p, n),
+            (Observed::Present(v, p, n), None) => Observed::Present(diff::hidden_as(&record.attributes, v), p, n),
             (seen, _) => seen,
         };
         self.note_drift(&addr, record, &seen, resource);
@@ -387,29 +387,6 @@ fn unsettled(seen: &Value, record: &Record, doubt: &InDoubt, resource: &dyn Reso
         (name.clone(), value)
     });
     Value::object_of(attrs.collect(), seen.origin().cloned()).mark(seen.marks())
-}
-
-/// The observed value, sensitive where the record is: an outside change of a sensitive value does not reveal it.
-fn hidden_as(recorded: &Value, found: Value) -> Value {
-    if !recorded.contains_sensitive() || found.origin().is_some() && recorded.origin().is_some() {
-        return found;
-    }
-    if recorded.marks().is_sensitive() {
-        return if found.is_null() { found } else { found.sensitive() };
-    }
-    let key = |k: &Arc<str>, v: &Value| (k.clone(), recorded.get(k).map_or_else(|| v.clone(), |r| hidden_as(&r, v.clone())));
-    let each = |items: &[Value]| -> Vec<Value> {
-        let was = recorded.as_slice().unwrap_or_default();
-        items.iter().enumerate().map(|(i, v)| was.get(i).map_or_else(|| v.clone(), |r| hidden_as(r, v.clone()))).collect()
-    };
-    let hidden = match found.repr() {
-        Repr::Object(o) => Value::object_of(o.attrs.iter().map(|(k, v)| key(k, v)).collect(), o.origin.clone()),
-        Repr::Map(m) => Value::map(m.elem.clone(), m.items.iter().map(|(k, v)| key(k, v)).collect()),
-        Repr::List(l) => Value::list(l.elem.clone(), each(&l.items)),
-        Repr::Tuple(t) => Value::tuple(each(&t.items)),
-        _ => return found,
-    };
-    hidden.mark(found.marks())
 }
 
 fn without_digests(v: &Value) -> Value {

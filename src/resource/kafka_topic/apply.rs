@@ -8,15 +8,16 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::config;
-use super::edge::{POLL, ids, look, name_of, not_deletable, number, object, refused, settings};
+use super::edge::{POLL, READ_TRIES, ids, look, name_of, not_deletable, number, object, refused, settings};
 use super::ops::{self, Changes};
+use super::plan::HIDDEN;
 use super::reassign::{self, Move};
 use crate::diag::Diagnostic;
 use crate::diag::codes::{apply as apply_codes, kafka as codes};
 use crate::resource::kafka_common::{ClusterGroup, steps_by_cluster, with, without_cluster};
 use crate::resource::{Desk, Private, Session, StepRequest, StepResult, Verb};
 use crate::target::kafka::{Admin, ConfigEntry, ConfigResource, ConfigSource, KafkaError, Metadata, NewTopic, Topic};
-use crate::value::Value;
+use crate::value::{Value, ops as value_ops};
 
 /// Bytes per second and broker that a move of replicas may take, where the block says nothing.
 const DEFAULT_THROTTLE: i64 = 50 * 1024 * 1024;
@@ -153,16 +154,21 @@ fn object_as_written(planned: &Value, topic: &Topic, cluster_id: &str) -> (Value
 
 /// What the cluster shows that is not as planned: the first attribute, with both values.
 pub fn differs(planned: &Value, found: &Value) -> Option<Diagnostic> {
-    let of = |v: &Value, name: &str| v.get(name).filter(Value::is_known).map(|v| v.to_string());
+    let of = |v: &Value, name: &str| v.get(name).filter(Value::is_known);
     let mut pairs: Vec<(String, Option<String>, Option<String>)> = Vec::new();
     for name in ["partitions", "replication_factor", "topic_id", "moving"] {
-        if let Some(wanted) = of(planned, name).filter(|w| Some(w) != of(found, name).as_ref()) {
-            pairs.push((name.to_string(), Some(wanted), of(found, name)));
+        let Some(wanted) = of(planned, name) else { continue };
+        let found = of(found, name);
+        // That a value is sensitive makes it no other one, and hides what was found in its place.
+        if found.as_ref().is_none_or(|f| value_ops::unmark_deep(&wanted) != value_ops::unmark_deep(f)) {
+            let hidden = wanted.contains_sensitive();
+            let shown = |v: Value| if hidden { HIDDEN.to_string() } else { v.to_string() };
+            pairs.push((name.to_string(), Some(shown(wanted)), found.map(shown)));
         }
     }
     if planned.get("config").is_none_or(|c| c.is_known()) {
         let secret = planned.get("config").is_some_and(|c| c.contains_sensitive());
-        let shown = |v: Option<&String>| v.map(|v| if secret { "(sensitive value)".to_string() } else { format!("{v:?}") });
+        let shown = |v: Option<&String>| v.map(|v| if secret { HIDDEN.to_string() } else { format!("{v:?}") });
         let (wanted, found) = (settings(planned), settings(found));
         for key in wanted.keys().chain(found.keys()) {
             let (a, b) = (wanted.get(key), found.get(key));
@@ -202,6 +208,45 @@ async fn until(admin: &Admin, deadline: Instant, done: impl Fn(&Metadata) -> boo
     }
 }
 
+/// Why steps are not begun, in their order: under the name of the planned topic there is another one. One request for all of them.
+async fn strangers(admin: &Admin, steps: &[Placed<'_>]) -> Vec<Option<Diagnostic>> {
+    let planned = |(_, step): &Placed<'_>| {
+        let prior = step.prior.as_ref()?;
+        Some((name_of(prior), prior.get_str("topic_id").filter(|id| !id.is_empty())?))
+    };
+    let planned: Vec<Option<(String, String)>> = steps.iter().map(planned).collect();
+    let mut tries = 1;
+    while planned.iter().any(Option::is_some) {
+        let metadata = match admin.metadata().await {
+            Ok(metadata) => metadata,
+            Err(e) => {
+                let d = e.told("looking at the topics before they are changed", admin.connection());
+                return steps.iter().map(|_| Some(d.clone())).collect();
+            }
+        };
+        let stranger = |(name, id): &(String, String)| {
+            let found = metadata.topics.get(name)?.id.as_deref().filter(|found| found != id)?;
+            Some(another(name, id, found))
+        };
+        let found: Vec<Option<Diagnostic>> = planned.iter().map(|p| p.as_ref().and_then(stranger)).collect();
+        // A broker that lags behind may show for a moment the topic that was there before the planned one.
+        if tries == READ_TRIES || found.iter().all(Option::is_none) {
+            return found;
+        }
+        tries += 1;
+        sleep(POLL * 3).await;
+    }
+    steps.iter().map(|_| None).collect()
+}
+
+fn another(name: &str, planned: &str, found: &str) -> Diagnostic {
+    let detail = format!(
+        "Topic \"{name}\" is not the one that was planned: its id was {planned} and is {found}. Somebody deleted it and made it again. \
+         Nothing was done to it."
+    );
+    Diagnostic::error(codes::TOPIC_RECREATED, detail).hint("Run plan again: it starts from the topic that is there now.")
+}
+
 /// What the updates of one cluster work with.
 struct Update<'a> {
     admin: &'a Admin,
@@ -224,8 +269,12 @@ type Errors = HashMap<usize, Diagnostic>;
 
 impl Update<'_> {
     async fn run(&self, steps: &[Placed<'_>]) -> Vec<StepResult> {
+        let strangers = strangers(self.admin, steps).await;
         let jobs: Vec<Job<'_>> = steps
             .iter()
+            .zip(&strangers)
+            .filter(|(_, stranger)| stranger.is_none())
+            .map(|(step, _)| step)
             .filter_map(|(place, step)| Some(Job { place: *place, step, planned: step.planned.as_ref()?, changes: ops::changes(step) }))
             .collect();
         let mut errors = Errors::new();
@@ -233,7 +282,9 @@ impl Update<'_> {
         self.partitions(&jobs, &mut errors).await;
         self.replicas(&jobs, &mut errors).await;
         let (metadata, configs) = self.confirm(&jobs, &errors).await;
-        jobs.iter().enumerate().map(|(i, job)| result(job, errors.remove(&i), &metadata, &configs)).collect()
+        let results: Vec<StepResult> =
+            jobs.iter().enumerate().map(|(i, job)| result(job, errors.remove(&i), &metadata, &configs)).collect();
+        in_order(steps, strangers, results)
     }
 
     async fn configs(&self, jobs: &[Job<'_>], errors: &mut Errors) {
@@ -282,6 +333,7 @@ impl Update<'_> {
                 addr: &j.step.addr,
                 topic: name_of(j.planned),
                 factor: j.changes.replicas.map(|(_, n)| n),
+                hidden: j.planned.get("replication_factor").is_some_and(|v| v.contains_sensitive()),
                 throttle: number(j.planned, "reassignment_throttle").unwrap_or(DEFAULT_THROTTLE),
                 resumed: j.changes.finish,
             })
@@ -409,7 +461,24 @@ fn shows(entries: &[ConfigEntry], planned: &Value) -> bool {
     !throttled && own.len() == wanted.len() && wanted.iter().all(|(k, v)| own.get(k.as_str()).is_some_and(|o| config::same(k, o, v)))
 }
 
+/// The results of all steps, in their order: of those that were carried out, and of those that met a stranger.
+fn in_order(steps: &[Placed<'_>], strangers: Vec<Option<Diagnostic>>, carried_out: Vec<StepResult>) -> Vec<StepResult> {
+    let mut carried_out = carried_out.into_iter();
+    let each = steps.iter().zip(strangers).filter_map(|((_, step), stranger)| match stranger {
+        Some(d) => Some(StepResult::unchanged(step, d)),
+        None => carried_out.next(),
+    });
+    each.collect()
+}
+
 async fn delete(admin: &Admin, steps: &[Placed<'_>]) -> Vec<StepResult> {
+    let strangers = strangers(admin, steps).await;
+    let own: Vec<Placed<'_>> = steps.iter().zip(&strangers).filter(|(_, s)| s.is_none()).map(|(step, _)| *step).collect();
+    let results = if own.is_empty() { vec![] } else { delete_own(admin, &own).await };
+    in_order(steps, strangers, results)
+}
+
+async fn delete_own(admin: &Admin, steps: &[Placed<'_>]) -> Vec<StepResult> {
     let deadline = deadline(steps);
     let names: Vec<Option<&str>> = steps.iter().map(|(_, s)| ops::deleted(&s.ops)).collect();
     let asked: Vec<String> = names.iter().flatten().map(ToString::to_string).collect();

@@ -19,7 +19,7 @@ use crate::value::Value;
 /// The pause between looks at a cluster that is catching up.
 pub const POLL: Duration = Duration::from_millis(100);
 /// How often a recorded topic that seems to be gone is looked for: brokers that lag behind answer so for a moment.
-const READ_TRIES: usize = 3;
+pub const READ_TRIES: usize = 3;
 
 /// The settings of topics by name.
 pub type Configs = BTreeMap<String, Result<Arc<Vec<ConfigEntry>>, KafkaError>>;
@@ -287,7 +287,7 @@ async fn known_keys(admin: &Admin, topic: Option<&str>) -> Vec<String> {
 /// What a broker's refusal means for the block.
 pub fn refused(admin: &Admin, e: KafkaError, planned: &Value, keys: &[String], doing: &str) -> Diagnostic {
     let name = name_of(planned);
-    match e {
+    match without_secrets(e, planned) {
         KafkaError::TopicAlreadyExists => exists(&name, planned),
         KafkaError::InvalidConfig { message } => {
             // Secrets have no place in a topic's settings, but a broker's sentence may repeat the value.
@@ -310,6 +310,19 @@ pub fn refused(admin: &Admin, e: KafkaError, planned: &Value, keys: &[String], d
         e @ KafkaError::InvalidPartitions { .. } => attr_error("partitions", e.into_diagnostic(format!("{doing} topic \"{name}\""))),
         e @ KafkaError::TopicException { .. } => attr_error("name", e.into_diagnostic(format!("{doing} topic \"{name}\""))),
         e => e.told(format!("{doing} topic \"{name}\""), admin.connection()),
+    }
+}
+
+/// The same refusal, without the broker's sentence where that may repeat a sensitive number.
+fn without_secrets(e: KafkaError, planned: &Value) -> KafkaError {
+    let is_hidden = |name: &str| planned.get(name).is_some_and(|v| v.contains_sensitive());
+    let message = || "the value is sensitive, so what the broker says of it is not shown".to_string();
+    match e {
+        KafkaError::InvalidReplicationFactor { .. } if is_hidden("replication_factor") => {
+            KafkaError::InvalidReplicationFactor { message: message() }
+        }
+        KafkaError::InvalidPartitions { .. } if is_hidden("partitions") => KafkaError::InvalidPartitions { message: message() },
+        e => e,
     }
 }
 

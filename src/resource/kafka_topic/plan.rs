@@ -23,6 +23,10 @@ pub const REPLICATION: &str = "replication factor";
 pub const THROTTLE: &str = "throttle";
 /// The settings while nobody knows which there are.
 const SETTINGS: &str = "settings";
+/// How long a topic's name may be.
+pub const MAX_NAME: usize = 249;
+/// What stands for a sensitive value in a message.
+pub const HIDDEN: &str = "(sensitive value)";
 /// What a create says beside settings; no setting can be called so.
 pub const NO_SETTINGS: [&str; 3] = [PARTITIONS, REPLICATION, SETTINGS];
 
@@ -86,7 +90,8 @@ fn check_count(topic: &Value, name: &'static str, max: i64, diags: &mut Diagnost
     if number.to_i64().is_some_and(|n| (1..=max).contains(&n)) {
         return;
     }
-    let d = Diagnostic::error(codes::TOPIC_COUNT, format!("`{name}` is {number}; it must be a whole number from 1 to {max}."));
+    // A value shows itself only where it is not sensitive.
+    let d = Diagnostic::error(codes::TOPIC_COUNT, format!("`{name}` is {value}; it must be a whole number from 1 to {max}."));
     diags.push(attr_error(name, d.hint("Leave it out to take the cluster's default.")));
 }
 
@@ -183,7 +188,6 @@ fn plan_update(prior: &Value, private: &Private, notes: &Notes, out: &mut PlanOu
 /// Warns of partitions that nobody can read or write now.
 fn leaderless(prior: &Value, notes: &Notes) -> Option<Diagnostic> {
     let ids: Vec<String> = notes.get("leaderless")?.as_array()?.iter().map(ToString::to_string).collect();
-    let all = prior.get("partitions").and_then(|v| v.as_i64()).unwrap_or_default();
     let shown = ids.iter().take(10).cloned().collect::<Vec<_>>().join(", ");
     let more = if ids.len() > 10 { ", …" } else { "" };
     let d = Diagnostic::warning(
@@ -191,7 +195,7 @@ fn leaderless(prior: &Value, notes: &Notes) -> Option<Diagnostic> {
         format!(
             "{} of {} of topic \"{}\" {} no leader ({shown}{more}): nobody can read or write there, and the replicas cannot be moved.",
             ids.len(),
-            words::counted(all, "partition"),
+            count_of(prior, "partitions", "partition"),
             prior.get_str("name").unwrap_or_default(),
             if ids.len() == 1 { "has" } else { "have" }
         ),
@@ -208,14 +212,15 @@ fn plan_partitions(prior: &Value, private: &Private, notes: &Notes, out: &mut Pl
     if let Some((old, unknown)) = open_change(prior, &out.planned, "partitions") {
         out.ops.push(counted(op(OpAction::Change, prior, private), PARTITIONS, old, unknown).note("in place").once());
     }
-    let Some((old, new)) = change(prior, &out.planned, "partitions") else { return };
+    let Some((before, after)) = change(prior, &out.planned, "partitions") else { return };
+    let (old, new) = (shown(prior, "partitions"), shown(&out.planned, "partitions"));
     let name = prior.get_str("name").unwrap_or_default();
-    if new < old {
+    if after < before {
         let d = Diagnostic::error(
             codes::TOPIC_PARTITIONS_DECREASED,
             format!(
                 "Topic \"{name}\" has {} and the configuration asks for {new}: Kafka cannot take partitions away without losing their records.",
-                words::counted(old, "partition")
+                count_of(prior, "partitions", "partition")
             ),
         );
         out.diagnostics.push(attr_error(
@@ -224,7 +229,7 @@ fn plan_partitions(prior: &Value, private: &Private, notes: &Notes, out: &mut Pl
         ));
         return;
     }
-    let change = counted(op(OpAction::Change, prior, private), PARTITIONS, old, target(&out.planned, "partitions"));
+    let change = counted(op(OpAction::Change, prior, private), PARTITIONS, target(prior, "partitions"), target(&out.planned, "partitions"));
     out.ops.push(change.note("in place").once());
     let text = if compacted(prior, notes) {
         format!(
@@ -241,19 +246,33 @@ fn plan_partitions(prior: &Value, private: &Private, notes: &Notes, out: &mut Pl
 }
 
 /// A change of a number.
-fn counted(op: Op, part: &str, old: i64, new: Arg) -> Op {
-    op.part(part).expect(Arg::Known(old.to_string()), "").after(part, new)
+fn counted(op: Op, part: &str, old: Arg, new: Arg) -> Op {
+    op.part(part).expect(old, "").after(part, new)
 }
 
-/// The planned number, as an operation names it.
-fn target(planned: &Value, name: &str) -> Arg {
-    planned.get(name).map_or(Arg::Unknown, |v| Arg::of(&v, name))
+/// A number of the topic, as a message may say it.
+fn shown(topic: &Value, name: &str) -> String {
+    topic.get(name).map(|v| v.to_string()).unwrap_or_default()
+}
+
+/// The same with its noun.
+fn count_of(topic: &Value, name: &str, noun: &str) -> String {
+    match topic.get(name) {
+        Some(v) if v.contains_sensitive() => format!("{HIDDEN} {noun}s"),
+        v => words::counted(v.and_then(|v| v.as_i64()).unwrap_or_default(), noun),
+    }
+}
+
+/// A number of the topic, as an operation names it.
+fn target(topic: &Value, name: &str) -> Arg {
+    topic.get(name).map_or(Arg::Unknown, |v| Arg::of(&v, name))
 }
 
 /// A number that may change to one which is known only after apply.
-fn open_change(prior: &Value, planned: &Value, name: &str) -> Option<(i64, Arg)> {
+fn open_change(prior: &Value, planned: &Value, name: &str) -> Option<(Arg, Arg)> {
     planned.get(name).filter(|v| !v.is_known())?;
-    Some((prior.get(name)?.as_i64()?, target(planned, name)))
+    prior.get(name)?.as_i64()?;
+    Some((target(prior, name), target(planned, name)))
 }
 
 fn compacted(prior: &Value, notes: &Notes) -> bool {
@@ -274,18 +293,18 @@ fn inherited<'a>(notes: &'a Notes, key: &str) -> Option<(&'a str, &'a str)> {
 
 fn plan_replication(prior: &Value, private: &Private, notes: &Notes, out: &mut PlanOutput) {
     if let Some(least) = notes.get("least_replicas").and_then(|v| v.as_i64()) {
-        let most = prior.get("replication_factor").and_then(|v| v.as_i64()).unwrap_or(least);
-        let d = Diagnostic::warning(
-            codes::TOPIC_UNEVEN,
-            format!("The partitions have from {least} to {} each.", words::counted(most, "replica")),
-        );
+        let hidden = prior.get("replication_factor").is_some_and(|v| v.contains_sensitive());
+        let least = if hidden { HIDDEN.to_string() } else { least.to_string() };
+        let most = count_of(prior, "replication_factor", "replica");
+        let d = Diagnostic::warning(codes::TOPIC_UNEVEN, format!("The partitions have from {least} to {most} each."));
         out.diagnostics.push(d.hint("Change `replication_factor` to make them even; a move of replicas may still be going on."));
     }
-    let known = change(prior, &out.planned, "replication_factor").map(|(old, _)| (old, target(&out.planned, "replication_factor")));
+    let known = change(prior, &out.planned, "replication_factor");
+    let known = known.map(|_| (target(prior, "replication_factor"), target(&out.planned, "replication_factor")));
     if let Some((old, new)) = known.or_else(|| open_change(prior, &out.planned, "replication_factor")) {
-        let partitions = prior.get("partitions").and_then(|v| v.as_i64()).unwrap_or_default();
         let moving = counted(op(OpAction::Move, prior, private), REPLICATION, old, new);
-        out.ops.push(moving.note(format!("by moving replicas of {} in place", words::counted(partitions, "partition"))).once());
+        let all = count_of(prior, "partitions", "partition");
+        out.ops.push(moving.note(format!("by moving replicas of {all} in place")).once());
         check_min_isr(&out.planned, notes, true, &mut out.diagnostics);
     } else {
         check_min_isr(&out.planned, notes, false, &mut out.diagnostics);
@@ -296,7 +315,9 @@ fn plan_replication(prior: &Value, private: &Private, notes: &Notes, out: &mut P
 /// when the topic's replicas change.
 fn check_min_isr(topic: &Value, notes: &Notes, changing: bool, diags: &mut Diagnostics) {
     const KEY: &str = "min.insync.replicas";
-    let own = topic.get("config").and_then(|c| c.get_str(KEY));
+    let own = config::entries(topic.get("config").as_ref()).and_then(|mut all| all.remove(KEY));
+    let hidden = own.as_ref().is_some_and(Value::contains_sensitive);
+    let own = own.and_then(|v| v.as_str().map(str::to_string));
     let path = if own.is_some() { config_path(KEY) } else { "replication_factor".to_string() };
     let value = own.or_else(|| if changing { Some(inherited(notes, KEY)?.0.to_string()) } else { None });
     let (Some(min), Some(replicas)) =
@@ -305,11 +326,12 @@ fn check_min_isr(topic: &Value, notes: &Notes, changing: bool, diags: &mut Diagn
         return;
     };
     if min > replicas {
+        let min = if hidden { HIDDEN.to_string() } else { min.to_string() };
         let d = Diagnostic::error(
             codes::TOPIC_MIN_ISR,
             format!(
                 "`min.insync.replicas` is {min} and the topic has {}: no producer with acks=all could write.",
-                words::counted(replicas, "replica")
+                count_of(topic, "replication_factor", "replica")
             ),
         );
         diags.push(attr_error(path, d.hint("Lower `min.insync.replicas` or raise `replication_factor`; usual is 2 of 3.")));
@@ -375,15 +397,10 @@ fn setting(topic: &Key, key: &str, before: Option<&Value>, after: Option<&Value>
 /// What deletes a topic, and what that loses.
 pub fn plan_delete(prior: &Value, private: &Private) -> Vec<Op> {
     let name = prior.get_str("name").unwrap_or_default();
-    let partitions = prior.get("partitions").and_then(|v| v.as_i64()).unwrap_or_default();
+    let all = count_of(prior, "partitions", "partition");
     let free = prior.get("deletion_protection").and_then(|v| v.as_bool()) == Some(false);
-    let loss = (!free).then(|| {
-        format!(
-            "All records of topic \"{name}\" ({}) would be lost. Set deletion_protection = false to allow deleting it.",
-            words::counted(partitions, "partition")
-        )
-    });
+    let loss = (!free)
+        .then(|| format!("All records of topic \"{name}\" ({all}) would be lost. Set deletion_protection = false to allow deleting it."));
     let delete = op(OpAction::Delete, prior, private).loss(loss);
-    let all = words::counted(partitions, "partition");
     vec![delete.note(format!("with the records of its {all}; ACLs and committed offsets that name it stay"))]
 }

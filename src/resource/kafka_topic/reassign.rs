@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::config::THROTTLE_KEYS;
+use super::plan::HIDDEN;
 use crate::addr::InstanceAddr;
 use crate::diag::Diagnostic;
 use crate::diag::codes::kafka as codes;
@@ -78,6 +79,8 @@ pub struct Move<'a> {
     pub topic: String,
     /// The replication factor to reach; `None` to only finish what is going on.
     pub factor: Option<usize>,
+    /// Whether the factor is sensitive, so that no message may say it.
+    pub hidden: bool,
     /// Bytes per second and broker; 0 for no limit.
     pub throttle: i64,
     /// Whether a move that an earlier run began, and did not see to its end, is taken up.
@@ -189,7 +192,7 @@ fn plan_move(metadata: &Metadata, m: &Move<'_>) -> Result<Vec<NewReassignment>, 
             format!(
                 "Topic \"{}\" cannot have {} on {}.",
                 m.topic,
-                counted(factor, "replica"),
+                if m.hidden { format!("{HIDDEN} replicas") } else { counted(factor, "replica") },
                 counted(metadata.cluster.brokers.len(), "live broker")
             ),
         );
