@@ -585,6 +585,16 @@ fn after_a_killed_change_of_a_secret_its_version_changes_by_the_file() {
 }
 
 #[test]
+fn after_a_killed_creation_a_secret_gets_its_version() {
+    let lab = Lab::new("");
+    secret(&lab, "data = { a = \"CANARY-1\" }");
+    assert!(killed(&lab, "file:write:1:answered"));
+    through_a_file(&lab);
+    lab.ok("state show secret.s").shows(&["version = \""]).hides(&["known after apply"]);
+    lab.ok("plan").shows(&["No changes"]);
+}
+
+#[test]
 fn a_plan_after_a_kill_between_database_and_log_is_of_the_state_that_apply_finds() {
     let mut kills = 0;
     for moment in ["before", "answered"] {

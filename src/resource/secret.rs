@@ -330,7 +330,8 @@ impl Secret {
             notes.insert("altered".into(), serde_json::json!(altered));
         }
         let notes = if notes.is_empty() { Notes::Null } else { notes.into() };
-        let version = request.prior.get("version").unwrap_or_else(|| Value::null(Type::String));
+        // A creation that was killed has none yet.
+        let version = request.prior.get("version").filter(Value::is_known).unwrap_or_else(|| Value::null(Type::String));
         let mut now = filled(&request.addr, &request.prior, &dir, &kept.files);
         for (name, value) in [("data", data), ("version", version), ("altered", altered_value(&altered))] {
             now = with(&now, name, value);
