@@ -106,6 +106,7 @@ impl Lab {
             private: prior.map_or(Private::Null, |p| p.1.clone()),
             timeout: Duration::from_secs(60),
             begun: false,
+            replaces: None,
             ops,
         }
     }

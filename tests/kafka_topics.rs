@@ -121,6 +121,7 @@ impl World<'_> {
             private: prior.map_or(Private::Null, |p| p.1.clone()),
             timeout: Duration::from_secs(60),
             begun: false,
+            replaces: None,
             ops,
         }
     }
@@ -574,6 +575,160 @@ fn only_what_is_the_topics_own_is_recorded() {
     assert_eq!(lab.run("drift").code, 2);
     lab.apply();
     assert_eq!(lab.run("plan -detailed-exitcode").code, 0);
+    lab.ok("destroy -auto-approve");
+}
+
+/// A block of one topic beside the cluster that is there.
+fn one_topic(name: &str, more: &str) -> String {
+    format!(
+        "{}resource \"kafka_topic\" \"t\" {{\n  cluster = data.kafka_cluster.c\n  name = \"{name}\"\n  deletion_protection = false\n{more}}}\n",
+        data_source()
+    )
+}
+
+fn id_of(name: &str) -> Option<String> {
+    real::wait(real::kafka().admin().metadata()).unwrap().topics.get(name).and_then(|t| t.id.clone())
+}
+
+/// Somebody else makes a topic, as soon as the brokers let its name go.
+fn make(name: &str, partitions: i32) {
+    let topic = streamform::target::kafka::NewTopic { name: name.into(), partitions, replication: 1, ..Default::default() };
+    let admin = real::kafka().admin();
+    let begin = std::time::Instant::now();
+    while real::wait(admin.create_topics(std::slice::from_ref(&topic), false)).unwrap()[0].is_err() {
+        assert!(begin.elapsed() < Duration::from_secs(20));
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    common::until("the new topic is there", || id_of(name).is_some());
+}
+
+fn drop_topic(name: &str) {
+    real::wait(real::kafka().admin().delete_topics(&[name.to_string()])).unwrap().remove(0).unwrap();
+}
+
+/// Somebody else deletes a topic and makes it again.
+fn make_again(name: &str, partitions: i32) {
+    let old = id_of(name);
+    drop_topic(name);
+    common::until("the old topic is gone", || id_of(name).is_none());
+    make(name, partitions);
+    assert_ne!(id_of(name), old);
+}
+
+/// What a create would be refused for refuses a replacement, too, and before the old topic is deleted.
+#[test]
+fn a_replacement_is_asked_about_as_a_create_is() {
+    let _alone = real::alone();
+    let base = unique("again");
+    let (name, taken) = (format!("{base}.1"), format!("{base}.2"));
+    let lab = common::Lab::new(&one_topic(&name, "  partitions = 1\n  replication_factor = 1\n"));
+    lab.apply();
+    let id = id_of(&name);
+    make(&taken, 1);
+    let free = format!("{base}.3");
+    let replace = " -replace=kafka_topic.t";
+    let (counts, setting) = ("  replication_factor = 1\n", |line: &str| format!("  config = {{\n    {line}\n  }}\n"));
+    let cases = [
+        (taken.as_str(), counts.to_string(), "", "SF6105"),
+        (&free, setting("\"retention.ms\" = \"abc\""), "", "SF6107"),
+        (&free, setting("\"retension.ms\" = \"1\""), "", "Did you mean"),
+        (&free, "  replication_factor = 3\n".into(), "", "SF6007"),
+        (&name, "  replication_factor = 3\n".into(), replace, "SF6007"),
+        (&name, setting("\"retention.ms\" = \"abc\""), replace, "SF6107"),
+    ];
+    for (name, more, flags, code) in cases {
+        lab.write("main.hcl", &one_topic(name, &more));
+        lab.fails(&format!("plan{flags}"), &[code]);
+        lab.fails(&format!("apply -auto-approve{flags}"), &[code]);
+    }
+    assert_eq!(id_of(&format!("{base}.1")), id, "nothing was deleted");
+    // Its own name, and one that metrics show as its own, are free by then.
+    lab.write("main.hcl", &one_topic(&name, counts));
+    lab.ok(&format!("apply -auto-approve{replace}")).shows(&["1 added, 0 changed, 1 destroyed"]);
+    assert_ne!(id_of(&name), id);
+    lab.write("main.hcl", &one_topic(&format!("{base}_1"), counts));
+    lab.ok("apply -auto-approve").shows(&["1 added, 0 changed, 1 destroyed"]);
+    lab.ok("destroy -auto-approve");
+    drop_topic(&taken);
+}
+
+/// A plan is for the topic that it was made for, not for another one that has its name by then.
+#[test]
+fn a_topic_made_again_after_the_plan_is_left_alone() {
+    let _alone = real::alone();
+    let (name, other) = (unique("stranger"), unique("own"));
+    let block = |retention: u64| {
+        let more = format!("  partitions = 1\n  replication_factor = 1\n  config = {{\n    \"retention.ms\" = \"{retention}\"\n  }}\n");
+        let one = one_topic(&name, &more);
+        let second = one_topic(&other, &more).replace(&data_source(), "").replace("\"t\"", "\"u\"");
+        one + &second
+    };
+    let lab = common::Lab::new(&block(1_000_000));
+    lab.apply();
+    let old = id_of(&name).unwrap();
+    lab.write("main.hcl", &block(2_000_000));
+    lab.ok("plan -out=p");
+    make_again(&name, 3);
+    let new = id_of(&name).unwrap();
+    let own = |name: &str| {
+        let found = real::wait(real::kafka().admin().describe_configs(&[ConfigResource::Topic(name.into())])).unwrap().remove(0).unwrap();
+        found.into_iter().find(|e| e.name == "retention.ms").and_then(|e| e.value)
+    };
+    let default = own(&name);
+    lab.fails("apply p", &["SF6106", &name, &old, &new, "Run plan again"]);
+    assert_eq!(own(&name), default, "nothing was set on the new topic");
+    assert_eq!(own(&other).as_deref(), Some("2000000"), "the others of the batch are changed");
+
+    lab.write("main.hcl", &block(2_000_000).replacen("partitions = 1", "partitions = 3", 1));
+    lab.apply();
+    lab.ok("plan -detailed-exitcode");
+    lab.ok("plan -destroy -out=pd");
+    make_again(&name, 1);
+    let newest = id_of(&name).unwrap();
+    lab.fails("apply pd", &["SF6106", &name, &new, &newest]);
+    assert_eq!(id_of(&name), Some(newest), "the new topic is still there");
+    assert_eq!(id_of(&other), None, "the others of the batch are deleted");
+    lab.ok("destroy -auto-approve");
+    assert_eq!(id_of(&name), None);
+}
+
+/// Numbers and settings of a topic that are sensitive are applied as others are, and nothing says them.
+#[test]
+fn sensitive_numbers_are_applied_and_not_said() {
+    let _alone = real::alone();
+    let name = format!("x{}", unique("numbers"));
+    let block =
+        |n: u32, more: &str| one_topic(&name, &format!("  partitions = sensitive({n})\n  replication_factor = sensitive(1)\n{more}"));
+    let lab = common::Lab::new(&block(23, ""));
+    let shown = |s: &common::Screen, number: &str| {
+        s.hides(&[&format!(" {number} "), &format!("is {number}"), &format!("= {number}"), &format!(": {number}"), &format!("`{number}")]);
+    };
+    shown(&lab.apply(), "23");
+    lab.ok("plan -detailed-exitcode");
+    let record = lab.ok("state show kafka_topic.t");
+    record.shows(&["(sensitive value)"]);
+    shown(&record, "23");
+    lab.write("main.hcl", &block(29, ""));
+    let screen = lab.ok("plan");
+    screen.shows(&["SF6104", "grows from (sensitive value) to (sensitive value) partitions"]);
+    shown(&screen, "23");
+    shown(&screen, "29");
+    shown(&lab.apply(), "29");
+    lab.ok("plan -detailed-exitcode");
+    assert_eq!(real::wait(real::kafka().admin().metadata()).unwrap().topics[&name].partitions.len(), 29);
+    lab.write("main.hcl", &block(19, ""));
+    let fewer = lab.fails("plan", &["SF6103", "(sensitive value)"]);
+    shown(&fewer, "19");
+    shown(&fewer, "29");
+    lab.write("main.hcl", &block(29, "  config = {\n    \"min.insync.replicas\" = sensitive(7)\n  }\n"));
+    let screen = lab.fails("plan", &["SF6108", "is (sensitive value) and the topic has (sensitive value) replicas"]);
+    shown(&screen, "7");
+    lab.write("main.hcl", &block(29, "").replace("sensitive(1)", "sensitive(17)"));
+    shown(&lab.fails("apply -auto-approve", &["(sensitive value)"]), "17");
+    lab.write("main.hcl", &block(29, "").replace(&name, &format!("{name}y")).replace("sensitive(1)", "sensitive(17)"));
+    shown(&lab.fails("plan", &["SF6007"]), "17");
+    lab.write("main.hcl", &block(29, ""));
+    shown(&lab.ok("plan -destroy"), "29");
     lab.ok("destroy -auto-approve");
 }
 

@@ -136,7 +136,16 @@ impl Run<'_> {
             (Verb::Delete, Some(object)) => self.ty.plan_delete(object, &private),
             _ => self.ops.clone(),
         };
-        let step = StepRequest { addr: self.addr.clone(), prior, planned, private, timeout: Duration::from_secs(120), begun: false, ops };
+        let step = StepRequest {
+            addr: self.addr.clone(),
+            prior,
+            planned,
+            private,
+            timeout: Duration::from_secs(120),
+            begun: false,
+            replaces: None,
+            ops,
+        };
         Gathered::apply(self.ty, self.cx, verb, vec![step]).await.remove(0)
     }
 }
@@ -498,6 +507,7 @@ async fn three_brokers_are_upgraded_one_at_a_time_and_a_dead_one_is_healed() {
         private,
         timeout: Duration::from_secs(4),
         begun: false,
+        replaces: None,
         ops: run.ops.clone(),
     };
     let refused = Gathered::apply(&KafkaCluster, &cx, Verb::Update, vec![step]).await.remove(0).error.unwrap();
@@ -626,6 +636,7 @@ async fn two_workers_with_plugins_are_one_group_that_shrinks_and_grows() {
         private: Private::Null,
         timeout: Duration::from_secs(30),
         begun: false,
+        replaces: None,
         ops: vec![Op::new(OpAction::Create, Key::new(Place::here(), "connector", "m"))],
     };
     // Where the plan could not ask Connect, as when both are made in one run, the apply does, and writes nothing.
@@ -1021,6 +1032,7 @@ async fn a_withdrawn_setting_is_taken_back_where_it_was_taken() {
         private: Private::Null,
         timeout: Duration::from_secs(9),
         begun: false,
+        replaces: None,
         ops: vec![],
     };
     let kept = Gathered::apply(&KafkaCluster, &cx, Verb::Delete, vec![undeleted]).await.remove(0);

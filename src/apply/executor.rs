@@ -529,6 +529,7 @@ impl<'a, 'w> Run<'a, 'w> {
             private: if replaced { Private::Null } else { c.private.clone() },
             timeout,
             begun: c.begun && verb == Some(Verb::Create),
+            replaces: None,
             ops,
         })
     }

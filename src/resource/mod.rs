@@ -203,6 +203,8 @@ pub struct StepRequest {
     pub timeout: Duration,
     /// An earlier run began to create this object and never learned whether it was made: what is there now may be its work.
     pub begun: bool,
+    /// For a probe of the new object of a replacement: the old one, which is deleted before and leaves its name. A step has none.
+    pub replaces: Option<Value>,
     /// What is to be asked of the real system: nothing else may be.
     pub ops: Vec<Op>,
 }

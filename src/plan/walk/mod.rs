@@ -38,7 +38,7 @@ use crate::plan::records::{self, Known, Rename};
 use crate::plan::settle::{Holder, Settled};
 use crate::plan::world::{Expansion, World};
 use crate::plan::{Action, Change, Options, OutputChange, Plan, RunMode};
-use crate::resource::{Answer, Observed, Private, Question, ReadRequest, ResourceType, StepRequest, registry};
+use crate::resource::{Answer, Observed, Op, Private, Question, ReadRequest, ResourceType, StepRequest, registry};
 use crate::schema::{Schema, Set};
 use crate::state::{Snapshot, codec};
 use crate::value::{Marks, Value};
@@ -529,31 +529,20 @@ impl<'a> Walker<'a> {
     async fn probe(&mut self) {
         let mut by_type: BTreeMap<Arc<str>, Vec<(InstanceAddr, StepRequest)>> = BTreeMap::new();
         let types = self.inputs.types;
-        let asks = |c: &Change| match c.action {
-            Action::Create | Action::Update => true,
-            Action::Delete => registry::find_in(types, Mode::Managed, &c.addr.resource.type_name).is_some_and(|r| r.probes_deletes()),
-            _ => false,
-        };
         // Nobody answers in a place that is down, and one that changes answers for what it will not be any more: a worker that gets a plugin, a
         // cluster that gets brokers. What such a place refuses shows in the apply.
         let changing: HashSet<&InstanceAddr> = self.plan.changes.iter().filter(|c| c.action.changes()).map(|c| &c.addr).collect();
-        let cannot_say = |c: &Change| {
-            let resource = registry::find_in(types, Mode::Managed, &c.addr.resource.type_name);
-            resource.zip(c.planned.as_ref().or(c.prior.as_ref())).is_some_and(|(r, object)| {
-                self.is_down(r, object) || c.action != Action::Delete && place_of(r, object).is_some_and(|p| changing.contains(&*p))
+        let cannot_say = |resource: &dyn ResourceType, r: &StepRequest| {
+            r.planned.as_ref().or(r.prior.as_ref()).is_some_and(|object| {
+                let changes = || place_of(resource, object).is_some_and(|p| changing.contains(&*p));
+                self.is_down(resource, object) || r.planned.is_some() && changes()
             })
         };
-        for c in self.plan.changes.iter().filter(|c| asks(c) && !cannot_say(c)) {
-            let request = StepRequest {
-                addr: c.addr.clone(),
-                prior: c.prior.clone(),
-                planned: c.planned.clone(),
-                private: c.private.clone(),
-                timeout: std::time::Duration::from_secs(60),
-                begun: c.begun,
-                ops: c.ops.clone(),
-            };
-            by_type.entry(c.addr.resource.type_name.clone()).or_default().push((c.addr.clone(), request));
+        for c in &self.plan.changes {
+            let Some(resource) = registry::find_in(types, Mode::Managed, &c.addr.resource.type_name) else { continue };
+            for request in questions(c, resource.probes_deletes()).into_iter().filter(|r| !cannot_say(resource, r)) {
+                by_type.entry(c.addr.resource.type_name.clone()).or_default().push((c.addr.clone(), request));
+            }
         }
         // A right that is lacking now may be what this run gives first.
         let blocks: HashSet<&ResourceAddr> = changing.iter().map(|a| &a.resource).collect();
@@ -583,6 +572,34 @@ impl Pending<'_> {
     /// Whether all of the configuration is known, the objects that it refers to included.
     fn config_known(&self) -> bool {
         self.config.is_wholly_known()
+    }
+}
+
+/// What the real system is asked about a change. A replacement is a deletion and a creation, and is asked about as both are.
+fn questions(c: &Change, deletes: bool) -> Vec<StepRequest> {
+    let step = |prior: Option<&Value>, planned: Option<&Value>, ops: &[Op]| StepRequest {
+        addr: c.addr.clone(),
+        prior: prior.cloned(),
+        planned: planned.cloned(),
+        private: if prior.is_some() { c.private.clone() } else { Private::Null },
+        timeout: std::time::Duration::from_secs(60),
+        begun: c.begun,
+        replaces: None,
+        ops: ops.to_vec(),
+    };
+    let (prior, planned) = (c.prior.as_ref(), c.planned.as_ref());
+    let deletion = |ops| deletes.then(|| step(prior, None, ops));
+    match c.action {
+        Action::Create => vec![step(None, planned, &c.ops)],
+        Action::Update => vec![step(prior, planned, &c.ops)],
+        Action::Delete => deletion(&c.ops).into_iter().collect(),
+        Action::Replace => {
+            let creation = StepRequest { replaces: prior.cloned(), ..step(None, planned, &c.ops) };
+            [creation].into_iter().chain(deletion(&c.delete_ops)).collect()
+        }
+        // The old object is still there when the new one is made.
+        Action::ReplaceCreateFirst => [step(None, planned, &c.ops)].into_iter().chain(deletion(&c.delete_ops)).collect(),
+        _ => vec![],
     }
 }
 

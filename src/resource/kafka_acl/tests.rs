@@ -211,6 +211,7 @@ fn apply_carries_out_the_operations_and_nothing_else() {
         private: Private::Null,
         timeout: Duration::ZERO,
         begun: false,
+        replaces: None,
         ops,
     };
     let out = planned(Some(&prior), &wider);
@@ -239,6 +240,7 @@ fn what_failed_is_recorded_as_it_is() {
         private: Private::Null,
         timeout: Duration::ZERO,
         begun: false,
+        replaces: None,
         ops: out.ops,
     };
     let failed = [(WRITE_B.parse().unwrap(), KafkaError::SecurityDisabled)].into();

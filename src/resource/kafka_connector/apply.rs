@@ -562,6 +562,7 @@ mod tests {
             private: Private::Null,
             timeout: Duration::ZERO,
             begun: false,
+            replaces: None,
             ops: vec![],
         };
         let check = |ops: &[Op], live: Option<&Connector>, keys: &[&str], state: &str| {
@@ -614,6 +615,7 @@ mod tests {
             private: Private::Null,
             timeout: Duration::from_secs(30),
             begun: false,
+            replaces: None,
             ops: vec![op(OpAction::Create, "")],
         };
         Gathered::apply(&super::super::KafkaConnector, &session(), Verb::Create, vec![step]).await.remove(0)

@@ -13,6 +13,7 @@ use super::{edge, model};
 use crate::addr::InstanceAddr;
 use crate::diag::codes::connect as codes;
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
+use crate::resource::kafka_common::origin;
 use crate::target::connect::{
     ConnectClient, ConnectError, Patience, Plugin, Redactor, Validation, holds_placeholder, is_placeholder, looks_secret,
 };
@@ -69,7 +70,13 @@ pub(super) async fn probe(cx: &Session, requests: Vec<StepRequest>) -> Vec<Diagn
 async fn taken(client: &ConnectClient, members: &[usize], requests: &[StepRequest], out: &mut [Diagnostics]) {
     let is_new = |i: &&usize| requests[**i].prior.is_none() && !requests[**i].begun;
     let name = |i: usize| requests[i].planned.as_ref().and_then(|p| p.get_str("name"));
-    let new: Vec<(usize, String)> = members.iter().filter(is_new).filter_map(|i| Some((*i, name(*i)?))).collect();
+    // What a replacement deletes before leaves its name.
+    let leaves = |i: usize, name: &str| {
+        let old = requests[i].replaces.as_ref().filter(|old| old.get_str("name").as_deref() == Some(name));
+        old.is_some_and(|old| origin(old, "connect") == requests[i].planned.as_ref().and_then(|p| origin(p, "connect")))
+    };
+    let named = |i: &usize| Some((*i, name(*i).filter(|name| !leaves(*i, name))?));
+    let new: Vec<(usize, String)> = members.iter().filter(is_new).filter_map(named).collect();
     if new.is_empty() {
         return;
     }

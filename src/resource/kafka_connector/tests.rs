@@ -347,6 +347,7 @@ async fn a_connector_whose_name_is_a_digest_says_how_it_is_destroyed() {
         private: Private::Null,
         timeout: Duration::from_secs(1),
         begun: false,
+        replaces: None,
         ops: ops.clone(),
     };
     let found = KafkaConnector.probe(&cx, vec![step(None)]).await.remove(0);

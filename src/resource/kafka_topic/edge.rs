@@ -8,10 +8,10 @@ use tokio::time::sleep;
 
 use super::config;
 use super::ops::{self, Changes};
-use super::plan::config_path;
+use super::plan::{MAX_NAME, config_path, metric_name};
 use crate::diag::codes::kafka as codes;
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
-use crate::resource::kafka_common::{by_cluster, check_cluster_id, cluster_name, with};
+use crate::resource::kafka_common::{by_cluster, check_cluster_id, cluster_name, origin, with};
 use crate::resource::{Notes, Observed, Private, ReadRequest, Session, StepRequest, attr_error};
 use crate::target::kafka::{Admin, ConfigEntry, ConfigResource, ConfigSource, KafkaError, Metadata, NewTopic, Topic};
 use crate::value::Value;
@@ -199,10 +199,12 @@ pub async fn probe(cx: &Session, requests: Vec<StepRequest>) -> Vec<Diagnostics>
 }
 
 async fn probe_cluster(admin: &Admin, steps: &[(usize, &StepRequest)], out: &mut [Diagnostics]) -> Result<(), KafkaError> {
-    let creates: Vec<(usize, &Value, NewTopic)> = steps
+    let creates: Vec<Creation<'_>> = steps
         .iter()
-        .filter_map(|(i, s)| Some((*i, s.planned.as_ref()?, ops::new_topic(s)?)))
-        .filter(|(_, _, topic)| !topic.name.is_empty())
+        .filter_map(|(place, s)| {
+            Some(Creation { place: *place, planned: s.planned.as_ref()?, topic: ops::new_topic(s)?, replaces: s.replaces.as_ref() })
+        })
+        .filter(|c| !c.topic.name.is_empty())
         .collect();
     let updates: Vec<(usize, &Value, Changes)> =
         steps.iter().filter_map(|(i, s)| Some((*i, s.planned.as_ref().filter(|_| s.prior.is_some())?, ops::changes(s)))).collect();
@@ -217,16 +219,64 @@ async fn probe_cluster(admin: &Admin, steps: &[(usize, &StepRequest)], out: &mut
     Ok(())
 }
 
-async fn probe_creates(admin: &Admin, creates: &[(usize, &Value, NewTopic)], out: &mut [Diagnostics]) -> Result<(), KafkaError> {
-    let topics: Vec<NewTopic> = creates.iter().map(|(_, _, topic)| topic.clone()).collect();
-    let results = admin.create_topics(&topics, true).await?;
+/// A topic that is to be created.
+struct Creation<'a> {
+    /// The step's place in the call.
+    place: usize,
+    planned: &'a Value,
+    topic: NewTopic,
+    /// The topic that is deleted before.
+    replaces: Option<&'a Value>,
+}
+
+impl Creation<'_> {
+    /// Whether a refusal says no more than that the topic which is deleted before is still there.
+    fn is_in_its_own_way(&self, e: &KafkaError) -> bool {
+        let Some(old) = self.replaces.filter(|old| origin(old, "cluster") == origin(self.planned, "cluster")) else { return false };
+        match e {
+            KafkaError::TopicAlreadyExists => name_of(old) == self.topic.name,
+            // Two names that metrics show as one.
+            KafkaError::TopicException { .. } => metric_name(&name_of(old)) == metric_name(&self.topic.name),
+            _ => false,
+        }
+    }
+
+    /// The same topic under a name that nobody has.
+    fn elsewhere(&self) -> NewTopic {
+        let tail = uuid::Uuid::new_v4().simple().to_string();
+        let head: String = self.topic.name.chars().take(MAX_NAME - tail.len() - 1).collect();
+        NewTopic { name: format!("{head}-{tail}"), ..self.topic.clone() }
+    }
+}
+
+/// Asks what the brokers say of new topics. They look at no more of a topic whose name is taken: one that replaces itself is asked about once
+/// more under another name, and what is said then counts only where it is no matter of the name.
+async fn probe_creates(admin: &Admin, creates: &[Creation<'_>], out: &mut [Diagnostics]) -> Result<(), KafkaError> {
+    let topics: Vec<NewTopic> = creates.iter().map(|c| c.topic.clone()).collect();
+    let mut refusals: Vec<(&Creation<'_>, KafkaError)> = Vec::new();
+    let mut again: Vec<&Creation<'_>> = Vec::new();
+    for (c, result) in creates.iter().zip(admin.create_topics(&topics, true).await?) {
+        match result {
+            Err(e) if c.is_in_its_own_way(&e) => again.push(c),
+            Err(e) => refusals.push((c, e)),
+            Ok(_) => {}
+        }
+    }
+    if !again.is_empty() {
+        let topics: Vec<NewTopic> = again.iter().map(|c| c.elsewhere()).collect();
+        let of_the_topic = |e: &KafkaError| {
+            use KafkaError as E;
+            matches!(e, E::InvalidConfig { .. } | E::InvalidReplicationFactor { .. } | E::InvalidPartitions { .. })
+        };
+        let results = again.into_iter().zip(admin.create_topics(&topics, true).await?);
+        refusals.extend(results.filter_map(|(c, result)| Some((c, result.err().filter(of_the_topic)?))));
+    }
     let mut keys: Option<Vec<String>> = None;
-    for ((i, planned, _), result) in creates.iter().zip(results) {
-        let Err(e) = result else { continue };
+    for (c, e) in refusals {
         if matches!(e, KafkaError::InvalidConfig { .. }) && keys.is_none() {
             keys = Some(known_keys(admin, None).await);
         }
-        out[*i].push(refused(admin, e, planned, keys.as_deref().unwrap_or_default(), "creating"));
+        out[c.place].push(refused(admin, e, c.planned, keys.as_deref().unwrap_or_default(), "creating"));
     }
     Ok(())
 }

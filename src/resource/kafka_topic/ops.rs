@@ -97,6 +97,7 @@ mod tests {
             private: Private::Null,
             timeout: std::time::Duration::ZERO,
             begun: false,
+            replaces: None,
             ops,
         }
     }

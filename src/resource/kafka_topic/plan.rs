@@ -41,8 +41,8 @@ pub fn check_name(name: &str) -> Result<(), Diagnostic> {
     if name == "." || name == ".." {
         return bad(format!("A topic cannot be called \"{name}\"."));
     }
-    if name.len() > 249 {
-        return bad(format!("The topic's name has {} characters; Kafka allows 249.", name.chars().count()));
+    if name.len() > MAX_NAME {
+        return bad(format!("The topic's name has {} characters; Kafka allows {MAX_NAME}.", name.chars().count()));
     }
     if let Some(c) = name.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))) {
         return bad(format!("The topic's name \"{name}\" contains {c:?}."));

@@ -166,6 +166,7 @@ fn names_that_collide_in_one_plan() {
         private: Private::Null,
         timeout: Duration::ZERO,
         begun: false,
+        replaces: None,
         ops: vec![],
     };
     let found = collisions(&[step("a.b"), step("c"), step("a_b")]);

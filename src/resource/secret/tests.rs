@@ -50,6 +50,7 @@ impl Bench {
             private: prior.map_or(Private::Null, |p| p.1.clone()),
             timeout: std::time::Duration::from_secs(1),
             begun: false,
+            replaces: None,
             ops,
         }
     }
