@@ -330,7 +330,7 @@ fn killed_at_twenty_random_moments_two_hundred_topics_converge() {
     let begin = Instant::now();
     folder.write(&many(200, 0));
     folder.apply();
-    let whole = begin.elapsed();
+    let mut whole = begin.elapsed();
     let mut killed = 0;
     for round in 0..20 {
         // In turns all are made and all are removed.
@@ -339,7 +339,11 @@ fn killed_at_twenty_random_moments_two_hundred_topics_converge() {
         let mut child = folder.command(&["apply", YES[0], YES[1]]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(whole.mul_f64(random.fraction()));
         child.kill().unwrap();
-        killed += u32::from(!child.wait().unwrap().success());
+        match child.wait().unwrap().success() {
+            // The machine was busier when the time was taken: the next kill comes earlier.
+            true => whole = whole.mul_f64(0.8),
+            false => killed += 1,
+        }
         folder.run(&["apply", YES[0], YES[1]]).is(0);
         folder.run(&["plan", "-detailed-exitcode"]).is(0);
         let topics = wait(admin.metadata()).unwrap().topics;
