@@ -260,7 +260,7 @@ fn collect(
         (given, diags) = variables::collect(root, files, &asked, environment(), &module, &mut config.sources, &cx);
     }
     for (name, value) in held {
-        // What the plan's file does not hold may stand in the configuration.
+        // A default in the configuration supplies a value that the plan's file does not hold.
         let has_default = || module.variables.get(name).is_some_and(|v| v.default.is_some());
         if !value.is_wholly_known() && has_default() {
             continue;

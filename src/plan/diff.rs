@@ -82,7 +82,7 @@ pub fn same(a: &Value, b: &Value) -> bool {
 pub fn rehydrate(prior: &Value, config: &Value, digest: &dyn Fn(&Value) -> [u8; 32]) -> Value {
     match prior.repr() {
         Repr::Unknown(u) => match u.refinement.digest {
-            // What was hidden stays so, also where the configuration writes it openly.
+            // A hidden value stays hidden, also where the configuration writes it openly.
             Some(d) if config.is_wholly_known() && digest(config) == d => config.clone().mark(prior.marks()),
             _ => prior.clone(),
         },
@@ -304,7 +304,7 @@ fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_string() } else { format!("{path}.{key}") }
 }
 
-/// What was found, sensitive where the record or the plan is: neither an outside change of a sensitive value nor an apply reveals it.
+/// The found value, sensitive where the record or the plan is: neither an outside change of a sensitive value nor an apply reveals it.
 pub fn hidden_as(recorded: &Value, found: Value) -> Value {
     if !recorded.contains_sensitive() {
         return found;
@@ -312,7 +312,7 @@ pub fn hidden_as(recorded: &Value, found: Value) -> Value {
     if recorded.marks().is_sensitive() {
         return if found.is_null() { found } else { found.sensitive() };
     }
-    // Of what it refers to nothing is kept but the address.
+    // A reference is kept as an address: nothing is recorded of the object behind it.
     let part = |was: &Value, is: &Value| {
         let refers = was.origin().is_some() && is.origin().is_some();
         if refers { is.clone() } else { hidden_as(was, is.clone()) }

@@ -6,7 +6,7 @@ use crate::lang::functions::streamform::milliseconds;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::addr::InstanceAddr;
+use crate::addr::{InstanceAddr, InstanceKey};
 use crate::diag::Diagnostic;
 use crate::diag::codes::plan as codes;
 use crate::lang::ast::{Expr, ExprKind, Step};
@@ -433,8 +433,17 @@ fn without_secrets(value: &Value) -> Value {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
     Name(Arc<str>),
-    Key(Arc<str>),
-    Index(usize),
+    At(InstanceKey),
+}
+
+impl Part {
+    fn key(key: &Arc<str>) -> Part {
+        Part::At(InstanceKey::Str(key.clone()))
+    }
+
+    fn index(i: usize) -> Part {
+        Part::At(InstanceKey::Int(i as u64))
+    }
 }
 
 /// The path as [`attr_error`] takes it.
@@ -444,8 +453,7 @@ fn path_text(path: &[Part]) -> String {
         match part {
             Part::Name(n) if out.is_empty() => out.push_str(n),
             Part::Name(n) => out.push_str(&format!(".{n}")),
-            Part::Key(k) => out.push_str(&format!("[{}]", crate::addr::quote(k))),
-            Part::Index(i) => out.push_str(&format!("[{i}]")),
+            Part::At(key) => out.push_str(&key.to_string()),
         }
     }
     out
@@ -467,9 +475,9 @@ fn secret_paths(value: &Value) -> Vec<Vec<Part>> {
 fn parts(value: &Value) -> Vec<(Part, &Value)> {
     match value.repr() {
         Repr::Object(o) => o.attrs.iter().map(|(k, v)| (Part::Name(k.clone()), v)).collect(),
-        Repr::Map(m) => m.items.iter().map(|(k, v)| (Part::Key(k.clone()), v)).collect(),
-        Repr::List(l) => l.items.iter().enumerate().map(|(i, v)| (Part::Index(i), v)).collect(),
-        Repr::Tuple(t) => t.items.iter().enumerate().map(|(i, v)| (Part::Index(i), v)).collect(),
+        Repr::Map(m) => m.items.iter().map(|(k, v)| (Part::key(k), v)).collect(),
+        Repr::List(l) => l.items.iter().enumerate().map(|(i, v)| (Part::index(i), v)).collect(),
+        Repr::Tuple(t) => t.items.iter().enumerate().map(|(i, v)| (Part::index(i), v)).collect(),
         _ => vec![],
     }
 }
@@ -478,13 +486,13 @@ fn parts(value: &Value) -> Vec<(Part, &Value)> {
 fn without_secrets_at(value: &Value, path: &[Part]) -> Value {
     let Some((first, rest)) = path.split_first() else { return without_secrets(value) };
     let inner = |part: Part, v: &Value| if part == *first { without_secrets_at(v, rest) } else { v.clone() };
-    let items = |items: &[Value]| items.iter().enumerate().map(|(i, v)| inner(Part::Index(i), v)).collect();
+    let items = |items: &[Value]| items.iter().enumerate().map(|(i, v)| inner(Part::index(i), v)).collect();
     match value.repr() {
         Repr::Object(o) => {
             let attrs = o.attrs.iter().map(|(k, v)| (k.clone(), inner(Part::Name(k.clone()), v))).collect();
             Value::object_of(attrs, o.origin.clone())
         }
-        Repr::Map(m) => Value::map(m.elem.clone(), m.items.iter().map(|(k, v)| (k.clone(), inner(Part::Key(k.clone()), v))).collect()),
+        Repr::Map(m) => Value::map(m.elem.clone(), m.items.iter().map(|(k, v)| (k.clone(), inner(Part::key(k), v))).collect()),
         Repr::List(l) => Value::list(l.elem.clone(), items(&l.items)),
         Repr::Tuple(t) => Value::tuple(items(&t.items)),
         _ => value.clone(),
