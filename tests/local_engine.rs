@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use streamform::addr::{InstanceAddr, Mode, ResourceAddr};
 use streamform::diag::codes::engine as codes;
@@ -439,7 +439,13 @@ async fn one_broker_becomes_three() {
     assert_eq!(running(&run), [1, 2, 3]);
     admin(&cx, &run).create_topics(&[topic("late", 3)], false).await.unwrap().remove(0).unwrap();
 
-    let topics = admin(&cx, &run).metadata().await.unwrap().topics;
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut topics = admin(&cx, &run).metadata().await.unwrap().topics;
+    // The broker that is asked may not have heard of it yet.
+    while !topics.contains_key("late") && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        topics = admin(&cx, &run).metadata().await.unwrap().topics;
+    }
     assert!(topics.contains_key("early") && topics["late"].partitions.iter().all(|p| !p.under_replicated()), "{topics:?}");
     assert!(run.step(Verb::Delete, None).await.error.is_none());
 }

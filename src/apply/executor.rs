@@ -95,6 +95,8 @@ struct Asked {
 const NOT_WRITTEN: &str = "the state cannot be written";
 /// Why a step was not begun where what it leaves to another object was not taken over.
 const NOT_TAKEN_OVER: &str = "what was to hold a part of it failed";
+/// How a step ended whose record stays in doubt because the object that was to hold a part of it does not.
+const LEFT_OPEN: &str = "done, but what was to hold a part of it failed: the next run looks";
 /// How a step that was made ended where its result could not be written.
 const NOT_RECORDED: &str = "done or tried, but not recorded: the next run looks";
 
@@ -127,6 +129,8 @@ struct Run<'a, 'w> {
     broken: bool,
     /// Steps that wait for another one to let go of a shared object.
     delayed: Vec<((usize, Option<Verb>), usize)>,
+    /// Steps that went on without waiting for who is to hold what they leave, with their operations and results: recorded when that is held.
+    open: Vec<(usize, Verb, Vec<Op>, StepResult)>,
     /// Steps that the state does not know of because of that, each with how far it came.
     unwritten: HashMap<usize, &'static str>,
     /// For every node of the configuration's graph, who needs it, and its place in an order; made once.
@@ -163,6 +167,7 @@ pub async fn apply_with_world<'a>(cx: &'a Apply<'a>, world: World<'a>) -> (Done,
         done: Done::default(),
         broken: false,
         delayed: Vec::new(),
+        open: Vec::new(),
         unwritten: HashMap::new(),
         needed_by: cx.inputs.graph.needed_by(),
         place: places(cx.inputs.graph),
@@ -322,7 +327,7 @@ impl<'a, 'w> Run<'a, 'w> {
                 self.block_done(&block.clone());
                 self.queue.finish(node, true);
             }
-            Work::Gone(_) => self.queue.finish(node, true),
+            Work::Gone(_) | Work::Left(_) => self.queue.finish(node, true),
             Work::Forget { change } => {
                 let c = &self.cx.plan.changes[*change];
                 let result = match &c.deposed {
@@ -357,7 +362,7 @@ impl<'a, 'w> Run<'a, 'w> {
     fn index(&self, node: usize) -> usize {
         match self.graph.work[node] {
             Work::Apply { change, .. } | Work::Read { change } | Work::Forget { change } => change,
-            Work::Done(_) | Work::Gone(_) => unreachable!("barriers have no change"),
+            Work::Done(_) | Work::Gone(_) | Work::Left(_) => unreachable!("barriers have no change"),
         }
     }
 
@@ -481,8 +486,14 @@ impl<'a, 'w> Run<'a, 'w> {
     /// The old objects of replacements whose new ones are about to be made get records of their own, so that a kill loses neither.
     async fn set_aside(&mut self, nodes: &[usize]) -> Result<(), Diagnostic> {
         let replaced = nodes.iter().filter(|n| self.change(**n).action == Action::ReplaceCreateFirst);
+        let replaced: Vec<usize> = replaced.map(|n| self.index(*n)).collect();
+        self.depose(&replaced).await
+    }
+
+    /// The records of objects become deposed ones.
+    async fn depose(&mut self, changes: &[usize]) -> Result<(), Diagnostic> {
         let keys: HashMap<usize, Arc<str>> =
-            replaced.map(|n| (self.index(*n), Arc::from(&uuid::Uuid::new_v4().simple().to_string()[..8]))).collect();
+            changes.iter().map(|i| (*i, Arc::from(&uuid::Uuid::new_v4().simple().to_string()[..8]))).collect();
         if keys.is_empty() {
             return Ok(());
         }
@@ -617,7 +628,7 @@ impl<'a, 'w> Run<'a, 'w> {
         if verdict.diagnostics.has_errors() {
             return Err(located(verdict.diagnostics));
         }
-        let disagreement = c.planned.as_ref().and_then(|p| diff::disagrees(p, &verdict.planned, ""));
+        let disagreement = c.planned.as_ref().and_then(|p| diff::disagrees(p, &verdict.planned));
         if let Some(path) = disagreement {
             return Err(diff::inconsistent(&c.addr, &path).at(block.span).into());
         }
@@ -663,7 +674,11 @@ impl<'a, 'w> Run<'a, 'w> {
             return;
         }
         self.wake();
-        let ended: Vec<_> = told.iter().filter_map(|t| Some((t.node, t.verb?, t.result.as_ref()?))).collect();
+        if let Err(d) = self.keep_replaced().await {
+            self.cannot_write(d);
+        }
+        let is_open = |node: usize| self.open.iter().any(|(n, ..)| *n == node);
+        let ended: Vec<_> = told.iter().filter(|t| !is_open(t.node)).filter_map(|t| Some((t.node, t.verb?, t.result.as_ref()?))).collect();
         let back: Vec<usize> = told.iter().filter(|t| t.result.is_none()).map(|t| t.node).collect();
         let saved = self.save(&ended).await;
         let written = saved.is_ok();
@@ -686,6 +701,34 @@ impl<'a, 'w> Run<'a, 'w> {
             self.note_result(t.node, t.verb, result, t.took, ok);
             self.queue.finish(t.node, ok);
         }
+        self.close().await;
+    }
+
+    /// A step that stays in doubt has the journal's entry of its address. A replaced object leaves that to the new one and is recorded as deposed.
+    async fn keep_replaced(&mut self) -> Result<(), Diagnostic> {
+        let open = self.open.iter().map(|(node, ..)| *node).filter(|node| self.graph_verb(*node) == Some(Verb::Delete));
+        let replaced: Vec<usize> = open
+            .map(|node| self.index(node))
+            .filter(|i| self.cx.plan.changes[*i].action == Action::Replace && !self.aside.contains_key(i))
+            .collect();
+        self.depose(&replaced).await?;
+        let addrs: Vec<InstanceAddr> = replaced.iter().map(|i| self.cx.plan.changes[*i].addr.clone()).collect();
+        if addrs.is_empty() { Ok(()) } else { self.cx.store.remove(&addrs).await }
+    }
+
+    /// Records the steps of which all is held by now.
+    async fn close(&mut self) {
+        let (open, held): (Vec<_>, Vec<_>) = std::mem::take(&mut self.open)
+            .into_iter()
+            .partition(|(node, _, ops, _)| self.holding.is_open(&self.change(*node).label(), ops));
+        self.open = open;
+        let ended: Vec<_> = held.iter().map(|(node, verb, _, result)| (*node, *verb, result)).collect();
+        if !ended.is_empty()
+            && let Err(d) = self.save(&ended).await
+        {
+            self.unwritten.extend(ended.iter().map(|(node, ..)| (*node, NOT_RECORDED)));
+            self.cannot_write(d);
+        }
     }
 
     /// Takes in that a step ended, once. An object other than the planned one is a defect of the type.
@@ -701,9 +744,14 @@ impl<'a, 'w> Run<'a, 'w> {
         }
         if let (Some(result), Some(planned), true, true) = (&mut t.result, &asked.planned, done, managed)
             && let Some((value, _)) = &result.object
-            && let Some(path) = diff::disagrees(planned, value, "")
+            && let Some(path) = diff::disagrees(planned, value)
         {
             result.error = Some(diff::contract(&self.change(t.node).addr, &path, planned, value));
+        }
+        if let (Some(verb), Some(result)) = (t.verb, t.result.as_ref().filter(|r| r.error.is_none()))
+            && self.holding.is_open(&self.change(t.node).label(), &asked.ops)
+        {
+            self.open.push((t.node, verb, asked.ops, result.clone()));
         }
         Some(t)
     }
@@ -895,6 +943,8 @@ impl<'a, 'w> Run<'a, 'w> {
     }
 
     async fn finish(&mut self) {
+        let open = std::mem::take(&mut self.open);
+        self.unwritten.extend(open.into_iter().map(|(node, ..)| (node, LEFT_OPEN)));
         let interrupted = self.cx.interrupts.load(Ordering::SeqCst) > 0;
         let mut stuck = Vec::new();
         for (i, work) in self.graph.work.iter().enumerate() {

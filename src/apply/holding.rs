@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::addr::Mode;
 use crate::plan::{Action, Plan};
-use crate::resource::{Key, Op, OpAction, Private, ResourceType, StepRequest, registry};
+use crate::resource::{Key, Op, OpAction, Private, ResourceType, StepRequest, op, registry};
 
 /// The shared objects that a step is yet to hold.
 #[derive(Default)]
@@ -72,6 +72,11 @@ impl Holding {
         self.heirs(who, ops).any(|h| h == Heir::Failed)
     }
 
+    /// Whether a step that went on all the same has left something to one that does not hold it yet: it is recorded when that one holds it.
+    pub fn is_open(&self, who: &str, ops: &[Op]) -> bool {
+        self.going_on.contains(who) && self.heirs(who, ops).any(|h| h != Heir::There)
+    }
+
     /// How far those are to whom these operations leave something.
     fn heirs(&self, who: &str, ops: &[Op]) -> impl Iterator<Item = Heir> {
         let left = ops.iter().filter(|o| matches!(o.action, OpAction::Keep | OpAction::Revoke));
@@ -125,14 +130,14 @@ impl Holding {
         }
         self.comes(who, &request.ops);
         let (mut releasing, mut kept) = (Vec::new(), Vec::new());
-        for op in request.ops.iter_mut().filter(|o| o.action == OpAction::Revoke) {
-            match self.holders.get(&op.target).and_then(|h| h.iter().find(|h| beside || *h != who)) {
+        for revoke in request.ops.iter_mut().filter(|o| o.action == OpAction::Revoke) {
+            match self.holders.get(&revoke.target).and_then(|h| h.iter().find(|h| beside || *h != who)) {
                 Some(holder) => {
-                    op.action = OpAction::Keep;
-                    op.note = format!("{holder} holds it");
-                    kept.push(op.to_string());
+                    revoke.action = OpAction::Keep;
+                    revoke.note = op::stays_with(holder);
+                    kept.push(revoke.to_string());
                 }
-                None => releasing.push(op.target.clone()),
+                None => releasing.push(revoke.target.clone()),
             }
         }
         if !releasing.is_empty() {

@@ -57,11 +57,16 @@ impl<'a> Queue<'a> {
             return self.block(node);
         }
         for next in &self.graph.next[node] {
-            self.waits[*next] -= 1;
-            if self.waits[*next] == 0 && self.status[*next] == Status::Waiting {
-                self.status[*next] = Status::Ready;
-                self.ready.push(*next);
-            }
+            self.let_go(*next);
+        }
+    }
+
+    /// One of those that a node waits for has ended.
+    fn let_go(&mut self, node: usize) {
+        self.waits[node] -= 1;
+        if self.waits[node] == 0 && self.status[node] == Status::Waiting {
+            self.status[node] = Status::Ready;
+            self.ready.push(node);
         }
     }
 
@@ -73,7 +78,9 @@ impl<'a> Queue<'a> {
     fn block(&mut self, node: usize) {
         let mut stack = self.graph.next[node].clone();
         while let Some(i) = stack.pop() {
-            if self.status[i] == Status::Waiting {
+            if self.graph.work[i].is_lenient() {
+                self.let_go(i);
+            } else if self.status[i] == Status::Waiting {
                 self.status[i] = Status::Blocked;
                 stack.extend(&self.graph.next[i]);
             }
@@ -117,5 +124,20 @@ mod tests {
         q.finish(0, false);
         q.finish(3, true);
         assert_eq!([q.status(1), q.status(2), q.status(3)], [Status::Blocked, Status::Blocked, Status::Done]);
+    }
+
+    #[test]
+    fn an_order_outlasts_a_failure() {
+        let mut graph = chain();
+        // 1 is blocked with 0, and 2 only comes after it.
+        graph.work[2] = Work::Left(ResourceAddr::root(Mode::Managed, "t", "place"));
+        graph.next[2] = vec![3];
+        graph.waits[3] = 1;
+        let mut q = Queue::new(&graph);
+        assert_eq!(q.take_ready(), [0]);
+        q.finish(0, false);
+        assert_eq!(q.take_ready(), [2]);
+        q.finish(2, true);
+        assert_eq!(q.take_ready(), [3]);
     }
 }

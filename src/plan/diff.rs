@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::addr::InstanceAddr;
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::resource::kafka_common::with;
 use crate::resource::{Answer, Notes, Op, PlanInput, PlanOutput, Private, Question, ResourceType};
 use crate::schema::{AttrType, Attribute, Body, Set};
 use crate::value::{Repr, Type, Value, ops};
@@ -245,11 +246,20 @@ pub fn decide_all(resource: &dyn ResourceType, inputs: &[Input<'_>]) -> Vec<Verd
     let new = resource.plan_all(requests.collect());
     for (i, new) in replaced.into_iter().zip(new) {
         let (input, verdict) = (&inputs[i], &mut out[i]);
-        verdict.delete_ops = input.prior.map(|p| resource.plan_delete(p, input.private)).unwrap_or_default();
+        verdict.delete_ops = input.prior.map(|p| resource.plan_delete(&protected_as(p, &new.planned), input.private)).unwrap_or_default();
         verdict.action = if input.create_first { Action::ReplaceCreateFirst } else { Action::Replace };
         (verdict.planned, verdict.ops, verdict.questions, verdict.diagnostics) = (new.planned, new.ops, new.questions, new.diagnostics);
     }
     out
+}
+
+/// The old object of a replacement with the protection that the block says now: while the block is there, it decides.
+fn protected_as(old: &Value, planned: &Value) -> Value {
+    const PROTECTION: &str = "deletion_protection";
+    match planned.get(PROTECTION).filter(|v| v.is_known() && !v.is_null()) {
+        Some(now) if old.get(PROTECTION).is_some() => with(old, vec![(PROTECTION, now)]),
+        _ => old.clone(),
+    }
 }
 
 /// What a type's plan comes to. A replacement is told as `Replace`, without the new object.
@@ -275,18 +285,24 @@ fn judge(body: &Body, input: &Input<'_>, out: PlanOutput) -> Verdict {
     verdict(action, vec![], planned, ops)
 }
 
-/// Whether what became known agrees with what was planned: every part that was known stays as it was. Returns the path that does not.
-pub fn disagrees(planned: &Value, actual: &Value, path: &str) -> Option<String> {
-    if planned.origin().is_some() {
-        return None;
-    }
+/// Whether what became known of an object agrees with what was planned: every part that was known stays as it was. Returns the path that does not.
+pub fn disagrees(planned: &Value, actual: &Value) -> Option<String> {
+    parts_disagree(planned, actual, "")
+}
+
+/// The same for a part of an object. A reference agrees: the object behind it has a step of its own.
+fn part_disagrees(planned: &Value, actual: &Value, path: &str) -> Option<String> {
+    if planned.origin().is_some() { None } else { parts_disagree(planned, actual, path) }
+}
+
+fn parts_disagree(planned: &Value, actual: &Value, path: &str) -> Option<String> {
     match (planned.repr(), actual.repr()) {
         (Repr::Unknown(_), _) => None,
         (Repr::Map(_) | Repr::Object(_), Repr::Map(_) | Repr::Object(_)) => {
             let (p, a) = (planned.as_map()?, actual.as_map()?);
             let extra = a.keys().find(|k| !p.contains_key(*k)).map(|k| format!("{path}.{k}"));
             let null = Value::null_dynamic();
-            let inner = p.iter().find_map(|(k, v)| disagrees(v, a.get(k).unwrap_or(&null), &join(path, k)));
+            let inner = p.iter().find_map(|(k, v)| part_disagrees(v, a.get(k).unwrap_or(&null), &join(path, k)));
             inner.or(extra)
         }
         (Repr::List(_) | Repr::Set(_) | Repr::Tuple(_), Repr::List(_) | Repr::Set(_) | Repr::Tuple(_)) => {
@@ -294,7 +310,7 @@ pub fn disagrees(planned: &Value, actual: &Value, path: &str) -> Option<String> 
             if p.len() != a.len() {
                 return Some(path.to_string());
             }
-            p.iter().zip(a).enumerate().find_map(|(i, (p, a))| disagrees(p, a, &format!("{path}[{i}]")))
+            p.iter().zip(a).enumerate().find_map(|(i, (p, a))| part_disagrees(p, a, &format!("{path}[{i}]")))
         }
         _ => (!same(&ops::unmark_deep(planned), &ops::unmark_deep(actual))).then(|| path.to_string()),
     }

@@ -40,11 +40,30 @@ pub struct Settled {
     /// Records that belong to another address. If there are any, the plan is made again with them.
     pub renames: Vec<Rename>,
     /// Changes whose old object stays, because this address holds it.
-    pub stays: Vec<(usize, InstanceAddr, Key)>,
+    pub stays: Vec<Stay>,
     /// Changes that go on holding a shared key, which another address holds, too: a replacement does not take it away in between.
     pub kept: Vec<(usize, InstanceAddr, Key)>,
     /// What is wrong.
     pub errors: Vec<Diagnostic>,
+}
+
+/// An object that a change does not remove.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stay {
+    /// Index into [`crate::plan::Plan::changes`].
+    pub change: usize,
+    /// The address that has it.
+    pub holder: InstanceAddr,
+    /// The object.
+    pub key: Key,
+    /// The holder keeps it. Otherwise the holder lets it go as well, and is the one that removes it.
+    pub goes_on: bool,
+}
+
+impl Stay {
+    fn of(loser: &Holder, holder: &Holder, key: &Key, goes_on: bool) -> Option<Stay> {
+        Some(Stay { change: loser.change?, holder: holder.addr.clone(), key: key.clone(), goes_on })
+    }
 }
 
 /// Who holds one key.
@@ -134,9 +153,8 @@ fn shared(key: &Key, held: &Held, holders: &[Holder], out: &mut Settled) {
     {
         out.errors.push(left_out(key, &holders[*loser], &holders[keeper]));
     }
-    let stay =
-        losers.iter().filter(|i| **i != keeper).filter_map(|i| Some((holders[*i].change?, holders[keeper].addr.clone(), key.clone())));
-    out.stays.extend(stay);
+    let goes_on = held.then.contains(&keeper);
+    out.stays.extend(losers.iter().filter(|i| **i != keeper).filter_map(|i| Stay::of(&holders[*i], &holders[keeper], key, goes_on)));
 }
 
 fn exclusive<'k>(key: &'k Key, held: &Held, holders: &[Holder], pairs: &mut Vec<(usize, usize, &'k Key)>, out: &mut Settled) {
@@ -151,12 +169,11 @@ fn exclusive<'k>(key: &'k Key, held: &Held, holders: &[Holder], pairs: &mut Vec<
     let losers: Vec<usize> = held.now.iter().copied().filter(|i| !held.then.contains(i)).collect();
     let Some(holder) = held.then.first().copied() else {
         // Several records of one object, all of which go: one deletes it.
-        let stay = losers.iter().skip(1).filter_map(|i| Some((at(i).change?, at(&losers[0]).addr.clone(), key.clone())));
-        out.stays.extend(stay);
+        out.stays.extend(losers.iter().skip(1).filter_map(|i| Stay::of(at(i), at(&losers[0]), key, false)));
         return;
     };
     if held.now.contains(&holder) {
-        out.stays.extend(losers.iter().filter_map(|i| Some((at(i).change?, at(&holder).addr.clone(), key.clone()))));
+        out.stays.extend(losers.iter().filter_map(|i| Stay::of(at(i), at(&holder), key, true)));
         return;
     }
     let (deposed, losers): (Vec<usize>, Vec<usize>) = losers.into_iter().partition(|i| at(i).deposed.is_some());
@@ -164,7 +181,7 @@ fn exclusive<'k>(key: &'k Key, held: &Held, holders: &[Holder], pairs: &mut Vec<
         out.errors.push(deposed_holder(key, at(old), at(&holder)));
         return;
     }
-    out.stays.extend(deposed.iter().filter_map(|i| Some((at(i).change?, at(&holder).addr.clone(), key.clone()))));
+    out.stays.extend(deposed.iter().filter_map(|i| Stay::of(at(i), at(&holder), key, true)));
     match losers[..] {
         [] => {}
         [loser] => match refusal(key, at(&loser), at(&holder)) {
@@ -347,9 +364,10 @@ mod tests {
     fn an_object_that_another_address_keeps_stays() {
         let settled = settle(&holders(&[("t.a", Some("x"), Some("x")), ("t.b", Some("x"), None)]));
         assert!(settled.renames.is_empty() && settled.errors.is_empty());
-        assert_eq!(settled.stays, [(1, "t.a".parse().unwrap(), key("x"))]);
+        let stay = |goes_on| Stay { change: 1, holder: "t.a".parse().unwrap(), key: key("x"), goes_on };
+        assert_eq!(settled.stays, [stay(true)]);
         let settled = settle(&holders(&[("t.a", Some("x"), None), ("t.b", Some("x"), None)]));
-        assert_eq!(settled.stays, [(1, "t.a".parse().unwrap(), key("x"))]);
+        assert_eq!(settled.stays, [stay(false)]);
     }
 
     #[test]
@@ -390,7 +408,7 @@ mod tests {
             let hold = |on: bool| on.then(|| Hold::shared(key("x"))).into_iter().collect::<Vec<_>>();
             Holder { now: hold(now), then: hold(then), ..holder(i, addr, None, None) }
         };
-        let stays = |all: &[Holder]| settle(all).stays.into_iter().map(|(i, ..)| i).collect::<Vec<_>>();
+        let stays = |all: &[Holder]| settle(all).stays.into_iter().map(|s| s.change).collect::<Vec<_>>();
         assert_eq!(stays(&[shared(0, "t.a", true, true), shared(1, "t.b", true, false)]), [1]);
         assert_eq!(stays(&[shared(0, "t.a", true, false), shared(1, "t.b", true, false)]), [1]);
         assert!(stays(&[shared(0, "t.a", true, false)]).is_empty());

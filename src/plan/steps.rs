@@ -11,9 +11,10 @@ use petgraph::graph::DiGraph;
 use petgraph::graphmap::DiGraphMap;
 use petgraph::visit::EdgeRef;
 
+use super::objects::nothing_runs;
 use super::{Action, Change, Plan};
 use crate::addr::ResourceAddr;
-use crate::resource::Verb;
+use crate::resource::{OpAction, Verb};
 
 /// What one node of the execution graph does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +40,15 @@ pub enum Work {
     Done(ResourceAddr),
     /// All deletes of a block have ended.
     Gone(ResourceAddr),
+    /// What is deleted of the users of a block has been asked for, whatever came of it: now the block's objects may change.
+    Left(ResourceAddr),
+}
+
+impl Work {
+    /// Whether it only asks for an order: it starts when those before it have ended, well or badly.
+    pub fn is_lenient(&self) -> bool {
+        matches!(self, Work::Left(_))
+    }
 }
 
 /// The execution graph.
@@ -94,6 +104,7 @@ impl Execution {
             }
         }
         ex.after_users(&later, &barriers);
+        ex.around_updates(plan, &barriers);
         ex
     }
 
@@ -162,19 +173,67 @@ impl Execution {
         }
     }
 
+    /// What is deleted goes before the objects that it used change: a cluster that restarts answers for nothing. Where nothing of them runs they
+    /// change first, and so they do before an object is replaced, which is not to be missing for longer than it must.
+    fn around_updates(&mut self, plan: &Plan, b: &Barriers<'_>) {
+        let mut updates: BTreeMap<&ResourceAddr, Vec<(usize, &Change)>> = BTreeMap::new();
+        let mut deletes: BTreeMap<&ResourceAddr, Vec<(usize, &Change)>> = BTreeMap::new();
+        for (node, work) in self.work.iter().enumerate() {
+            let Work::Apply { change, verb } = work else { continue };
+            let change = &plan.changes[*change];
+            match verb {
+                Verb::Update => updates.entry(&change.addr.resource).or_default().push((node, change)),
+                Verb::Delete => deletes.entry(&change.addr.resource).or_default().push((node, change)),
+                _ => {}
+            }
+        }
+        for (place, updates) in updates {
+            let users = b.used.users(place).into_iter().flatten();
+            let users = users.filter_map(|user| deletes.get(user)).flatten().filter(|(_, change)| change.used.contains(place));
+            let stopped = updates.iter().any(|(_, change)| change.prior.as_ref().is_some_and(nothing_runs));
+            // What it leaves to an object that is yet to be made waits for that one.
+            let leaves = |change: &Change| change.ops.iter().any(|op| op.action == OpAction::Keep);
+            let is_first = |change: &Change| change.action == Action::Delete && change.deposed.is_none() && !stopped && !leaves(change);
+            let (first, later): (Vec<_>, Vec<_>) = users.partition(|(_, change)| is_first(change));
+            if !first.is_empty() {
+                let left = self.add(Work::Left(place.clone()));
+                updates.iter().for_each(|(update, _)| self.edge(left, *update));
+                let after = self.reached(left, &self.next);
+                first.iter().filter(|(delete, _)| !after[*delete]).for_each(|(delete, _)| self.edge(*delete, left));
+            }
+            let later: Vec<usize> =
+                later.into_iter().filter(|(_, change)| change.action != Action::Delete || stopped).map(|(delete, _)| delete).collect();
+            if !later.is_empty() {
+                let before = self.reached(b.done[place], &self.previous());
+                later.iter().filter(|delete| !before[**delete]).for_each(|delete| self.edge(b.done[place], *delete));
+            }
+        }
+    }
+
     /// Whether one node comes before another.
     fn leads(&self, from: usize, to: usize) -> bool {
+        self.reached(from, &self.next)[to]
+    }
+
+    /// For each node, whether edges lead to it from one, which itself counts.
+    fn reached(&self, from: usize, edges: &[Vec<usize>]) -> Vec<bool> {
         let mut seen = vec![false; self.work.len()];
         let mut stack = vec![from];
         while let Some(n) = stack.pop() {
-            if n == to {
-                return true;
-            }
             if !std::mem::replace(&mut seen[n], true) {
-                stack.extend(&self.next[n]);
+                stack.extend(&edges[n]);
             }
         }
-        false
+        seen
+    }
+
+    /// For each node, the nodes that it waits for.
+    fn previous(&self) -> Vec<Vec<usize>> {
+        let mut out = vec![Vec::new(); self.work.len()];
+        for (node, next) in self.next.iter().enumerate() {
+            next.iter().for_each(|n| out[*n].push(node));
+        }
+        out
     }
 
     /// One line for each node, for snapshots and traces.
@@ -185,6 +244,7 @@ impl Execution {
             Work::Forget { change } => format!("forget {}", plan.changes[*change].label()),
             Work::Done(b) => format!("done {b}"),
             Work::Gone(b) => format!("gone {b}"),
+            Work::Left(b) => format!("left {b}"),
         };
         (0..self.work.len())
             .map(|i| format!("{} -> [{}]\n", name(i), self.next[i].iter().map(|n| name(*n)).collect::<Vec<_>>().join(", ")))

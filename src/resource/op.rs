@@ -425,6 +425,11 @@ pub fn unplanned<'a>(planned: &[Op], actual: &'a [Op]) -> Option<&'a Op> {
     actual.iter().find(|a| a.action != OpAction::Keep && !planned.iter().any(|p| p.admits(a)))
 }
 
+/// The note of what is kept because another object holds it.
+pub fn stays_with(holder: &str) -> String {
+    format!("stays: {holder} holds it")
+}
+
 impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let note = |f: &mut fmt::Formatter<'_>| if self.note.is_empty() { Ok(()) } else { write!(f, " {}", self.note) };
@@ -436,7 +441,7 @@ impl fmt::Display for Op {
             (OpAction::Revoke, Some(name), _) => write!(f, "- {name}"),
             (OpAction::Revoke, None, _) => write!(f, "- {} (known after apply)", self.target.kind),
             (OpAction::Keep, ..) => {
-                write!(f, "= {} stays{}", self.target.name(), if self.note.is_empty() { String::new() } else { format!(": {}", self.note) })
+                write!(f, "= {} {}", self.target.name(), if self.note.is_empty() { "stays" } else { &self.note })
             }
             (OpAction::Create, ..) if self.part.is_empty() => {
                 write!(

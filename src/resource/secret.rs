@@ -8,7 +8,7 @@
 mod files;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
@@ -87,9 +87,22 @@ fn generated(value: &Value) -> Vec<String> {
 /// The folder of the files: by its path, else by the secret's name.
 fn folder_key(object: &Value) -> Option<Key> {
     match object.get("path").filter(|p| !p.is_null()) {
-        Some(path) => Some(Key::new(Place::here(), "secret folder", path.as_str()?)),
+        Some(path) => Some(Key::new(Place::here(), "secret folder", &plain(path.as_str()?))),
         None => Some(Key::new(Place::here(), "secret", &object.get_str("name")?)),
     }
+}
+
+/// A path without what only spells it in another way. Nothing is asked of the disk, so that links are not followed.
+fn plain(path: &str) -> String {
+    let mut out = PathBuf::new();
+    for part in Path::new(path).components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if matches!(out.components().next_back(), Some(Component::Normal(_))) => drop(out.pop()),
+            part => out.push(part),
+        }
+    }
+    if out.as_os_str().is_empty() { ".".into() } else { out.to_string_lossy().into() }
 }
 
 /// The folder as the target of operations, also while its name is not known.
@@ -355,10 +368,47 @@ impl Secret {
         private_dir(dir)
     }
 
+    /// Files in the way of those that a step writes, and that the secret did not write: nothing of them is overwritten.
+    fn foreign(dir: &Path, step: &StepRequest, planned: &Value, kept: &Kept) -> Result<Option<Diagnostic>, Diagnostic> {
+        let data = text_map(planned, "data");
+        let content = |op: &Op| match op.value() {
+            Some(Arg::Secret(at)) => data.iter().find(|(name, _)| data_path(name) == *at).map(|(_, content)| content.as_str()),
+            _ => None,
+        };
+        let hint = match planned.get_str("name").filter(|_| planned.get("path").is_none_or(|p| p.is_null())) {
+            Some(name) => format!(". To take the folder over: streamform import '{}' {name}", step.addr),
+            None => String::new(),
+        };
+        let writes = |op: &&Op| op.action == OpAction::Write && !op.open && !kept.files.contains(&op.part);
+        for op in step.ops.iter().filter(writes) {
+            if let Some(d) = files::foreign(&dir.join(&op.part), content(op), &hint)? {
+                return Ok(Some(attr_error(if op.value().is_some() { "data" } else { "generate" }, d)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Looks for files in the way, as far as the folder is known.
+    fn probe_one(cx: &Session, step: &StepRequest) -> Result<Option<Diagnostic>, Diagnostic> {
+        let Some(planned) = step.planned.as_ref().filter(|p| folder_key(p).is_some() && !step.begun) else { return Ok(None) };
+        let dir = dir_of(cx, &step.addr, planned);
+        let makes_room = step.replaces.as_ref().is_some_and(|old| dir_of(cx, &step.addr, old) == dir);
+        let kept = Kept::of(&step.private);
+        if makes_room || matches!(files::folder(&dir, kept.owns_folder(planned))?, Folder::Absent | Folder::Link) {
+            return Ok(None);
+        }
+        Self::foreign(&dir, step, planned, &kept)
+    }
+
     /// Does what the operations say. `kept` follows, also when this ends with an error.
     fn write(cx: &Session, step: &StepRequest, planned: &Value, kept: &mut Kept) -> Result<(), Diagnostic> {
         let dir = dir_of(cx, &step.addr, planned);
         Self::open_folder(&dir, step, planned, kept)?;
+        if !step.begun
+            && let Some(d) = Self::foreign(&dir, step, planned, kept)?
+        {
+            return Err(d);
+        }
         // What a killed run did not finish holds parts of secrets, and a plan without refresh has not seen it.
         for name in unfinished(&dir) {
             remove_private(&dir.join(name))?;
@@ -513,6 +563,10 @@ impl ResourceType for Secret {
 
     async fn read(&self, cx: &Session, requests: Vec<ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {
         requests.iter().map(|r| Self::observe(cx, r)).collect()
+    }
+
+    async fn probe(&self, cx: &Session, requests: Vec<StepRequest>) -> Vec<Diagnostics> {
+        requests.iter().map(|step| Self::probe_one(cx, step).unwrap_or_else(Some).into_iter().collect()).collect()
     }
 
     async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>, desk: &dyn Desk) {

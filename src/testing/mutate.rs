@@ -121,7 +121,7 @@ impl Maker {
             place,
             rep: Rep::One,
             items: vec![],
-            create_first: type_name == "thing" && rng.percent(15),
+            create_first: matches!(type_name, "thing" | "grant") && rng.percent(15),
         };
         self.next += 1;
         let vaults: Vec<u32> =

@@ -502,6 +502,54 @@ stories! {
         > apply
         > show
     "#
+    /// What is deleted goes while its place still runs as it did; what is replaced is missing for as short as can be.
+    what_leaves_a_place_that_changes: r#"
+        = config
+        resource "place" "p" {
+          name = "north"
+          size = 1
+        }
+        resource "thing" "a" {
+          place = place.p
+          name  = "x"
+          shape = "round"
+        }
+        resource "thing" "old" {
+          place = place.p
+          name  = "old"
+        }
+        > apply
+        = config
+        resource "place" "p" {
+          name = "north"
+          size = 2
+        }
+        resource "thing" "a" {
+          place = place.p
+          name  = "x"
+          shape = "square"
+        }
+        > apply
+    "#
+    /// A deletion that fails keeps nobody from mending the place.
+    what_cannot_leave_keeps_nobody: r#"
+        = config
+        resource "place" "p" {
+          name = "north"
+          size = 1
+        }
+        resource "thing" "old" {
+          place = place.p
+          name  = "old"
+        }
+        > apply
+        = config
+        resource "place" "p" {
+          name = "north"
+          size = 2
+        }
+        > fail 1: apply
+    "#
     /// A place that is replaced takes along what is in it: that is replaced too.
     what_lives_in_a_replaced_place: r#"
         = config
@@ -663,6 +711,79 @@ stories! {
           place     = place.p
           principal = "ann"
           rights    = ["read", thing.d.id]
+        }
+        > apply
+        > show
+        > plan
+    "#
+    /// Each waits for the other, so that nobody can; what one has left stays known to the state until the other holds it.
+    rights_that_are_exchanged: r#"
+        = config
+        resource "place" "p" {
+          name = "north"
+        }
+        resource "grant" "a" {
+          place     = place.p
+          principal = "ann"
+          rights    = ["read"]
+        }
+        resource "grant" "b" {
+          place     = place.p
+          principal = "ann"
+          rights    = ["write"]
+        }
+        > apply
+        = config
+        resource "place" "p" {
+          name = "north"
+        }
+        resource "grant" "a" {
+          place     = place.p
+          principal = "ann"
+          rights    = ["write"]
+        }
+        resource "grant" "b" {
+          place     = place.p
+          principal = "ann"
+          rights    = ["admin", "read"]
+        }
+        > fail 1: apply
+        > show
+        = config
+        resource "place" "p" {
+          name = "north"
+        }
+        resource "grant" "a" {
+          place     = place.p
+          principal = "ann"
+          rights    = ["write"]
+        }
+        > apply
+        > show
+        > plan
+    "#
+    /// The same for objects that are replaced: the old one is known until the other holds what it has left.
+    rights_that_are_exchanged_by_new_objects: r#"
+        = config
+        resource "place" "p" {
+          name = "north"
+        }
+        resource "grant" "a" {
+          place     = place.p
+          principal = "ann"
+          rights    = ["read"]
+        }
+        resource "grant" "b" {
+          place     = place.p
+          principal = "ann"
+          rights    = ["read", "write"]
+        }
+        > apply
+        > fail 1: apply -replace=grant.a -replace=grant.b
+        > show
+        = config
+        resource "place" "p" {
+          name = "north"
         }
         > apply
         > show

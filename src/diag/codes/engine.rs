@@ -39,4 +39,6 @@ codes! {
     UNDER_REPLICATED = "SF8016", "Partitions are under-replicated";
     /// A node's folder holds the data of another cluster.
     FOREIGN_DATA = "SF8019", "Data of another cluster";
+    /// A file that streamform did not write is in the place of one that it is to write.
+    FOREIGN_FILE = "SF8020", "File exists already";
 }

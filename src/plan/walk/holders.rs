@@ -8,9 +8,9 @@ use crate::diag::Diagnostic;
 use crate::diag::codes::plan as codes;
 use crate::plan::objects::place_of;
 use crate::plan::records::Known;
-use crate::plan::settle::{Holder, Settled, held_elsewhere, settle};
+use crate::plan::settle::{Holder, Settled, Stay, held_elsewhere, settle};
 use crate::plan::{Action, Change, Reason, RunMode};
-use crate::resource::{Hold, Key, OpAction, Private, Verb, registry};
+use crate::resource::{Hold, Key, OpAction, Private, Verb, op, registry};
 use crate::value::Value;
 
 impl Walker<'_> {
@@ -186,7 +186,7 @@ impl Walker<'_> {
             let granted: Vec<Key> = c.ops.iter().filter(|o| o.action == OpAction::Grant).map(|o| o.target.clone()).collect();
             let addr = c.addr.clone();
             for key in &granted {
-                keep(c, &addr, key);
+                keep(c, &addr, key, true);
             }
         }
         for d in settled.errors {
@@ -195,12 +195,12 @@ impl Walker<'_> {
         }
         for (i, holder, key) in settled.kept {
             if let Some(c) = self.plan.changes.get_mut(i) {
-                keep(c, &holder, &key);
+                keep(c, &holder, &key, true);
             }
         }
-        for (i, holder, key) in settled.stays {
+        for Stay { change: i, holder, key, goes_on } in settled.stays {
             let Some(c) = self.plan.changes.get_mut(i) else { continue };
-            if keep(c, &holder, &key) || c.prior.is_none() {
+            if keep(c, &holder, &key, goes_on) || c.prior.is_none() {
                 continue;
             }
             match c.action {
@@ -222,13 +222,13 @@ impl Walker<'_> {
 }
 
 /// Leaves a shared object alone that a change would release. Whether it would have.
-fn keep(c: &mut Change, holder: &InstanceAddr, key: &Key) -> bool {
+fn keep(c: &mut Change, holder: &InstanceAddr, key: &Key, goes_on: bool) -> bool {
     let mut any = false;
     let deletes = c.ops.iter_mut().chain(&mut c.delete_ops).filter(|o| o.target == *key && o.action == OpAction::Revoke);
-    for op in deletes {
+    for delete in deletes {
         any = true;
-        op.action = OpAction::Keep;
-        op.note = format!("{holder} holds it");
+        delete.action = OpAction::Keep;
+        delete.note = if goes_on { op::stays_with(&holder.to_string()) } else { format!("is left to {holder}, which removes it") };
     }
     any
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::addr::{Mode, ResourceAddr};
+use crate::plan::{Action, diff};
 use crate::resource::kafka_common::with;
 
 fn config(pairs: &[(&str, &str)]) -> Value {
@@ -155,6 +156,31 @@ fn deletion_loses_records_unless_freed() {
     assert!(
         KafkaTopic.plan_delete(&with(&kept, vec![("deletion_protection", false.into())]), &Private::Null).iter().all(|o| o.loss.is_none())
     );
+}
+
+#[test]
+fn what_the_block_says_now_protects_the_old_topic_of_a_replacement() {
+    let addr = ResourceAddr::root(Mode::Managed, "kafka_topic", "t").instance(None);
+    let protected = |object: Value, on: bool| with(&object, vec![("deletion_protection", on.into())]);
+    for (was, is, losses) in [(false, true, 1), (true, true, 1), (false, false, 0), (true, false, 0)] {
+        let (prior, config) = (protected(topic("a", 6, 1, &[]), was), protected(topic("b", 6, 1, &[]), is));
+        let input = diff::Input {
+            addr: &addr,
+            prior: Some(&prior),
+            private: &Private::Null,
+            notes: &Private::Null,
+            config: &config,
+            ignore: &[],
+            ignore_all: false,
+            force: None,
+            create_first: false,
+            answers: &[],
+            digest: &|_| [0; 32],
+        };
+        let verdict = diff::decide_all(&KafkaTopic, &[input]).pop().unwrap();
+        assert_eq!(verdict.action, Action::Replace);
+        assert_eq!(verdict.delete_ops.iter().filter(|o| o.loss.is_some()).count(), losses, "was {was}, is {is}");
+    }
 }
 
 #[test]

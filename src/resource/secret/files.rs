@@ -163,6 +163,23 @@ pub fn clear(path: &Path) -> Result<(), Diagnostic> {
     })
 }
 
+/// The error for a file that is in the way of one that is to be written, and that the secret did not write; `None` where there is none, or one
+/// with the same content. `hint` says how it is taken over.
+///
+/// # Errors
+/// When it is there and cannot be read.
+pub fn foreign(path: &Path, content: Option<&str>, hint: &str) -> Result<Option<Diagnostic>, Diagnostic> {
+    let Some(seen) = look(path)? else { return Ok(None) };
+    // What else can be in the place of a file has errors of its own, or is empty.
+    let is_harmless = match seen.wrong {
+        Some(Wrong::Folder | Wrong::FullFolder) => true,
+        _ => seen.content.is_some() && seen.content.as_deref() == content,
+    };
+    let error =
+        || Diagnostic::error(codes::FOREIGN_FILE, format!("\"{}\" exists already, and this secret did not write it.", path.display()));
+    Ok((!is_harmless).then(|| error().hint(format!("Move the file away, or choose another name for it{hint}."))))
+}
+
 /// A folder with content in the place of a file.
 pub fn not_empty(path: &Path) -> Diagnostic {
     let detail = format!("\"{}\" is a folder that is not empty, in the place of a file of this secret.", path.display());

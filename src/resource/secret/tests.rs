@@ -159,6 +159,53 @@ fn doubt(verb: Verb, intent: &Value, ops: Vec<Op>) -> Option<Doubt> {
 }
 
 #[tokio::test]
+async fn files_of_others_are_not_overwritten() {
+    let bench = Bench::new();
+    let foreign = |name: &str, text: &str| {
+        std::fs::create_dir_all(bench.file(name).parent().unwrap()).unwrap();
+        std::fs::write(bench.file(name), text).unwrap();
+    };
+    foreign("a", "of somebody else");
+    foreign("same", "1");
+    let refused = |step: StepRequest, verb: Verb| {
+        let bench = &bench;
+        async move {
+            let probed = Secret.probe(&bench.cx, vec![step.clone()]).await.remove(0);
+            let result = Gathered::apply(&Secret, &bench.cx, verb, vec![step]).await.remove(0);
+            (probed.iter().map(|d| d.code).collect::<Vec<_>>(), result.error.map(|d| d.code))
+        }
+    };
+    let no = (vec![codes::FOREIGN_FILE], Some(codes::FOREIGN_FILE));
+    for config in [with_data(&[("a", "1"), ("same", "1")], &[]), with_data(&[], &["a"])] {
+        let out = bench.plan(None, &config);
+        assert_eq!(refused(bench.step(None, Some(out.planned), out.ops), Verb::Create).await, no);
+        assert_eq!(bench.text("a").unwrap(), "of somebody else");
+    }
+    // A content that is there already is taken over, and so is what a run wrote before it was killed.
+    let made = bench.apply(None, &with_data(&[("same", "1")], &[])).await;
+    let out = bench.plan(None, &with_data(&[], &["a"]));
+    let begun = StepRequest { begun: true, ..bench.step(None, Some(out.planned), out.ops) };
+    assert!(Secret.probe(&bench.cx, vec![begun]).await[0].is_empty());
+    // The same for a file that comes later, and for a link in its place.
+    let now = bench.read(&made, None).await;
+    std::fs::remove_file(bench.file("a")).unwrap();
+    std::os::unix::fs::symlink("same", bench.file("a")).unwrap();
+    let out = bench.plan(Some(&now), &with_data(&[("same", "1"), ("a", "1")], &[]));
+    assert_eq!(refused(bench.step(Some(&now), Some(out.planned), out.ops), Verb::Update).await, no);
+    assert!(bench.file("a").is_symlink());
+}
+
+#[test]
+fn one_folder_has_one_key_however_it_is_written() {
+    let key = |path: &str| folder_key(&Value::object_from([("path", path.into())])).unwrap();
+    for (one, other) in [("/x/out", "/x/./out/"), ("out", "./out"), ("/x/y/../out", "/x//out"), (".", "a/..")] {
+        assert_eq!(key(one), key(other));
+    }
+    assert_ne!(key("../out"), key("out"));
+    assert_ne!(key("/out"), key("out"));
+}
+
+#[tokio::test]
 async fn files_of_a_killed_update_are_found_and_removed() {
     let bench = Bench::new();
     let config = with_data(&[("base", "1")], &[]);
@@ -312,10 +359,9 @@ async fn a_folder_that_became_a_link_is_made_anew() {
     assert_eq!(lines, ["~ . (a folder instead of a symbolic link)", "+ \"creds\" = (sensitive value)", "+ \"password\" (generated)"]);
     assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 2);
     // Destroying one that became a link since removes the link alone.
-    let now = bench.read(&bench.apply(None, &config).await, None).await;
     std::fs::remove_dir_all(bench.dir.path().join("d/secrets/aws")).unwrap();
     std::os::unix::fs::symlink(&outside, bench.dir.path().join("d/secrets/aws")).unwrap();
-    bench.delete(&now).await;
+    bench.delete(&seen).await;
     assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 2);
     assert!(!bench.dir.path().join("d/secrets").exists());
 }
