@@ -11,6 +11,7 @@ use async_trait::async_trait;
 
 use crate::addr::{InstanceAddr, Mode, Target};
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::engine::local::digest;
 use crate::resource::registry::{self, Entry};
 use crate::resource::{
     Desk, Discovered, Gathered, Hold, Observed, Op, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest,
@@ -63,12 +64,14 @@ impl Rules {
     /// The resource types of a run: those of this program, with stand-ins where a rule may want one.
     pub fn types(self) -> Vec<Entry> {
         let rules = Arc::new(self);
+        let seed: Arc<str> = uuid::Uuid::new_v4().to_string().into();
         let stand_in = |(mode, name, real): &Entry| {
             if !rules.touches(*mode, name) {
                 return (*mode, *name, *real);
             }
             // Types live as long as the program does, and this one ends with its tests.
-            let mocked: &'static Mocked = Box::leak(Box::new(Mocked { real: *real, mode: *mode, rules: Arc::clone(&rules) }));
+            let mocked: &'static Mocked =
+                Box::leak(Box::new(Mocked { real: *real, mode: *mode, rules: Arc::clone(&rules), seed: Arc::clone(&seed) }));
             (*mode, *name, mocked as &'static dyn ResourceType)
         };
         registry::ALL.iter().map(stand_in).collect()
@@ -84,33 +87,35 @@ struct Mocked {
     real: &'static dyn ResourceType,
     mode: Mode,
     rules: Arc<Rules>,
+    /// Tells the generated values of one run from those of others.
+    seed: Arc<str>,
 }
 
 impl Mocked {
-    fn filled(&self, object: &Value, rule: &Rule) -> Value {
-        fill(object, &self.real.schema().body, rule.values.as_ref())
+    fn filled(&self, addr: &InstanceAddr, object: &Value, config: &Value, rule: &Rule) -> Value {
+        fill(&format!("{} {addr}", self.seed), object, config, &self.real.schema().body, rule.values.as_ref())
     }
 
     fn read_one(&self, r: ReadRequest, rule: &Rule) -> Observed {
-        let value = if self.mode == Mode::Data { self.read_data(&r.prior, rule) } else { r.prior };
+        let value = if self.mode == Mode::Data { self.read_data(&r.addr, &r.prior, rule) } else { r.prior };
         Observed::present(value, Private::Null)
     }
 
     /// What a data source's configuration does not say is computed.
-    fn read_data(&self, config: &Value, rule: &Rule) -> Value {
+    fn read_data(&self, addr: &InstanceAddr, config: &Value, rule: &Rule) -> Value {
         let mut map = config.as_map().cloned().unwrap_or_default();
         for a in &self.real.schema().body.attributes {
             if matches!(a.set, Set::Computed | Set::OptionalComputed) && map.get(a.name).is_none_or(Value::is_null) {
                 map.insert(a.name.into(), Value::unknown(attr_type(&a.ty)));
             }
         }
-        self.filled(&Value::object(map), rule)
+        self.filled(addr, &Value::object(map), &Value::null_dynamic(), rule)
     }
 
     fn apply_one(&self, verb: Verb, step: &StepRequest, rule: &Rule) -> StepResult {
         match (verb, &step.planned) {
             (Verb::Delete, _) | (_, None) => StepResult::gone(),
-            (_, Some(planned)) => StepResult::done(self.filled(planned, rule), Private::Null),
+            (_, Some(planned)) => StepResult::done(self.filled(&step.addr, planned, &Value::null_dynamic(), rule), Private::Null),
         }
     }
 }
@@ -137,7 +142,7 @@ impl ResourceType for Mocked {
 
     fn plan(&self, input: PlanInput<'_>) -> PlanOutput {
         let Some(rule) = self.rules.of(input.addr) else { return self.real.plan(input) };
-        let planned = if rule.during_plan { self.filled(&input.proposed, &rule) } else { input.proposed };
+        let planned = if rule.during_plan { self.filled(input.addr, &input.proposed, input.config, &rule) } else { input.proposed };
         PlanOutput::new(planned)
     }
 
@@ -202,25 +207,34 @@ fn attr_type(ty: &AttrType) -> Type {
     }
 }
 
-/// Puts values where an object has unknown ones.
-fn fill(object: &Value, body: &Body, values: Option<&Value>) -> Value {
+/// Puts values where an object has unknown ones. Arguments whose value the configuration is yet to say stay unknown.
+fn fill(path: &str, object: &Value, config: &Value, body: &Body, values: Option<&Value>) -> Value {
     let Some(map) = object.as_map() else { return object.clone() };
     let mut out: BTreeMap<Arc<str>, Value> = map.clone();
     for a in &body.attributes {
         let Some(now) = map.get(a.name).filter(|v| !v.is_wholly_known() && v.origin().is_none()) else { continue };
+        if config.get(a.name).is_some_and(|v| !v.is_null() && !v.is_wholly_known()) {
+            continue;
+        }
         let ty = attr_type(&a.ty);
         let given = values.and_then(|v| v.as_map()).and_then(|m| m.get(a.name)).and_then(|v| convert(v, &ty).ok());
-        let value = given.unwrap_or_else(|| known(now, &ty));
+        let value = given.unwrap_or_else(|| known(&format!("{path}.{}", a.name), now, &ty));
         out.insert(a.name.into(), if a.sensitive { value.sensitive() } else { value.mark(now.marks()) });
     }
     for b in &body.blocks {
         let given = values.and_then(|v| v.as_map()).and_then(|m| m.get(b.name));
         let Some(inner) = map.get(b.name).filter(|v| !v.is_wholly_known()) else { continue };
-        let each = |v: &Value| fill(v, &b.body, given);
+        let written = config.get(b.name).unwrap_or_else(Value::null_dynamic);
+        let nothing = Value::null_dynamic();
+        let path = format!("{path}.{}", b.name);
+        let each =
+            |key: &str, v: &Value, config: Option<&Value>| fill(&format!("{path}.{key}"), v, config.unwrap_or(&nothing), &b.body, given);
+        let at = |i: usize| written.as_slice().and_then(|s| s.get(i));
+        let under = |k: &Arc<str>| written.as_map().and_then(|m| m.get(k));
         let now = match inner.repr() {
-            Repr::List(l) => Value::list(l.elem.clone(), l.items.iter().map(each).collect()),
-            Repr::Map(m) => Value::map(m.elem.clone(), m.items.iter().map(|(k, v)| (k.clone(), each(v))).collect()),
-            Repr::Object(_) => each(inner),
+            Repr::List(l) => Value::list(l.elem.clone(), l.items.iter().enumerate().map(|(i, v)| each(&i.to_string(), v, at(i))).collect()),
+            Repr::Map(m) => Value::map(m.elem.clone(), m.items.iter().map(|(k, v)| (k.clone(), each(k, v, under(k)))).collect()),
+            Repr::Object(_) => each("", inner, Some(&written)),
             _ => continue,
         };
         out.insert(b.name.into(), now);
@@ -229,30 +243,31 @@ fn fill(object: &Value, body: &Body, values: Option<&Value>) -> Value {
 }
 
 /// The value with generated ones in place of what is unknown in it.
-fn known(value: &Value, ty: &Type) -> Value {
+fn known(path: &str, value: &Value, ty: &Type) -> Value {
+    let part = |key: &str, v: &Value, ty: &Type| known(&format!("{path}.{key}"), v, ty);
     match value.repr() {
-        Repr::Unknown(_) => generated(ty),
-        Repr::Object(o) => Value::object(o.attrs.iter().map(|(k, v)| (k.clone(), known(v, &v.ty()))).collect()),
-        Repr::Map(m) => Value::map(m.elem.clone(), m.items.iter().map(|(k, v)| (k.clone(), known(v, &m.elem))).collect()),
-        Repr::List(l) => Value::list(l.elem.clone(), l.items.iter().map(|v| known(v, &l.elem)).collect()),
-        Repr::Tuple(t) => Value::tuple(t.items.iter().map(|v| known(v, &v.ty())).collect()),
+        Repr::Unknown(_) => generated(path, ty),
+        Repr::Object(o) => Value::object(o.attrs.iter().map(|(k, v)| (k.clone(), part(k, v, &v.ty()))).collect()),
+        Repr::Map(m) => Value::map(m.elem.clone(), m.items.iter().map(|(k, v)| (k.clone(), part(k, v, &m.elem))).collect()),
+        Repr::List(l) => Value::list(l.elem.clone(), l.items.iter().enumerate().map(|(i, v)| part(&i.to_string(), v, &l.elem)).collect()),
+        Repr::Tuple(t) => Value::tuple(t.items.iter().enumerate().map(|(i, v)| part(&i.to_string(), v, &v.ty())).collect()),
         _ => value.clone(),
     }
 }
 
-fn generated(ty: &Type) -> Value {
+fn generated(path: &str, ty: &Type) -> Value {
     match ty {
-        Type::String | Type::Dynamic => Value::string(letters()),
+        Type::String | Type::Dynamic => Value::string(letters(path)),
         Type::Number => Value::from(0i64),
         Type::Bool => Value::from(false),
-        Type::Object(o) => Value::object(o.attrs.iter().map(|(k, t)| (k.clone(), generated(t))).collect()),
+        Type::Object(o) => Value::object(o.attrs.iter().map(|(k, t)| (k.clone(), generated(&format!("{path}.{k}"), t))).collect()),
         other => convert(&Value::tuple(vec![]), other)
             .or_else(|_| convert(&Value::object(BTreeMap::new()), other))
             .unwrap_or_else(|_| Value::null(other.clone())),
     }
 }
 
-fn letters() -> String {
-    const FROM: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
-    uuid::Uuid::new_v4().as_bytes()[8..].iter().map(|b| char::from(FROM[usize::from(*b) % FROM.len()])).collect()
+/// Eight letters and digits, the same for one path: an apply finds what its plan has said.
+fn letters(path: &str) -> String {
+    digest([path])[..8].to_string()
 }
