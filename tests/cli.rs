@@ -221,6 +221,7 @@ fn flags_act_or_are_refused() {
         ("plan -destroy -refresh-only", "-destroy and -refresh-only cannot be used together."),
         ("plan -refresh-only -refresh=false", "-refresh-only and -refresh=false cannot be used together."),
         ("plan -refresh-only -replace=null_resource.a", "-replace cannot be used with -refresh-only."),
+        ("plan -refresh-only -allow-data-loss", "-allow-data-loss cannot be used with -refresh-only."),
         ("plan -destroy -replace=null_resource.a", "-replace cannot be used with -destroy."),
         ("plan -destroy -generate-config-out=g.hcl", "-generate-config-out cannot be used with -destroy."),
         ("plan -refresh-only -generate-config-out=g.hcl", "-generate-config-out cannot be used with -refresh-only."),

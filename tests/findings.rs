@@ -326,6 +326,22 @@ fn drift_counts_apart_what_apply_refuses() {
     lab.run("drift").shows(&["streamform apply changes 1 of them; streamform plan shows how."]);
 }
 
+/// The record of an object that cannot be read may be old: nothing is told of it but that.
+#[test]
+fn drift_says_nothing_of_what_it_could_not_read() {
+    let lab = Lab::new(&secret("a", "s", "1"));
+    lab.apply();
+    lab.write("main.hcl", &secret("a", "s", "2"));
+    let folder = lab.path().join(".streamform/secrets/s");
+    std::fs::remove_dir_all(&folder).unwrap();
+    std::fs::write(&folder, "").unwrap();
+    lab.fails("drift", &["SF8005", "is not a folder"]).hides(&["not changed yet", "No drift"]);
+    lab.write("main.hcl", &(secret("a", "s", "2") + &null("new", "")));
+    let screen = lab.run("drift");
+    assert_eq!(screen.code, 2, "{}", screen.text);
+    screen.shows(&["null_resource.new", "Not read, so nothing is known of: secret.a"]).hides(&["secret.a  not"]);
+}
+
 #[test]
 fn drift_verbose_shows_each_object_in_full() {
     let lab = Lab::new(&(secret("a", "s", "1") + &secret("b", "t", "1") + &null("n", "  inputs = 1\n  fail   = null\n")));

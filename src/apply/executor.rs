@@ -224,7 +224,7 @@ impl<'a, 'w> Run<'a, 'w> {
             let was = snapshot.records.get(was_at(c));
             let same = was.is_some_and(|r| {
                 let before = diff::rehydrate(&r.attributes, now, self.cx.inputs.digest);
-                diff::same(&before, now) && r.private == c.private && self.flags_kept(c, r)
+                diff::same(&before, now) && r.private == c.private && self.flags_kept(c, r) && !c.reasons.contains(&Reason::NowSensitive)
             });
             if !same {
                 let mut record = record_of(c, now.clone(), c.private.clone(), self.cx.inputs.types);

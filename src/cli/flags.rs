@@ -87,6 +87,9 @@ fn mode(p: &PlanArgs, m: &ModeArgs) -> Result<(), Diagnostic> {
     if m.refresh_only && !p.refresh {
         return refused("-refresh-only and -refresh=false cannot be used together.", "Leave one of them out.");
     }
+    if m.refresh_only && p.allow_data_loss {
+        return refused("-allow-data-loss cannot be used with -refresh-only.", "Only the state is written: nothing is lost.");
+    }
     if let (false, Some(flag)) = (m.replace.is_empty(), special(m)) {
         return refused(format!("-replace cannot be used with {flag}."), "Objects are replaced by a plan of the usual kind only.");
     }

@@ -50,11 +50,12 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
     let inputs = ws.inputs(&snapshot, &options, &digest, &host, &observer);
     let outcome = walk::walk(&inputs).await;
     let mut diagnostics = ws.warnings.clone();
-    let (found, rest) = findings(&outcome.plan, inputs.types, &digest, outcome.diagnostics.clone());
-    diagnostics.append(rest);
-    let mut report = Report { findings: found, ..Report::default() };
     let places = places(&outcome);
     let (down, up): (Vec<_>, Vec<_>) = places.iter().partition(|(_, p)| objects::nothing_runs(p));
+    let unread = not_read(&outcome, &down);
+    let (found, rest) = findings(&outcome.plan, inputs.types, &digest, outcome.diagnostics.clone(), &unread);
+    diagnostics.append(rest);
+    let mut report = Report { findings: found, ..Report::default() };
     let mut live = Live::default();
     if request.unmanaged {
         report.not_searched.extend(down.iter().map(|(name, _)| (name.to_string(), "it is not running".to_string())));
@@ -66,7 +67,7 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
             f.notes.push("Apply does not take it over. Import it, or give the block another name.".to_string());
         }
     }
-    report.not_read = not_read(&outcome, &down);
+    report.not_read = unread.iter().map(InstanceAddr::to_string).collect();
     report.objects = objects_of(&outcome);
     report.blocked = diagnostics.has_errors();
     let diagnostics = diagnostics.by_cause();
@@ -206,7 +207,7 @@ fn strays(
 }
 
 /// Recorded objects that were asked for and gave no answer. Of what lives in a place that is down nobody was asked.
-fn not_read(outcome: &Outcome<'_>, down: &[(&InstanceAddr, &Value)]) -> Vec<String> {
+fn not_read(outcome: &Outcome<'_>, down: &[(&InstanceAddr, &Value)]) -> BTreeSet<InstanceAddr> {
     let lives_in_down = |object: &Value, addr: &InstanceAddr| {
         let resource = registry::find(addr.resource.mode, &addr.resource.type_name);
         let place = resource.and_then(|r| objects::place_of(r, object));
@@ -215,7 +216,7 @@ fn not_read(outcome: &Outcome<'_>, down: &[(&InstanceAddr, &Value)]) -> Vec<Stri
     let changes = outcome.plan.changes.iter().filter(|c| c.deposed.is_none() && c.addr.resource.mode == Mode::Managed);
     let unread =
         changes.filter(|c| c.prior.as_ref().is_some_and(|v| !lives_in_down(v, &c.addr)) && !outcome.observed.contains_key(&c.addr));
-    unread.map(|c| c.addr.to_string()).collect()
+    unread.map(|c| c.addr.clone()).collect()
 }
 
 /// How many managed objects there are, recorded or declared.

@@ -63,12 +63,14 @@ impl Finding<'_> {
     }
 }
 
-/// All objects that differ, in the order of the plan, and the diagnostics that are about none of them.
+/// All objects that differ, in the order of the plan, and the diagnostics that are about none of them. Of the `unread` ones, which were asked
+/// for and gave no answer, nothing is said: their records may be old.
 pub fn findings<'p>(
     plan: &'p Plan,
     types: &[registry::Entry],
     digest: &dyn Fn(&Value) -> [u8; 32],
     diagnostics: Diagnostics,
+    unread: &BTreeSet<InstanceAddr>,
 ) -> (Vec<Finding<'p>>, Diagnostics) {
     let changes: BTreeMap<&InstanceAddr, &'p Change> =
         plan.changes.iter().filter(|c| c.deposed.is_none() && c.addr.resource.mode == Mode::Managed).map(|c| (&c.addr, c)).collect();
@@ -81,7 +83,7 @@ pub fn findings<'p>(
     }
     for c in plan.changes.iter().filter(|c| c.action.changes() && c.addr.resource.mode == Mode::Managed) {
         // What follows from an expression that failed would be no news: the failure is.
-        if out.contains_key(&c.addr) || c.planned.as_ref().is_some_and(|v| v.deep_marks().is_failed()) {
+        if out.contains_key(&c.addr) || unread.contains(&c.addr) || c.planned.as_ref().is_some_and(|v| v.deep_marks().is_failed()) {
             continue;
         }
         let parts = match (c.action, &c.prior, &c.planned) {

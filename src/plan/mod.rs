@@ -113,6 +113,8 @@ pub enum Reason {
     SameObject(String),
     /// It goes with the place that it lives in, of which nothing runs.
     GoesWith(InstanceAddr),
+    /// The configuration hides a value that the state has in clear.
+    NowSensitive,
 }
 
 /// One planned change.

@@ -394,8 +394,11 @@ impl Secret {
         let dir = dir_of(cx, &step.addr, planned);
         let makes_room = step.replaces.as_ref().is_some_and(|old| dir_of(cx, &step.addr, old) == dir);
         let kept = Kept::of(&step.private);
-        if makes_room || matches!(files::folder(&dir, kept.owns_folder(planned))?, Folder::Absent | Folder::Link) {
-            return Ok(None);
+        match files::folder(&dir, kept.owns_folder(planned)) {
+            Ok(Folder::There(_)) if !makes_room => {}
+            // The read of what exists has told it.
+            Err(_) if step.prior.is_some() => return Ok(None),
+            found => return found.map(|_| None),
         }
         Self::foreign(&dir, step, planned, &kept)
     }

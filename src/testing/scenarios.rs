@@ -789,6 +789,34 @@ stories! {
         > show
         > plan
     "#
+    /// What the configuration hides, the state hides, also where nothing else changes; what is hidden stays so.
+    a_value_becomes_sensitive: r#"
+        = config
+        resource "slow" "s" {
+          name = "s"
+          a    = "open"
+          b    = "open"
+        }
+        > apply
+        = config
+        resource "slow" "s" {
+          name = "s"
+          a    = sensitive("open")
+          b    = "open"
+        }
+        > plan
+        > apply
+        > show
+        > plan
+        = config
+        resource "slow" "s" {
+          name = "s"
+          a    = "open"
+          b    = "open"
+        }
+        > apply
+        > show
+    "#
     /// A block goes when those that used it have moved away, and blocks may come to need each other the other way round.
     needs_turn_round: r#"
         = config

@@ -168,6 +168,7 @@ fn reason_text(r: &Reason) -> String {
         Reason::SameObject(object) => format!("same object: {object}"),
         Reason::Imported(id) => format!("imported {id}"),
         Reason::GoesWith(place) => format!("goes with {place}"),
+        Reason::NowSensitive => "sensitive from now on".into(),
         Reason::Tainted => "tainted".into(),
         Reason::Requested => "-replace".into(),
         Reason::Triggered => "triggered".into(),

@@ -142,6 +142,7 @@ fn reason(r: &Reason) -> String {
         Reason::Moved(from) => format!("moved from {from}"),
         Reason::SameObject(object) => format!("both addresses name the {object}, so this is a rename; a moved block says the same"),
         Reason::GoesWith(place) => format!("it goes with {place}, of which nothing runs"),
+        Reason::NowSensitive => "a value is sensitive from now on, and the state will no longer show it".into(),
     }
 }
 

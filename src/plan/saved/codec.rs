@@ -362,6 +362,7 @@ fn reason(r: &Reason) -> Json {
         Reason::Moved(from) => json!({ "moved": from.to_string() }),
         Reason::SameObject(object) => json!({ "same_object": object }),
         Reason::GoesWith(place) => json!({ "goes_with": place.to_string() }),
+        Reason::NowSensitive => "now_sensitive".into(),
     }
 }
 
@@ -386,6 +387,7 @@ fn decode_reason(j: &Json) -> Option<Reason> {
     }
     Some(match j.as_str()? {
         "tainted" => Reason::Tainted,
+        "now_sensitive" => Reason::NowSensitive,
         "requested" => Reason::Requested,
         "triggered" => Reason::Triggered,
         "not_in_configuration" => Reason::NotInConfiguration,

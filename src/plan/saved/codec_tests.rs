@@ -175,6 +175,7 @@ fn a_change_comes_back_but_for_its_private_part() {
         Reason::SameAsNow("t.a".parse().unwrap(), "thing \"x\"".into()),
         Reason::SameObject("thing".into()),
         Reason::GoesWith("t.b".parse().unwrap()),
+        Reason::NowSensitive,
         Reason::Imported("id".into()),
         Reason::Moved("null_resource.b".parse().unwrap()),
     ];

@@ -216,6 +216,10 @@ impl<'a> Walker<'a> {
         let adopted = known.as_ref().is_some_and(|k| k.in_doubt || k.doubt.is_some() || k.moved_from.is_some()) && prior.is_some();
         let elsewhere = prior.as_ref().is_some_and(|v| self.is_recorded_elsewhere(&p.addr, p.resource, v));
         let imported = reasons.iter().any(|r| matches!(r, Reason::Imported(_)));
+        let hidden = prior.as_ref().filter(|_| verdict.action == Action::NoOp).and_then(|prior| newly_hidden(prior, &planned));
+        reasons.extend(hidden.is_some().then_some(Reason::NowSensitive));
+        let record_changes = adopted || imported || elsewhere || hidden.is_some();
+        let prior = hidden.or(prior);
         let change = Change {
             reasons,
             prior,
@@ -229,7 +233,7 @@ impl<'a> Walker<'a> {
             protected,
             timeouts: self.timeouts(p),
             create_before_destroy: p.block.lifecycle.create_before_destroy,
-            record_changes: adopted || imported || elsewhere,
+            record_changes,
             begun: known.as_ref().is_some_and(|k| k.in_doubt),
             ..Change::new(p.addr.clone(), verdict.action)
         };
@@ -457,6 +461,15 @@ fn path_text(path: &[Part]) -> String {
         }
     }
     out
+}
+
+/// The object with hidden what the planned one hides; `None` where that is all hidden already.
+fn newly_hidden(prior: &Value, planned: &Value) -> Option<Value> {
+    if !planned.deep_marks().is_sensitive() {
+        return None;
+    }
+    let hidden = diff::hidden_as(planned, prior.clone());
+    (secret_paths(&hidden) != secret_paths(prior)).then_some(hidden)
 }
 
 /// The sensitive paths of an object, in the order of its parts. Referenced objects are skipped.
