@@ -87,28 +87,9 @@ pub fn rehydrate(prior: &Value, config: &Value, digest: &dyn Fn(&Value) -> [u8; 
             Some(d) if config.is_wholly_known() && digest(config) == d => config.clone().mark(prior.marks()),
             _ => prior.clone(),
         },
-        Repr::Object(o) if o.origin.is_none() && !prior.is_wholly_known() => {
-            let Some(other) = config.as_map() else { return prior.clone() };
-            let attrs = o.attrs.iter().map(|(k, v)| (k.clone(), other.get(k).map_or_else(|| v.clone(), |c| rehydrate(v, c, digest))));
-            Value::object(attrs.collect()).mark(prior.marks())
-        }
-        Repr::Map(m) if !prior.is_wholly_known() => {
-            let Some(other) = config.as_map() else { return prior.clone() };
-            let items = m.items.iter().map(|(k, v)| (k.clone(), other.get(k).map_or_else(|| v.clone(), |c| rehydrate(v, c, digest))));
-            Value::map(m.elem.clone(), items.collect()).mark(prior.marks())
-        }
-        Repr::List(l) if !prior.is_wholly_known() => {
-            let Some(other) = config.as_slice() else { return prior.clone() };
-            let items = l.items.iter().enumerate().map(|(i, v)| other.get(i).map_or_else(|| v.clone(), |c| rehydrate(v, c, digest)));
-            Value::list(l.elem.clone(), items.collect()).mark(prior.marks())
-        }
-        Repr::Tuple(t) if !prior.is_wholly_known() => {
-            let Some(other) = config.as_slice() else { return prior.clone() };
-            let items = t.items.iter().enumerate().map(|(i, v)| other.get(i).map_or_else(|| v.clone(), |c| rehydrate(v, c, digest)));
-            Value::tuple(items.collect()).mark(prior.marks())
-        }
-        // A set with a sensitive element is sensitive as a whole.
-        _ => prior.clone(),
+        // A reference is kept as an address. A set with a sensitive element is sensitive as a whole.
+        _ if prior.origin().is_some() || prior.is_wholly_known() => prior.clone(),
+        _ => prior.map_parts(|part, v| config.part(&part).map_or_else(|| v.clone(), |c| rehydrate(v, c, digest))),
     }
 }
 
@@ -333,19 +314,7 @@ pub fn hidden_as(recorded: &Value, found: Value) -> Value {
         let refers = was.origin().is_some() && is.origin().is_some();
         if refers { is.clone() } else { hidden_as(was, is.clone()) }
     };
-    let key = |k: &Arc<str>, v: &Value| (k.clone(), recorded.get(k).map_or_else(|| v.clone(), |r| part(&r, v)));
-    let each = |items: &[Value]| -> Vec<Value> {
-        let was = recorded.as_slice().unwrap_or_default();
-        items.iter().enumerate().map(|(i, v)| was.get(i).map_or_else(|| v.clone(), |r| part(r, v))).collect()
-    };
-    let hidden = match found.repr() {
-        Repr::Object(o) => Value::object_of(o.attrs.iter().map(|(k, v)| key(k, v)).collect(), o.origin.clone()),
-        Repr::Map(m) => Value::map(m.elem.clone(), m.items.iter().map(|(k, v)| key(k, v)).collect()),
-        Repr::List(l) => Value::list(l.elem.clone(), each(&l.items)),
-        Repr::Tuple(t) => Value::tuple(each(&t.items)),
-        _ => return found,
-    };
-    hidden.mark(found.marks())
+    found.map_parts(|at, v| recorded.part(&at).map_or_else(|| v.clone(), |r| part(r, v)))
 }
 
 /// An error about an attribute, when the resource type's result cannot be used.

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::objects::with_origin;
 use super::walk::statements::modules;
 use crate::addr::{InstanceAddr, InstanceKey, ModulePath, ResourceAddr, Target};
 use crate::lang::config::{Config, Module, Moved, Repetition};
 use crate::state::{InDoubt, Record, Snapshot};
-use crate::value::{Repr, Value};
+use crate::value::Value;
 
 /// A recorded object as the walk sees it.
 #[derive(Clone, Debug)]
@@ -131,16 +132,10 @@ fn renamed(record: &Record, names: &BTreeMap<&InstanceAddr, InstanceAddr>, block
 
 /// A value in which references to what was moved point to where it is now.
 fn follow(value: &Value, new: &dyn Fn(&InstanceAddr) -> Option<InstanceAddr>) -> Value {
-    match value.repr() {
-        Repr::Object(o) => {
-            let attrs = o.attrs.iter().map(|(k, v)| (k.clone(), follow(v, new))).collect();
-            let origin = o.origin.as_ref().map(|a| new(a).map_or_else(|| Arc::clone(a), Arc::new));
-            Value::object_of(attrs, origin).mark(value.marks())
-        }
-        Repr::List(l) => Value::list(l.elem.clone(), l.items.iter().map(|v| follow(v, new)).collect()).mark(value.marks()),
-        Repr::Map(m) => Value::map(m.elem.clone(), m.items.iter().map(|(k, v)| (k.clone(), follow(v, new))).collect()).mark(value.marks()),
-        Repr::Tuple(t) => Value::tuple(t.items.iter().map(|v| follow(v, new)).collect()).mark(value.marks()),
-        _ => value.clone(),
+    let value = value.map_parts(|_, v| follow(v, new));
+    match value.origin().and_then(|a| new(a)) {
+        Some(to) => with_origin(&value, &to),
+        None => value,
     }
 }
 

@@ -8,10 +8,12 @@ pub mod convert;
 pub mod json;
 pub mod number;
 pub mod ops;
+mod parts;
 pub mod print;
 pub mod ty;
 
 pub use number::Number;
+pub use parts::Part;
 pub use ty::{ObjectType, Type};
 
 use std::collections::BTreeMap;

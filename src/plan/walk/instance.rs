@@ -6,7 +6,7 @@ use crate::lang::functions::streamform::milliseconds;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::addr::{InstanceAddr, InstanceKey};
+use crate::addr::InstanceAddr;
 use crate::diag::Diagnostic;
 use crate::diag::codes::plan as codes;
 use crate::lang::ast::{Expr, ExprKind, Step};
@@ -20,7 +20,7 @@ use crate::plan::records::Known;
 use crate::plan::{Action, Change, Reason, RunMode};
 use crate::resource::{Answer, Notes, Observed, Private, Question, ResourceType, attr_error};
 use crate::state::codec;
-use crate::value::{Repr, Type, Value};
+use crate::value::{Part, Type, Value};
 
 /// An instance on its way to a decision: what is there, and why it may have to be replaced.
 struct Prepared<'p, 'a> {
@@ -421,33 +421,7 @@ fn without_secrets(value: &Value) -> Value {
     if value.marks().is_sensitive() {
         return Value::unknown(value.ty());
     }
-    match value.repr() {
-        Repr::Object(o) => {
-            let inner = |v: &Value| if v.origin().is_some() { v.clone() } else { without_secrets(v) };
-            Value::object_of(o.attrs.iter().map(|(k, v)| (k.clone(), inner(v))).collect(), o.origin.clone())
-        }
-        Repr::Map(m) => Value::map(m.elem.clone(), m.items.iter().map(|(k, v)| (k.clone(), without_secrets(v))).collect()),
-        Repr::List(l) => Value::list(l.elem.clone(), l.items.iter().map(without_secrets).collect()),
-        Repr::Tuple(t) => Value::tuple(t.items.iter().map(without_secrets).collect()),
-        _ => value.clone(),
-    }
-}
-
-/// A step from an object into a part of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
-    Name(Arc<str>),
-    At(InstanceKey),
-}
-
-impl Part {
-    fn key(key: &Arc<str>) -> Part {
-        Part::At(InstanceKey::Str(key.clone()))
-    }
-
-    fn index(i: usize) -> Part {
-        Part::At(InstanceKey::Int(i as u64))
-    }
+    value.map_parts(|_, v| if v.origin().is_some() { v.clone() } else { without_secrets(v) })
 }
 
 /// The path as [`attr_error`] takes it.
@@ -479,37 +453,16 @@ fn secret_paths(value: &Value) -> Vec<Vec<Part>> {
         if v.marks().is_sensitive() {
             out.push(path);
         } else if v.origin().is_none() || path.is_empty() {
-            open.extend(parts(v).into_iter().rev().map(|(part, inner)| (inner, path.iter().cloned().chain([part]).collect())));
+            open.extend(v.parts().into_iter().rev().map(|(part, inner)| (inner, path.iter().cloned().chain([part]).collect())));
         }
     }
     out
 }
 
-fn parts(value: &Value) -> Vec<(Part, &Value)> {
-    match value.repr() {
-        Repr::Object(o) => o.attrs.iter().map(|(k, v)| (Part::Name(k.clone()), v)).collect(),
-        Repr::Map(m) => m.items.iter().map(|(k, v)| (Part::key(k), v)).collect(),
-        Repr::List(l) => l.items.iter().enumerate().map(|(i, v)| (Part::index(i), v)).collect(),
-        Repr::Tuple(t) => t.items.iter().enumerate().map(|(i, v)| (Part::index(i), v)).collect(),
-        _ => vec![],
-    }
-}
-
 /// The value with an unknown one at this place.
 fn without_secrets_at(value: &Value, path: &[Part]) -> Value {
     let Some((first, rest)) = path.split_first() else { return without_secrets(value) };
-    let inner = |part: Part, v: &Value| if part == *first { without_secrets_at(v, rest) } else { v.clone() };
-    let items = |items: &[Value]| items.iter().enumerate().map(|(i, v)| inner(Part::index(i), v)).collect();
-    match value.repr() {
-        Repr::Object(o) => {
-            let attrs = o.attrs.iter().map(|(k, v)| (k.clone(), inner(Part::Name(k.clone()), v))).collect();
-            Value::object_of(attrs, o.origin.clone())
-        }
-        Repr::Map(m) => Value::map(m.elem.clone(), m.items.iter().map(|(k, v)| (k.clone(), inner(Part::key(k), v))).collect()),
-        Repr::List(l) => Value::list(l.elem.clone(), items(&l.items)),
-        Repr::Tuple(t) => Value::tuple(items(&t.items)),
-        _ => value.clone(),
-    }
+    value.map_parts(|part, v| if part == *first { without_secrets_at(v, rest) } else { v.clone() })
 }
 
 /// Two objects of one name cannot exist at one time.

@@ -392,13 +392,8 @@ fn unsettled(seen: &Value, record: &Record, doubt: &InDoubt, resource: &dyn Reso
 fn without_digests(v: &Value) -> Value {
     match v.repr() {
         Repr::Unknown(u) if u.refinement.digest.is_some() => Value::unknown(u.ty.clone()).mark(v.marks()),
-        Repr::Object(o) if o.origin.is_none() => {
-            Value::object(o.attrs.iter().map(|(k, v)| (k.clone(), without_digests(v))).collect()).mark(v.marks())
-        }
-        Repr::Map(m) => Value::map(m.elem.clone(), m.items.iter().map(|(k, v)| (k.clone(), without_digests(v))).collect()).mark(v.marks()),
-        Repr::List(l) => Value::list(l.elem.clone(), l.items.iter().map(without_digests).collect()).mark(v.marks()),
-        Repr::Tuple(t) => Value::tuple(t.items.iter().map(without_digests).collect()).mark(v.marks()),
-        _ => v.clone(),
+        _ if v.origin().is_some() => v.clone(),
+        _ => v.map_parts(|_, part| without_digests(part)),
     }
 }
 
