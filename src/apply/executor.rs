@@ -393,6 +393,7 @@ impl<'a, 'w> Run<'a, 'w> {
                     let c = self.change(node);
                     let beside = c.action == Action::ReplaceCreateFirst && key.1 == Some(Verb::Delete);
                     for text in self.holding.begin(node, (&c.label(), beside), resource, &mut request) {
+                        let text = self.cx.inputs.redactor.text(&text);
                         self.cx.events.emit(&Event::Note { addr: c.addr.clone(), text });
                     }
                     ready.push(node);
@@ -596,6 +597,7 @@ impl<'a, 'w> Run<'a, 'w> {
             conditions::condition(p, &scope, &cx, &mut diags);
         }
         let config = body::decode(&block.body, &resource.schema().body, &scope, &cx, &mut diags);
+        self.cx.inputs.redactor.learn(&config);
         resource.validate(&config, &mut diags);
         let located = |diags: Diagnostics| diags.into_iter().map(|d| objects::locate(d, block, &c.addr)).collect();
         if diags.has_errors() {
@@ -868,6 +870,9 @@ impl<'a, 'w> Run<'a, 'w> {
     fn note_result(&mut self, node: usize, verb: Option<Verb>, result: StepResult, took: Duration, ok: bool) {
         let c = self.change(node);
         self.touched.insert(c.addr.resource.clone());
+        if let Some((value, _)) = &result.object {
+            self.cx.inputs.redactor.learn(value);
+        }
         if let (Some((value, _)), true) = (&result.object, verb != Some(Verb::Delete)) {
             let value = objects::with_origin(value, &c.addr);
             self.values.entry(c.addr.resource.clone()).or_default().insert(c.addr.key.clone(), value);
@@ -983,7 +988,7 @@ impl<'a, 'w> Run<'a, 'w> {
             let found = conditions::checks(&self.world, self.cx.inputs, false);
             self.done.diagnostics.append(found);
         }
-        self.done.diagnostics = std::mem::take(&mut self.done.diagnostics).distinct().by_cause();
+        self.done.diagnostics = self.cx.inputs.redactor.diagnostics(std::mem::take(&mut self.done.diagnostics).distinct()).by_cause();
         if self.cx.plan.mode != RunMode::RefreshOnly || !self.done.diagnostics.has_errors() {
             self.write_outputs().await;
         }

@@ -6,7 +6,9 @@
 
 pub mod codes;
 pub mod excerpt;
+pub mod redact;
 
+use self::redact::Redactor;
 use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
@@ -58,19 +60,36 @@ pub struct Source {
     pub name: String,
     /// The whole text.
     pub text: Arc<str>,
+    /// It holds values of variables, of which nobody knows what they are: no line of it is shown.
+    pub is_values: bool,
 }
 
 /// All texts that spans may point into.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     files: Vec<Source>,
+    redactor: Arc<Redactor>,
 }
 
 impl Sources {
     /// Adds a text and returns its id.
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<Arc<str>>) -> SourceId {
-        self.files.push(Source { name: name.into(), text: text.into() });
+        self.push(Source { name: name.into(), text: text.into(), is_values: false })
+    }
+
+    /// [`Sources::add`] for values of variables: see [`Source::is_values`].
+    pub fn add_values(&mut self, name: impl Into<String>, text: impl Into<Arc<str>>) -> SourceId {
+        self.push(Source { name: name.into(), text: text.into(), is_values: true })
+    }
+
+    fn push(&mut self, source: Source) -> SourceId {
+        self.files.push(source);
         SourceId(self.files.len() as u32 - 1)
+    }
+
+    /// Takes secrets out of lines and sentences before they are shown. All copies of these texts share it.
+    pub fn redactor(&self) -> &Arc<Redactor> {
+        &self.redactor
     }
 
     /// The file of an id, if it is one of this collection's.

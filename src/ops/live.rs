@@ -9,6 +9,7 @@ use async_trait::async_trait;
 
 use crate::addr::{InstanceAddr, Mode};
 use crate::apply::{Event, Events};
+use crate::diag::redact::Redactor;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::lang::host::Host;
 use crate::plan::walk::Observer;
@@ -83,11 +84,16 @@ impl Observer for Live {
 }
 
 /// Turns the notes of resource types into events.
-pub struct Notes(pub Arc<dyn Events>);
+pub struct Notes {
+    /// Who hears of them.
+    pub events: Arc<dyn Events>,
+    /// Takes secrets out of them.
+    pub redactor: Arc<Redactor>,
+}
 
 impl Progress for Notes {
     fn note(&self, addr: &InstanceAddr, text: &str) {
-        self.0.emit(&Event::Note { addr: addr.clone(), text: text.to_string() });
+        self.events.emit(&Event::Note { addr: addr.clone(), text: self.redactor.text(text) });
     }
 }
 

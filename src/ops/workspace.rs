@@ -170,13 +170,18 @@ impl Workspace {
             digest,
             host,
             observer,
+            redactor: self.config.sources.redactor(),
         }
     }
 
     /// Connections for one run.
     pub fn session(&self, events: Arc<dyn Events>) -> Arc<Session> {
         let absolute = std::path::absolute(&self.root).unwrap_or_else(|_| self.root.clone());
-        Arc::new(Session::new(absolute.join(".streamform"), absolute, Arc::new(Notes(events))))
+        Arc::new(Session::new(
+            absolute.join(".streamform"),
+            absolute,
+            Arc::new(Notes { events, redactor: Arc::clone(self.config.sources.redactor()) }),
+        ))
     }
 
     /// The observer of the real systems.

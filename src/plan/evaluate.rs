@@ -48,6 +48,7 @@ pub fn evaluate_node(world: &mut World<'_>, inputs: &Inputs<'_>, node: &Node, mo
         }
         NodeKind::Resource(..) => return,
     };
+    inputs.redactor.learn(&value);
     world.set(module, &node.kind, value);
     if let NodeKind::Variable(name) = &node.kind
         && let Some(var) = m.module.variables.get(name)

@@ -23,6 +23,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::addr::{InstanceAddr, ResourceAddr, Target};
+use crate::diag::redact::Redactor;
 use crate::resource::{Answer, Op, Private, Verb};
 use crate::value::Value;
 
@@ -195,6 +196,14 @@ impl Change {
     /// What is lost, a sentence each.
     pub fn losses(&self) -> impl Iterator<Item = &str> {
         self.all_ops().filter_map(|o| o.loss.as_deref())
+    }
+
+    /// Takes secrets out of the free texts of the operations; what they act on and expect is data, in which secrets are marked.
+    pub fn redact(&mut self, redactor: &Redactor) {
+        for op in self.ops.iter_mut().chain(&mut self.delete_ops) {
+            op.note = redactor.text(&op.note);
+            op.loss = op.loss.take().map(|loss| redactor.text(&loss));
+        }
     }
 
     /// The operations of a step of this change.

@@ -8,9 +8,10 @@ use async_trait::async_trait;
 
 use super::{Observed, Private, ReadRequest, ResourceType, Session, attr_error};
 use crate::diag::codes::connect as codes;
+use crate::diag::redact::Redactor;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::schema::{Attribute, Body, NestedBlock, Nesting, Schema};
-use crate::target::connect::{ConnectClient, ConnectConnection, ConnectPool, Patience, Plugin, Redactor, RootInfo};
+use crate::target::connect::{ConnectClient, ConnectConnection, ConnectPool, Patience, Plugin, RootInfo};
 use crate::value::{Type, Value};
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -94,7 +95,7 @@ async fn read_one(cx: &Session, request: &ReadRequest) -> Result<Observed, Diagn
     let connection = ConnectConnection::from_value(&admin).ok_or_else(|| {
         Diagnostic::error(codes::ADDRESS_UNKNOWN, "A part of this connection is not known yet.").hint("Apply what it depends on first.")
     })?;
-    let redactor = Redactor::new(connection.password.as_deref());
+    let redactor = Redactor::of(connection.password.as_deref());
     let found = ask(cx, &connection).await.map_err(|e| e.diagnostic(&redactor))?;
     let mut attrs = request.prior.as_map().cloned().unwrap_or_default();
     let (root, plugins) = found;

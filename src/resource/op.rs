@@ -11,6 +11,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::addr::InstanceAddr;
+use crate::diag::redact::one_line;
 use crate::value::Value;
 
 /// What an operation does. Steps have a [`super::Verb`]; a step of one verb may have operations of several actions.
@@ -217,7 +218,7 @@ impl Key {
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.name {
-            Some(name) => write!(f, "{} \"{name}\"", self.kind)?,
+            Some(name) => write!(f, "{} \"{}\"", self.kind, one_line(name))?,
             None => write!(f, "{} (known after apply)", self.kind)?,
         }
         if self.place.shown.is_empty() { Ok(()) } else { write!(f, " of {}", self.place.shown) }
@@ -432,6 +433,28 @@ pub fn stays_with(holder: &str) -> String {
 
 impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.plain().write(f)
+    }
+}
+
+impl Op {
+    /// The operation with texts of one line: what a server calls a thing neither makes lines nor steers the terminal.
+    fn plain(&self) -> Op {
+        let arg = |arg: &Arg| match arg {
+            Arg::Known(text) => Arg::Known(one_line(text).into()),
+            other => other.clone(),
+        };
+        Op {
+            target: Key { name: self.target.name.as_deref().map(|n| one_line(n).into()), ..self.target.clone() },
+            part: one_line(&self.part).into(),
+            note: one_line(&self.note).into(),
+            expect: self.expect.as_ref().map(|e| Expect { value: arg(&e.value), source: one_line(&e.source).into() }),
+            after: self.after.iter().map(|(k, v)| (k.clone(), arg(v))).collect(),
+            ..self.clone()
+        }
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let note = |f: &mut fmt::Formatter<'_>| if self.note.is_empty() { Ok(()) } else { write!(f, " {}", self.note) };
         let sourced = |e: &Expect| if e.source.is_empty() { e.value.to_string() } else { format!("{} ({})", e.value, e.source) };
         let value = self.value().map(ToString::to_string).unwrap_or_default();

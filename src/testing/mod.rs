@@ -224,6 +224,7 @@ impl Bench {
             digest: &digest,
             host: &host,
             observer,
+            redactor: config.sources.redactor(),
         };
         let outcome = walk(&inputs).await;
         out.plan = outcome.plan.clone();

@@ -11,6 +11,7 @@ use serde_json::{Value as Json, json};
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::diag::excerpt::{self, Excerpt};
+use crate::diag::redact::Redactor;
 use crate::diag::{Diagnostic, Diagnostics, Severity, Source, Sources, Span};
 
 /// How text is drawn.
@@ -52,6 +53,7 @@ pub fn compact(diagnostics: &Diagnostics, sources: &Sources) -> String {
 
 /// One diagnostic as a box that ends with a newline.
 pub fn render_one(d: &Diagnostic, sources: &Sources, style: Style) -> String {
+    let d = &sources.redactor().diagnostic(d.clone());
     let paint = Paint(style.color);
     let color = if d.severity == Severity::Error { "31" } else { "33" };
     let mut lines = vec![headline(d, paint, color), String::new()];
@@ -114,7 +116,7 @@ fn place(lines: &mut Vec<String>, sources: &Sources, (span, unparsed): (Span, bo
     let context = block_header(&source.text, range.start).map(|c| format!(", in {c}")).unwrap_or_default();
     let label = label.map(|l| format!(" ({l})")).unwrap_or_default();
     lines.push(format!("  on {} line {first}{context}{label}:", source.name));
-    let rows = excerpts(source, range, unparsed, MAX_LINES + 1);
+    let rows = excerpts(source, range, unparsed, sources.redactor(), MAX_LINES + 1);
     for (n, (row, marked)) in rows.iter().take(MAX_LINES).enumerate() {
         lines.push(format!("  {:>4}: {}", first + n, expand_tabs(&row.text)));
         if *marked {
@@ -130,9 +132,12 @@ fn place(lines: &mut Vec<String>, sources: &Sources, (span, unparsed): (Span, bo
 
 /// The lines of a range as they are shown, at most so many, and whether something of each is marked. Of a text that does not parse, contents of strings
 /// are hidden.
-fn excerpts(source: &Source, range: Range<usize>, unparsed: bool, most: usize) -> Vec<(Excerpt, bool)> {
+fn excerpts(source: &Source, range: Range<usize>, unparsed: bool, redactor: &Redactor, most: usize) -> Vec<(Excerpt, bool)> {
     let text = &source.text;
     let mut out = Vec::new();
+    if source.is_values {
+        return out;
+    }
     let mut start = text[..range.start].rfind('\n').map_or(0, |i| i + 1);
     loop {
         let end = text[start..].find('\n').map_or(text.len(), |i| start + i);
@@ -142,7 +147,11 @@ fn excerpts(source: &Source, range: Range<usize>, unparsed: bool, most: usize) -
         let blank = line.len() - line.trim_start().len();
         let from = if out.is_empty() { from } else { from.max(start + blank).min(to) };
         let marked = out.is_empty() || from < to;
-        let hidden = if unparsed { excerpt::hidden(text, start..start + line.len()) } else { vec![] };
+        let mut hidden = redactor.find(line);
+        if unparsed {
+            hidden.extend(excerpt::hidden(text, start..start + line.len()));
+            hidden.sort_by_key(|h| h.start);
+        }
         out.push((excerpt::excerpt(line, &hidden, from - start..to - start), marked));
         if end >= range.end || end >= text.len() || out.len() >= most {
             return out;
@@ -252,6 +261,7 @@ pub fn to_json(diagnostics: &Diagnostics, sources: &Sources) -> Json {
 }
 
 fn one_json(d: &Diagnostic, sources: &Sources) -> Json {
+    let d = &sources.redactor().diagnostic(d.clone());
     let mut out = json!({
         "severity": if d.severity == Severity::Error { "error" } else { "warning" },
         "code": d.code.id,
@@ -268,7 +278,9 @@ fn one_json(d: &Diagnostic, sources: &Sources) -> Json {
         && let Some(source) = sources.get(span.source)
     {
         out["range"] = range_json(source, span);
-        out["snippet"] = snippet_json(source, span, d.is_syntax(), &d.values);
+        if !source.is_values {
+            out["snippet"] = snippet_json(source, span, d.is_syntax(), &d.values, sources.redactor());
+        }
     }
     let related = d.related.iter().filter_map(|(span, label)| {
         let range = range_json(sources.get(span.source)?, *span);
@@ -292,10 +304,10 @@ fn pos_json(text: &str, at: usize) -> Json {
     json!({ "line": line_of(text, at), "column": text[start..at].graphemes(true).count() + 1, "byte": at })
 }
 
-fn snippet_json(source: &Source, span: Span, unparsed: bool, values: &[(String, String)]) -> Json {
+fn snippet_json(source: &Source, span: Span, unparsed: bool, values: &[(String, String)], redactor: &Redactor) -> Json {
     let text = &source.text;
     let range = clamp(text, span);
-    let rows = excerpts(source, range.clone(), unparsed, usize::MAX);
+    let rows = excerpts(source, range.clone(), unparsed, redactor, usize::MAX);
     let first = rows.first().map_or(0..0, |(row, _)| row.marked.clone());
     let code = rows.iter().map(|(row, _)| &*row.text).collect::<Vec<_>>().join("\n");
     // The marks end in the last line that has any.

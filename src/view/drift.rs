@@ -4,6 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::paint::Paint;
 use super::plan::PlanStyle;
+use crate::diag::redact::one_line;
 use crate::plan::diff::same;
 use crate::plan::drift::{Finding, Kind, Part};
 use crate::plan::{Action, Plan, Reason};
@@ -98,7 +99,7 @@ pub fn text(report: &Report<'_>, paint: Paint) -> String {
         let head = format!("{} that no block declares:", counted(n, "object"));
         out.push_str(&format!("{}{}\n", if report.findings.is_empty() { "" } else { "\n" }, paint.bold(&head)));
         for s in &report.strays {
-            out.push_str(&format!("  {} {} in {}\n", paint.yellow("?"), s.label, s.parent));
+            out.push_str(&format!("  {} {} in {}\n", paint.yellow("?"), one_line(&s.label), s.parent));
             if s.whole {
                 out.push_str(&format!("      {}\n", paint.dim(&import_command(s))));
             }
@@ -228,6 +229,6 @@ fn import_command(s: &Stray) -> String {
     let name: String = s.id.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
     let name = if name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') { name } else { format!("_{name}") };
     let plain = s.id.chars().all(|c| c.is_ascii_alphanumeric() || "._-:=,/@".contains(c));
-    let id = if plain { s.id.clone() } else { format!("'{}'", s.id.replace('\'', "'\\''")) };
+    let id = if plain { s.id.clone() } else { format!("'{}'", one_line(&s.id).replace('\'', "'\\''")) };
     format!("streamform import {}.{name} {id}", s.type_name)
 }

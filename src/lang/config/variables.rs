@@ -115,7 +115,7 @@ impl Collector<'_> {
             self.set(variable, Value::string(text), from, None);
             return;
         }
-        let id = self.sources.add(format!("<value for var.{}>", variable.name.name), text);
+        let id = self.sources.add_values(format!("<value for var.{}>", variable.name.name), text);
         let (expr, diags) = syntax::parse_expr(text, id);
         let found = diags.into_iter().map(|d| hide(d, variable));
         self.diags.extend(found);
@@ -161,7 +161,7 @@ impl Collector<'_> {
                 return self.diags.push(d.hint("Check the path; it is relative to the working folder."));
             }
         };
-        let id = self.sources.add(shown, text.as_str());
+        let id = self.sources.add_values(shown, text.as_str());
         let (body, diags) = if shown.ends_with(".json") { json::parse_values(&text, id) } else { syntax::parse_body(&text, id) };
         self.diags.append(diags);
         if let Some(body) = body {

@@ -15,6 +15,7 @@ use crate::addr::{InstanceAddr, Mode, ModulePath};
 use crate::apply::Events;
 use crate::apply::executor::{self, Apply, Done};
 use crate::diag::codes::{apply as apply_codes, cli as codes, config as config_codes, plan as plan_codes};
+use crate::diag::redact::Redactor;
 use crate::diag::{Diagnostic, Diagnostics, Sources, io_words};
 use crate::graph::NodeKind;
 use crate::lang::config::testfile::{TestCommand, TestFile, TestRun};
@@ -111,9 +112,13 @@ impl FileRun<'_> {
         }
     }
 
-    fn session(&self, events: &Arc<dyn Events>) -> Arc<Session> {
+    fn session(&self, events: &Arc<dyn Events>, redactor: &Arc<Redactor>) -> Arc<Session> {
         let root = std::path::absolute(&self.request.root).unwrap_or_else(|_| self.request.root.clone());
-        Arc::new(Session::new(self.folder.path().join("data"), root, Arc::new(Notes(Arc::clone(events)))))
+        Arc::new(Session::new(
+            self.folder.path().join("data"),
+            root,
+            Arc::new(Notes { events: Arc::clone(events), redactor: Arc::clone(redactor) }),
+        ))
     }
 
     async fn run(&mut self, index: usize, run: &TestRun, events: Arc<dyn Events>) -> Ran {
@@ -123,7 +128,7 @@ impl FileRun<'_> {
         };
         let sources = prepared.config.sources.clone();
         let key = run.state_key.clone().unwrap_or_else(|| folder(run).unwrap_or_default().display().to_string());
-        let session = self.session(&events);
+        let session = self.session(&events, sources.redactor());
         let interrupts = Arc::clone(&self.interrupts.run);
         let parallelism = self.request.parallelism;
         let runs = self.runs.clone();
@@ -164,7 +169,7 @@ impl FileRun<'_> {
         states.sort_by_key(|(i, ..)| std::cmp::Reverse(*i));
         for (_, prepared, store) in states {
             let events = report.teardown_events();
-            let session = self.session(&events);
+            let session = self.session(&events, prepared.config.sources.redactor());
             let diagnostics = destroy(&prepared, &store, session, events, self.request.parallelism, self.interrupts).await;
             report.teardown_diagnostics(&diagnostics, &prepared.config.sources);
             match store.snapshot().await {
@@ -285,6 +290,7 @@ impl Prepared {
             digest,
             host,
             observer,
+            redactor: self.config.sources.redactor(),
         }
     }
 }

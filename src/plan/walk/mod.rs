@@ -24,6 +24,7 @@ use async_trait::async_trait;
 
 use crate::addr::{InstanceAddr, InstanceKey, Mode, ModulePath, ResourceAddr, Target};
 use crate::diag::codes::{kafka as kafka_codes, plan as codes};
+use crate::diag::redact::Redactor;
 use crate::diag::{Diagnostic, Diagnostics, Severity};
 use crate::graph::{Graph, Node, NodeId, NodeKind};
 use crate::lang::ast::ExprKind;
@@ -95,6 +96,8 @@ pub struct Inputs<'a> {
     pub host: &'a dyn Host,
     /// What exists.
     pub observer: &'a dyn Observer,
+    /// Learns the sensitive texts of the run, and takes them out of what is said.
+    pub redactor: &'a Redactor,
 }
 
 /// What a walk gives.
@@ -337,7 +340,9 @@ impl<'a> Walker<'a> {
         let position = |c: &Change| self.order.get(&c.addr.resource).copied().unwrap_or(usize::MAX);
         self.plan.changes.sort_by_cached_key(|c| (position(c), c.addr.clone()));
         self.plan.answers = self.carried.answers;
-        let diagnostics = self.diags.distinct().by_cause();
+        let redactor = self.inputs.redactor;
+        self.plan.changes.iter_mut().for_each(|c| c.redact(redactor));
+        let diagnostics = redactor.diagnostics(self.diags.distinct()).by_cause();
         let arguments = self.carried.data.into_iter().map(|(addr, (config, _))| (addr, config)).collect();
         Outcome { plan: self.plan, world: self.world, diagnostics, observed: self.carried.asked, arguments, holders }
     }
@@ -448,6 +453,7 @@ impl<'a> Walker<'a> {
             let preconditions = if selected { &block.lifecycle.preconditions[..] } else { &[] };
             let mut own = conditions::all(preconditions, self.inputs.options.mode, &scope, &cx);
             let config = body::decode(&block.body, &resource.schema().body, &scope, &cx, &mut own);
+            self.inputs.redactor.learn(&config);
             own.extend(ephemeral_attributes(&config));
             if !own.has_errors() {
                 resource.validate(&config, &mut own);

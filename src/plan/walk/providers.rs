@@ -60,7 +60,8 @@ impl<'a> Walker<'a> {
             };
             for (key, each) in expansion.keys() {
                 let scope = self.world.scope(at).repeated(key, each);
-                body::decode(&block.body, &provider.settings, &scope, &cx, diags);
+                let settings = body::decode(&block.body, &provider.settings, &scope, &cx, diags);
+                self.inputs.redactor.learn(&settings);
             }
             if block.for_each.is_some() {
                 let keys = match expansion {

@@ -329,6 +329,7 @@ impl<'a> Walker<'a> {
                     continue;
                 }
                 let id = eval(&import.id, &scope, &cx, &mut diags);
+                self.inputs.redactor.learn(&id);
                 match convert(&id, &Type::String).ok().as_ref().and_then(Value::as_str) {
                     Some("") => diags.push(Diagnostic::error(codes::BAD_IMPORT, "The id of an import block is empty.").at(import.id.span)),
                     Some(id) => drop(self.imports.insert(to, id.to_string())),

@@ -12,9 +12,8 @@ use super::orders::{Orders, differing, unplanned};
 use super::{model, probe, secrets};
 use crate::diag::Diagnostic;
 use crate::diag::codes::connect as codes;
-use crate::target::connect::{
-    ConnectClient, ConnectConnection, ConnectError, Connector, ConnectorStatus, Patience, Redactor, RunState, same_config,
-};
+use crate::diag::redact::Redactor;
+use crate::target::connect::{ConnectClient, ConnectConnection, ConnectError, Connector, ConnectorStatus, Patience, RunState, same_config};
 use crate::value::{Type, Value};
 use crate::words::counted;
 

@@ -9,7 +9,8 @@ use super::model;
 use crate::addr::InstanceAddr;
 use crate::diag::Diagnostic;
 use crate::diag::codes::connect as codes;
-use crate::target::connect::{ConnectClient, ConnectConnection, ConnectError, ConnectPool, Connector, ConnectorStatus, Patience, Redactor};
+use crate::diag::redact::Redactor;
+use crate::target::connect::{ConnectClient, ConnectConnection, ConnectError, ConnectPool, Connector, ConnectorStatus, Patience};
 use crate::value::Value;
 
 /// How long a read waits for a rebalance to end.

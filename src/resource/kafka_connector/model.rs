@@ -7,8 +7,9 @@ use serde_json::json;
 
 use super::super::{Arg, Key, Op, OpAction, Private};
 use crate::addr::quote;
+use crate::diag::redact::Redactor;
 use crate::target::connect::{
-    ConnectConnection, Connector, ConnectorStatus, Redactor, RunState, holds_placeholder, is_masked, is_placeholder, looks_secret,
+    ConnectConnection, Connector, ConnectorStatus, RunState, holds_placeholder, is_masked, is_placeholder, looks_secret,
 };
 use crate::value::{Type, Value};
 use crate::words::counted;
@@ -182,7 +183,7 @@ pub(super) fn redactor<'a>(objects: impl IntoIterator<Item = &'a Value>) -> Reda
         let keys = secret_keys(object);
         secrets.extend(wanted(object).0.into_iter().filter(|(k, _)| keys.contains(k)).map(|(_, v)| v));
     }
-    Redactor::new(secrets.iter().map(String::as_str))
+    Redactor::of(secrets.iter().map(String::as_str))
 }
 
 /// The changes of the configuration between two objects, a line each. What of the prior one is still a digest has changed: what had not was filled

@@ -12,11 +12,10 @@ use super::super::{Session, StepRequest, attr_error};
 use super::{edge, model};
 use crate::addr::InstanceAddr;
 use crate::diag::codes::connect as codes;
+use crate::diag::redact::Redactor;
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
 use crate::resource::kafka_common::origin;
-use crate::target::connect::{
-    ConnectClient, ConnectError, Patience, Plugin, Redactor, Validation, holds_placeholder, is_placeholder, looks_secret,
-};
+use crate::target::connect::{ConnectClient, ConnectError, Patience, Plugin, Validation, holds_placeholder, is_placeholder, looks_secret};
 use crate::value::Value;
 
 /// How long a validation may take: connectors open connections in it, and workers give up after 90 seconds.
@@ -248,7 +247,7 @@ impl<'a> Seal<'a> {
         if self.resolves && !own {
             return format!("Connect refuses {key:?}; its message is not shown, because it may repeat what a placeholder stands for.");
         }
-        let text = redactor.redact(message);
+        let text = redactor.foreign(message);
         if text.ends_with('.') { text } else { format!("{text}.") }
     }
 }

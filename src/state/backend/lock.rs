@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use super::files::{self, io_error, prepare_dir};
 use crate::diag::Diagnostic;
 use crate::diag::codes::state as codes;
+use crate::diag::redact::one_line;
 
 /// Who holds a lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +62,9 @@ impl LockInfo {
 
     /// One line for people.
     pub fn describe(&self) -> String {
-        format!("{} by {}@{}, process {}, for {} s (lock {})", self.operation, self.who, self.host, self.pid, self.age_seconds(), self.id)
+        // Whoever can write into the folder can write into this.
+        let [operation, who, host, id] = [&self.operation, &self.who, &self.host, &self.id].map(|text| one_line(text));
+        format!("{operation} by {who}@{host}, process {}, for {} s (lock {id})", self.pid, self.age_seconds())
     }
 }
 

@@ -521,7 +521,7 @@ mod tests {
         let (client, _server) = scripted(vec![(409, "{}"); 9]).await;
         let error = client.pause("a", &Patience::quiet(Duration::from_millis(700))).await.unwrap_err();
         assert!(matches!(error, ConnectError::Rebalancing), "{error:?}");
-        assert_eq!(error.diagnostic(&super::super::Redactor::default()).code.id, "SF7004");
+        assert_eq!(error.diagnostic(&crate::diag::redact::Redactor::default()).code.id, "SF7004");
     }
 
     #[tokio::test]

@@ -12,7 +12,7 @@ mod types;
 
 pub use client::{ConnectClient, Patience, same_config};
 pub use pool::ConnectPool;
-pub use redact::{Redactor, holds_placeholder, is_masked, is_placeholder, looks_secret};
+pub use redact::{holds_placeholder, is_masked, is_placeholder, looks_secret};
 pub use types::{
     ConfigCheck, ConnectConnection, ConnectError, Connector, ConnectorInfo, ConnectorStatus, LoggerLevel, Part, Plugin, RootInfo, RunState,
     Validation,

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer};
 
 use crate::diag::codes::connect as codes;
+use crate::diag::redact::Redactor;
 use crate::diag::{Code, Diagnostic};
 use crate::value::Value;
 
@@ -403,8 +404,8 @@ impl Sealed {
     }
 
     /// The text with secrets masked.
-    pub fn open(&self, redactor: &super::Redactor) -> String {
-        redactor.redact(&self.0)
+    pub fn open(&self, redactor: &Redactor) -> String {
+        redactor.foreign(&self.0)
     }
 }
 
@@ -416,7 +417,7 @@ impl fmt::Debug for Sealed {
 
 impl ConnectError {
     /// The diagnostic. `redactor` knows the secrets of the request.
-    pub fn diagnostic(&self, redactor: &super::Redactor) -> Diagnostic {
+    pub fn diagnostic(&self, redactor: &Redactor) -> Diagnostic {
         let (code, hint): (Code, &str) = match self {
             ConnectError::Unreachable { .. } => (codes::UNREACHABLE, "Check that a worker runs and that its URL is right."),
             ConnectError::Timeout { .. } => {
