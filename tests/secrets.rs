@@ -296,3 +296,89 @@ fn principals_and_hosts_of_rights_cannot_be_sensitive() {
         lab.fails("plan", &["SF3036"]).hides(&["User:hidden"]);
     }
 }
+
+fn at(name: &str, path: &str, content: &str) -> String {
+    format!("resource \"secret\" \"{name}\" {{\n  path = {path}\n  data = {{ f = \"{content}\" }}\n}}\n")
+}
+
+/// However a folder is spelled, also by a link, it is one folder: a rename is a move, and two secrets in it are refused.
+#[test]
+fn one_folder_is_one_folder_however_it_is_spelled() {
+    let lab = Lab::new(&at("s", "\"ext\"", "A1"));
+    lab.apply();
+    for (i, path) in ["abspath(\"ext\")", "\"lnk\"", "\"./lnk/../ext\"", "abspath(\"lnk\")"].iter().enumerate() {
+        if !lab.path().join("lnk").exists() {
+            symlink("ext", lab.path().join("lnk")).unwrap();
+        }
+        lab.write("main.hcl", &(at(&format!("t{i}"), path, "A1") + &at("u", "\"ext/.\"", "A1")));
+        lab.fails("plan", &["SF3006"]);
+        lab.write("main.hcl", &at(&format!("t{i}"), path, "A1"));
+        lab.ok("plan").shows(&["(moved from secret."]).hides(&["to destroy, 1", "will be created"]);
+        lab.apply();
+        assert_eq!(lab.read("ext/f"), "A1", "{path}");
+        lab.ok("plan -detailed-exitcode");
+    }
+    lab.ok("destroy -auto-approve");
+    assert!(!lab.path().join("ext").exists(), "the folder was made for the secret");
+}
+
+/// What others made stays: their files are not taken over, and not even an empty folder of theirs goes.
+#[test]
+fn a_folder_of_others_stays_theirs() {
+    let lab = Lab::new(&at("s", "\"pre\"", "same-as-theirs"));
+    lab.write("pre/f", "same-as-theirs");
+    lab.fails("plan", &["SF8020", "did not write it"]).hides(&["same-as-theirs"]);
+    std::fs::remove_file(lab.path().join("pre/f")).unwrap();
+    lab.apply();
+    lab.ok("destroy -auto-approve");
+    assert!(lab.path().join("pre").exists());
+}
+
+/// The state hides at once what the configuration declares sensitive, and so do a saved plan and the screen.
+#[test]
+fn what_becomes_sensitive_is_hidden_everywhere() {
+    let open =
+        "resource \"null_resource\" \"a\" {\n  inputs = { x = \"ZEBRA1\", y = [\"ZEBRA2\"] }\n}\noutput \"o\" {\n  value = \"ZEBRA3\"\n}\n";
+    let sensitive = "resource \"null_resource\" \"a\" {\n  inputs = { x = sensitive(\"ZEBRA1\"), y = [sensitive(\"ZEBRA2\")] }\n}\noutput \"o\" {\n  value     = \"ZEBRA3\"\n  sensitive = true\n}\n";
+    let lab = Lab::new(open);
+    lab.apply();
+    lab.write("main.hcl", sensitive);
+    lab.ok("plan -out=p.plan").shows(&["a value is sensitive from now on", "~ o = (sensitive value)"]).hides(&["ZEBRA"]);
+    lab.ok("plan -json").hides(&["ZEBRA"]);
+    let plan = std::fs::read(lab.path().join("p.plan")).unwrap();
+    assert!(!String::from_utf8_lossy(&plan).contains("ZEBRA"));
+    lab.ok("apply p.plan").hides(&["ZEBRA"]);
+    for command in ["state export", "show", "show -json"] {
+        lab.ok(command).hides(&["ZEBRA"]);
+    }
+    lab.ok("plan -detailed-exitcode");
+    // Back in the open: the output is shown again, and the plan after it is empty.
+    lab.write("main.hcl", open);
+    lab.apply();
+    lab.ok("output o").shows(&["ZEBRA3"]);
+    lab.ok("plan -detailed-exitcode");
+    // A value that changes as it becomes sensitive does not show the old one.
+    lab.write("main.hcl", &sensitive.replace("ZEBRA1", "ZEBRA9"));
+    lab.ok("plan").hides(&["ZEBRA"]);
+    lab.ok("plan -json").hides(&["ZEBRA"]);
+}
+
+/// Names and contents that become known during the apply, and may turn out to be none.
+#[test]
+fn what_is_not_known_may_turn_out_to_be_none() {
+    let id = |v: u32| format!("resource \"null_resource\" \"n\" {{\n  triggers = {{ v = \"{v}\" }}\n}}\n");
+    let lab = Lab::new(
+        &(id(1)
+            + "resource \"secret\" \"f\" {\n  generate = [null_resource.n.id]\n}\nresource \"secret\" \"s\" {\n  data = { a = \"1\", b = \"2\", c = null }\n}\n"),
+    );
+    lab.apply();
+    lab.ok("plan -detailed-exitcode");
+    lab.ok("drift -unmanaged=false");
+    lab.write(
+        "main.hcl",
+        &(id(2) + "resource \"secret\" \"s\" {\n  data = {\n    a = null_resource.n.id == \"\" ? \"1\" : null\n    b = \"2\"\n  }\n}\n"),
+    );
+    lab.apply();
+    assert!(!lab.path().join(".streamform/secrets/s/a").exists() && lab.path().join(".streamform/secrets/s/b").exists());
+    lab.ok("plan -detailed-exitcode");
+}

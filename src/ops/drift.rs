@@ -67,7 +67,7 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
             f.notes.push("Apply does not take it over. Import it, or give the block another name.".to_string());
         }
     }
-    report.not_read = unread.iter().map(InstanceAddr::to_string).collect();
+    report.not_read = unread.iter().chain(&in_down(&outcome, &down)).map(InstanceAddr::to_string).collect();
     report.objects = objects_of(&outcome);
     report.blocked = diagnostics.has_errors();
     let diagnostics = diagnostics.by_cause();
@@ -204,6 +204,17 @@ fn strays(
         (false, true) => vec![stray(d.label.clone(), true)],
         (false, false) => new.into_iter().map(|k| stray(k.name().to_string(), false)).collect(),
     }
+}
+
+/// Recorded objects in places that are down: nobody was asked for them.
+fn in_down(outcome: &Outcome<'_>, down: &[(&InstanceAddr, &Value)]) -> BTreeSet<InstanceAddr> {
+    let lives_there = |c: &&Change| {
+        let resource = registry::find(c.addr.resource.mode, &c.addr.resource.type_name);
+        let place = resource.zip(c.prior.as_ref()).and_then(|(r, object)| objects::place_of(r, object));
+        place.is_some_and(|p| down.iter().any(|(d, _)| **d == *p))
+    };
+    let changes = outcome.plan.changes.iter().filter(|c| c.deposed.is_none() && c.addr.resource.mode == Mode::Managed);
+    changes.filter(lives_there).map(|c| c.addr.clone()).collect()
 }
 
 /// Recorded objects that were asked for and gave no answer. Of what lives in a place that is down nobody was asked.

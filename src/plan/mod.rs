@@ -254,6 +254,8 @@ pub struct OutputChange {
     pub planned: Option<Value>,
     /// Declared sensitive.
     pub sensitive: bool,
+    /// Recorded as sensitive.
+    pub was_sensitive: bool,
 }
 
 /// What kind of run.
@@ -359,7 +361,7 @@ impl OutputChange {
     /// Whether the output changes.
     pub fn changes(&self) -> bool {
         match (&self.prior, &self.planned) {
-            (Some(a), Some(b)) => !diff::same(a, b),
+            (Some(a), Some(b)) => self.sensitive != self.was_sensitive || !diff::same(a, b),
             (None, None) => false,
             _ => true,
         }

@@ -57,8 +57,11 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
             Attribute::optional("sensitive_config", Type::map(Type::String), "Further configuration that is never shown or stored.")
                 .sensitive()
                 .names_things(),
-            Attribute::optional("state", Type::String, "running, paused (tasks keep their place) or stopped (tasks are given up).")
-                .default("running"),
+            Attribute::optional(
+                "state",
+                Type::String,
+                "running, paused (tasks keep their place) or stopped (tasks are given up). Default: running, or paused with `pause = true`.",
+            ),
             Attribute::optional("pause", Type::Bool, "The same as state = \"paused\"."),
             Attribute::computed("type", Type::String, "source or sink."),
             Attribute::computed("tasks", Type::Number, "How many tasks there are."),
@@ -218,7 +221,9 @@ fn plan(input: PlanInput<'_>) -> PlanOutput {
     for attr in ["config", "sensitive_config"] {
         let before = input.prior.and_then(|p| p.get(attr));
         if let Some(map) = attrs.get(attr).map(|map| model::tidy(map, &mounts, before.as_ref())) {
-            attrs.insert(attr.into(), map);
+            // Nothing is hidden: a read finds none.
+            let is_none = attr == "sensitive_config" && map.as_map().is_some_and(BTreeMap::is_empty);
+            attrs.insert(attr.into(), if is_none { Value::null(Type::map(Type::String)) } else { map });
         }
     }
     attrs.insert("status".into(), state.clone());

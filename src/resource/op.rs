@@ -413,7 +413,11 @@ impl Op {
     pub fn admits(&self, actual: &Op) -> bool {
         // What holds once a setting is removed is not decided here: the plan only tells it.
         let informs = self.open || self.action == OpAction::Unset;
-        self.action == actual.action
+        // A value that was not known may turn out to be none.
+        let is_none = self.value() == Some(&Arg::Unknown)
+            && self.part == actual.part
+            && matches!((self.action, actual.action), (OpAction::Set, OpAction::Unset) | (OpAction::Write, OpAction::Remove));
+        (self.action == actual.action || is_none)
             && self.target.admits(&actual.target)
             && (self.open || self.part == actual.part || self.target.name.is_none())
             && (informs || self.after.iter().all(|(k, v)| actual.after.get(k).is_none_or(|a| v.admits(a))))

@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use self::files::{FILE_MODE, FOLDER, FOLDER_MODE, Folder, Wrong};
 use super::kafka_cluster::{default_name, name_error, text_map};
 use super::{
-    Arg, Desk, Hold, Key, Notes, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session,
-    StepRequest, StepResult, Verb, attr_error, together,
+    Arg, Desk, Hold, Key, Notes, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, Question, ReadRequest, ResourceType,
+    Session, StepRequest, StepResult, Verb, attr_error, together,
 };
 use crate::addr::InstanceAddr;
 use crate::diag::codes::engine as codes;
@@ -31,6 +31,10 @@ use crate::value::{Repr, Type, Value};
 /// The resource type `secret`.
 pub struct Secret;
 
+/// The kind of the keys of folders at a `path`.
+const FOLDER_KIND: &str = "secret folder";
+/// What a plan asks: which folder a `path` leads to.
+const WHICH_FOLDER: &str = "folder";
 /// How long a generated value is: 192 bits.
 const GENERATED_LEN: usize = 32;
 /// How long a version is: long enough that two never meet.
@@ -50,8 +54,11 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
                 "Names of files that get a random password of 32 characters, made once and kept. One that is changed outside gets a new one: a \
                  password of your own belongs in `data`.",
             ),
-            Attribute::optional("path", Type::String, "The folder for the files. Default: `secrets/NAME` in the working data folder.")
-                .force_new(),
+            Attribute::optional(
+                "path",
+                Type::String,
+                "The folder for the files. Default: `secrets/NAME` in the working data folder. Another folder is another secret.",
+            ),
             Attribute::computed("dir", Type::String, "The folder's absolute path."),
             Attribute::computed("version", Type::String, "A random text that changes whenever the content of a file changes."),
             Attribute::computed("files", Type::map(Type::String), "The absolute path of each file by its name."),
@@ -69,12 +76,18 @@ fn name_of(addr: &InstanceAddr, value: &Value) -> String {
     value.get_str("name").unwrap_or_else(|| default_name(addr))
 }
 
-fn dir_of(cx: &Session, addr: &InstanceAddr, value: &Value) -> PathBuf {
-    let dir = match value.get_str("path") {
-        Some(path) => cx.root_dir.join(path),
-        None => cx.data_dir.join("secrets").join(name_of(addr, value)),
-    };
-    std::path::absolute(&dir).unwrap_or(dir)
+/// The folder of the files: absolute, and at `path` without links, so that one folder has one name. A folder that was made for the secret
+/// (`made`) is itself no link: one in its place that leads elsewhere is not followed.
+fn dir_of(cx: &Session, addr: &InstanceAddr, value: &Value, made: bool) -> PathBuf {
+    let absolute = |dir: PathBuf| std::path::absolute(&dir).unwrap_or(dir);
+    let Some(path) = value.get_str("path") else { return absolute(cx.data_dir.join("secrets").join(name_of(addr, value))) };
+    let dir = absolute(cx.root_dir.join(plain(&path)));
+    let found = files::resolved(&dir);
+    let is_recorded = value.get_str("dir").is_some_and(|recorded| Path::new(&recorded) == found);
+    match (dir.parent(), dir.file_name()) {
+        (Some(parent), Some(name)) if made && !is_recorded => files::resolved(parent).join(name),
+        _ => found,
+    }
 }
 
 fn generated(value: &Value) -> Vec<String> {
@@ -87,7 +100,10 @@ fn generated(value: &Value) -> Vec<String> {
 /// The folder of the files: by its path, else by the secret's name.
 fn folder_key(object: &Value) -> Option<Key> {
     match object.get("path").filter(|p| !p.is_null()) {
-        Some(path) => Some(Key::new(Place::here(), "secret folder", &plain(path.as_str()?))),
+        Some(path) => {
+            let dir = object.get_str("dir");
+            Some(Key::new(Place::here(), FOLDER_KIND, &dir.map_or_else(|| path.as_str().map(plain), Some)?))
+        }
         None => Some(Key::new(Place::here(), "secret", &object.get_str("name")?)),
     }
 }
@@ -108,7 +124,7 @@ fn plain(path: &str) -> String {
 /// The folder as the target of operations, also while its name is not known.
 fn target(object: &Value) -> Key {
     let unnamed = || {
-        let kind = if object.get("path").is_none_or(|p| p.is_null()) { "secret" } else { "secret folder" };
+        let kind = if object.get("path").is_none_or(|p| p.is_null()) { "secret" } else { FOLDER_KIND };
         Key::unnamed(Place::here(), kind)
     };
     folder_key(object).unwrap_or_else(unnamed)
@@ -126,6 +142,12 @@ fn version_of(planned: &Value) -> Result<Value, Diagnostic> {
         Some(version) => Ok(version),
         None => Ok(random_text(VERSION_LEN)?.into()),
     }
+}
+
+/// The names of all files; `None` where they are not known.
+fn file_names(object: &Value) -> Option<BTreeSet<String>> {
+    let is_known = object.get("generate").is_none_or(|g| g.is_wholly_known());
+    data_names(object).filter(|_| is_known).map(|names| names.into_iter().chain(generated(object)).collect())
 }
 
 /// The names of the files in `data`; `None` where they are not known. An entry that is null is none.
@@ -241,7 +263,7 @@ fn file_ops(prior: Option<&Value>, private: &Private, notes: &Notes, planned: &V
         Some(_) => ops.push(op(OpAction::Change, FOLDER).note("(a folder instead of a symbolic link)")),
         None => {}
     }
-    let Some(names) = data_names(planned) else {
+    let Some(names) = data_names(planned).filter(|_| file_names(planned).is_some()) else {
         // Which files there will be is known when their names are.
         ops.push(op(OpAction::Write, "files").after("files", Arg::Secret("data".into())).open());
         if !there.is_empty() {
@@ -249,7 +271,7 @@ fn file_ops(prior: Option<&Value>, private: &Private, notes: &Notes, planned: &V
         }
         return ops;
     };
-    let content = |object: &Value, name: &str| object.get("data")?.get(name).filter(|v| v.is_known() || is_digest(v));
+    let content = content_of;
     let (was_made, made) = (prior.map(generated).unwrap_or_default(), generated(planned));
     for name in &names {
         let (old, new) = (prior.and_then(|p| content(p, name)), content(planned, name));
@@ -259,7 +281,9 @@ fn file_ops(prior: Option<&Value>, private: &Private, notes: &Notes, planned: &V
             None if is_same => {}
             wrong => {
                 let content = || Arg::Secret(data_path(name));
-                let write = op(OpAction::Write, name).after(name, content()).note(why(wrong));
+                // One that is not known yet may turn out to be none.
+                let after = if new.is_some() { content() } else { Arg::Unknown };
+                let write = op(OpAction::Write, name).after(name, after).note(why(wrong));
                 ops.push(if there.contains(name) { write.expect(content(), "") } else { write });
             }
         }
@@ -278,6 +302,40 @@ fn file_ops(prior: Option<&Value>, private: &Private, notes: &Notes, planned: &V
     ops
 }
 
+/// The content of a file, where that is known or its digest is.
+fn content_of(object: &Value, name: &str) -> Option<Value> {
+    object.get("data")?.get(name).filter(|v| v.is_known() || is_digest(v))
+}
+
+/// The `path`, however it is spelled; `None` where there is none or it is not known.
+fn folder_text(object: &Value) -> Option<String> {
+    object.get("path").filter(|p| !p.is_null()).and_then(|p| p.as_str().map(plain))
+}
+
+/// The folder of a planned secret: that of an existing one, else what the disk says of its `path`, which is to be asked.
+fn folder(input: &PlanInput<'_>) -> Result<Option<String>, Question> {
+    let stays = |prior: &&Value| {
+        folder_text(prior) == folder_text(&input.proposed)
+            && (folder_text(prior).is_some() || prior.get_str("name") == input.proposed.get_str("name"))
+    };
+    if let Some(prior) = input.prior.filter(stays) {
+        return Ok(prior.get_str("dir"));
+    }
+    if folder_text(&input.proposed).is_none() {
+        return Ok(None);
+    }
+    match input.answers.iter().find(|a| a.about == WHICH_FOLDER) {
+        Some(answer) => Ok(answer.value.as_ref().and_then(|v| v.as_str()).map(str::to_string)),
+        None => Err(Question {
+            addr: input.addr.clone(),
+            about: WHICH_FOLDER.into(),
+            planned: input.proposed.clone(),
+            prior: None,
+            private: Private::Null,
+        }),
+    }
+}
+
 /// Whether only the digest of a value is at hand.
 fn is_digest(v: &Value) -> bool {
     matches!(v.repr(), Repr::Unknown(u) if u.refinement.digest.is_some())
@@ -291,9 +349,9 @@ fn why(wrong: Option<&Wrong>) -> String {
 impl Secret {
     /// Reads the files of this secret; after an operation in doubt also those that it was to write.
     fn observe(cx: &Session, request: &ReadRequest) -> Result<Observed, Diagnostic> {
-        let dir = dir_of(cx, &request.addr, &request.prior);
         let own = generated(&request.prior);
         let mut kept = Kept::of(&request.private);
+        let dir = dir_of(cx, &request.addr, &request.prior, kept.made_folder);
         let mut altered = BTreeMap::new();
         let mut names = std::mem::take(&mut kept.files);
         if let Some(doubt) = &request.doubt {
@@ -381,7 +439,9 @@ impl Secret {
         };
         let writes = |op: &&Op| op.action == OpAction::Write && !op.open && !kept.files.contains(&op.part);
         for op in step.ops.iter().filter(writes) {
-            if let Some(d) = files::foreign(&dir.join(&op.part), content(op), &hint)? {
+            // In a folder of others a file with the same content is theirs, too.
+            let same = content(op).filter(|_| kept.owns_folder(planned));
+            if let Some(d) = files::foreign(&dir.join(&op.part), same, &hint)? {
                 return Ok(Some(attr_error(if op.value().is_some() { "data" } else { "generate" }, d)));
             }
         }
@@ -391,9 +451,9 @@ impl Secret {
     /// Looks for files in the way, as far as the folder is known.
     fn probe_one(cx: &Session, step: &StepRequest) -> Result<Option<Diagnostic>, Diagnostic> {
         let Some(planned) = step.planned.as_ref().filter(|p| folder_key(p).is_some() && !step.begun) else { return Ok(None) };
-        let dir = dir_of(cx, &step.addr, planned);
-        let makes_room = step.replaces.as_ref().is_some_and(|old| dir_of(cx, &step.addr, old) == dir);
         let kept = Kept::of(&step.private);
+        let dir = dir_of(cx, &step.addr, planned, kept.made_folder);
+        let makes_room = step.replaces.as_ref().is_some_and(|old| dir_of(cx, &step.addr, old, false) == dir);
         match files::folder(&dir, kept.owns_folder(planned)) {
             Ok(Folder::There(_)) if !makes_room => {}
             // The read of what exists has told it.
@@ -405,7 +465,7 @@ impl Secret {
 
     /// Does what the operations say. `kept` follows, also when this ends with an error.
     fn write(cx: &Session, step: &StepRequest, planned: &Value, kept: &mut Kept) -> Result<(), Diagnostic> {
-        let dir = dir_of(cx, &step.addr, planned);
+        let dir = dir_of(cx, &step.addr, planned, kept.made_folder);
         Self::open_folder(&dir, step, planned, kept)?;
         if !step.begun
             && let Some(d) = Self::foreign(&dir, step, planned, kept)?
@@ -454,7 +514,9 @@ impl Secret {
 
     fn apply_one(cx: &Session, verb: Verb, step: &StepRequest) -> StepResult {
         let mut kept = Kept::of(&step.private);
-        let object = |base: &Value, kept: &Kept| (filled(&step.addr, base, &dir_of(cx, &step.addr, base), &kept.files), kept.private());
+        let object = |base: &Value, kept: &Kept| {
+            (filled(&step.addr, base, &dir_of(cx, &step.addr, base, kept.made_folder), &kept.files), kept.private())
+        };
         match (verb, &step.planned, &step.prior) {
             (Verb::Delete, _, Some(prior)) => match Self::remove(cx, step, prior, &mut kept) {
                 Ok(()) => StepResult::gone(),
@@ -476,7 +538,7 @@ impl Secret {
     }
 
     fn remove(cx: &Session, step: &StepRequest, prior: &Value, kept: &mut Kept) -> Result<(), Diagnostic> {
-        let dir = dir_of(cx, &step.addr, prior);
+        let dir = dir_of(cx, &step.addr, prior, kept.made_folder);
         match files::folder(&dir, kept.owns_folder(prior))? {
             Folder::Absent => {}
             // The link's target does not belong to the secret.
@@ -490,7 +552,9 @@ impl Secret {
                 for name in unfinished(&dir) {
                     remove_private(&dir.join(name))?;
                 }
-                remove_if_empty(&dir);
+                if kept.owns_folder(prior) {
+                    remove_if_empty(&dir);
+                }
             }
         }
         if prior.get_str("path").is_none() {
@@ -539,21 +603,42 @@ impl ResourceType for Secret {
             diagnostics.extend(name_error("name", &name));
             attrs.insert("name".into(), name.into());
         }
+        // An entry that is null is none.
+        if let Some((data, items)) = attrs.get("data").and_then(|d| Some((d, d.as_map()?))).filter(|(_, i)| i.values().any(Value::is_null))
+        {
+            let items = items.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect();
+            let data = Value::map(Type::String, items).mark(data.marks());
+            attrs.insert("data".into(), data);
+        }
+        let mut questions = Vec::new();
+        let dir: Option<String> = match folder(&input) {
+            Ok(dir) => dir,
+            Err(question) => {
+                questions.push(question);
+                None
+            }
+        };
+        if let Some(dir) = &dir {
+            attrs.insert("dir".into(), Value::string(dir));
+        }
         // The names are no secret, the contents are: `files` can be told where names and folder are known.
-        let dir = input.prior.and_then(|p| p.get_str("dir"));
-        let files = match (data_names(&input.proposed), dir) {
+        let is_known =
+            |name: &String| data_names(&input.proposed).is_some_and(|d| !d.contains(name)) || content_of(&input.proposed, name).is_some();
+        let files = match (file_names(&input.proposed), &dir) {
             (Some(names), Some(dir)) => {
-                let all = names.into_iter().chain(generated(&input.proposed));
-                let dir = PathBuf::from(dir);
-                Value::map(Type::String, all.map(|n| (Arc::from(n.as_str()), Value::string(dir.join(&n).to_string_lossy()))).collect())
+                let path = |name: &String| match is_known(name) {
+                    true => Value::string(Path::new(dir).join(name).to_string_lossy()),
+                    false => Value::unknown(Type::String),
+                };
+                Value::map(Type::String, names.iter().map(|n| (Arc::from(n.as_str()), path(n))).collect())
             }
             _ => Value::unknown(Type::map(Type::String)),
         };
         attrs.insert("files".into(), files);
         attrs.insert("altered".into(), Value::null(Type::map(Type::String)));
         let altered = altered(input.notes);
-        let dir = input.prior.and_then(|p| p.get_str("dir")).map(PathBuf::from).unwrap_or_default();
-        let full = altered.iter().filter(|(_, wrong)| **wrong == Wrong::FullFolder).map(|(name, _)| files::not_empty(&dir.join(name)));
+        let there = input.prior.and_then(|p| p.get_str("dir")).map(PathBuf::from).unwrap_or_default();
+        let full = altered.iter().filter(|(_, wrong)| **wrong == Wrong::FullFolder).map(|(name, _)| files::not_empty(&there.join(name)));
         diagnostics.extend(full);
         // A run that was killed may have written contents that the recorded version does not stand for.
         let in_doubt = input.notes.get("in_doubt").is_some();
@@ -561,7 +646,15 @@ impl ResourceType for Secret {
         attrs.insert("version".into(), version);
         let planned = Value::object_of(attrs, input.proposed.origin().cloned());
         let ops = file_ops(input.prior, input.private, input.notes, &planned);
-        PlanOutput { ops, diagnostics, ..PlanOutput::new(planned) }
+        // Another spelling of the same folder changes nothing.
+        let moves = input.prior.is_some_and(|prior| folder_text(prior) != folder_text(&input.proposed) && prior.get_str("dir") != dir);
+        let replace = moves.then(|| ("path".to_string(), "it is fixed when the object is made".to_string())).into_iter().collect();
+        PlanOutput { ops, diagnostics, questions, replace, ..PlanOutput::new(planned) }
+    }
+
+    async fn answer(&self, cx: &Session, questions: Vec<Question>) -> Vec<Result<Option<serde_json::Value>, Diagnostic>> {
+        let dir = |q: &Question| dir_of(cx, &q.addr, &q.planned, false).to_string_lossy().into_owned().into();
+        questions.iter().map(|q| Ok(Some(dir(q)))).collect()
     }
 
     async fn read(&self, cx: &Session, requests: Vec<ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {

@@ -416,9 +416,16 @@ fn outputs(out: &mut String, plan: &Plan, style: PlanStyle) {
         let masked = Value::null_dynamic().sensitive();
         let hide = |v: &Option<Value>| v.as_ref().map(|v| if o.sensitive { masked.clone() } else { v.clone() });
         let (a, b) = (hide(&o.prior), hide(&o.planned));
-        let sign = sign_of(o.prior.as_ref(), o.planned.as_ref());
-        if o.sensitive {
-            out.push_str(&format!("  {} {} = (sensitive value)\n", style.paint.sign(sign), padded(name, width)));
+        let stays = o.prior.as_ref().zip(o.planned.as_ref()).is_some_and(|(a, b)| same(a, b));
+        let sign = if stays { "~" } else { sign_of(o.prior.as_ref(), o.planned.as_ref()) };
+        let shown =
+            if o.sensitive { "(sensitive value)".to_string() } else { o.planned.as_ref().map(ToString::to_string).unwrap_or_default() };
+        if stays {
+            let why = if o.sensitive { "sensitive from now on" } else { "no longer sensitive" };
+            let why = style.paint.dim(&format!("# {why}"));
+            out.push_str(&format!("  {} {} = {shown} {why}\n", style.paint.sign(sign), padded(name, width)));
+        } else if o.sensitive {
+            out.push_str(&format!("  {} {} = {shown}\n", style.paint.sign(sign), padded(name, width)));
         } else {
             row(out, &padded(name, width), " = ", a.as_ref(), b.as_ref(), style, 2);
         }

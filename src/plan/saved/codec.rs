@@ -204,7 +204,7 @@ impl<'a> Encoder<'a> {
             let v = if o.sensitive { v.clone().sensitive() } else { v.clone() };
             Some(json!([self.value(&v, &Type::Dynamic)]))
         };
-        json!({ "prior": encode(&o.prior), "planned": encode(&o.planned), "sensitive": o.sensitive })
+        json!({ "prior": encode(&o.prior), "planned": encode(&o.planned), "sensitive": o.sensitive, "was_sensitive": o.was_sensitive })
     }
 
     /// What was found to differ from the state.
@@ -461,7 +461,9 @@ pub fn decode_output(j: &Json) -> Option<OutputChange> {
         Some(_) => None,
         None => Some(None),
     };
-    Some(OutputChange { prior: value("prior")?, planned: value("planned")?, sensitive: j.get("sensitive")?.as_bool()? })
+    let flag = |name: &str| j.get(name)?.as_bool();
+    let (sensitive, was_sensitive) = (flag("sensitive")?, flag("was_sensitive")?);
+    Some(OutputChange { prior: value("prior")?, planned: value("planned")?, sensitive, was_sensitive })
 }
 
 /// What was found to differ from the state.

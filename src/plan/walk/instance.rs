@@ -98,6 +98,9 @@ impl<'a> Walker<'a> {
         }
         let prior = prior.map(|v| self.rehomed(p, &v, &private).unwrap_or(v));
         let prior = prior.map(|v| diff::rehydrate(&v, &p.config, self.inputs.digest));
+        // What the configuration hides now is hidden of what was there, too: in the plan, in a saved one, and on the screen.
+        let prior = prior.map(|v| diff::hidden_as(&p.config, v));
+        self.hide_seen(&p.addr, &p.config);
         reasons.extend(known.as_ref().into_iter().flat_map(moved_reasons));
         if gone && prior.is_none() {
             reasons.push(Reason::Missing);
@@ -120,6 +123,15 @@ impl<'a> Walker<'a> {
         let in_parts = |v: &Value| diff::in_parts(self.inputs.observer, &p.addr, v, &p.config, self.inputs.digest);
         let parts = prior.as_ref().and_then(in_parts);
         Ok(Prepared { p, known, prior, parts, private, notes, reasons, force, ignore: ignored(p.block), answers: vec![] })
+    }
+
+    /// Hides of what was seen, which a saved plan holds, the parts that are sensitive in this value.
+    fn hide_seen(&mut self, addr: &InstanceAddr, by: &Value) {
+        if by.deep_marks().is_sensitive()
+            && let Some(Observed::Present(seen, ..)) = self.carried.asked.get_mut(addr)
+        {
+            *seen = diff::hidden_as(by, seen.clone());
+        }
     }
 
     async fn import(&mut self, p: &Pending<'a>, id: &str) -> Option<(Value, Private)> {
@@ -216,10 +228,12 @@ impl<'a> Walker<'a> {
         let adopted = known.as_ref().is_some_and(|k| k.in_doubt || k.doubt.is_some() || k.moved_from.is_some()) && prior.is_some();
         let elsewhere = prior.as_ref().is_some_and(|v| self.is_recorded_elsewhere(&p.addr, p.resource, v));
         let imported = reasons.iter().any(|r| matches!(r, Reason::Imported(_)));
-        let hidden = prior.as_ref().filter(|_| verdict.action == Action::NoOp).and_then(|prior| newly_hidden(prior, &planned));
-        reasons.extend(hidden.is_some().then_some(Reason::NowSensitive));
-        let record_changes = adopted || imported || elsewhere || hidden.is_some();
-        let prior = hidden.or(prior);
+        let prior = prior.map(|v| diff::hidden_as(&planned, v));
+        self.hide_seen(&p.addr, &planned);
+        let recorded = known.as_ref().filter(|_| verdict.action == Action::NoOp).map(|k| &k.record.attributes);
+        let hidden = recorded.zip(prior.as_ref()).is_some_and(|(recorded, prior)| is_newly_hidden(recorded, prior));
+        reasons.extend(hidden.then_some(Reason::NowSensitive));
+        let record_changes = adopted || imported || elsewhere || hidden;
         let change = Change {
             reasons,
             prior,
@@ -338,6 +352,7 @@ impl<'a> Walker<'a> {
 
     pub(super) fn keep(&mut self, p: &Pending<'a>, prior: Option<Value>, private: Private, reasons: Vec<Reason>) -> Value {
         let Some(value) = prior else { return Value::unknown(Type::Dynamic) };
+        let value = diff::hidden_as(&p.config, value);
         let value = with_origin(&self.hydrate(&value, p.resource), &p.addr);
         self.plan.changes.push(Change {
             reasons,
@@ -437,13 +452,13 @@ fn path_text(path: &[Part]) -> String {
     out
 }
 
-/// The object with hidden what the planned one hides; `None` where that is all hidden already.
-fn newly_hidden(prior: &Value, planned: &Value) -> Option<Value> {
-    if !planned.deep_marks().is_sensitive() {
-        return None;
+/// Whether the record shows something that is sensitive now.
+fn is_newly_hidden(recorded: &Value, now: &Value) -> bool {
+    if !now.deep_marks().is_sensitive() {
+        return false;
     }
-    let hidden = diff::hidden_as(planned, prior.clone());
-    (secret_paths(&hidden) != secret_paths(prior)).then_some(hidden)
+    let hidden = secret_paths(recorded);
+    secret_paths(now).iter().any(|path| !hidden.iter().any(|h| path.starts_with(h)))
 }
 
 /// The sensitive paths of an object, in the order of its parts. Referenced objects are skipped.

@@ -510,12 +510,15 @@ impl<'a> Walker<'a> {
                 (Some(r), Some(p)) => Some(diff::rehydrate(r, p, self.inputs.digest)),
                 _ => recorded,
             };
+            let prior = if out.sensitive { prior.map(Value::sensitive) } else { prior };
+            let was_sensitive = self.inputs.snapshot.outputs.get(name).is_some_and(|o| o.sensitive);
             if prior.is_some() || planned.is_some() {
-                self.plan.outputs.insert(name.clone(), OutputChange { prior, planned, sensitive: out.sensitive });
+                self.plan.outputs.insert(name.clone(), OutputChange { prior, planned, sensitive: out.sensitive, was_sensitive });
             }
         }
         for (name, old) in &self.inputs.snapshot.outputs {
-            let gone = OutputChange { prior: Some(old.value.clone()), planned: None, sensitive: old.sensitive };
+            let gone =
+                OutputChange { prior: Some(old.value.clone()), planned: None, sensitive: old.sensitive, was_sensitive: old.sensitive };
             self.plan.outputs.entry(name.clone()).or_insert(gone);
         }
         // Of a part of the configuration, only what is certain is written. What the plan says nothing about stays as it is recorded.

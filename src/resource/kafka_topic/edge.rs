@@ -43,7 +43,8 @@ pub fn object(base: &Value, topic: &Topic, entries: &[ConfigEntry], cluster_id: 
         .collect();
     let moving = own.iter().any(|(k, v)| config::is_throttle(k) && v == "*");
     let most = replicas(topic).max().unwrap_or_default();
-    let protected = base.get("deletion_protection").filter(|v| !v.is_null() && v.is_known()).unwrap_or(true.into());
+    // Of a sensitive one the record has a digest, which stands for it.
+    let protected = base.get("deletion_protection").filter(|v| !v.is_null()).unwrap_or(true.into());
     let value = with(
         base,
         vec![

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::Read;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -108,6 +108,21 @@ fn open(path: &Path) -> std::io::Result<std::fs::File> {
 /// The permissions, where they let others in.
 fn widened(mode: u32) -> Option<u32> {
     (mode & 0o077 != 0).then_some(mode & 0o7777)
+}
+
+/// A path without links, as far as it exists.
+pub fn resolved(path: &Path) -> PathBuf {
+    let (mut there, mut rest) = (path, Vec::new());
+    loop {
+        match (there.canonicalize(), there.parent(), there.file_name()) {
+            (Ok(found), ..) => return rest.iter().rev().fold(found, |dir, name| dir.join(name)),
+            (Err(_), Some(parent), Some(name)) => {
+                rest.push(name);
+                there = parent;
+            }
+            _ => return path.to_path_buf(),
+        }
+    }
 }
 
 /// The object in the place of the folder.
