@@ -632,7 +632,7 @@ fn a_syntax_error_shows_no_secret_and_a_part_of_a_long_line() {
     }
     let lab = Lab::new("variable \"p\" {}\n");
     lab.write("a.auto.tfvars", "p = \"hunter2\n");
-    lab.fails("plan", &["p = \"…"]).hides(&["hunter2"]);
+    lab.fails("plan", &["on a.auto.tfvars line 1\n"]).hides(&["hunter2", "p = "]);
     let screen = lab.run_args(["plan", "-var", "p=[\"hunter2]"]);
     screen.hides(&["hunter2"]);
     let lab = Lab::new(&format!("locals {{\n  x = [{} wrong here, {}]\n}}\n", "1, ".repeat(500), "1, ".repeat(500)));

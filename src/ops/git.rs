@@ -11,6 +11,7 @@ use tokio::process::Command;
 
 use crate::diag::codes::config as codes;
 use crate::diag::{Diagnostic, did_you_mean, io_words};
+use crate::engine::local::process::without_variables;
 use crate::lang::config::lock::is_commit;
 use crate::lang::config::normalize;
 use crate::lang::config::source::GitSource;
@@ -108,6 +109,7 @@ impl<'a> Git<'a> {
 
     async fn output<S: AsRef<OsStr>>(&self, dir: &Path, args: impl IntoIterator<Item = S>) -> Result<Output> {
         let mut c = Command::new("git");
+        without_variables(&mut c);
         for name in
             ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR"]
         {

@@ -40,7 +40,8 @@ const GENERATED_LEN: usize = 32;
 /// How long a version is: long enough that two never meet.
 const VERSION_LEN: usize = 12;
 
-static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
+static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
+    Schema {
     version: 0,
     doc: "Secret values, kept as files that only this user can read. They never appear in a plan, a log or the state; the \
           files' names do. What is done to the files outside (another content, a symbolic link, permissions that let others in) is drift.",
@@ -53,7 +54,8 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
                 Type::list(Type::String),
                 "Names of files that get a random password of 32 characters, made once and kept. One that is changed outside gets a new one: a \
                  password of your own belongs in `data`.",
-            ),
+            )
+            .names_things(),
             Attribute::optional(
                 "path",
                 Type::String,
@@ -70,6 +72,7 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
         ],
         blocks: vec![],
     },
+}
 });
 
 fn name_of(addr: &InstanceAddr, value: &Value) -> String {
@@ -644,6 +647,12 @@ impl ResourceType for Secret {
         let in_doubt = input.notes.get("in_doubt").is_some();
         let version = planned_version(input.prior, &attrs, in_doubt || altered.values().any(|w| w.is_content()));
         attrs.insert("version".into(), version);
+        // The folder tells the path.
+        if input.proposed.get("path").is_some_and(|p| p.contains_sensitive()) {
+            for name in ["dir", "files"] {
+                attrs.entry(name.into()).and_modify(|v| *v = v.clone().sensitive());
+            }
+        }
         let planned = Value::object_of(attrs, input.proposed.origin().cloned());
         let ops = file_ops(input.prior, input.private, input.notes, &planned);
         // Another spelling of the same folder changes nothing.

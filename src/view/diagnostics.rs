@@ -115,8 +115,9 @@ fn place(lines: &mut Vec<String>, sources: &Sources, (span, unparsed): (Span, bo
     let first = line_of(&source.text, range.start);
     let context = block_header(&source.text, range.start).map(|c| format!(", in {c}")).unwrap_or_default();
     let label = label.map(|l| format!(" ({l})")).unwrap_or_default();
-    lines.push(format!("  on {} line {first}{context}{label}:", source.name));
     let rows = excerpts(source, range, unparsed, sources.redactor(), MAX_LINES + 1);
+    let colon = if rows.is_empty() { "" } else { ":" };
+    lines.push(format!("  on {} line {first}{context}{label}{colon}", source.name));
     for (n, (row, marked)) in rows.iter().take(MAX_LINES).enumerate() {
         lines.push(format!("  {:>4}: {}", first + n, expand_tabs(&row.text)));
         if *marked {

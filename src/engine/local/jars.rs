@@ -148,6 +148,7 @@ async fn fetch(mvn: &Path, work: &Path, what: &str, wanted: &[Coordinate], leave
     std::fs::write(&pom, pom_text(wanted)).map_err(|e| file_error("write", &pom, &e))?;
     let libs = work.join("libs");
     let mut command = tokio::process::Command::new(mvn);
+    process::without_variables(&mut command);
     // `-U`: what was missing in an earlier run may be there by now.
     command.args(["-B", "-q", "-ntp", "-U", "-f"]).arg(&pom).arg("dependency:copy-dependencies").arg("-DincludeScope=runtime");
     command.arg(process::marker(work));

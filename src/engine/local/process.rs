@@ -161,6 +161,14 @@ pub fn bare(command: &mut tokio::process::Command) -> &mut tokio::process::Comma
     command.env_clear().envs(std::env::vars_os().filter(|(k, _)| INHERITED.iter().any(|i| k == i)))
 }
 
+/// Takes values of the configuration's variables, which may be secrets, out of the environment of a command that needs the rest of it.
+pub fn without_variables(command: &mut tokio::process::Command) {
+    let is_value = |name: &str| name.starts_with("SF_VAR_") || name.starts_with("TF_VAR_");
+    for (name, _) in std::env::vars_os().filter(|(k, _)| k.to_str().is_some_and(is_value)) {
+        command.env_remove(name);
+    }
+}
+
 /// `setsid` gives the process its own session, so that closing the terminal does not reach it. Without it, an own process group must do
 /// (not both: as leader of a group `setsid` would fork, and the number would not be the process's).
 fn launcher(java: &Path) -> tokio::process::Command {

@@ -115,7 +115,7 @@ impl Collector<'_> {
             self.set(variable, Value::string(text), from, None);
             return;
         }
-        let id = self.sources.add_values(format!("<value for var.{}>", variable.name.name), text);
+        let id = self.sources.add(format!("<value for var.{}>", variable.name.name), text);
         let (expr, diags) = syntax::parse_expr(text, id);
         let found = diags.into_iter().map(|d| hide(d, variable));
         self.diags.extend(found);

@@ -20,6 +20,12 @@ fn sensitive_keys(name: &str) -> Diagnostic {
     )
 }
 
+/// The refusal of sensitive texts in a list of names that everybody sees.
+fn sensitive_names(name: &str) -> Diagnostic {
+    let detail = format!("The list {name:?} has sensitive elements. They are names that plans and the state show.");
+    Diagnostic::error(codes::SENSITIVE_KEYS, detail).hint("Write nonsensitive(...) around those that may be shown.")
+}
+
 /// Decodes a body to an object with one attribute for each attribute and block of the schema: null where nothing is set and no
 /// default stands in, converted to its type, sensitive where the schema says so. What is wrong is pushed to `diags`.
 pub fn decode(body: &Body, schema: &Schema, scope: &dyn Scope, cx: &EvalContext<'_>, diags: &mut Diagnostics) -> Value {
@@ -156,8 +162,10 @@ impl Decoder<'_> {
             },
             AttrType::Ref(types) => self.reference(a, types, value, &written.expr),
         };
-        if a.names_things && value.marks().is_sensitive() {
-            self.diags.push(sensitive_keys(a.name).at(written.expr.span));
+        let is_list = value.as_slice().is_some();
+        if a.names_things && (value.marks().is_sensitive() || is_list && value.contains_sensitive()) {
+            let refusal = if is_list { sensitive_names(a.name) } else { sensitive_keys(a.name) };
+            self.diags.push(refusal.at(written.expr.span));
             return unknown_of(a);
         }
         if a.sensitive { value.sensitive() } else { value }
