@@ -22,6 +22,10 @@ use crate::target::kill;
 const REQUEST_LIMIT: Duration = Duration::from_secs(95);
 /// How long a port may take to show that it speaks TLS.
 const PEEK_LIMIT: Duration = Duration::from_secs(3);
+/// The largest answer that is taken. A list of ten thousand connectors has some tens of MB.
+const ANSWER_LIMIT_BYTES: usize = 64 << 20;
+/// How often a worker may send on to another path.
+const REDIRECT_LIMIT: usize = 5;
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// How often a 5xx is tried again: while a worker leaves, the others answer so for a moment.
 const SERVER_RETRIES: u32 = 4;
@@ -272,7 +276,7 @@ impl ConnectClient {
         let kind = if path.first() == Some(&"connectors") { method.as_str() } else { "" };
         let exchange = async {
             let response = request.send().await?;
-            Ok((response.status(), response.bytes().await))
+            Ok((response.status(), bounded(response).await))
         };
         let (status, bytes) = match kill::request("connect", kind).around(exchange).await {
             Ok(answer) => answer,
@@ -281,7 +285,10 @@ impl ConnectClient {
             }
             Err(e) => return Err(self.transport(&e)),
         };
-        let bytes = bytes.map_err(|e| self.transport(&e))?;
+        let Some(bytes) = bytes.map_err(|e| self.transport(&e))? else {
+            let why = format!("the answer has more than {} MB", ANSWER_LIMIT_BYTES >> 20);
+            return Err(ConnectError::BadAnswer { url: self.base.to_string(), why });
+        };
         if status.is_success() { Ok(bytes) } else { Err(self.refusal(status, path, &bytes)) }
     }
 
@@ -297,6 +304,10 @@ impl ConnectClient {
             401 | 403 => ConnectError::Unauthorized { url: self.base.to_string(), status: status.as_u16() },
             400 | 422 => ConnectError::Refused { message: message() },
             s if s >= 500 => ConnectError::Server { status: s, message: message() },
+            s @ 300..400 => {
+                let why = format!("it sends on to another server (HTTP status {s}), which is not followed");
+                ConnectError::BadAnswer { url: self.base.to_string(), why }
+            }
             s => ConnectError::BadAnswer { url: self.base.to_string(), why: format!("HTTP status {s}") },
         }
     }
@@ -407,11 +418,33 @@ fn base_url(text: &str) -> Result<Url, ConnectError> {
     Ok(url)
 }
 
+/// The body of an answer; `None` where it is larger than any that a worker gives.
+async fn bounded(mut response: reqwest::Response) -> Result<Option<bytes::Bytes>, reqwest::Error> {
+    let mut body = bytes::BytesMut::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > ANSWER_LIMIT_BYTES {
+            return Ok(None);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Some(body.freeze()))
+}
+
+/// A body holds secrets and must not go to another server than the one that was named, nor from TLS to plain text.
+fn same_origin() -> reqwest::redirect::Policy {
+    reqwest::redirect::Policy::custom(|attempt| {
+        let is_same = attempt.previous().first().is_some_and(|first| first.origin() == attempt.url().origin());
+        if is_same && attempt.previous().len() <= REDIRECT_LIMIT { attempt.follow() } else { attempt.stop() }
+    })
+}
+
 fn http_client(c: &ConnectConnection, base: &Url) -> Result<reqwest::Client, ConnectError> {
     // Another part of the process may have installed it before: that is the same one, and no error.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder =
-        reqwest::Client::builder().connect_timeout(CONNECT_LIMIT).user_agent(concat!("streamform/", env!("CARGO_PKG_VERSION")));
+    let mut builder = reqwest::Client::builder()
+        .connect_timeout(CONNECT_LIMIT)
+        .redirect(same_origin())
+        .user_agent(concat!("streamform/", env!("CARGO_PKG_VERSION")));
     if is_loopback(base) {
         builder = builder.no_proxy();
     }
@@ -514,6 +547,60 @@ mod tests {
         assert_eq!(*notes.lock().unwrap(), ["Connect is rebalancing, retrying"]);
         assert_eq!(server.await.unwrap(), vec!["PUT /base/connectors/a%2Fb%20c/config"; 4]);
         assert_eq!(client.requests.load(Ordering::Relaxed), 4);
+    }
+
+    /// A server that answers each request with what the function gives for its number, then closes.
+    async fn raw(answer: impl Fn(usize) -> Vec<u8> + Send + 'static) -> (ConnectClient, Arc<AtomicU64>) {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let asked = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&asked);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut buffer = [0; 8192];
+                drop(stream.read(&mut buffer).await);
+                let n = count.fetch_add(1, Ordering::SeqCst);
+                drop(stream.write_all(&answer(usize::try_from(n).unwrap())).await);
+            }
+        });
+        (ConnectClient::new(&ConnectConnection::to_url(url), Arc::default()).unwrap(), asked)
+    }
+
+    fn redirect(to: &str) -> Vec<u8> {
+        format!("HTTP/1.1 307 x\r\nlocation: {to}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").into_bytes()
+    }
+
+    // G7: a body with secrets goes to no other server.
+    #[tokio::test]
+    async fn redirects_are_followed_on_one_origin_only() {
+        let (other, asked) = raw(|_| b"HTTP/1.1 200 x\r\ncontent-length: 2\r\n\r\n{}".to_vec()).await;
+        let elsewhere = other.base.join("connectors/a/config").unwrap().to_string();
+        let (client, _) = raw(move |_| redirect(&elsewhere)).await;
+        let p = || Patience::quiet(Duration::from_secs(5));
+        let error = client.put_config("a", &BTreeMap::new(), &p()).await.unwrap_err();
+        assert!(matches!(&error, ConnectError::BadAnswer { why, .. } if why.contains("307")), "{error:?}");
+        assert_eq!(asked.load(Ordering::SeqCst), 0);
+        let (client, asked) = raw(|n| match n {
+            0 => redirect("/moved/connectors/a/config"),
+            _ => b"HTTP/1.1 200 x\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}".to_vec(),
+        })
+        .await;
+        client.put_config("a", &BTreeMap::new(), &p()).await.unwrap();
+        assert_eq!(asked.load(Ordering::SeqCst), 2);
+    }
+
+    // G8: an answer without an end does not take all memory.
+    #[tokio::test]
+    async fn an_answer_is_bounded() {
+        let (client, _) = raw(|_| {
+            let mut answer = b"HTTP/1.1 200 x\r\nconnection: close\r\n\r\n".to_vec();
+            answer.resize(ANSWER_LIMIT_BYTES + (1 << 20), b' ');
+            answer
+        })
+        .await;
+        let error = client.plugins(&Patience::quiet(Duration::from_secs(20))).await.unwrap_err();
+        assert!(matches!(&error, ConnectError::BadAnswer { why, .. } if why.contains("64 MB")), "{error:?}");
     }
 
     #[tokio::test]
