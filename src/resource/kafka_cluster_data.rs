@@ -93,16 +93,27 @@ fn block(config: &Value, name: &str) -> Option<Value> {
     config.get(name).filter(|v| v.is_known() && !v.is_null())
 }
 
-/// The addresses as one string; unknown where part of them is.
+/// The addresses as one string; unknown where part of them is. Some services write the protocol in front (`SASL_SSL://host:9092`): where the
+/// blocks say the same one, it is taken off.
 fn servers(config: &Value) -> Value {
     let written = config.get("bootstrap_servers").unwrap_or(Value::null(Type::String));
-    let Some(list) = written.as_slice() else { return written };
     if !written.is_wholly_known() {
         return Value::unknown(Type::String);
     }
-    let joined: Vec<&str> = list.iter().filter_map(|v| v.as_str()).collect();
+    let all: Vec<String> = match (written.as_slice(), written.as_str()) {
+        (Some(list), _) => list.iter().filter_map(|v| v.as_str().map(str::to_string)).collect(),
+        (None, Some(text)) => vec![text.to_string()],
+        (None, None) => return written,
+    };
+    let agrees = |s: &&str| s.split_once("://").is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case(protocol(config)));
+    let plain =
+        |s: &str| Some(s.trim()).filter(agrees).and_then(|s| s.split_once("://")).map_or(s.to_string(), |(_, rest)| rest.to_string());
+    let joined: Vec<String> = all.iter().map(|s| s.split(',').map(plain).collect::<Vec<_>>().join(",")).collect();
     Value::string(joined.join(",")).mark(written.deep_marks())
 }
+
+/// Kafka's names of what [`protocol`] gives.
+const PROTOCOLS: [&str; 4] = ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"];
 
 fn protocol(config: &Value) -> &'static str {
     match (block(config, "tls").is_some(), block(config, "sasl").is_some()) {
@@ -180,8 +191,16 @@ impl ResourceType for KafkaClusterData {
         let mut fail =
             |path: &str, detail: String, hint: &str| diags.push(attr_error(path, Diagnostic::error(codes::CONNECTION, detail).hint(hint)));
         if let Some(servers) = servers(config).as_str() {
-            let is_address = |s: &str| s.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
-            if let Some(bad) = servers.split(',').map(str::trim).find(|s| !is_address(s)) {
+            let is_host = |host: &str| !host.is_empty() && !host.contains('/');
+            let is_address = |s: &str| s.rsplit_once(':').is_some_and(|(host, port)| is_host(host) && port.parse::<u16>().is_ok());
+            let spoken = |s: &&str| s.split_once("://").is_some_and(|(scheme, _)| PROTOCOLS.iter().any(|p| scheme.eq_ignore_ascii_case(p)));
+            if let Some(other) = servers.split(',').map(str::trim).find(spoken) {
+                fail(
+                    "bootstrap_servers",
+                    format!("\"{other}\" says another protocol than the blocks do, which say {}.", protocol(config)),
+                    "Write `host:port`; a block `tls` and a block `sasl` say how the brokers are spoken to.",
+                );
+            } else if let Some(bad) = servers.split(',').map(str::trim).find(|s| !is_address(s)) {
                 fail("bootstrap_servers", format!("\"{bad}\" is not an address."), "Write `host:port`, several separated by commas.");
             }
         }
@@ -247,6 +266,12 @@ mod tests {
         assert!(errors(&config("a:1, [::1]:9092".into(), &[])).is_empty());
         assert!(errors(&config(Value::unknown(Type::Dynamic), &[])).is_empty());
         assert_eq!(errors(&config("a".into(), &[])), ["bootstrap_servers"]);
+        // A10: a protocol in front is taken off where it is the one of the blocks.
+        assert!(errors(&config("PLAINTEXT://a:1, plaintext://b:2".into(), &[])).is_empty());
+        assert_eq!(servers(&config("PLAINTEXT://a:1, plaintext://b:2".into(), &[])).as_str(), Some("a:1,b:2"));
+        for wrong in ["SASL_SSL://a:1", "http://a:1", "a:1,SSL://b:2", "a/b:1"] {
+            assert_eq!(errors(&config(wrong.into(), &[])), ["bootstrap_servers"], "{wrong}");
+        }
         assert_eq!(errors(&config(Value::tuple(vec!["a:1".into(), "b:99999".into()]), &[])), ["bootstrap_servers"]);
         let half = Value::object_from([("certificate_file", Value::from("c")), ("key_file", Value::null(Type::String))]);
         let odd = Value::object_from([("mechanism", Value::from("GSSAPI"))]);
