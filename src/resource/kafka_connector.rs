@@ -99,6 +99,7 @@ impl ResourceType for KafkaConnector {
     }
 
     fn validate(&self, config: &Value, diags: &mut Diagnostics) {
+        diags.extend(config.get_str("name").and_then(|n| name_error(&n)));
         check_keys(config, diags);
         check_state(config, diags);
         check_numbers(config, diags);
@@ -152,6 +153,18 @@ impl ResourceType for KafkaConnector {
     fn timeout(&self, verb: Verb) -> Duration {
         Duration::from_secs(if verb == Verb::Delete { 60 } else { 180 })
     }
+}
+
+/// Names that Connect takes and that its REST interface cannot address afterwards (KAFKA-4372, KAFKA-4827).
+fn name_error(name: &str) -> Option<Diagnostic> {
+    let why = match name.chars().find(|c| matches!(c, '/' | '\\' | '%' | ';') || c.is_control()) {
+        Some(c) => format!("it has {c:?}, which cannot be part of an address"),
+        None if matches!(name, "." | "..") => "it is a step between folders".to_string(),
+        None if name.trim() != name => "it begins or ends with a blank".to_string(),
+        None => return None,
+    };
+    let d = Diagnostic::error(codes::INVALID_ARGUMENT, format!("{name:?} cannot be a connector's name: {why}."));
+    Some(attr_error("name", d.hint("Connect would take the name, and its REST interface could not find the connector again.")))
 }
 
 fn check_keys(config: &Value, diags: &mut Diagnostics) {
@@ -213,6 +226,7 @@ fn plan(input: PlanInput<'_>) -> PlanOutput {
     let Some(mut attrs) = input.proposed.as_map().cloned() else { return out };
     if input.config.get("name").is_none_or(|v| v.is_null()) {
         let name = input.prior.and_then(|p| p.get_str("name")).unwrap_or_else(|| default_name(input.addr));
+        out.diagnostics.extend(name_error(&name));
         attrs.insert("name".into(), Value::string(name));
     }
     let state = wanted_state(input.config);

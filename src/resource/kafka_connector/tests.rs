@@ -227,6 +227,21 @@ fn reserved_and_doubled_keys_are_refused() {
     );
 }
 
+/// A9, F8.
+#[test]
+fn names_that_cannot_be_asked_for_are_refused() {
+    for name in ["a/b", "back\\slash", "pct%2F", "semi;x", "..", ".", "blank ", " blank", "line\nbreak"] {
+        let mut diags = Diagnostics::new();
+        KafkaConnector.validate(&config(&[("name", Value::string(name))]), &mut diags);
+        assert_eq!(diags.iter().map(|d| d.code).collect::<Vec<_>>(), [codes::INVALID_ARGUMENT], "{name:?}");
+    }
+    for name in ["a b", "a?b", "a#b", "a+b", "a:b", "\"a\"", "{a}", "żółw", "a."] {
+        let mut diags = Diagnostics::new();
+        KafkaConnector.validate(&config(&[("name", Value::string(name))]), &mut diags);
+        assert!(diags.is_empty(), "{name:?}");
+    }
+}
+
 #[test]
 fn pause_and_state_must_agree() {
     for (pause, state, ok) in [(true, "paused", true), (true, "running", false), (false, "paused", false), (false, "stopped", true)] {
