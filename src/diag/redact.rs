@@ -95,6 +95,9 @@ impl Redactor {
 
     /// A text of ours without secrets.
     pub fn text(&self, text: &str) -> String {
+        if text.is_empty() {
+            return String::new();
+        }
         let mut out = self.without_known(text).into_owned();
         for (pattern, replacement) in [(&PEM, MASK.to_string()), (&PARAMETER, format!("${{1}}{MASK}"))] {
             out = replaced(pattern, &out, replacement.as_str());
@@ -148,7 +151,7 @@ impl Redactor {
         self.matched(replace).unwrap_or(Cow::Borrowed(text))
     }
 
-    /// What `f` finds with the known texts; `None` where there are none.
+    /// The result of `f` for the known texts; `None` where there are none.
     fn matched<T>(&self, f: impl Fn(&AhoCorasick) -> T) -> Option<T> {
         {
             let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
@@ -179,6 +182,13 @@ impl std::fmt::Debug for Redactor {
 
 fn replaced<R: regex::Replacer>(pattern: &LazyLock<Option<Regex>>, text: &str, by: R) -> String {
     pattern.as_ref().map_or_else(|| text.to_string(), |re| re.replace_all(text, by).into_owned())
+}
+
+/// Whether a text holds a key or a certificate, or the credentials of a URL.
+pub fn holds_credentials(text: &str) -> bool {
+    let found = |pattern: &LazyLock<Option<Regex>>| pattern.as_ref().is_some_and(|re| re.is_match(text));
+    let userinfo = USERINFO.as_ref().is_some_and(|re| re.captures_iter(text).any(|c| !matches!(c[1].trim_matches(':'), "" | "git")));
+    userinfo || found(&PEM) || found(&PARAMETER)
 }
 
 /// A secret text, and the parts of it that somebody may repeat alone.

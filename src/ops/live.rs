@@ -85,7 +85,7 @@ impl Observer for Live {
 
 /// Turns the notes of resource types into events.
 pub struct Notes {
-    /// Who hears of them.
+    /// The listener.
     pub events: Arc<dyn Events>,
     /// Takes secrets out of them.
     pub redactor: Arc<Redactor>,

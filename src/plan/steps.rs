@@ -40,7 +40,7 @@ pub enum Work {
     Done(ResourceAddr),
     /// All deletes of a block have ended.
     Gone(ResourceAddr),
-    /// What is deleted of the users of a block has been asked for, whatever came of it: now the block's objects may change.
+    /// The deletions of a block's users that come first have been tried, whatever came of them: now the block's objects may change.
     Left(ResourceAddr),
 }
 
@@ -173,7 +173,7 @@ impl Execution {
         }
     }
 
-    /// What is deleted goes before the objects that it used change: a cluster that restarts answers for nothing. Where nothing of them runs they
+    /// A deletion comes before the changes of the objects that it used: a cluster that restarts does not answer. Where nothing of them runs they
     /// change first, and so they do before an object is replaced, which is not to be missing for longer than it must.
     fn around_updates(&mut self, plan: &Plan, b: &Barriers<'_>) {
         let mut updates: BTreeMap<&ResourceAddr, Vec<(usize, &Change)>> = BTreeMap::new();
@@ -191,7 +191,7 @@ impl Execution {
             let users = b.used.users(place).into_iter().flatten();
             let users = users.filter_map(|user| deletes.get(user)).flatten().filter(|(_, change)| change.used.contains(place));
             let stopped = updates.iter().any(|(_, change)| change.prior.as_ref().is_some_and(nothing_runs));
-            // What it leaves to an object that is yet to be made waits for that one.
+            // A right that it leaves to an object that is yet to be made waits for that one.
             let leaves = |change: &Change| change.ops.iter().any(|op| op.action == OpAction::Keep);
             let is_first = |change: &Change| change.action == Action::Delete && change.deposed.is_none() && !stopped && !leaves(change);
             let (first, later): (Vec<_>, Vec<_>) = users.partition(|(_, change)| is_first(change));

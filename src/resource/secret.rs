@@ -33,7 +33,7 @@ pub struct Secret;
 
 /// The kind of the keys of folders at a `path`.
 const FOLDER_KIND: &str = "secret folder";
-/// What a plan asks: which folder a `path` leads to.
+/// The question of a plan: which folder a `path` leads to.
 const WHICH_FOLDER: &str = "folder";
 /// How long a generated value is: 192 bits.
 const GENERATED_LEN: usize = 32;

@@ -98,7 +98,7 @@ impl<'a> Walker<'a> {
         }
         let prior = prior.map(|v| self.rehomed(p, &v, &private).unwrap_or(v));
         let prior = prior.map(|v| diff::rehydrate(&v, &p.config, self.inputs.digest));
-        // What the configuration hides now is hidden of what was there, too: in the plan, in a saved one, and on the screen.
+        // The parts that the configuration hides now are hidden of the object that was there, too: in the plan, in a saved one, and on the screen.
         let prior = prior.map(|v| diff::hidden_as(&p.config, v));
         self.hide_seen(&p.addr, &p.config);
         reasons.extend(known.as_ref().into_iter().flat_map(moved_reasons));

@@ -116,7 +116,7 @@ pub(super) fn tidy(map: &Value, mounts: &Mounts, prior: Option<&Value>) -> Value
             None => value.clone(),
         };
         let was_secret = prior.and_then(|p| p.get(key)).is_some_and(|p| p.contains_sensitive());
-        let secret = (was_secret || looks_secret(key)) && !value.as_str().is_some_and(is_placeholder);
+        let secret = (was_secret || looks_secret(key, value.as_str())) && !value.as_str().is_some_and(is_placeholder);
         (key.clone(), if secret { value.sensitive() } else { value })
     };
     Value::map(Type::String, entries.iter().filter(|(_, v)| !v.is_null()).map(one).collect()).mark(map.marks())
@@ -171,7 +171,9 @@ pub(super) fn sensitive_keys(object: &Value) -> BTreeSet<String> {
 pub(super) fn secret_keys(object: &Value) -> BTreeSet<String> {
     let config = object.get("config");
     let marked = config.iter().filter_map(|c| c.as_map().map(|m| (c, m))).flat_map(|(c, m)| {
-        m.iter().filter(|(k, v)| v.contains_sensitive() || c.marks().is_sensitive() || looks_secret(k)).map(|(k, _)| k.to_string())
+        m.iter()
+            .filter(|(k, v)| v.contains_sensitive() || c.marks().is_sensitive() || looks_secret(k, v.as_str()))
+            .map(|(k, _)| k.to_string())
     });
     marked.chain(sensitive_keys(object)).collect()
 }
@@ -248,7 +250,8 @@ fn map_changes(attr: &str, old: &Value, new: &Value) -> Vec<Changed> {
     let line = |key: &Arc<str>| {
         let (x, y) = (a.get(key).filter(|v| !v.is_null()), b.get(key).filter(|v| !v.is_null()));
         let same = x.map(Value::repr) == y.map(Value::repr);
-        let named = looks_secret(key) && ![x, y].into_iter().flatten().filter_map(Value::as_str).all(holds_placeholder);
+        let named = [x, y].into_iter().any(|v| looks_secret(key, v.and_then(Value::as_str)))
+            && ![x, y].into_iter().flatten().filter_map(Value::as_str).all(holds_placeholder);
         let secret = named || marks.is_sensitive() || [x, y].into_iter().flatten().any(Value::contains_sensitive);
         // A prior value that is still a digest is not that of the configuration: it would have been filled in.
         (!same).then(|| Changed { part: path(attr, key), old: side(key, x, secret), new: side(key, y, secret) })
@@ -395,9 +398,9 @@ fn split(prior: &Value, intent: Option<&Value>, config: &BTreeMap<String, String
                 Value::string(value).sensitive()
             }
             // Records of earlier versions hold secrets in plain text: read back, they are hidden.
-            (false, Some(_)) if looks_secret(key) && !is_placeholder(value) => Value::string(value).sensitive(),
+            (false, Some(_)) if looks_secret(key, Some(value)) && !is_placeholder(value) => Value::string(value).sensitive(),
             // Without a record of this key, as in an import, its name says whether it is a secret.
-            (false, None) if looks_secret(key) && !holds_placeholder(value) => Value::string(value).sensitive(),
+            (false, None) if looks_secret(key, Some(value)) && !holds_placeholder(value) => Value::string(value).sensitive(),
             (false, _) => Value::string(value),
         };
         if is_secret { &mut secret } else { &mut plain }.insert(key.as_str().into(), value);

@@ -225,7 +225,11 @@ struct Seal<'a> {
 
 impl<'a> Seal<'a> {
     fn new(validation: &'a Validation, config: &'a BTreeMap<String, String>, secret: &'a BTreeSet<String>) -> Self {
-        let is_secret = |key: &str| secret.contains(key) || looks_secret(key) || config.get(key).is_some_and(|v| holds_placeholder(v));
+        let is_secret = |key: &str| {
+            secret.contains(key)
+                || looks_secret(key, config.get(key).map(String::as_str))
+                || config.get(key).is_some_and(|v| holds_placeholder(v))
+        };
         let is_set = |key: &str| config.contains_key(key);
         let hidden = validation.checks.iter().filter(|c| is_set(&c.key) && (c.kind == "PASSWORD" || is_secret(&c.key)));
         let (mut keys, mut shared) = (BTreeSet::new(), BTreeSet::new());

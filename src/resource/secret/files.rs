@@ -185,7 +185,7 @@ pub fn clear(path: &Path) -> Result<(), Diagnostic> {
 /// When it is there and cannot be read.
 pub fn foreign(path: &Path, content: Option<&str>, hint: &str) -> Result<Option<Diagnostic>, Diagnostic> {
     let Some(seen) = look(path)? else { return Ok(None) };
-    // What else can be in the place of a file has errors of its own, or is empty.
+    // Other things in the place of a file have errors of their own, or are empty.
     let is_harmless = match seen.wrong {
         Some(Wrong::Folder | Wrong::FullFolder) => true,
         _ => seen.content.is_some() && seen.content.as_deref() == content,

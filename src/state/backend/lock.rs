@@ -62,7 +62,7 @@ impl LockInfo {
 
     /// One line for people.
     pub fn describe(&self) -> String {
-        // Whoever can write into the folder can write into this.
+        // The file is open to all who may write into the folder.
         let [operation, who, host, id] = [&self.operation, &self.who, &self.host, &self.id].map(|text| one_line(text));
         format!("{operation} by {who}@{host}, process {}, for {} s (lock {id})", self.pid, self.age_seconds())
     }

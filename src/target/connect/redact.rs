@@ -1,4 +1,6 @@
-//! What Connect hides, and what is hidden of its configurations: placeholders, masks, the names of secret settings.
+//! Secrets in Connect's configurations: placeholders, masks, the names of secret settings.
+
+use crate::diag::redact::holds_credentials;
 
 /// Whether a configuration value holds a placeholder that a worker resolves (`${file:/path:key}`).
 pub fn holds_placeholder(value: &str) -> bool {
@@ -16,13 +18,30 @@ pub fn is_masked(value: &str) -> bool {
     value == "[hidden]" || (value.len() >= 3 && value.chars().all(|c| c == '*'))
 }
 
+/// Whether a setting is a secret: its name says so, or its value holds a private key or the credentials of a URL.
+pub fn looks_secret(key: &str, value: Option<&str>) -> bool {
+    is_named_secret(key) || value.is_some_and(|v| holds_credentials(&without_placeholders(v)))
+}
+
+/// The text that stands in the configuration itself: a worker puts in the rest.
+fn without_placeholders(value: &str) -> String {
+    let (mut out, mut rest) = (String::new(), value);
+    while let Some((before, (_, after))) = rest.split_once("${").and_then(|(before, tail)| Some((before, tail.split_once('}')?))) {
+        out.push_str(before);
+        rest = after;
+    }
+    out + rest
+}
+
 /// Whether a key's name says that its value is a secret. Paths and names of secrets are not.
-pub fn looks_secret(key: &str) -> bool {
-    const WORDS: [&str; 8] = ["password", "passphrase", "secret", "token", "credential", "apikey", "jaas", "accesskey"];
+fn is_named_secret(key: &str) -> bool {
+    const WORDS: [&str; 10] =
+        ["password", "passphrase", "secret", "token", "credential", "apikey", "jaas", "accesskey", "privatekey", "keystorekey"];
+    const ENDS: [&str; 4] = ["accountkey", "keyfile", "license", "userinfo"];
     const NOT: [&str; 8] = [".location", ".path", ".file", ".url", ".endpoint", ".class", ".name", ".enabled"];
     let key = key.to_ascii_lowercase();
     let flat: String = key.chars().filter(char::is_ascii_alphanumeric).collect();
-    (WORDS.iter().any(|w| flat.contains(w)) || flat.ends_with("key") && flat.contains("master") || flat.ends_with("accountkey"))
+    (WORDS.iter().any(|w| flat.contains(w)) || flat.ends_with("key") && flat.contains("master") || ENDS.iter().any(|e| flat.ends_with(e)))
         && !NOT.iter().any(|n| key.ends_with(n))
 }
 
@@ -35,10 +54,34 @@ mod tests {
         assert!(is_masked("[hidden]") && is_masked("****") && !is_masked("**") && !is_masked("a***"));
         assert!(holds_placeholder("x ${file:/a:b} y") && !holds_placeholder("$file:a}") && !holds_placeholder("} ${"));
         for key in ["database.password", "aws.secret.access.key", "sasl.jaas.config", "azblob.account.key", "connect.cosmos.master.key"] {
-            assert!(looks_secret(key), "{key}");
+            assert!(looks_secret(key, None), "{key}");
+        }
+        // F5: names and values of published configurations.
+        for key in [
+            "ssl.keystore.key",
+            "snowflake.private.key",
+            "gcp.bigquery.keyfile",
+            "confluent.license",
+            "schema.registry.basic.auth.user.info",
+        ] {
+            assert!(looks_secret(key, Some("x")), "{key}");
+        }
+        for value in ["mongodb://u:p@h/d", "jdbc:postgresql://h/d?user=u&password=p", "-----BEGIN PRIVATE KEY-----\nx", "https://token@h"] {
+            assert!(looks_secret("connection.uri", Some(value)), "{value}");
+        }
+        for value in [
+            "jdbc:postgresql://h/d?user=u",
+            "mongodb://h/d",
+            "a@b",
+            "http://h/?q=a@b",
+            "${file:/a:b}",
+            "db://${env:U}:${env:P}@h",
+            "jdbc:x://h?password=${file:/a:p}&b=1",
+        ] {
+            assert!(!looks_secret("connection.uri", Some(value)), "{value}");
         }
         for key in ["key.converter", "topics", "ssl.keystore.password.location", "secret.file", "message.key.columns"] {
-            assert!(!looks_secret(key), "{key}");
+            assert!(!looks_secret(key, None), "{key}");
         }
     }
 }
