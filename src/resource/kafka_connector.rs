@@ -36,7 +36,8 @@ const BATCH: usize = 20;
 /// The resource type `kafka_connector`.
 pub struct KafkaConnector;
 
-static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
+static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
+    Schema {
     version: 0,
     doc: "A connector on a Kafka Connect cluster. Its configuration is checked by Connect itself when planning, and an apply ends when \
           the connector and all its tasks run.",
@@ -61,7 +62,8 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
                 "state",
                 Type::String,
                 "running, paused (tasks keep their place) or stopped (tasks are given up). Default: running, or paused with `pause = true`.",
-            ),
+            )
+            .implied("running"),
             Attribute::optional("pause", Type::Bool, "The same as state = \"paused\"."),
             Attribute::computed("type", Type::String, "source or sink."),
             Attribute::computed("tasks", Type::Number, "How many tasks there are."),
@@ -86,6 +88,7 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
             },
         }],
     },
+}
 });
 
 #[async_trait]

@@ -41,6 +41,8 @@ pub struct Attribute {
     pub doc: &'static str,
     /// Stands in when the user sets nothing.
     pub default: Option<Value>,
+    /// The value that the type itself takes where the user sets nothing, if that also depends on others: written out it changes nothing.
+    pub implied: Option<Value>,
     /// Never shown or stored; the state keeps a digest.
     pub sensitive: bool,
     /// A change cannot be made in place.
@@ -53,7 +55,18 @@ pub struct Attribute {
 
 impl Attribute {
     fn new(name: &'static str, ty: AttrType, set: Set, doc: &'static str) -> Self {
-        Attribute { name, ty, set, doc, default: None, sensitive: false, force_new: false, transient: false, names_things: false }
+        Attribute {
+            name,
+            ty,
+            set,
+            doc,
+            default: None,
+            implied: None,
+            sensitive: false,
+            force_new: false,
+            transient: false,
+            names_things: false,
+        }
     }
 
     /// An argument that must be set.
@@ -84,6 +97,12 @@ impl Attribute {
     /// With a default.
     pub fn default(mut self, v: impl Into<Value>) -> Self {
         self.default = Some(v.into());
+        self
+    }
+
+    /// With a value that the type takes where nothing is set: see [`Attribute::implied`].
+    pub fn implied(mut self, v: impl Into<Value>) -> Self {
+        self.implied = Some(v.into());
         self
     }
 

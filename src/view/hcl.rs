@@ -56,7 +56,7 @@ impl Writer<'_> {
             }
             return;
         }
-        if value.is_null() || a.default.as_ref() == Some(&value) {
+        if value.is_null() || [&a.default, &a.implied].into_iter().flatten().any(|d| *d == value) {
             return;
         }
         let value = if a.sensitive { value.sensitive() } else { value };
