@@ -322,7 +322,7 @@ fn one_folder_is_one_folder_however_it_is_spelled() {
     assert!(!lab.path().join("ext").exists(), "the folder was made for the secret");
 }
 
-/// What others made stays: their files are not taken over, and not even an empty folder of theirs goes.
+/// A folder of others stays theirs: their files are not taken over, and it is not removed even when it is empty.
 #[test]
 fn a_folder_of_others_stays_theirs() {
     let lab = Lab::new(&at("s", "\"pre\"", "same-as-theirs"));

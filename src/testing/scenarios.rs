@@ -502,7 +502,7 @@ stories! {
         > apply
         > show
     "#
-    /// What is deleted goes while its place still runs as it did; what is replaced is missing for as short as can be.
+    /// A deleted object goes while its place still runs as it did; a replaced one is missing for as short as can be.
     what_leaves_a_place_that_changes: r#"
         = config
         resource "place" "p" {
@@ -789,7 +789,7 @@ stories! {
         > show
         > plan
     "#
-    /// What the configuration hides, the state hides, also where nothing else changes; what is hidden stays so.
+    /// The state hides the values that the configuration hides, also where nothing else changes; a hidden value stays so.
     a_value_becomes_sensitive: r#"
         = config
         resource "slow" "s" {
