@@ -4,12 +4,14 @@
 //! [`addr`], [`value`] and [`diag`] are the words of the domain; [`schema`] says what a resource type's arguments are;
 //! [`lang`] turns text into configuration and values; [`state`] keeps what was applied; [`target`] and [`engine`] talk to
 //! real systems; [`resource`] holds one file per resource type; [`graph`] orders blocks; [`plan`] decides; [`apply`] follows
-//! the plan; [`ops`] has one file per verb; [`view`] and [`cli`] show. [`words`] says how counts are written.
+//! the plan; [`ops`] has one file per verb; [`view`] and [`cli`] show. [`words`] says how counts are written, [`disk`] reads the files
+//! that a user names.
 
 pub mod addr;
 pub mod apply;
 pub mod cli;
 pub mod diag;
+pub mod disk;
 pub mod engine;
 pub mod graph;
 pub mod lang;

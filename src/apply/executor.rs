@@ -16,6 +16,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
 
 use super::desk::{Desk, Message, Office, Told};
+pub use super::done::{Done, Undone, Why};
 use super::holding::Holding;
 use super::queue::{Queue, Status};
 use super::{Event, Events};
@@ -55,27 +56,6 @@ pub struct Apply<'a> {
     pub parallelism: usize,
 }
 
-/// What an apply did.
-#[derive(Debug, Default)]
-pub struct Done {
-    /// What went wrong.
-    pub diagnostics: Diagnostics,
-    /// Objects taken into the state as they are.
-    pub imported: usize,
-    /// Objects dropped from the state.
-    pub forgotten: usize,
-    /// Objects created (replacements count here and under destroyed).
-    pub added: usize,
-    /// Objects changed in place.
-    pub changed: usize,
-    /// Objects removed.
-    pub destroyed: usize,
-    /// Steps that were not carried out, each with why.
-    pub undone: Vec<String>,
-    /// The root outputs.
-    pub outputs: BTreeMap<Arc<str>, OutputRecord>,
-}
-
 /// One finished call: its nodes, with the objects as they were.
 struct Returned {
     nodes: Vec<(usize, Option<(Value, Private)>)>,
@@ -90,15 +70,6 @@ struct Asked {
     /// The operations.
     ops: Vec<Op>,
 }
-
-/// Why a step was not begun where the state cannot be written.
-const NOT_WRITTEN: &str = "the state cannot be written";
-/// Why a step was not begun where what it leaves to another object was not taken over.
-const NOT_TAKEN_OVER: &str = "what was to hold a part of it failed";
-/// How a step ended whose record stays in doubt because the object that was to hold a part of it does not.
-const LEFT_OPEN: &str = "done, but what was to hold a part of it failed: the next run looks";
-/// How a step that was made ended where its result could not be written.
-const NOT_RECORDED: &str = "done or tried, but not recorded: the next run looks";
 
 /// How often the interrupts are looked at.
 const LOOK: Duration = Duration::from_millis(200);
@@ -132,7 +103,7 @@ struct Run<'a, 'w> {
     /// Steps that went on without waiting for who is to hold what they leave, with their operations and results: recorded when that is held.
     open: Vec<(usize, Verb, Vec<Op>, StepResult)>,
     /// Steps that the state does not know of because of that, each with how far it came.
-    unwritten: HashMap<usize, &'static str>,
+    unwritten: HashMap<usize, Why>,
     /// For every node of the configuration's graph, who needs it, and its place in an order; made once.
     needed_by: Vec<Vec<NodeId>>,
     place: Vec<usize>,
@@ -337,7 +308,7 @@ impl<'a, 'w> Run<'a, 'w> {
                 match result {
                     Ok(()) => self.done.forgotten += 1,
                     Err(d) => {
-                        self.unwritten.insert(node, NOT_WRITTEN);
+                        self.unwritten.insert(node, Why::NotWritten);
                         self.cannot_write(d);
                     }
                 }
@@ -386,7 +357,7 @@ impl<'a, 'w> Run<'a, 'w> {
                 // Somebody is letting go of what this step is to hold, or is yet to hold what this step leaves: it comes when that has ended.
                 Ok(request) if self.holding.waits(&self.change(node).label(), &request.ops) => self.delayed.push((key, node)),
                 Ok(request) if self.holding.is_orphaned(&self.change(node).label(), &request.ops) => {
-                    self.unwritten.insert(node, NOT_TAKEN_OVER);
+                    self.unwritten.insert(node, Why::NotTakenOver);
                     self.queue.finish(node, false);
                 }
                 Ok(mut request) => {
@@ -413,7 +384,7 @@ impl<'a, 'w> Run<'a, 'w> {
         {
             self.cannot_write(d);
             for node in ready {
-                self.unwritten.insert(node, NOT_WRITTEN);
+                self.unwritten.insert(node, Why::NotWritten);
                 self.queue.finish(node, false);
             }
             return;
@@ -694,7 +665,7 @@ impl<'a, 'w> Run<'a, 'w> {
             };
             let written = written || t.verb.is_none();
             if !written {
-                self.unwritten.insert(t.node, NOT_RECORDED);
+                self.unwritten.insert(t.node, Why::NotRecorded);
             }
             let ok = result.error.is_none() && written && self.postconditions(t.node, t.verb, &result);
             if t.verb.is_some_and(|v| v != Verb::Delete) {
@@ -728,7 +699,7 @@ impl<'a, 'w> Run<'a, 'w> {
         if !ended.is_empty()
             && let Err(d) = self.save(&ended).await
         {
-            self.unwritten.extend(ended.iter().map(|(node, ..)| (*node, NOT_RECORDED)));
+            self.unwritten.extend(ended.iter().map(|(node, ..)| (*node, Why::NotRecorded)));
             self.cannot_write(d);
         }
     }
@@ -949,7 +920,7 @@ impl<'a, 'w> Run<'a, 'w> {
 
     async fn finish(&mut self) {
         let open = std::mem::take(&mut self.open);
-        self.unwritten.extend(open.into_iter().map(|(node, ..)| (node, LEFT_OPEN)));
+        self.unwritten.extend(open.into_iter().map(|(node, ..)| (node, Why::LeftOpen)));
         let interrupted = self.cx.interrupts.load(Ordering::SeqCst) > 0;
         let mut stuck = Vec::new();
         for (i, work) in self.graph.work.iter().enumerate() {
@@ -962,22 +933,22 @@ impl<'a, 'w> Run<'a, 'w> {
                 Work::Forget { .. } => "forget",
                 _ => "read",
             };
+            let step = format!("{what} {addr}");
             if let Some(why) = self.unwritten.get(&i) {
-                self.done.undone.push(format!("{what} {addr} ({why})"));
+                self.done.undone.push(Undone { step, why: *why });
                 continue;
             }
             let why = match self.queue.status(i) {
                 Status::Done | Status::Failed => continue,
-                Status::Running if !interrupted && !self.broken => continue,
-                _ if self.broken => NOT_WRITTEN,
-                Status::Blocked => "something it needs failed",
-                Status::Waiting | Status::Ready | Status::Running if interrupted => "interrupted",
+                _ if self.broken => Why::NotWritten,
+                Status::Blocked => Why::NeedFailed,
+                Status::Waiting | Status::Ready | Status::Running if interrupted => Why::Interrupted,
                 Status::Waiting | Status::Ready | Status::Running => {
                     stuck.push(addr.clone());
-                    "the steps wait for each other"
+                    Why::Stuck
                 }
             };
-            self.done.undone.push(format!("{what} {addr} ({why})"));
+            self.done.undone.push(Undone { step, why });
         }
         if !stuck.is_empty() {
             let detail = format!("Nothing goes on, because these steps wait for each other: {}.", stuck.join(", "));

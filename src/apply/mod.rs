@@ -1,9 +1,10 @@
 //! Apply: follows the plan's execution graph.
 //!
 //! [`queue`] is the scheduler, plain data: what is ready, what waits, what a failure blocks. [`executor`] drives it: it journals, calls
-//! resource types in batches, records results as they are told at the [`desk`] and brings the world up to date. Everything that happens is an [`Event`]; nobody here prints.
+//! resource types in batches, records results as they are told at the [`desk`] and brings the world up to date; its account is [`done`]. Everything that happens is an [`Event`]; nobody here prints.
 
 mod desk;
+pub mod done;
 pub mod executor;
 mod holding;
 pub mod queue;

@@ -1,6 +1,5 @@
 //! `fmt`: formats files as `terraform fmt` does. Exit 0; 3 when `-check` finds something; 2 on a syntax error.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use similar::TextDiff;
@@ -31,7 +30,7 @@ pub fn run(a: &FmtCommand, terminal: &Terminal) -> Result {
     let mut failed = false;
     for path in &files {
         let shown = path.strip_prefix(".").unwrap_or(path).display().to_string();
-        let text = match std::fs::read_to_string(path) {
+        let text = match crate::disk::read_text(path) {
             Ok(text) => text,
             Err(e) => {
                 failed = true;
@@ -67,8 +66,7 @@ pub fn run(a: &FmtCommand, terminal: &Terminal) -> Result {
 }
 
 fn stdin(a: &FmtCommand, terminal: &Terminal) -> Result {
-    let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text).map_err(|e| file_error(Path::new("standard input"), &e))?;
+    let text = crate::disk::stream_text(std::io::stdin()).map_err(|e| file_error(Path::new("standard input"), &e))?;
     let new = match format(&text) {
         Ok(new) => new,
         Err(diagnostics) => {

@@ -52,19 +52,49 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
     {
         return failed(Diagnostic::error(codes::FILE, format!("The folder {} cannot be used: {}.", dir.display(), io_words(&e))).into());
     }
+    let code = match on_deep_stack(|| execute(cli, vars, &terminal)) {
+        Ok(exit) => exit.code(),
+        Err(failure) => failed(failure),
+    };
+    match view::stdout::lost() {
+        Some(why) => {
+            let detail = format!("Standard output could not be written: {why}. The command did its work; only its output is missing.");
+            let d = Diagnostic::error(codes::OUTPUT_LOST, detail).hint("Run it again with room for the output; `show` shows the state.");
+            Terminal { json: false, ..terminal }.diagnostics(&d.into(), &Default::default());
+            Exit::Failure.code()
+        }
+        None => code,
+    }
+}
+
+/// Runs `f` on a thread whose stack has room for values of [`crate::lang::eval::MAX_LEVELS`] levels. The system gives memory only for what is used
+/// of it. Where there is not even the address space, `f` runs here.
+fn on_deep_stack<T: Send>(f: impl FnOnce() -> T + Send) -> T {
+    const STACK: usize = 512 << 20;
+    let f = std::sync::Mutex::new(Some(f));
+    let take = || f.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("main".into()).stack_size(STACK).spawn_scoped(scope, || take().map(|f| f()));
+        let done = match thread {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Err(_) => take().map(|f| f()),
+        };
+        done.unwrap_or_else(|| unreachable!("the work is taken once, by the thread or where there is none"))
+    })
+}
+
+/// Runs the command on a runtime of its own.
+fn execute(cli: Cli, vars: Vec<VarArg>, terminal: &Terminal) -> Result {
     // The provider is one for the whole process; a second installation is refused, which is as good.
     drop(rustls::crypto::ring::default_provider().install_default());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(8 << 20).build() {
         Ok(r) => r,
-        Err(e) => return failed(Diagnostic::error(codes::FILE, format!("The system gives no threads: {}.", io_words(&e))).into()),
+        Err(e) => return Err(Diagnostic::error(codes::FILE, format!("The system gives no threads: {}.", io_words(&e))).into()),
     };
-    let code = match runtime.block_on(run(cli, vars, terminal)) {
-        Ok(exit) => exit.code(),
-        Err(failure) => failed(failure),
-    };
+    let result = runtime.block_on(run(cli, vars, *terminal));
     // A call that an interrupt left behind must not keep the process.
     runtime.shutdown_background();
-    code
+    result
 }
 
 /// What does the work of a command that Terraform has by another name.
@@ -89,10 +119,11 @@ fn colour(off: bool) -> bool {
 
 /// `-name` and `--name` are the same for names longer than one letter.
 fn dashes(arg: &OsString) -> OsString {
-    match arg.to_str() {
-        Some(s) if s.len() > 2 && s.starts_with('-') && !s.starts_with("--") && s[1..].starts_with(|c: char| c.is_ascii_alphabetic()) => {
-            format!("-{s}").into()
-        }
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    // Bytes, because the path of -chdir=PATH need not be text.
+    let bytes = arg.as_bytes();
+    match bytes {
+        [b'-', letter, _, ..] if letter.is_ascii_alphabetic() => OsString::from_vec([b"-", bytes].concat()),
         _ => arg.clone(),
     }
 }

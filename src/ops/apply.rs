@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::live::DiskHost;
 use super::plan::{Request as PlanRequest, check_instances, check_targets, data_loss, notices, show, variable_files};
 use super::workspace::{VarArgs, Workspace};
-use super::{Exit, Failure, Result, Terminal};
+use super::{Exit, Failure, Result, Terminal, signals};
 use crate::apply::executor::{self, Apply, Done};
 use crate::apply::{Events, Silent};
 use crate::diag::codes::{apply as codes, plan as plan_codes};
@@ -231,24 +231,17 @@ async fn carry_out<'a>(
         store.begin_generation_of(word, plan).await?;
     }
     let interrupts = Arc::new(AtomicU8::new(0));
-    let watcher = tokio::spawn(watch_interrupts(Arc::clone(&interrupts)));
+    let watcher = tokio::spawn({
+        let count = Arc::clone(&interrupts);
+        signals::watch(move || {
+            count.fetch_add(1, Ordering::SeqCst);
+        })
+    });
     let quiet: Arc<dyn Events> = if outcome.plan.has_changes() { events } else { Arc::new(Silent) };
     let cx = Apply { inputs, plan: &outcome.plan, store, session, events: quiet, interrupts, parallelism };
     let done = executor::apply(&cx, outcome.world).await;
     watcher.abort();
     Ok(done)
-}
-
-async fn watch_interrupts(count: Arc<AtomicU8>) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut term) = signal(SignalKind::terminate()) else { return };
-    loop {
-        tokio::select! {
-            r = tokio::signal::ctrl_c() => if r.is_err() { return },
-            _ = term.recv() => {}
-        }
-        count.fetch_add(1, Ordering::SeqCst);
-    }
 }
 
 fn approve(word: &str, outcome: &Outcome<'_>, terminal: &Terminal) -> std::result::Result<bool, Failure> {
@@ -259,6 +252,8 @@ fn approve(word: &str, outcome: &Outcome<'_>, terminal: &Terminal) -> std::resul
     };
     match terminal.ask(&format!("\n{what}\n  Only \"yes\" is taken as yes.\n\n  Enter a value: ")) {
         Some(answer) => Ok(answer == "yes"),
+        // The end of the input (Ctrl-D), or bytes that are no text, are an answer too, and not a yes.
+        None if terminal.input => Ok(false),
         None => {
             Err(Diagnostic::error(crate::diag::codes::cli::NO_TERMINAL, format!("{word} needs a yes, and there is no terminal to ask on."))
                 .hint("Give -auto-approve, or save a plan with plan -out and apply that.")
@@ -268,7 +263,7 @@ fn approve(word: &str, outcome: &Outcome<'_>, terminal: &Terminal) -> std::resul
 }
 
 fn report(done: &Done, ws: &Workspace, terminal: &Terminal, word: &str) -> Exit {
-    let interrupted = done.undone.iter().any(|u| u.ends_with("(interrupted)"));
+    let interrupted = done.interrupted();
     let mut diagnostics = done.diagnostics.clone();
     if interrupted {
         let n = done.undone.len();
@@ -282,7 +277,7 @@ fn report(done: &Done, ws: &Workspace, terminal: &Terminal, word: &str) -> Exit 
     let failed = diagnostics.has_errors();
     if terminal.json {
         terminal.line(
-            &serde_json::json!({"type": "change_summary", "undone": done.undone, "changes": {"import": done.imported, "add": done.added,
+            &serde_json::json!({"type": "change_summary", "undone": done.undone.iter().map(ToString::to_string).collect::<Vec<_>>(), "changes": {"import": done.imported, "add": done.added,
                 "change": done.changed, "remove": done.destroyed, "forget": done.forgotten}})
             .to_string(),
         );

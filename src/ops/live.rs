@@ -122,7 +122,7 @@ fn unix_now() -> (i64, u32) {
 
 impl Host for DiskHost {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        std::fs::read(path)
+        crate::disk::read(path)
     }
 
     fn file_exists(&self, path: &Path) -> io::Result<bool> {

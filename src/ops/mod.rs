@@ -15,6 +15,7 @@ pub mod install;
 pub mod live;
 pub mod plan;
 pub mod providers;
+mod signals;
 pub mod state;
 pub mod test;
 pub mod validate;
@@ -91,7 +92,7 @@ pub struct Terminal {
 impl Terminal {
     /// Writes to stdout; a closed pipe is no error.
     pub fn print(&self, text: &str) {
-        drop(std::io::stdout().write_all(text.as_bytes()));
+        crate::view::stdout::write(text);
     }
 
     /// Writes a line to stdout.
@@ -121,7 +122,7 @@ impl Terminal {
         }
     }
 
-    /// Asks for one line; `None` where nobody can be asked.
+    /// Asks for one line; `None` where nobody can be asked, and where the answer is the end of the input or no text.
     pub fn ask(&self, question: &str) -> Option<String> {
         if !self.input {
             return None;

@@ -1,7 +1,6 @@
 //! `state`, `output`, `show`, `import`, `lock`: looking at and editing what is recorded.
 
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -297,7 +296,6 @@ pub async fn output(root: &Path, name: Option<&str>, raw: bool, terminal: &Termi
         _ => format!("{}\n", crate::value::print::console(&o.value)),
     };
     terminal.print(&text);
-    drop(std::io::stdout().flush());
     Ok(Exit::Success)
 }
 

@@ -455,14 +455,18 @@ impl ResourceType for KafkaConnect {
         diags.extend(registry_error(config));
         diags.extend(mount_errors(config));
         let whole = |name: &str| config.get(name).and_then(|v| v.as_i64());
+        let replicas = ["min_replicas", "max_replicas"].map(|name| (name, config.get(name).and_then(|v| v.as_number().cloned())));
+        for (name, n) in &replicas {
+            if let Some(n) = n.as_ref().filter(|n| !n.to_i64().is_some_and(|n| (1..=1000).contains(&n))) {
+                let d = Diagnostic::error(codes::INVALID_ARGUMENT, format!("`{name}` is {n}, which is not possible."));
+                diags.push(attr_error(*name, d.hint("Use a whole number from 1 to 1000.")));
+            }
+        }
         if let (Some(min), Some(max)) = (whole("min_replicas"), whole("max_replicas"))
-            && !(1 <= min && min <= max && max <= 1000)
+            && min > max
         {
-            let d = Diagnostic::error(
-                codes::INVALID_ARGUMENT,
-                format!("min_replicas is {min} and max_replicas is {max}, which is not possible."),
-            );
-            diags.push(attr_error("min_replicas", d.hint("Use at least 1, and no more than max_replicas.")));
+            let d = Diagnostic::error(codes::INVALID_ARGUMENT, format!("`min_replicas` is {min}, and `max_replicas` is {max}."));
+            diags.push(attr_error("min_replicas", d.hint("Use no more than max_replicas.")));
         }
         if let Some(port) = whole("service_port").filter(|p| !(1..=65_000).contains(p)) {
             let d = Diagnostic::error(codes::INVALID_ARGUMENT, format!("{port} is not a port that workers can count up from."));

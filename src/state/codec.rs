@@ -17,6 +17,7 @@ use crate::diag::codes::state as codes;
 use crate::resource::Verb;
 use crate::resource::op::Op;
 use crate::schema::{AttrType, Attribute, Body, Nesting, Schema};
+use crate::value::json::depth;
 use crate::value::{Number, Refinement, Repr, Type, Value};
 
 /// The keyed digest of a value's content.
@@ -440,26 +441,9 @@ const PLAIN_DEPTH: usize = 120;
 /// The stack for deep values, in bytes.
 const DEEP_STACK: usize = 64 << 20;
 
-/// How many levels of lists, maps and objects a value has.
-pub fn depth(v: &Value) -> usize {
-    let (mut deepest, mut open) = (0, vec![(v, 0)]);
-    while let Some((v, above)) = open.pop() {
-        let at = above + 1;
-        match v.repr() {
-            Repr::List(l) | Repr::Set(l) => open.extend(l.items.iter().map(|v| (v, at))),
-            Repr::Map(m) => open.extend(m.items.values().map(|v| (v, at))),
-            Repr::Tuple(t) => open.extend(t.items.iter().map(|v| (v, at))),
-            Repr::Object(o) => open.extend(o.attrs.values().map(|v| (v, at))),
-            _ => continue,
-        }
-        deepest = deepest.max(at);
-    }
-    deepest
-}
-
 /// Refuses a value that nests deeper than the state keeps. `what` names it: `the output "x"`.
 pub fn check_depth(v: &Value, what: &str) -> Result<(), Diagnostic> {
-    let found = depth(v);
+    let found = v.levels();
     if found <= MAX_DEPTH {
         return Ok(());
     }
@@ -479,7 +463,7 @@ pub fn read<T>(bytes: &[u8], f: impl FnOnce(&Json) -> Option<T>) -> Option<T> {
     if let Ok(json) = serde_json::from_slice::<Json>(bytes) {
         return f(&json);
     }
-    if !(PLAIN_DEPTH..=MAX_JSON_DEPTH).contains(&json_depth(bytes)) {
+    if !(PLAIN_DEPTH..=MAX_JSON_DEPTH).contains(&depth(bytes)) {
         return None;
     }
     stacker::grow(DEEP_STACK, || {
@@ -489,25 +473,6 @@ pub fn read<T>(bytes: &[u8], f: impl FnOnce(&Json) -> Option<T>) -> Option<T> {
         from.end().ok()?;
         f(&json)
     })
-}
-
-/// How many brackets are open at one time.
-fn json_depth(bytes: &[u8]) -> usize {
-    let (mut open, mut deepest, mut text, mut escaped) = (0usize, 0, false, false);
-    for b in bytes {
-        match b {
-            _ if escaped => escaped = false,
-            b'\\' if text => escaped = true,
-            b'"' => text = !text,
-            b'[' | b'{' if !text => {
-                open += 1;
-                deepest = deepest.max(open);
-            }
-            b']' | b'}' if !text => open = open.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
 }
 
 /// The error for bytes that are no record.

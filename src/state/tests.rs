@@ -391,7 +391,9 @@ fn the_golden_store_of_format_1_is_read() {
     let text = std::fs::read_to_string(&path).unwrap();
     store.import(&mut text.as_bytes()).unwrap();
     let now = store.snapshot().unwrap();
-    assert_eq!(exported(&store).lines().skip(1).collect::<Vec<_>>(), text.lines().skip(1).collect::<Vec<_>>());
+    // An export of today has a last line with count and digest.
+    let entries = |text: &str| text.lines().skip(1).filter(|l| !l.contains("\"end\"")).map(str::to_string).collect::<Vec<_>>();
+    assert_eq!(entries(&exported(&store)), entries(&text));
     let plain = &now.records[&addr("thing.plain[\"a.b\"]")];
     assert!(plain.protected && !plain.tainted && plain.schema_version == 3);
     assert_eq!(plain.private, json!({"cluster_id": "c1"}));

@@ -101,7 +101,7 @@ pub fn planned(ran: &Ran) -> Verdict {
     }
     let Some(done) = &ran.done else { return Ok(()) };
     for c in ran.plan.changes.iter().filter(|c| c.action.changes() && !c.deferred && !c.goes_with_place) {
-        let reported = done.undone.iter().any(|u| u.contains(&c.label()))
+        let reported = done.undone.iter().any(|u| u.step.contains(&c.label()))
             || done.diagnostics.iter().any(|d| d.address.as_deref() == Some(&c.addr.to_string()));
         if reported {
             continue;

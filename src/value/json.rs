@@ -81,3 +81,22 @@ mod tests {
         assert!(to_json_text(&Value::unknown(Type::String)).is_none());
     }
 }
+
+/// How many brackets of a JSON text are open at one time.
+pub fn depth(bytes: &[u8]) -> usize {
+    let (mut open, mut deepest, mut text, mut escaped) = (0usize, 0, false, false);
+    for b in bytes {
+        match b {
+            _ if escaped => escaped = false,
+            b'\\' if text => escaped = true,
+            b'"' => text = !text,
+            b'[' | b'{' if !text => {
+                open += 1;
+                deepest = deepest.max(open);
+            }
+            b']' | b'}' if !text => open = open.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}

@@ -91,7 +91,7 @@ pub struct Unknown {
     pub refinement: Refinement,
 }
 
-/// Elements of a list or set. `deep` and `unknown` sum up everything below, so that asking is O(1).
+/// Elements of a list or set. `deep` sums up everything below, so that asking is O(1).
 #[derive(Clone, PartialEq)]
 pub struct Elements {
     /// The element type.
@@ -139,13 +139,19 @@ impl PartialEq for ObjectData {
 struct Deep {
     unknown: bool,
     marks: Marks,
+    levels: u32,
 }
 
 impl Deep {
     fn of<'a>(values: impl IntoIterator<Item = &'a Value>) -> Deep {
-        values
-            .into_iter()
-            .fold(Deep::default(), |d, v| Deep { unknown: d.unknown || !v.is_wholly_known(), marks: d.marks.union(v.deep_marks()) })
+        values.into_iter().fold(Deep { levels: 1, ..Deep::default() }, |d, v| {
+            let below = v.deep();
+            Deep {
+                unknown: d.unknown || below.unknown,
+                marks: d.marks.union(v.marks).union(below.marks),
+                levels: d.levels.max(below.levels.saturating_add(1)),
+            }
+        })
     }
 }
 
@@ -313,7 +319,7 @@ impl Value {
     fn deep(&self) -> Deep {
         match &self.repr {
             Repr::Null(_) | Repr::Bool(_) | Repr::Number(_) | Repr::String(_) => Deep::default(),
-            Repr::Unknown(_) => Deep { unknown: true, marks: Marks::NONE },
+            Repr::Unknown(_) => Deep { unknown: true, ..Deep::default() },
             Repr::List(e) | Repr::Set(e) => e.deep,
             Repr::Map(e) => e.deep,
             Repr::Tuple(t) => t.deep,
@@ -356,6 +362,11 @@ impl Value {
     /// Whether it and everything inside is known. O(1).
     pub fn is_wholly_known(&self) -> bool {
         !self.deep().unknown
+    }
+
+    /// How many levels of lists, maps and objects stand inside each other; 0 for a primitive. O(1).
+    pub fn levels(&self) -> usize {
+        self.deep().levels as usize
     }
 
     /// The type.

@@ -1,4 +1,4 @@
-//! What a user sees: text and JSON made from the engine's values. Nothing here decides, asks or does I/O.
+//! What a user sees: text and JSON made from the engine's values. Nothing here decides or asks.
 
 pub mod diagnostics;
 pub mod drift;
@@ -8,3 +8,4 @@ pub mod paint;
 pub mod plan;
 pub mod progress;
 pub mod schema;
+pub mod stdout;

@@ -2,7 +2,6 @@
 //! JSON lines with `-json`. It reads events and never blocks the work.
 
 use std::collections::HashMap;
-use std::io::Write;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -10,6 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
 use super::paint::Paint;
+use super::stdout;
 use crate::addr::InstanceAddr;
 use crate::apply::{Event, Events};
 use crate::plan::Plan;
@@ -78,7 +78,7 @@ impl Human {
     fn line(&self, text: &str) {
         if self.bars.is_hidden() {
             // A closed pipe must not stop the work.
-            drop(writeln!(std::io::stdout(), "{text}"));
+            stdout::write(&format!("{text}\n"));
         } else {
             drop(self.bars.println(text));
         }
@@ -187,6 +187,6 @@ impl Events for JsonLines {
             Event::Stopping => json!({"type": "stopping"}),
             Event::End => json!({"type": "apply_end"}),
         };
-        drop(writeln!(std::io::stdout(), "{line}"));
+        stdout::write(&format!("{line}\n"));
     }
 }

@@ -17,6 +17,8 @@ codes! {
     IMPORT = "SF9007", "Import failed";
     /// A secret that generated configuration does not hold.
     LEFT_OUT = "SF9008", "Left out of generated configuration";
+    /// Output that could not be written.
+    OUTPUT_LOST = "SF9009", "Output is not complete";
     /// A test file that does not exist.
     NO_TEST_FILE = "SF9020", "Test file not found";
     /// An assertion of a test that is false, or is no boolean.

@@ -51,4 +51,6 @@ codes! {
     INVALID_DYNAMIC = "SF1031", "Invalid dynamic block";
     /// A map whose keys are names that are shown, and that is sensitive as a whole.
     SENSITIVE_KEYS = "SF1032", "Keys are sensitive";
+    /// A calculation whose result is beyond all numbers.
+    INFINITE = "SF1033", "Number out of range";
 }

@@ -30,7 +30,7 @@ impl FileSource for DiskFiles {
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        std::fs::read(path)
+        crate::disk::read(path)
     }
 }
 

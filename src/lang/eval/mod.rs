@@ -82,6 +82,10 @@ impl Scope for Names<'_> {
     }
 }
 
+/// How many levels of lists and objects a value may have: as many as Terraform's `jsondecode` takes. Whatever walks through values does so by
+/// calling itself, and the command line gives it a stack for so many.
+pub const MAX_LEVELS: usize = 10_000;
+
 /// What evaluation may use of its surroundings.
 #[derive(Clone, Copy)]
 pub struct EvalContext<'a> {
@@ -112,11 +116,24 @@ impl<'a> EvalContext<'a> {
 /// Evaluates an expression. Where that fails, diagnostics are pushed, and the result is unknown and marked as failed.
 pub fn eval(expr: &Expr, scope: &dyn Scope, cx: &EvalContext<'_>, diags: &mut Diagnostics) -> Value {
     let before = diags.len();
-    let mut evaluation = Eval { scope, cx, diags, locals: Vec::new(), quiet: false, infinite: false };
+    let mut evaluation = Eval { scope, cx, diags, locals: Vec::new(), quiet: false, infinite: false, divided: false };
     let value = evaluation.expr(expr);
     // Something may be calculated with infinity, but neither JSON nor any argument can hold it.
     let value = match evaluation.infinite && is_infinite(&value) {
-        true => evaluation.fail(codes::DIVISION_BY_ZERO, "Dividing by zero makes the result infinite, which no value can hold.", expr),
+        true if evaluation.divided => {
+            evaluation.fail(codes::DIVISION_BY_ZERO, "Dividing by zero makes the result infinite, which no value can hold.", expr)
+        }
+        true => evaluation.fail(codes::INFINITE, "The result is larger than any number that a value can hold.", expr),
+        false => value,
+    };
+    let value = match value.levels() > MAX_LEVELS {
+        true => {
+            let what = format!(
+                "The value has {} levels of lists and objects inside each other; at most {MAX_LEVELS} are possible.",
+                value.levels()
+            );
+            evaluation.fail(codes::NESTING, what, expr)
+        }
         false => value,
     };
     let failed = diags.iter().skip(before).any(|d| d.severity == Severity::Error);
@@ -133,7 +150,7 @@ fn is_infinite(v: &Value) -> bool {
 
 /// The references in an expression with their values, masked and short, for a diagnostic about it.
 pub fn values_in(expr: &Expr, scope: &dyn Scope, cx: &EvalContext<'_>) -> Vec<(String, String)> {
-    Eval { scope, cx, diags: &mut Diagnostics::new(), locals: Vec::new(), quiet: true, infinite: false }.values_in(expr)
+    Eval { scope, cx, diags: &mut Diagnostics::new(), locals: Vec::new(), quiet: true, infinite: false, divided: false }.values_in(expr)
 }
 
 /// One evaluation: the scope, what was found wrong, and the variables of the for-expressions around.
@@ -146,6 +163,8 @@ struct Eval<'a> {
     quiet: bool,
     /// Whether there was an infinite number on the way.
     infinite: bool,
+    /// Whether a division by zero made it.
+    divided: bool,
 }
 
 /// What stands for a value that could not be computed.
@@ -181,10 +200,12 @@ impl Eval<'_> {
     fn apart(&mut self, e: &Expr) -> (Value, Diagnostics) {
         let mut diags = Diagnostics::new();
         let locals = std::mem::take(&mut self.locals);
-        let mut inner = Eval { scope: self.scope, cx: self.cx, diags: &mut diags, locals, quiet: self.quiet, infinite: false };
+        let mut inner =
+            Eval { scope: self.scope, cx: self.cx, diags: &mut diags, locals, quiet: self.quiet, infinite: false, divided: false };
         let value = inner.expr(e);
         self.locals = std::mem::take(&mut inner.locals);
         self.infinite |= inner.infinite;
+        self.divided |= inner.divided;
         (value, diags)
     }
 
@@ -350,6 +371,7 @@ impl Eval<'_> {
         match arithmetic(op, a, b) {
             Some(v) => {
                 self.infinite |= is_infinite(&v);
+                self.divided |= op == BinaryOp::Div && b.is_zero();
                 v.mark(marks)
             }
             None => {

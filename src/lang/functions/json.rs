@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use crate::value::json::to_json_text;
+use crate::lang::eval::MAX_LEVELS;
+use crate::value::json::{depth as json_depth, to_json_text};
 use crate::value::{Number, Refinement, Repr, Type, Value};
 
 /// The JSON text of a wholly known value, without white space, with `<`, `>` and `&` escaped.
@@ -30,6 +31,9 @@ pub(super) fn beginning(value: &Value) -> Value {
 
 /// The value that a JSON text writes: objects, tuples and primitives.
 pub(super) fn decode(text: &str) -> Result<Value, String> {
+    if json_depth(text.as_bytes()) > MAX_LEVELS {
+        return Err(format!("the JSON is nested more than {MAX_LEVELS} levels deep"));
+    }
     let text = &without_lone_surrogates(text);
     let raw: &RawValue = serde_json::from_str(text).map_err(|e| e.to_string())?;
     decode_raw(raw.get())

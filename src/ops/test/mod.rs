@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::workspace::VarArgs;
-use super::{Exit, Failure, Result, Terminal};
+use super::{Exit, Failure, Result, Terminal, signals};
 use crate::diag::codes::cli as codes;
 use crate::diag::{Diagnostic, Diagnostics, Sources, io_words};
 use crate::lang::config::testfile::{self, TestFile};
@@ -59,22 +59,12 @@ impl Interrupts {
 
     fn spawn(&self) -> tokio::task::JoinHandle<()> {
         let (run, teardown) = (Arc::clone(&self.run), Arc::clone(&self.teardown));
-        tokio::spawn(async move {
-            use tokio::signal::unix::{SignalKind, signal};
-            let Ok(mut term) = signal(SignalKind::terminate()) else { return };
-            // A closed terminal must not leave clusters behind.
-            let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
-            loop {
-                tokio::select! {
-                    r = tokio::signal::ctrl_c() => if r.is_err() { return },
-                    _ = term.recv() => {}
-                    _ = hangup.recv() => {}
-                }
-                if run.fetch_add(1, Ordering::SeqCst) > 0 {
-                    teardown.store(2, Ordering::SeqCst);
-                }
+        // A closed terminal must not leave clusters behind.
+        tokio::spawn(signals::watch(move || {
+            if run.fetch_add(1, Ordering::SeqCst) > 0 {
+                teardown.store(2, Ordering::SeqCst);
             }
-        })
+        }))
     }
 }
 

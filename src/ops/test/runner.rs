@@ -302,7 +302,7 @@ fn outputs_of(world: &World<'_>, prepared: &Prepared) -> Value {
 }
 
 fn interrupted(done: &Done, run: &TestRun) -> Option<Diagnostic> {
-    done.undone.iter().any(|u| u.ends_with("(interrupted)")).then(|| {
+    done.interrupted().then(|| {
         let n = done.undone.len();
         let detail = format!("The run {:?} was interrupted; {} {} not carried out.", &*run.name.name, counted(n, "step"), was(n));
         Diagnostic::error(apply_codes::INTERRUPTED, detail).hint("What was made is destroyed now. Another interrupt ends that too.")

@@ -337,7 +337,7 @@ impl SavedPlan {
         struct Format {
             streamform_plan: Option<u64>,
         }
-        let text = std::fs::read(path).map_err(|e| not_a_plan(path, &io_words(&e)))?;
+        let text = crate::disk::read(path).map_err(|e| not_a_plan(path, &io_words(&e)))?;
         let format: Format = serde_json::from_slice(&text).map_err(|_| not_a_plan(path, "it is not JSON"))?;
         match format.streamform_plan {
             Some(FORMAT) => {

@@ -114,6 +114,11 @@ impl<'a> Walker<'a> {
             }
             return Err(value);
         }
+        if p.refused {
+            let proposed = with_origin(&diff::propose(&p.resource.schema().body, prior.as_ref(), &p.config), &p.addr);
+            self.keep(p, prior, private, reasons);
+            return Err(proposed);
+        }
         // Also of what is created, so that a reference to nothing is found.
         let force = self.forced(p, known.as_ref()).filter(|_| prior.is_some());
         let notes = match self.observed.get(&p.addr) {
@@ -300,7 +305,7 @@ impl<'a> Walker<'a> {
         let Some(planned) = &change.planned else { return };
         if let Err(d) = codec::check_depth(planned, &p.addr.to_string()) {
             let given = |name: &&Arc<str>| p.config.get(name).is_some_and(|v| !v.is_null());
-            let deepest = planned.as_map().into_iter().flatten().filter(|(name, _)| given(name)).max_by_key(|(_, v)| codec::depth(v));
+            let deepest = planned.as_map().into_iter().flatten().filter(|(name, _)| given(name)).max_by_key(|(_, v)| v.levels());
             let d = match deepest {
                 Some((name, _)) => attr_error(name.to_string(), d),
                 None => d,

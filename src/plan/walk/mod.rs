@@ -260,6 +260,8 @@ struct Pending<'a> {
     create_first: bool,
     /// Something is wrong with its configuration, which has been said.
     failed: bool,
+    /// The type refuses the configuration. Its plan relies on what its validation holds, so it is not asked.
+    refused: bool,
 }
 
 impl<'a> Walker<'a> {
@@ -455,9 +457,11 @@ impl<'a> Walker<'a> {
             let config = body::decode(&block.body, &resource.schema().body, &scope, &cx, &mut own);
             self.inputs.redactor.learn(&config);
             own.extend(ephemeral_attributes(&config));
-            if !own.has_errors() {
+            let readable = !own.has_errors();
+            if readable {
                 resource.validate(&config, &mut own);
             }
+            let refused = readable && own.has_errors();
             let failed = own.has_errors() || config.deep_marks().is_failed();
             if failed {
                 diags.append(std::mem::take(&mut self.set_aside));
@@ -474,6 +478,7 @@ impl<'a> Walker<'a> {
                 each,
                 create_first,
                 failed,
+                refused,
             });
         }
         self.diags.append(diags);

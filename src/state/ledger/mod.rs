@@ -320,7 +320,7 @@ impl Ledger {
             for i in intents {
                 let name = i.addr.to_string();
                 out.extend(journal_of(content, &name).into_iter().map(|k| (k, None)));
-                let json = codec::with_room(codec::depth(&i.record.attributes), || {
+                let json = codec::with_room(i.record.attributes.levels(), || {
                     codec::encode_intent(i.verb, &i.record, &i.ops, self.schema(&i.addr), &|v| self.digest(v)).to_string()
                 });
                 out.insert(key(JOURNAL, &name), Some(json.into_bytes()));
@@ -366,7 +366,7 @@ impl Ledger {
                 let name = o.addr.to_string();
                 let bytes = |r: &Record| {
                     let encode = || codec::encode_record(r, self.schema(&o.addr), &|v| self.digest(v)).to_string().into_bytes();
-                    codec::with_room(codec::depth(&r.attributes), encode)
+                    codec::with_room(r.attributes.levels(), encode)
                 };
                 out.insert(key(RECORDS, &name), o.record.as_ref().map(bytes));
                 out.extend(journal_of(content, &name).into_iter().map(|k| (k, None)));
@@ -415,7 +415,7 @@ impl Ledger {
             let mut out: Changes = under(content, OUTPUTS).map(|(k, _)| ([OUTPUTS, k].concat(), None)).collect();
             for (name, o) in outputs {
                 let encode = || codec::encode_output(o, &|v| self.digest(v)).to_string().into_bytes();
-                out.insert(key(OUTPUTS, name), Some(codec::with_room(codec::depth(&o.value), encode)));
+                out.insert(key(OUTPUTS, name), Some(codec::with_room(o.value.levels(), encode)));
             }
             Ok(out)
         })

@@ -325,7 +325,7 @@ fn what_is_written_can_be_read_however_deep_it_nests() {
             for memory in [&memory, &other] {
                 let s = reader(memory).snapshot().unwrap();
                 let read = s.records[&addr("t.b")].attributes.get("any").unwrap();
-                assert_eq!((codec::depth(&read), codec::depth(&s.outputs["o"].value)), (levels, levels));
+                assert_eq!((read.levels(), s.outputs["o"].value.levels()), (levels, levels));
                 assert!(read == nested(levels, objects), "{levels}");
             }
         }
