@@ -1,4 +1,4 @@
-//! Words for people: how counted things are written. No other module of the package is used here.
+//! Words for people: how counted things are written, and how a word stands in a command to copy. No other module of the package is used here.
 
 use std::fmt::Display;
 
@@ -21,6 +21,12 @@ pub fn plural<N: PartialEq + From<u8>>(n: &N, noun: &str) -> String {
 /// `was` or `were`, for so many.
 pub fn was<N: PartialEq + From<u8>>(n: N) -> &'static str {
     if n == N::from(1) { "was" } else { "were" }
+}
+
+/// A word as a shell takes it: in quotes where it holds more than plain characters.
+pub fn for_shell(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) { word.to_string() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
 #[cfg(test)]

@@ -928,23 +928,6 @@ fn one_dash_or_two_are_the_same_and_a_pipe_has_no_colour() {
 // Bad days.
 
 /// So many objects that each take so long.
-fn many(n: usize, ms: u64) -> String {
-    format!("resource \"null_resource\" \"r\" {{\n  count    = {n}\n  delay_ms = {ms}\n}}\n")
-}
-
-/// Steps one after the other, each of so many objects that take so long: what becomes ready together is made and recorded together.
-fn stairs(steps: usize, width: usize, ms: u64) -> String {
-    let step = |i: usize| {
-        let after = if i == 0 { String::new() } else { format!("  depends_on = [null_resource.s{}]\n", i - 1) };
-        format!("resource \"null_resource\" \"s{i}\" {{\n  count      = {width}\n  delay_ms   = {ms}\n{after}}}\n")
-    };
-    (0..steps).map(step).collect()
-}
-
-fn recorded(lab: &Lab) -> usize {
-    lab.ok("state list").stdout.lines().count()
-}
-
 #[test]
 fn the_lock_of_a_living_process_and_of_a_dead_one() {
     let lab = Lab::new(&many(1, 8000));
@@ -1201,78 +1184,6 @@ fn imported_and_forgotten_objects_are_counted() {
         "removed {\n  from = null_resource.a\n  lifecycle {\n    destroy = false\n  }\n}\nimport {\n  to = null_resource.b\n  id = \"x\"\n}\nresource \"null_resource\" \"b\" {\n}\n",
     );
     lab.apply().shows(&["Apply complete! Resources: 1 imported, 0 added, 0 changed, 0 destroyed, 1 forgotten."]);
-}
-
-/// A small disk of its own; gone with the test.
-struct Disk(std::path::PathBuf);
-
-impl Disk {
-    /// `None` where this user may not mount one.
-    fn new(at: std::path::PathBuf) -> Option<Disk> {
-        std::fs::create_dir_all(&at).unwrap();
-        let out = std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m,mode=0700", "tmpfs"]).arg(&at).output();
-        match out.is_ok_and(|o| o.status.success()) {
-            true => Some(Disk(at)),
-            false => {
-                eprintln!("SKIPPED: a disk that is full needs the right to mount one");
-                None
-            }
-        }
-    }
-
-    fn remount(&self, how: &str) {
-        let out = std::process::Command::new("mount").args(["-o", &format!("remount,{how}")]).arg(&self.0).status().unwrap();
-        assert!(out.success());
-    }
-
-    /// Takes all the room that is left.
-    fn fill(&self) {
-        let mut file = std::fs::File::create(self.0.join("filler")).unwrap();
-        while std::io::Write::write_all(&mut file, &[1; 4096]).is_ok() {}
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
-#[test]
-fn a_full_disk_is_said_once_and_the_next_apply_goes_on() {
-    let lab = Lab::new(&stairs(20, 3, 200));
-    let Some(disk) = Disk::new(lab.path().join("state")) else { return };
-    let child = lab.start("apply -auto-approve");
-    until("some done", || recorded(&lab) >= 4);
-    disk.fill();
-    let s = screen(&child.wait_with_output().unwrap());
-    assert_eq!(s.code, 1, "{}", s.text);
-    assert_eq!(s.text.matches("Error[").count(), 1, "{}", s.text);
-    s.shows(&["Error[SF5007]: Disk is full", "hint: Free some space", "Not carried out (", "Apply incomplete!"]);
-    s.shows(&["(the state cannot be written)"]);
-    // Still full: said once, too, and nothing is begun.
-    let s = lab.run("apply -auto-approve");
-    assert_eq!((s.code, s.text.matches("Error[").count()), (1, 1), "{}", s.text);
-    std::fs::remove_file(lab.path().join("state/filler")).unwrap();
-    lab.write("main.hcl", &stairs(20, 3, 0));
-    lab.apply();
-    assert_eq!(recorded(&lab), 60);
-    lab.ok("plan -detailed-exitcode");
-}
-
-#[test]
-fn a_disk_that_is_read_only_is_said_once_and_the_next_apply_goes_on() {
-    let lab = Lab::new(&many(2, 0));
-    let Some(disk) = Disk::new(lab.path().join("state")) else { return };
-    lab.apply();
-    disk.remount("ro");
-    lab.write("main.hcl", &many(3, 0));
-    let s = lab.run("apply -auto-approve");
-    assert_eq!((s.code, s.text.matches("Error[").count()), (1, 1), "{}", s.text);
-    s.shows(&["Error[SF5005]: State cannot be written", "hint: Give this user the right"]);
-    lab.ok("plan").shows(&["Plan: 1 to add"]);
-    disk.remount("rw");
-    lab.apply().shows(&["1 added"]);
 }
 
 #[test]

@@ -118,6 +118,23 @@ fn a_missing_variable_is_asked_for_and_the_apply_waits_for_yes() {
     assert_eq!(lab.run("state list").stdout, "null_resource.r\n");
 }
 
+/// G11.11: the end of the input and bytes that are no text are answers, and not a yes.
+#[test]
+fn the_end_of_the_input_is_no_yes() {
+    let lab = Lab::new(MAIN);
+    for keys in ["\x04", "y\u{e9}s\r"] {
+        let mut t = Terminal::open(&lab, "apply -var need=1", &[]);
+        t.says("Enter a value: ").types(keys);
+        let (code, rest) = t.ends();
+        assert!(code == Some(1) && rest.contains("Apply cancelled. Nothing was changed."), "{code:?} {rest}");
+    }
+    let mut t = Terminal::open(&lab, "apply -var need=1", &[]);
+    t.says("Enter a value: ").keys.write_all(b"\xff\xfe\r").unwrap();
+    let (code, rest) = t.ends();
+    assert!(code == Some(1) && rest.contains("Apply cancelled. Nothing was changed."), "{code:?} {rest}");
+    assert_eq!(lab.run("state list").stdout, "");
+}
+
 #[test]
 fn without_input_nothing_is_asked() {
     let lab = Lab::new(MAIN);

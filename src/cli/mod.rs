@@ -83,8 +83,21 @@ fn on_deep_stack<T: Send>(f: impl FnOnce() -> T + Send) -> T {
     })
 }
 
+/// Refuses a clock with which neither certificates nor the state's history work: before 1970, or behind the year 9998.
+fn check_clock() -> Result<()> {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    match since.is_ok_and(|since| since < std::time::Duration::from_secs(253_370_764_800)) {
+        true => Ok(()),
+        false => {
+            let detail = "The clock of this machine stands before 1970 or behind the year 9998.";
+            Err(Diagnostic::error(codes::CLOCK, detail).hint("Set the clock, and run the command again.").into())
+        }
+    }
+}
+
 /// Runs the command on a runtime of its own.
 fn execute(cli: Cli, vars: Vec<VarArg>, terminal: &Terminal) -> Result {
+    check_clock()?;
     // The provider is one for the whole process; a second installation is refused, which is as good.
     drop(rustls::crypto::ring::default_provider().install_default());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(8 << 20).build() {

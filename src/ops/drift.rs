@@ -20,7 +20,7 @@ use crate::plan::walk::{self, Outcome};
 use crate::plan::{Action, Change, Options, objects};
 use crate::resource::{Discovered, Key, ResourceType, Session, registry};
 use crate::schema::AttrType;
-use crate::state::Access;
+use crate::state::{Access, Ledger};
 use crate::value::Value;
 use crate::view::drift::{self as view, Report, Stray};
 
@@ -41,6 +41,18 @@ pub struct Request {
 pub async fn run(request: &Request, terminal: &Terminal) -> Result {
     let ws = Workspace::load(&request.root, &DiskFiles, &request.vars, terminal)?;
     let store = ws.store(Access::Read).await?;
+    for _ in 1..super::plan::ATTEMPTS {
+        if let Some(exit) = attempt(request, terminal, &ws, &store, false).await? {
+            return Ok(exit);
+        }
+    }
+    let exit = attempt(request, terminal, &ws, &store, true).await?;
+    Ok(exit.unwrap_or(Exit::Failure))
+}
+
+/// Looks once. `None` where drift or errors were found that may come from another run, which wrote to the state meanwhile; not for the `last`
+/// attempt.
+async fn attempt(request: &Request, terminal: &Terminal, ws: &Workspace, store: &Ledger, last: bool) -> Result<Option<Exit>> {
     let snapshot = store.snapshot().await.map_err(|d| ws.failure(d))?;
     snapshot.check().map_err(|d| ws.failure(d))?;
     let observer = ws.live(Arc::new(Silent));
@@ -71,6 +83,9 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
     report.objects = objects_of(&outcome);
     report.blocked = diagnostics.has_errors();
     let diagnostics = diagnostics.by_cause();
+    if !last && (report.any() || diagnostics.has_errors()) && store.has_moved(&snapshot).await.map_err(|d| ws.failure(d))? {
+        return Ok(None);
+    }
     if !report.any() && diagnostics.has_errors() {
         return Err(ws.failure(diagnostics));
     }
@@ -83,7 +98,7 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
             terminal.print(&view::details(&report, &outcome.plan, terminal.paint));
         }
     }
-    Ok(if report.any() { Exit::Changes } else { Exit::Success })
+    Ok(Some(if report.any() { Exit::Changes } else { Exit::Success }))
 }
 
 /// Objects that others live in, by address: whatever type is an attribute of another type that cannot be changed in place.

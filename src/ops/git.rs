@@ -15,6 +15,7 @@ use crate::engine::local::process::without_variables;
 use crate::lang::config::lock::is_commit;
 use crate::lang::config::normalize;
 use crate::lang::config::source::GitSource;
+use crate::words::for_shell;
 
 type Result<T> = std::result::Result<T, Diagnostic>;
 
@@ -164,7 +165,7 @@ impl<'a> Git<'a> {
         }
         let address = self.source.shown();
         Diagnostic::error(codes::FETCH_FAILED, format!("The repository {address} could not be read: git says {said:?}."))
-            .hint(format!("Check the address and your access to it: git ls-remote {address}"))
+            .hint(format!("Check the address and your access to it: git ls-remote -- {}", for_shell(&address)))
     }
 }
 

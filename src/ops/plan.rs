@@ -1,6 +1,6 @@
 //! `plan`: what would change.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::live::DiskHost;
@@ -18,7 +18,7 @@ use crate::plan::walk;
 use crate::plan::{Action, Change, Options, Plan, Reason, RunMode, blocked_moves};
 use crate::state::{Access, Ledger, Snapshot};
 use crate::view;
-use crate::words::counted;
+use crate::words::{counted, for_shell};
 
 /// What `plan` is asked.
 #[derive(Clone, Debug, Default)]
@@ -63,6 +63,26 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
         return Err(Diagnostic::error(codes::NOT_A_PLAN, detail).hint("Name another file for -out.").into());
     }
     let store = ws.store(Access::Read).await?;
+    for _ in 1..ATTEMPTS {
+        if let Some(exit) = attempt(request, terminal, (&ws, generated), &store, false).await? {
+            return Ok(exit);
+        }
+    }
+    let exit = attempt(request, terminal, (&ws, generated), &store, true).await?;
+    Ok(exit.unwrap_or(Exit::Failure))
+}
+
+/// How often a plan is made that another run overtakes: it reads objects that its snapshot of the state does not have yet.
+pub(super) const ATTEMPTS: usize = 3;
+
+/// Plans once. `None` where there are errors that may come from another run, which wrote to the state meanwhile; not for the `last` attempt.
+async fn attempt(
+    request: &Request,
+    terminal: &Terminal,
+    (ws, generated): (&Workspace, usize),
+    store: &Ledger,
+    last: bool,
+) -> Result<Option<Exit>> {
     let snapshot = store.snapshot().await.map_err(|d| ws.failure(d))?;
     snapshot.check().map_err(|d| ws.failure(d))?;
     let observer = ws.live(Arc::new(Silent));
@@ -70,13 +90,14 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
     let digest = |v: &crate::value::Value| store.digest(v);
     let recording = Recording::new(&host);
     let inputs = ws.inputs(&snapshot, &request.options, &digest, &recording, &observer);
-    check_targets(&ws, &snapshot, &request.options)?;
+    check_targets(ws, &snapshot, &request.options)?;
     let (outcome, said) = super::early::walked(&inputs, &ws.config.sources, terminal).await;
     let mut diagnostics = ws.warnings.clone();
     diagnostics.append(outcome.diagnostics.clone());
     diagnostics.append(check_instances(&outcome.plan, &request.options));
     if diagnostics.has_errors() {
-        return Err(ws.failure(said.rest(diagnostics)));
+        let moved = store.has_moved(&snapshot).await.map_err(|d| ws.failure(d))?;
+        return if moved && !last { Ok(None) } else { Err(ws.failure(said.rest(diagnostics))) };
     }
     diagnostics.append(notices(&outcome.plan, &ws.config, &request.options));
     terminal.diagnostics(&diagnostics, &ws.config.sources);
@@ -104,28 +125,25 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
         made.check(&digest, &ws.session(Arc::new(Silent)).root_dir).map_err(|d| ws.failure(d))?;
         made.write(&digest, path).map_err(|d| ws.failure(d))?;
         if !terminal.json {
-            let chdir = request.chdir.as_ref().map(|dir| format!("-chdir={} ", for_shell(dir))).unwrap_or_default();
-            terminal.line(&format!("\nSaved the plan to {}. To carry it out: streamform {chdir}apply {}", path.display(), for_shell(path)));
+            let chdir = request.chdir.as_ref().map(|dir| format!("-chdir={} ", for_shell(&dir.display().to_string()))).unwrap_or_default();
+            terminal.line(&format!(
+                "\nSaved the plan to {}. To carry it out: streamform {chdir}apply {}",
+                path.display(),
+                for_shell(&path.display().to_string())
+            ));
         }
     } else if let (Some(d), false) = (lost, request.allow_data_loss) {
         let warning = Diagnostic { severity: crate::diag::Severity::Warning, ..d };
         terminal.diagnostics(&warning.into(), &ws.config.sources);
     }
     let changes = outcome.plan.has_changes();
-    Ok(if request.detailed_exitcode && changes { Exit::Changes } else { Exit::Success })
+    Ok(Some(if request.detailed_exitcode && changes { Exit::Changes } else { Exit::Success }))
 }
 
 /// The variable files that the command line names.
 pub fn variable_files(vars: &VarArgs) -> Vec<PathBuf> {
     let file = |arg: &VarArg| if let VarArg::File(path) = arg { Some(path.clone()) } else { None };
     vars.iter().filter_map(file).collect()
-}
-
-/// A path as a shell takes it: in quotes where it holds more than plain characters.
-fn for_shell(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
-    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 /// Shows a plan as text or JSON.

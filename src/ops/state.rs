@@ -242,7 +242,7 @@ fn moment(rfc3339: &str) -> String {
 
 /// `state export`
 pub async fn export(root: &Path) -> Result {
-    open(root).await?.export(&mut std::io::stdout()).await?;
+    open(root).await?.export(&mut view::stdout::Pieces::new()).await?;
     Ok(Exit::Success)
 }
 

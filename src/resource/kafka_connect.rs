@@ -462,7 +462,8 @@ impl ResourceType for KafkaConnect {
                 diags.push(attr_error(*name, d.hint("Use a whole number from 1 to 1000.")));
             }
         }
-        if let (Some(min), Some(max)) = (whole("min_replicas"), whole("max_replicas"))
+        if diags.is_empty()
+            && let (Some(min), Some(max)) = (whole("min_replicas"), whole("max_replicas"))
             && min > max
         {
             let d = Diagnostic::error(codes::INVALID_ARGUMENT, format!("`min_replicas` is {min}, and `max_replicas` is {max}."));

@@ -80,6 +80,8 @@ pub struct Snapshot {
     pub lineage: String,
     /// Raised by each change of records or outputs.
     pub serial: u64,
+    /// How many batches were written when it was read, those of the journal too.
+    pub revision: u64,
     /// The records.
     pub records: BTreeMap<InstanceAddr, Arc<Record>>,
     /// Objects that a newer one took the place of and that still exist, by address and key.

@@ -173,3 +173,22 @@ pub fn signal(child: &Child, name: &str) {
     let ok = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap().success();
     assert!(ok);
 }
+
+/// So many null_resources that take so long, in milliseconds.
+pub fn many(n: usize, ms: u64) -> String {
+    format!("resource \"null_resource\" \"r\" {{\n  count    = {n}\n  delay_ms = {ms}\n}}\n")
+}
+
+/// Steps one after the other, each of so many objects that take so long: what becomes ready together is made and recorded together.
+pub fn stairs(steps: usize, width: usize, ms: u64) -> String {
+    let step = |i: usize| {
+        let after = if i == 0 { String::new() } else { format!("  depends_on = [null_resource.s{}]\n", i - 1) };
+        format!("resource \"null_resource\" \"s{i}\" {{\n  count      = {width}\n  delay_ms   = {ms}\n{after}}}\n")
+    };
+    (0..steps).map(step).collect()
+}
+
+/// How many objects the state holds.
+pub fn recorded(lab: &Lab) -> usize {
+    lab.ok("state list").stdout.lines().count()
+}

@@ -19,6 +19,8 @@ codes! {
     LEFT_OUT = "SF9008", "Left out of generated configuration";
     /// Output that could not be written.
     OUTPUT_LOST = "SF9009", "Output is not complete";
+    /// A clock that cannot be right.
+    CLOCK = "SF9010", "Clock is wrong";
     /// A test file that does not exist.
     NO_TEST_FILE = "SF9020", "Test file not found";
     /// An assertion of a test that is false, or is no boolean.

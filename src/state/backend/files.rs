@@ -9,10 +9,10 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use ::sled::Db;
 use rustix::fs::{FlockOperation, OFlags, flock};
 use tempfile::TempDir;
 
+use super::database::Database;
 use crate::diag::codes::state as codes;
 use crate::diag::{Diagnostic, io_words};
 
@@ -62,8 +62,15 @@ pub fn io_error(path: &Path, e: &std::io::Error) -> Diagnostic {
 /// What sled says as a diagnostic.
 pub(super) fn sled_error(dir: &Path, e: &::sled::Error) -> Diagnostic {
     match e {
-        // sled wraps what the system said in its own words; the kind is what matters.
-        ::sled::Error::Io(e) => io_error(&dir.join("db"), &e.kind().into()),
+        // sled wraps what the system said in its own words; the kind is what matters, where there is one for it.
+        ::sled::Error::Io(e) => match e.kind() {
+            kind @ (ErrorKind::StorageFull
+            | ErrorKind::QuotaExceeded
+            | ErrorKind::PermissionDenied
+            | ErrorKind::ReadOnlyFilesystem
+            | ErrorKind::NotFound) => io_error(&dir.join("db"), &kind.into()),
+            _ => io_error(&dir.join("db"), &std::io::Error::other("the disk reports an error")),
+        },
         _ => damaged(dir, "its files fail sled's checks"),
     }
 }
@@ -234,16 +241,11 @@ fn config(path: &Path) -> ::sled::Config {
     ::sled::Config::new().path(path).flush_every_ms(None).cache_capacity(CACHE_BYTES)
 }
 
-/// Opens sled. It panics on some kinds of damage: that is damage too.
-fn open_sled(config: ::sled::Config) -> Option<Result<Db, ::sled::Error>> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| config.open())).ok()
-}
-
 /// A copy of the database inside of the store's folder that only this process sees; it goes when this is dropped, and with the next writer
 /// where the process was killed.
 pub(super) struct Copy {
     /// The database; before the folder, so that it is let go of first.
-    pub db: Db,
+    pub db: Database,
     _folder: TempDir,
     /// Says that the copy is in use.
     _used: File,
@@ -264,7 +266,7 @@ pub(super) fn copy(dir: &Path) -> Result<Option<Copy>, Diagnostic> {
     let to = folder.path().join("db");
     copy_dir(&from, &to).map_err(|e| io_error(&from, &e))?;
     // `temporary` spares the flushes; the folder goes with `TempDir` anyway.
-    match open_sled(config(&to).temporary(true)) {
+    match Database::open(&config(&to).temporary(true)) {
         Some(Ok(db)) => Ok(Some(Copy { db, _folder: folder, _used: used })),
         Some(Err(e)) => Err(sled_error(dir, &e)),
         None => Err(damaged(dir, "its files fail sled's checks")),
@@ -310,13 +312,13 @@ fn copy_dir(from: &Path, to: &Path) -> std::io::Result<()> {
 }
 
 /// Opens the database itself. Only for the one writer.
-pub(super) fn open_original(dir: &Path) -> Result<Db, Diagnostic> {
+pub(super) fn open_original(dir: &Path) -> Result<Database, Diagnostic> {
     let path = dir.join("db");
     // Before sled makes it with the process's mask.
     prepare_dir(&path)?;
     let began = Instant::now();
     loop {
-        match open_sled(config(&path)) {
+        match Database::open(&config(&path)) {
             Some(Ok(db)) => {
                 restrict(&path);
                 return Ok(db);

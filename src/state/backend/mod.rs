@@ -4,6 +4,7 @@
 //! new revision and names the revision that it was made for, so that two writers cannot overwrite each other even if the lock failed.
 //! What must not be here: what the keys and bytes mean, beyond the three names below.
 
+mod database;
 mod files;
 pub mod lock;
 mod log;

@@ -15,6 +15,7 @@ use std::time::Duration;
 use ::sled::{Db, IVec, Tree};
 use async_trait::async_trait;
 
+use super::database::{Database, broke_off, caught};
 use super::files::{self, Gate, backup_path, damaged, io_error, sled_error};
 use super::lock::{self, Held, LockInfo};
 use super::log::{self, Found, Log, Stamp, Want};
@@ -41,7 +42,7 @@ pub struct Sled {
 
 /// What only the writer has.
 struct Writer {
-    db: Db,
+    db: Database,
     /// Where to flush: sled's own flush leaves out the file's length and the disk's cache.
     file: File,
     gate: Gate,
@@ -147,6 +148,10 @@ fn read_log(dir: &Path, want: Want) -> Option<(File, Found)> {
 
 /// The keys that `want` names.
 fn content(dir: &Path, db: &Tree, want: Want) -> Result<Content, Diagnostic> {
+    caught(|| read_content(dir, db, want)).ok_or_else(|| broke_off(dir))?
+}
+
+fn read_content(dir: &Path, db: &Tree, want: Want) -> Result<Content, Diagnostic> {
     let wanted = |k: &[u8]| is_history(k) == (want == Want::History);
     let parts: Vec<::sled::Iter> = match want {
         Want::History => vec![db.scan_prefix(GENERATIONS), db.scan_prefix(UNDO)],
@@ -281,7 +286,7 @@ impl Writer {
         self.gate.set_begun(stamp.revision)?;
         let counted = kill::request("state", "commit");
         counted.at(Moment::Before);
-        self.db.apply_batch(changes).and_then(|()| self.db.flush()).map_err(error)?;
+        self.db.write(dir, |db| db.apply_batch(changes).and_then(|()| db.flush()))?;
         self.file.sync_data().map_err(|e| io_error(&dir.join("db"), &e))?;
         counted.at(Moment::Answered);
         // Before the number: a reader that has seen the number finds the batch.
@@ -307,9 +312,8 @@ impl Writer {
             self.write_log(dir)?;
         }
         let shut = self.gate.for_write()?;
-        self.db.flush().map_err(|e| sled_error(dir, &e))?;
-        // sled writes a little more when the last handle goes.
-        drop(self.db);
+        self.db.write(dir, |db| db.flush())?;
+        self.db.close(dir)?;
         drop(shut);
         files::restrict(&dir.join("db"));
         Ok(())

@@ -207,12 +207,18 @@ impl Ledger {
 
     /// Everything, read at one moment. In a store that does not exist yet: empty, with an empty lineage.
     pub async fn snapshot(&self) -> Result<Snapshot, Diagnostic> {
-        let read = |content: &Content, meta: &Meta, _| {
-            let mut out = Snapshot { lineage: meta.lineage.clone(), serial: meta.serial, ..self.decoded(content)? };
+        let read = |content: &Content, meta: &Meta, revision| {
+            let mut out = Snapshot { lineage: meta.lineage.clone(), serial: meta.serial, revision, ..self.decoded(content)? };
             self.read_journal(content, &mut out)?;
             Ok(out)
         };
         Ok(self.reading(read).await?.unwrap_or_default())
+    }
+
+    /// Whether another run wrote to the state, or to its journal, since the snapshot was read.
+    pub async fn has_moved(&self, since: &Snapshot) -> Result<bool, Diagnostic> {
+        let now = self.reading(|_, _, revision| Ok(revision)).await?;
+        Ok(now.unwrap_or_default() != since.revision)
     }
 
     /// The addresses of all records, and of deposed objects with their keys, in order. It reads no record, so it is fast, and works for types

@@ -148,6 +148,21 @@ fn a_begun_step_moves_with_its_address_even_without_a_record() {
 
 // --- what goes wrong with a backend -----------------------------------------------------------------------------------
 
+/// G11.4: what another run writes meanwhile, also to the journal alone, is noticed.
+#[test]
+fn a_reader_knows_whether_another_run_wrote() {
+    let memory = Memory::new();
+    let (w, r) = (writer(&memory), reader(&memory));
+    let before = r.snapshot().unwrap();
+    assert!(!now(r.0.has_moved(&before)).unwrap());
+    w.begin(&[intent("t.a", vec![])]).unwrap();
+    assert!(now(r.0.has_moved(&before)).unwrap());
+    let before = r.snapshot().unwrap();
+    assert!(!now(r.0.has_moved(&before)).unwrap());
+    w.finish(&[done("t.a", 1)]).unwrap();
+    assert!(now(r.0.has_moved(&before)).unwrap());
+}
+
 #[test]
 fn two_writers_do_not_overwrite_each_other() {
     let memory = Memory::new();
