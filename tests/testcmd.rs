@@ -427,6 +427,44 @@ fn the_example_passes_on_a_real_cluster() {
     assert!(!std::path::Path::new(folder).join("state").exists());
 }
 
+/// G10: what a killed test leaves is ended by the next one.
+#[test]
+fn brokers_of_a_killed_test_are_ended_by_the_next() {
+    let lab = lab("run \"r\" {\n  module {\n    source = \"./cluster\"\n  }\n}\n");
+    lab.write("cluster/main.hcl", "resource \"kafka_cluster\" \"c\" {\n  deletion_protection = false\n}\n");
+    let temporary = tempfile::tempdir().unwrap();
+    let mark = format!("-Dstreamform.process={}/", temporary.path().display());
+    let running = || {
+        let processes = std::fs::read_dir("/proc").unwrap().filter_map(|e| std::fs::read(e.ok()?.path().join("cmdline")).ok());
+        processes
+            .filter(|line| line.windows(mark.len()).any(|w| w == mark.as_bytes()) && line.windows(11).any(|w| w == b"kafka.Kafka"))
+            .count()
+    };
+    let start = |line: &str| {
+        let mut command = lab.command(line.split(' '));
+        command.env_remove("HOME").envs(std::env::vars().filter(|(k, _)| k == "HOME")).env("TMPDIR", temporary.path());
+        command.spawn().unwrap()
+    };
+    let mut child = start("test");
+    let began = std::time::Instant::now();
+    while running() == 0 {
+        assert!(began.elapsed().as_secs() < 120, "no broker");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    // One that runs beside it touches nothing.
+    lab.write("main.sftest.hcl", "run \"r\" {\n  command = plan\n}\n");
+    let s = screen(&start("test").wait_with_output().unwrap());
+    assert!(running() > 0 && !s.text.contains("SF9026"), "{}", s.text);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(running() > 0);
+    let s = screen(&start("test").wait_with_output().unwrap());
+    assert_eq!(s.code, 0, "{}", s.text);
+    s.shows(&["Warning[SF9026]: Left behind by a killed test"]);
+    assert_eq!((running(), std::fs::read_dir(temporary.path()).unwrap().count()), (0, 0));
+    assert!(!lab.path().join(".streamform/tests").exists());
+}
+
 #[test]
 fn mistakes_in_test_files_are_said_before_anything_runs() {
     let lab = lab("run \"a\" {\n  command = plann\n}\nrum \"b\" {}\nrun \"c\" {\n  module {\n    source = \"./nowhere\"\n  }\n}\n");

@@ -6,6 +6,7 @@
 
 mod check;
 mod judge;
+mod leftovers;
 mod mock;
 mod prepare;
 mod report;
@@ -83,6 +84,7 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
     terminal.diagnostics(&diagnostics, &modules.sources());
     let mut report = Report::new(terminal, request.verbose);
     report.found(&files);
+    terminal.diagnostics(&leftovers::clear(&request.root).await, &sources);
     let interrupts = Interrupts::default();
     let watcher = interrupts.spawn();
     for file in &files {

@@ -10,7 +10,7 @@ use super::judge::{Expected, assertions};
 use super::prepare::{Modules, Prepared, Runs, folder};
 use super::report::{Report, Status};
 use super::scope::TestScope;
-use super::{Interrupts, Request};
+use super::{Interrupts, Request, leftovers};
 use crate::addr::{InstanceAddr, Mode, ModulePath};
 use crate::apply::Events;
 use crate::apply::executor::{self, Apply, Done};
@@ -74,6 +74,7 @@ pub async fn run_file(
 ) -> Result<(), Failure> {
     let folder = tempfile::Builder::new().prefix("streamform-test-").tempdir();
     let folder = folder.map_err(|e| Diagnostic::error(codes::FILE, format!("No temporary folder can be made: {}.", io_words(&e))))?;
+    let claimed = leftovers::claim(&request.root, folder.path())?;
     let mut f = FileRun { file, modules, request, interrupts, folder, states: BTreeMap::new(), runs: Runs::new() };
     report.file_begins(&file.name);
     let mut status = Status::Pass;
@@ -92,10 +93,13 @@ pub async fn run_file(
     let left = f.tear_down(report).await;
     if !left.is_empty() {
         // The state of what is left is all that can still find it.
-        let kept = f.folder.keep();
+        let kept = f.folder.path().to_path_buf();
+        f.folder.disable_cleanup(true);
         report.left_behind(&file.name, &left, &kept);
         status = Status::Error;
     }
+    drop(f);
+    drop(claimed);
     report.file_ended(&file.name, status);
     Ok(())
 }
