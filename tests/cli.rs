@@ -5,7 +5,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::io::BufRead;
 
-use common::{Lab, Screen, screen, signal, until};
+use common::{Lab, Screen, many, recorded, screen, signal, stairs, until};
 
 // Bad input: each error shows its code, the place with a caret, and what to do.
 

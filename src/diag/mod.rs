@@ -23,7 +23,7 @@ pub fn io_words(e: &io::Error) -> String {
 }
 
 /// A stable diagnostic code with its fixed summary. Every code is listed in `docs/codes.md`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Code {
     /// `SF` and four digits; never reused.
     pub id: &'static str,
@@ -109,7 +109,7 @@ impl Sources {
 }
 
 /// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Severity {
     /// The command goes on.
     Warning,

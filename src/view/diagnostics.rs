@@ -10,9 +10,11 @@ use std::ops::Range;
 use serde_json::{Value as Json, json};
 use unicode_segmentation::UnicodeSegmentation;
 
+use super::alike::{self, Shown};
 use crate::diag::excerpt::{self, Excerpt};
 use crate::diag::redact::Redactor;
 use crate::diag::{Diagnostic, Diagnostics, Severity, Source, Sources, Span};
+use crate::words::plural;
 
 /// How text is drawn.
 #[derive(Clone, Copy, Debug)]
@@ -26,16 +28,10 @@ pub struct Style {
 /// Lines of source shown at most for one span.
 const MAX_LINES: usize = 6;
 
-/// All diagnostics as text, one box each; empty where there are none.
+/// All diagnostics as text; empty where there are none. Alike ones share a box.
 pub fn render(diagnostics: &Diagnostics, sources: &Sources, style: Style) -> String {
-    let mut out = String::new();
-    for (i, d) in diagnostics.iter().enumerate() {
-        if i > 0 {
-            out.push('\n');
-        }
-        out.push_str(&render_one(d, sources, style));
-    }
-    out
+    let boxes: Vec<String> = alike::grouped(diagnostics).iter().map(|s| render_shown(s, sources, style)).collect();
+    boxes.join("\n")
 }
 
 /// Warnings as a list of their summaries and places.
@@ -53,6 +49,14 @@ pub fn compact(diagnostics: &Diagnostics, sources: &Sources) -> String {
 
 /// One diagnostic as a box that ends with a newline.
 pub fn render_one(d: &Diagnostic, sources: &Sources, style: Style) -> String {
+    render_shown(&Shown { first: d, instances: vec![], elsewhere: vec![] }, sources, style)
+}
+
+/// How many places are named under a diagnostic that stands for more.
+const PLACES: usize = 10;
+
+fn render_shown(shown: &Shown<'_>, sources: &Sources, style: Style) -> String {
+    let d = shown.first;
     let d = &sources.redactor().diagnostic(d.clone());
     let paint = Paint(style.color);
     let color = if d.severity == Severity::Error { "31" } else { "33" };
@@ -62,6 +66,10 @@ pub fn render_one(d: &Diagnostic, sources: &Sources, style: Style) -> String {
     }
     if let Some(address) = &d.address {
         lines.push(format!("  with {address}"));
+    }
+    match &shown.instances[..] {
+        [] => {}
+        all => lines.push(format!("  … and {}: {}", counted_more(all.len(), "instance"), alike::some(all))),
     }
     values(&mut lines, d, paint);
     for (span, label) in &d.related {
@@ -79,7 +87,23 @@ pub fn render_one(d: &Diagnostic, sources: &Sources, style: Style) -> String {
             _ => format!("      {l}"),
         }));
     }
+    if !shown.elsewhere.is_empty() {
+        lines.push(String::new());
+        lines.push(format!("… and the same in {}:", counted_more(shown.elsewhere.len(), "place")));
+        for d in shown.elsewhere.iter().take(PLACES) {
+            let at = d.span.and_then(|s| Some((s, sources.get(s.source)?)));
+            let at = at.map(|(s, source)| format!("on {} line {}, ", source.name, line_of(&source.text, clamp(&source.text, s).start)));
+            lines.push(format!("  {}with {}", at.unwrap_or_default(), d.address.as_deref().unwrap_or_default()));
+        }
+        if shown.elsewhere.len() > PLACES {
+            lines.push(format!("  and {} more", shown.elsewhere.len() - PLACES));
+        }
+    }
     boxed(&lines, paint, color)
+}
+
+fn counted_more(n: usize, noun: &str) -> String {
+    format!("{n} more {}", plural(&n, noun))
 }
 
 #[derive(Clone, Copy)]

@@ -1,5 +1,6 @@
 //! What a user sees: text and JSON made from the engine's values. Nothing here decides or asks.
 
+mod alike;
 pub mod diagnostics;
 pub mod drift;
 pub mod hcl;
