@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Lab, Screen};
+use common::{Lab, Screen, old_export};
 
 fn null(name: &str, body: &str) -> String {
     format!("resource \"null_resource\" \"{name}\" {{\n{body}}}\n")
@@ -265,7 +265,7 @@ fn an_object_that_another_address_holds_is_not_imported() {
 fn two_records_of_one_object_are_named_and_repaired() {
     let lab = Lab::new(&secret("a", "s", "1"));
     lab.apply();
-    let export = lab.ok("state export").stdout;
+    let export = old_export(&lab);
     let record = export.lines().find(|l| l.contains("\"secret.a\"")).unwrap();
     lab.write("two.json", &format!("{export}{}\n", record.replace("secret.a\"", "secret.b\"")));
     lab.ok("state restore two.json");

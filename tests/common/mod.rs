@@ -192,3 +192,11 @@ pub fn stairs(steps: usize, width: usize, ms: u64) -> String {
 pub fn recorded(lab: &Lab) -> usize {
     lab.ok("state list").stdout.lines().count()
 }
+
+/// The state's export as older versions wrote it: without a last line, so that a test can alter it.
+pub fn old_export(lab: &Lab) -> String {
+    let export = lab.ok("state export").stdout;
+    let lines = export.lines().filter(|l| !l.starts_with("{\"kind\":\"end\""));
+    let head = |l: &str| l.replace("\"end\":true,", "").replace(",\"end\":true", "");
+    lines.enumerate().map(|(i, l)| if i == 0 { head(l) + "\n" } else { format!("{l}\n") }).collect()
+}
