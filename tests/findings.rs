@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Lab, Screen, old_export};
+use common::{Lab, Screen, old_export, screen};
 
 fn null(name: &str, body: &str) -> String {
     format!("resource \"null_resource\" \"{name}\" {{\n{body}}}\n")
@@ -442,4 +442,80 @@ fn validate_looks_into_what_an_unknown_for_each_repeats() {
     lab.write("m/main.hcl", "variable \"name\" { type = string }\nresource \"null_resource\" \"x\" {\n  inputs   = var.name\n  delay_ms = \"soon\"\n}\noutput \"id\" { value = null_resource.x.id }\n");
     let screen = lab.fails("validate", &["\"delay_ms\": a number is required", "There is no argument \"wrong\" here"]);
     assert_eq!(errors(&screen).len(), 2, "{}", screen.text);
+}
+
+// H6: one mistake in a block with for_each is one box.
+
+#[test]
+fn h6_one_mistake_is_one_box_however_many_instances_it_has() {
+    let lab = Lab::new("resource \"secret\" \"s\" {\n  count    = 12\n  name     = \"a b/${count.index}\"\n  generate = [\"x\"]\n}\n");
+    lab.fails("plan", &["with secret.s[0]", "… and 11 more instances: secret.s[1], secret.s[2], secret.s[3] and 8 more"]).once("Error[");
+    // Tools get all of them.
+    let json: serde_json::Value = serde_json::from_str(&lab.run("validate -json").stdout).unwrap();
+    assert!(json["error_count"].as_u64().unwrap() >= 1);
+    // The same mistake in many blocks: five in full, the others as a list.
+    let blocks: String =
+        (0..20).map(|i| format!("resource \"secret\" \"s{i}\" {{\n  name     = \"a b/{i}\"\n  generate = [\"x\"]\n}}\n")).collect();
+    lab.write("main.hcl", &blocks);
+    let s = lab.fails("plan", &["… and the same in 15 more places:", "on main.hcl line 30, with secret.s7", "and 5 more"]);
+    assert_eq!(s.text.matches("Error[").count(), 5, "{}", s.text);
+}
+
+// B10, H15: small answers.
+
+#[test]
+fn b10_a_key_without_quotes_is_shown_with_them() {
+    let lab = Lab::new(&null("n", "  for_each = toset([\"foo\"])\n"));
+    for line in ["state show null_resource.n[foo]", "plan -target=null_resource.n[foo]", "state list null_resource.n[foo]"] {
+        lab.fails(line, &["is not an address", "'null_resource.n[\"foo\"]'"]);
+    }
+    lab.fails("state show module.a[x].null_resource.n[0]", &["'module.a[\"x\"].null_resource.n[0]'"]);
+    lab.fails("state show null_resource", &["hint: Write it as in kafka_topic.orders"]);
+}
+
+#[test]
+fn b10_a_string_for_for_each_says_that_it_is_one() {
+    let lab = Lab::new(&format!("variable \"names\" {{}}\n{}", null("n", "  for_each = var.names\n")));
+    let s = lab.run_args(["plan", "-var", "names=[\"a\"]"]);
+    s.shows(&["Error[SF3002]", "The for_each value is a string; a map or a set of strings is expected.", "wrap it in toset"]);
+}
+
+#[test]
+fn h15_state_show_of_a_block_shows_all_its_instances() {
+    let lab = Lab::new(&null("n", "  for_each = toset([\"a\", \"b\"])\n  inputs = each.key\n"));
+    lab.apply();
+    lab.ok("state show null_resource.n").shows(&["# null_resource.n[\"a\"]:", "# null_resource.n[\"b\"]:"]);
+    assert_eq!(lab.ok("state show null_resource.n -json").stdout.lines().count(), 2);
+    assert_eq!(lab.run_args(["state", "show", "null_resource.n[\"b\"]", "-json"]).stdout.lines().count(), 1);
+}
+
+#[test]
+fn h15_an_empty_state_is_called_so() {
+    let lab = Lab::new(&null("n", ""));
+    lab.ok("state list").shows(&["The state is empty."]);
+    assert_eq!(lab.ok("state list").stdout, "");
+    lab.ok("output").shows(&["The state holds no outputs"]);
+    assert_eq!(lab.ok("output -json").stdout.trim(), "{}");
+}
+
+#[test]
+fn h15_a_provider_says_where_connections_are_written() {
+    let lab = Lab::new("provider \"kafka\" {\n  bootstrap_servers = [\"a:1\"]\n}\n");
+    lab.fails("validate", &["Error[SF1026]", "A provider holds no connection", "data \"kafka_cluster\" \"main\""]);
+}
+
+#[test]
+fn h15_a_value_that_is_no_expression_names_its_variable_and_where_it_comes_from() {
+    let lab = Lab::new("variable \"l\" {\n  type = list(string)\n}\n");
+    let s = screen(&lab.command(["plan"]).env("SF_VAR_l", "a,b").output().unwrap());
+    s.shows(&["Error[SF1001]", "value for var.l from the environment variable SF_VAR_l", "write a list as [\"a\", \"b\"]"]);
+}
+
+#[test]
+fn h15_a_failed_apply_says_how_to_go_on() {
+    let lab = Lab::new(&format!("{}{}", null("a", ""), null("b", "  fail = \"boom\"\n")));
+    lab.fails(
+        "apply -auto-approve",
+        &["Apply incomplete!", "What was done is recorded. Correct the errors, and run apply again: it goes on from there."],
+    );
 }

@@ -293,6 +293,9 @@ fn report(done: &Done, ws: &Workspace, terminal: &Terminal, word: &str) -> Exit 
     let head = if failed { format!("{} incomplete", capital(word)) } else { format!("{} complete", capital(word)) };
     let text = format!("\n{head}! Resources: {}.", summary(done, word));
     terminal.line(&if failed { terminal.paint.red(&text) } else { terminal.paint.green(&text) });
+    if failed && !interrupted {
+        terminal.line(&format!("What was done is recorded. Correct the errors, and run {word} again: it goes on from there."));
+    }
     print_outputs(&done.outputs, terminal);
     if failed { Exit::Failure } else { Exit::Success }
 }

@@ -69,8 +69,26 @@ impl<D: Into<Diagnostics>> From<D> for Failure {
 
 /// The diagnostic for a text that should be an address.
 pub fn not_an_address(text: &str, why: &dyn std::fmt::Display) -> Diagnostic {
-    Diagnostic::error(crate::diag::codes::cli::USAGE, format!("{text:?} is no address: {why}."))
-        .hint("Write it as in kafka_topic.orders, kafka_topic.orders[\"eu\"] or module.net.kafka_topic.orders.")
+    let d = Diagnostic::error(crate::diag::codes::cli::USAGE, format!("{text:?} is not an address: {why}."));
+    match with_quotes(text) {
+        Some(meant) => d.hint(format!("The key needs quotes, and the shell takes quotes away: '{meant}'")),
+        None => d.hint("Write it as in kafka_topic.orders, kafka_topic.orders[\"eu\"] or module.net.kafka_topic.orders."),
+    }
+}
+
+/// The address that is meant where a shell took the quotes of a key away: `t.a[eu]` is `t.a["eu"]`.
+fn with_quotes(text: &str) -> Option<String> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('[') {
+        let (key, behind) = after.split_once(']')?;
+        let is_bare = !key.starts_with('"') && key.parse::<u64>().is_err();
+        out.push_str(before);
+        out.push_str(&if is_bare { format!("[{}]", crate::addr::quote(key)) } else { format!("[{key}]") });
+        rest = behind;
+    }
+    out.push_str(rest);
+    out.parse::<crate::addr::Target>().ok().map(|_| out)
 }
 
 /// What verbs return.

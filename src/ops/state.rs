@@ -68,6 +68,9 @@ pub async fn list(root: &Path, wanted: &[String], terminal: &Terminal) -> Result
         terminal.line(&serde_json::json!(shown).to_string());
     } else {
         terminal.print(&shown.iter().map(|line| format!("{line}\n")).collect::<String>());
+        if shown.is_empty() && targets.is_empty() {
+            terminal.note("The state is empty.");
+        }
     }
     Ok(Exit::Success)
 }
@@ -81,27 +84,32 @@ pub async fn show(root: &Path, addr: &str, at: Option<u64>, terminal: &Terminal)
     };
     let wanted = target(addr)?;
     let deposed: Vec<_> = snapshot.deposed.iter().filter(|((a, _), _)| wanted.contains(a)).collect();
-    let Some(record) = snapshot.records.iter().find(|(a, _)| wanted.contains(a)).map(|(_, r)| r) else {
+    let records: Vec<&Arc<Record>> = snapshot.records.iter().filter(|(a, _)| wanted.contains(a)).map(|(_, r)| r).collect();
+    if records.is_empty() {
         if let Some(u) = snapshot.unreadable.iter().find(|u| wanted.contains(&u.addr)) {
             return Err(u.diagnostic.clone().into());
         }
         if deposed.is_empty() {
             return Err(no_record(&snapshot, addr).into());
         }
-        show_deposed(&deposed, terminal);
-        return Ok(Exit::Success);
-    };
-    if terminal.json {
-        let json = serde_json::json!({"address": record.addr.to_string(), "attributes": view::json::object(&record.attributes), "private": record.private,
-            "tainted": record.tainted, "protected": record.protected});
-        terminal.line(&json.to_string());
-    } else {
+    }
+    // An address without a key names all instances of the block.
+    for (i, record) in records.into_iter().enumerate() {
+        if terminal.json {
+            let json = serde_json::json!({"address": record.addr.to_string(), "attributes": view::json::object(&record.attributes), "private": record.private,
+                "tainted": record.tainted, "protected": record.protected});
+            terminal.line(&json.to_string());
+            continue;
+        }
+        if i > 0 {
+            terminal.line("");
+        }
         if record.tainted {
             terminal.line("# (tainted: its creation did not end well)");
         }
         terminal.print(&view::plan::object(&record.addr, &record.attributes));
-        show_deposed(&deposed, terminal);
     }
+    show_deposed(&deposed, terminal);
     Ok(Exit::Success)
 }
 
@@ -261,6 +269,8 @@ pub async fn output(root: &Path, name: Option<&str>, raw: bool, terminal: &Termi
     let Some(name) = name else {
         if terminal.json {
             terminal.line(&serde_json::to_string_pretty(&super::apply::show_outputs_json(&snapshot.outputs)).unwrap_or_default());
+        } else if snapshot.outputs.is_empty() {
+            terminal.note("The state holds no outputs: apply writes those of the configuration.");
         } else {
             terminal.print(&super::apply::output_lines(&snapshot.outputs));
         }

@@ -150,7 +150,14 @@ fn repetition_error(what: &str, e: &Expr, v: &Value, why: &'static str) -> Diagn
             .at(e.span)
             .hint("Use names and numbers that the configuration itself holds, or apply what it depends on first with -target.");
     }
-    Diagnostic::error(codes::BAD_REPETITION, detail).at(e.span)
+    let d = Diagnostic::error(codes::BAD_REPETITION, detail).at(e.span);
+    match v.repr() {
+        Repr::String(_) if what == "for_each" => d.hint(
+            "For one instance, wrap it in toset([…]). If a variable of lists or maps gives it, declare the variable's type: \
+             without one, a value from the command line or the environment is a string.",
+        ),
+        _ => d,
+    }
 }
 
 fn count(v: &Value) -> Result<Expansion, &'static str> {
@@ -192,6 +199,7 @@ fn for_each(v: &Value) -> Result<Expansion, &'static str> {
             Ok(Expansion::Each(out))
         }
         Repr::Tuple(_) | Repr::List(_) => Err("must be a map or a set of strings; a list has no keys: wrap it in toset()"),
+        Repr::String(_) => Err("is a string; a map or a set of strings is expected"),
         _ => Err("must be a map or a set of strings"),
     }
 }

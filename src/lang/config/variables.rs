@@ -115,7 +115,7 @@ impl Collector<'_> {
             self.set(variable, Value::string(text), from, None);
             return;
         }
-        let id = self.sources.add(format!("<value for var.{}>", variable.name.name), text);
+        let id = self.sources.add(format!("<value for var.{} from {from}>", variable.name.name), text);
         let (expr, diags) = syntax::parse_expr(text, id);
         let found = diags.into_iter().map(|d| hide(d, variable));
         self.diags.extend(found);
@@ -202,7 +202,12 @@ fn hide(mut d: Diagnostic, variable: &Variable) -> Diagnostic {
     if variable.sensitive {
         d = Diagnostic::error(INVALID_VALUE, format!("The value given for var.{} is not an expression.", variable.name.name));
     }
-    d.at(variable.name.span)
+    let d = d.at(variable.name.span);
+    match (&d.hint, &variable.ty) {
+        (None, Type::List(_) | Type::Set(_) | Type::Tuple(_)) => d.hint("The value is an expression: write a list as [\"a\", \"b\"]."),
+        (None, Type::Map(_) | Type::Object(_)) => d.hint("The value is an expression: write a map as {a = \"b\"}."),
+        _ => d,
+    }
 }
 
 /// A value given as text outside of arguments and files (an answer to a prompt): as `-var` would read it.

@@ -8,13 +8,17 @@ use std::sync::Arc;
 use super::Walker;
 use super::statements::modules;
 use crate::addr::{ModulePath, ResourceAddr};
-use crate::diag::codes::config as codes;
+use crate::diag::codes::{config as codes, lang as lang_codes};
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
 use crate::lang::config::{Module, ModuleCall, ProviderBlock, ProviderRef, Repetition};
 use crate::lang::eval::{Scope, body, eval};
 use crate::plan::evaluate::{context, repetition};
 use crate::plan::world::Expansion;
 use crate::resource::{providers, registry};
+
+/// Where a connection is written, for those who look for it in a provider, as other tools have it.
+const CONNECTIONS: &str = "A provider holds no connection: each cluster has its own. Write data \"kafka_cluster\" \"main\" { bootstrap_servers = \
+                           [\"host:9092\"] }, and cluster = data.kafka_cluster.main in its topics.";
 
 /// The configurations that a module can name, and whether they have `for_each`.
 type Configurations = BTreeMap<String, bool>;
@@ -60,7 +64,14 @@ impl<'a> Walker<'a> {
             };
             for (key, each) in expansion.keys() {
                 let scope = self.world.scope(at).repeated(key, each);
-                let settings = body::decode(&block.body, &provider.settings, &scope, &cx, diags);
+                let mut found = Diagnostics::new();
+                let settings = body::decode(&block.body, &provider.settings, &scope, &cx, &mut found);
+                let no_connection =
+                    |d: Diagnostic| match d.code == lang_codes::UNSUPPORTED_ARGUMENT && provider.settings.attributes.is_empty() {
+                        true => d.hint(CONNECTIONS),
+                        false => d,
+                    };
+                diags.extend(found.into_iter().map(no_connection));
                 self.inputs.redactor.learn(&settings);
             }
             if block.for_each.is_some() {

@@ -37,6 +37,15 @@ pub struct LockInfo {
     pub created: String,
 }
 
+/// The name of a user as the system's list of users has it, else its number.
+fn user_name(uid: u32) -> String {
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    // name:password:uid:…
+    let mut lines = users.lines().map(|l| l.split(':').collect::<Vec<_>>());
+    let found = lines.find(|l| l.get(2).is_some_and(|id| *id == uid.to_string()));
+    found.map_or_else(|| format!("uid-{uid}"), |l| l[0].to_string())
+}
+
 impl LockInfo {
     /// This process, about to do something.
     pub fn new(operation: &str) -> Self {
@@ -48,7 +57,7 @@ impl LockInfo {
             // In a container there is often no name.
             who: std::env::var("USER")
                 .or_else(|_| std::env::var("LOGNAME"))
-                .unwrap_or_else(|_| format!("uid-{}", rustix::process::getuid().as_raw())),
+                .unwrap_or_else(|_| user_name(rustix::process::getuid().as_raw())),
             operation: operation.to_string(),
             created: jiff::Timestamp::now().to_string(),
         }
