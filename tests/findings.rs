@@ -519,3 +519,28 @@ fn h15_a_failed_apply_says_how_to_go_on() {
         &["Apply incomplete!", "What was done is recorded. Correct the errors, and run apply again: it goes on from there."],
     );
 }
+
+// H14: files of Terraform get a word; `install` says what git must not have.
+
+#[test]
+fn h14_a_folder_for_terraform_gets_a_word() {
+    let lab = Lab::new("");
+    std::fs::remove_file(lab.path().join("main.hcl")).unwrap();
+    lab.write("main.tf", "");
+    lab.fails("plan", &["Error[SF2020]", "main.tf is a file for Terraform", ".hcl"]);
+}
+
+#[test]
+fn h14_install_writes_what_git_must_not_have() {
+    let lab = Lab::new("");
+    std::fs::remove_file(lab.path().join("main.hcl")).unwrap();
+    lab.ok("install");
+    let ignored = lab.read(".gitignore");
+    assert!(["/.streamform/\n", "/state/\n", "*.plan\n"].iter().all(|l| ignored.contains(l)), "{ignored}");
+    // One that is there stays.
+    let lab = Lab::new("");
+    std::fs::remove_file(lab.path().join("main.hcl")).unwrap();
+    lab.write(".gitignore", "mine\n");
+    lab.ok("install");
+    assert_eq!(lab.read(".gitignore"), "mine\n");
+}

@@ -11,10 +11,11 @@ use crate::diag::codes::cli as codes;
 use crate::diag::{Diagnostic, io_words};
 
 const MAIN: &str = include_str!("../../examples/quickstart/main.hcl");
+const IGNORED: &str = include_str!("../../examples/quickstart/.gitignore");
 const INPUT: &str = include_str!("../../examples/quickstart/data/in.txt");
 
 /// The quickstart: files and their text.
-const FILES: [(&str, &str); 2] = [("main.hcl", MAIN), ("data/in.txt", INPUT)];
+const FILES: [(&str, &str); 3] = [("main.hcl", MAIN), (".gitignore", IGNORED), ("data/in.txt", INPUT)];
 
 /// How long records may take from the source file to the sink's.
 const RECORDS_WITHIN: Duration = Duration::from_secs(60);

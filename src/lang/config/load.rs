@@ -160,7 +160,12 @@ impl Loader<'_> {
         };
         if names.is_empty() {
             let d = Diagnostic::error(NO_CONFIGURATION, format!("The folder {shown} holds no file that ends in .hcl or .hcl.json."));
-            self.diags.push(d.at(from).hint("Go to the folder of the configuration, or write a main.hcl."));
+            self.diags.push(d.at(from).hint(match self.terraform_file(dir) {
+                Some(name) => format!(
+                    "{name} is a file for Terraform. The files of streamform end in .hcl: its language is the same, its resources are not."
+                ),
+                None => "Go to the folder of the configuration, or write a main.hcl.".to_string(),
+            }));
             return None;
         }
         Some(names)
@@ -171,6 +176,13 @@ impl Loader<'_> {
         names.retain(|n| is_config(n));
         names.sort_by(|a, b| is_override(a).cmp(&is_override(b)).then_with(|| a.cmp(b)));
         Ok(names)
+    }
+
+    /// The first file of the folder that is written for Terraform.
+    fn terraform_file(&self, dir: &Path) -> Option<String> {
+        let mut names = self.files.read_dir(&self.root.join(dir)).unwrap_or_default();
+        names.sort();
+        names.into_iter().find(|n| n.ends_with(".tf") || n.ends_with(".tf.json"))
     }
 
     /// Parses the modules that are called from here, all at once: a module with many calls uses all processors. What cannot be listed, or is
