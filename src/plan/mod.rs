@@ -81,6 +81,20 @@ impl Action {
             Action::Forget => "forget",
         }
     }
+
+    /// What is done one after the other, as Terraform's JSON lists it.
+    pub fn steps(self) -> &'static [&'static str] {
+        match self {
+            Action::NoOp => &["no-op"],
+            Action::Read => &["read"],
+            Action::Create => &["create"],
+            Action::Update => &["update"],
+            Action::Replace => &["delete", "create"],
+            Action::ReplaceCreateFirst => &["create", "delete"],
+            Action::Delete => &["delete"],
+            Action::Forget => &["forget"],
+        }
+    }
 }
 
 /// Why an action was chosen, where that is not plain.

@@ -68,7 +68,7 @@ fn change(c: &Change) -> Json {
         "type": &*c.addr.resource.type_name,
         "name": &*c.addr.resource.name,
         "change": {
-            "actions": c.action.name().split('-').collect::<Vec<_>>().join(",").replace("no,op", "no-op").split(',').collect::<Vec<_>>(),
+            "actions": c.action.steps(),
             "before": c.prior.as_ref().map(object),
             "after": c.planned.as_ref().map(object),
         },

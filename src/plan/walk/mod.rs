@@ -565,7 +565,9 @@ impl<'a> Walker<'a> {
         for (t, requests) in by_type {
             let (addrs, requests): (Vec<_>, Vec<_>) = requests.into_iter().unzip();
             let results = self.inputs.observer.probe(&t, requests).await;
-            for (addr, found) in addrs.iter().zip(results) {
+            let mut results = results.into_iter();
+            for addr in &addrs {
+                let found = results.next().unwrap_or_else(|| read::no_answer(&t).into());
                 let block = self.block(addr);
                 let premature = |d: &Diagnostic| d.code == kafka_codes::UNAUTHORIZED && hopeful.contains(addr);
                 self.diags.extend(found.into_iter().filter(|d| !premature(d)).map(|d| match block {

@@ -30,6 +30,12 @@ struct Due {
     requests: Vec<ReadRequest>,
 }
 
+/// The error of a type that gives fewer answers than it was asked for.
+pub(super) fn no_answer(type_name: &str) -> Diagnostic {
+    Diagnostic::error(apply_codes::INTERNAL, format!("The type {type_name} gave no answer for this object."))
+        .hint("This is a defect of streamform: please report it.")
+}
+
 impl<'a> Walker<'a> {
     /// Reads every recorded object of the types of this wave that was not read yet: one batch per type.
     pub(super) async fn refresh(&mut self, pending: &[Pending<'a>]) {
@@ -147,11 +153,7 @@ impl<'a> Walker<'a> {
                     self.take_in(request.addr, &record, seen, due.resource);
                 }
                 Some(Err(d)) => failed.push(d.on(&request.addr)),
-                None => failed.push(
-                    Diagnostic::error(apply_codes::INTERNAL, format!("The type {} gave no answer for this object.", due.type_name))
-                        .on(&request.addr)
-                        .hint("This is a defect of streamform: please report it."),
-                ),
+                None => failed.push(no_answer(&due.type_name).on(&request.addr)),
             }
         }
         self.not_answered(once_each(failed));
@@ -257,7 +259,9 @@ impl<'a> Walker<'a> {
                 true => vec![],
                 false => self.inputs.observer.read(Mode::Data, &t, open.iter().map(request).collect()).await,
             };
-            for (p, result) in open.iter().zip(results) {
+            let mut results = results.into_iter();
+            for p in &open {
+                let result = results.next().unwrap_or_else(|| Err(no_answer(&t)));
                 if let Ok(seen) = &result {
                     self.carried.data.insert(p.addr.clone(), (p.config.clone(), seen.clone()));
                     self.carried.asked.insert(p.addr.clone(), seen.clone());
