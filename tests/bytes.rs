@@ -1,5 +1,8 @@
 //! Any bytes: known texts, mutated, through every target of `fuzz/`. `FUZZ_CASES` says how many for each (2,000), `FUZZ_SEED` which.
 
+#[path = "fuzzing/mutate.rs"]
+mod mutate;
+
 #[path = "fuzzing/targets.rs"]
 mod targets;
 
@@ -13,6 +16,7 @@ use std::panic::catch_unwind;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use mutate::mutate;
 use random::Random;
 
 /// No case may take longer, in a build without optimisation on a busy machine.
@@ -40,86 +44,6 @@ fn seeds() -> Vec<Vec<u8>> {
     out.extend(export.lines().map(|l| l.as_bytes().to_vec()));
     out.push(br#"{"resource":{"null_resource":{"a":{"count":"${var.n}","inputs":["x",{"y":1.5e3}]}}},"locals":[{"a":null}]}"#.to_vec());
     out
-}
-
-const TOKENS: &[&str] = &[
-    "${",
-    "}",
-    "%{",
-    "~",
-    "\"",
-    "<<EOT\n",
-    "EOT\n",
-    "<<-E\n",
-    "\n",
-    "\r\n",
-    "{",
-    "[",
-    "(",
-    ")",
-    "]",
-    "=",
-    "=>",
-    "==",
-    "...",
-    "::",
-    "for x in ",
-    "if ",
-    " : ",
-    "?",
-    "[*]",
-    ".*",
-    ".0",
-    "-",
-    "!",
-    "1e400",
-    "0.1",
-    "null",
-    "/*",
-    "*/",
-    "#",
-    "//",
-    "\\",
-    "\\u",
-    "é",
-    "\u{301}",
-    "\u{feff}",
-    "\0",
-    "local.U",
-    "{a=1,a=2}",
-    "$${",
-    "try(",
-    ",",
-    "1.e5",
-    "\\\"",
-    "\t",
-];
-
-fn mutate(random: &mut Random, seeds: &[Vec<u8>]) -> Vec<u8> {
-    let mut bytes = seeds[random.below(seeds.len())].clone();
-    for _ in 0..random.below(6) {
-        let at = random.below(bytes.len() + 1);
-        let end = (at + 1 + random.below(12)).min(bytes.len());
-        match random.below(8) {
-            0 if at < bytes.len() => bytes[at] = random.next() as u8,
-            1 if at < end => drop(bytes.drain(at..end)),
-            2 => drop(bytes.splice(at..at, bytes[at.min(end)..end].to_vec())),
-            3 => {
-                let other = &seeds[random.below(seeds.len())];
-                let from = random.below(other.len() + 1);
-                let part = other[from..(from + 40).min(other.len())].to_vec();
-                bytes.splice(at..at, part);
-            }
-            4 => bytes.truncate(at),
-            5 => {
-                let token = random.pick(TOKENS).repeat(1 + random.below(3));
-                bytes.splice(at..at, token.into_bytes());
-            }
-            6 => bytes.splice(at..at, random.pick(TOKENS).repeat(random.below(300)).into_bytes()).for_each(drop),
-            _ => bytes.splice(at..at, random.pick(TOKENS).bytes()).for_each(drop),
-        }
-    }
-    bytes
 }
 
 /// Runs one case; how it fails, if it does.

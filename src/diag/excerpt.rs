@@ -8,10 +8,14 @@ use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation;
 
+use super::redact::steers;
+
 /// Columns of a source line shown at most.
 pub const MAX_COLUMNS: usize = 120;
 /// Of these, how many stand before the caret where a line is cut.
 const BEFORE_CARET: usize = 40;
+/// The text in place of a character that steers a terminal.
+const STRANGE: &str = "\u{fffd}";
 /// The text in place of hidden parts.
 const GAP: &str = "…";
 /// The keywords whose labels are names, and never values.
@@ -55,6 +59,9 @@ pub fn excerpt(line: &str, hidden: &[Range<usize>], marked: Range<usize>) -> Exc
                 Some((shown, until)) if *shown == GAP && hidden.iter().any(|h| h.contains(&(*until - 1))) => *until = end,
                 _ => cells.push((GAP, end)),
             }
+        } else if g != "\t" && g.contains(steers) {
+            // A file may come from anybody: what it holds must not steer the terminal.
+            cells.push((STRANGE, end));
         } else {
             cells.push((g, end));
         }
@@ -271,6 +278,13 @@ mod tests {
     fn shown(text: &str) -> String {
         let line = text.rfind('\n').map_or(0, |i| i + 1)..text.len();
         excerpt(&text[line.clone()], &hidden(text, line), 0..0).text
+    }
+
+    /// G6: also of the configuration itself.
+    #[test]
+    fn nothing_in_a_file_steers_the_terminal() {
+        let e = excerpt("a = \"\u{1b}[2J\u{202e}\0\tx\"", &[], 5..6);
+        assert_eq!((e.text.as_str(), e.marked), ("a = \"\u{fffd}[2J\u{fffd}\u{fffd}\tx\"", 5..8));
     }
 
     #[test]

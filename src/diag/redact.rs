@@ -232,11 +232,14 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     written_out(text, |_| false)
 }
 
+/// Whether a character steers a terminal, breaks a line or turns the direction of reading.
+pub(crate) fn steers(c: char) -> bool {
+    let bidi = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || bidi || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
 fn written_out(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
-    let steers = |c: char| {
-        let bidi = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        (c.is_control() || bidi || matches!(c, '\u{2028}' | '\u{2029}')) && !stays(c)
-    };
+    let steers = |c: char| steers(c) && !stays(c);
     if !text.contains(steers) {
         return Cow::Borrowed(text);
     }
