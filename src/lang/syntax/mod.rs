@@ -264,6 +264,40 @@ mod tests {
         }
     }
 
+    /// A8: every form that Kafka Connect and log formats have, in strings, heredocs and template files.
+    #[test]
+    fn placeholders_of_other_programs_get_a_word() {
+        for (bad, hint) in [
+            ("${file:/etc/c.properties:key}", "$${file:…}"),
+            ("${env:X}", "$${env:…}"),
+            ("${secrets:ns/name:key}", "$${secrets:…}"),
+            ("${my-vault.v2:a}", "$${my-vault.v2:…}"),
+            ("%{host}", "%%{host…}"),
+            ("%{http.status}", "%%{http.status…}"),
+        ] {
+            for text in [format!("\"{bad}\""), format!("\"a {bad} b\""), format!("<<E\nx {bad}\nE\n"), format!("[\"${{\"{bad}\"}}\"]")] {
+                let (_, d) = parse_expr(&text, SourceId(0));
+                let d: Vec<_> = d.into_iter().collect();
+                assert_eq!(d.len(), 1, "{text}: {d:?}");
+                assert!(d[0].code == SYNTAX && d[0].hint.as_ref().is_some_and(|h| h.contains(hint)), "{text}: {d:?}");
+                assert_eq!(d[0].span.map(|s| &text[s.start as usize..s.start as usize + 2]), Some(&bad[..2]), "{text}");
+            }
+            let doubled = format!("\"{}{bad}\"", &bad[..1]);
+            assert!(parse_expr(&doubled, SourceId(0)).1.is_empty(), "{doubled}");
+            assert!(!parse_template(bad, SourceId(0)).1.is_empty(), "{bad}");
+        }
+        for good in [
+            "${a ? b : c}",
+            "${ns::f(1)}",
+            "${{for k, v in x : k => v}}",
+            "%{if a}x%{else}y%{endif}",
+            "%{ for x in y ~}z%{~ endfor }",
+            "100%",
+        ] {
+            assert!(parse_expr(&format!("\"{good}\""), SourceId(0)).1.is_empty(), "{good}");
+        }
+    }
+
     #[test]
     fn deep_nesting_is_an_error() {
         for (open, close) in [("(", ")"), ("[", "]"), ("-", ""), ("!", ""), ("\"${", "}\""), ("{a=", "}")] {

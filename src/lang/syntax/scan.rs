@@ -167,7 +167,7 @@ impl<'a> Scan<'a> {
             match mode {
                 Mode::Code(_) | Mode::Interp(_) => self.code()?,
                 Mode::Quoted(start) => self.quoted(start)?,
-                Mode::Bare => self.literal(),
+                Mode::Bare => self.literal()?,
             }
             if self.stack.len() > MAX_DEPTH {
                 return Err(Diagnostic::error(NESTING, format!("Brackets and templates are nested more than {MAX_DEPTH} deep."))
@@ -477,21 +477,49 @@ impl Scan<'_> {
     }
 
     /// Opens an interpolation or directive, or steps over its escaped form. Whether there was one.
-    fn template_sequence(&mut self) -> bool {
+    fn template_sequence(&mut self) -> Result<bool, Diagnostic> {
         if self.starts("$${") || self.starts("%%{") {
             self.at += 3;
         } else if self.starts("${") || self.starts("%{") {
+            if let Some(d) = self.foreign_placeholder() {
+                return Err(d);
+            }
             self.push(Mode::Interp(self.at));
             self.at += 2;
             self.last = b'=';
         } else {
-            return false;
+            return Ok(false);
         }
-        true
+        Ok(true)
+    }
+
+    /// The error for what other programs write like a template sequence: `${file:/path:key}` of Kafka Connect, `%{host}` of a log format. No
+    /// expression begins with a name and one colon, and no directive with another word than these.
+    fn foreign_placeholder(&self) -> Option<Diagnostic> {
+        let inside = self.text[self.at + 2..].trim_start_matches('~').trim_start_matches(' ');
+        let word = &inside[..inside.find(|c: char| !c.is_alphanumeric() && !"_-.".contains(c)).unwrap_or(inside.len())];
+        let behind = &inside[word.len()..];
+        let (sign, is_foreign) = match self.bytes[self.at] {
+            b'$' => ('$', behind.starts_with(':') && !behind.starts_with("::")),
+            _ => ('%', !["if", "else", "endif", "for", "endfor"].contains(&word)),
+        };
+        if word.is_empty() || !word.starts_with(|c: char| c.is_alphabetic()) || !is_foreign {
+            return None;
+        }
+        let what = match sign {
+            '$' => format!("\"${{\" begins an expression, and no expression begins with \"{word}:\"."),
+            _ => format!("\"%{{\" begins a directive such as if or for, and \"{word}\" is none."),
+        };
+        let end = self.text.len() - behind.len();
+        let hint = format!(
+            "For a placeholder that another program fills in, double the sign: {sign}{sign}{{{word}{}…}} stands for the characters themselves.",
+            if sign == '$' { ":" } else { "" }
+        );
+        Some(self.error(self.at, end, what).hint(hint))
     }
 
     fn quoted(&mut self, start: usize) -> Result<(), Diagnostic> {
-        if self.template_sequence() {
+        if self.template_sequence()? {
             return Ok(());
         }
         match self.bytes[self.at] {
@@ -507,10 +535,11 @@ impl Scan<'_> {
         Ok(())
     }
 
-    fn literal(&mut self) {
-        if !self.template_sequence() {
+    fn literal(&mut self) -> Result<(), Diagnostic> {
+        if !self.template_sequence()? {
             self.at += 1;
         }
+        Ok(())
     }
 
     fn nested_heredoc(&mut self) -> Result<(), Diagnostic> {
@@ -567,7 +596,7 @@ impl Scan<'_> {
                 return Err(self.bare_return(self.at));
             }
             line_start = self.bytes[self.at] == b'\n';
-            self.literal();
+            self.literal()?;
         }
         let end = self.text.len();
         self.in_heredoc = true;
