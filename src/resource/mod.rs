@@ -466,5 +466,10 @@ pub fn attr_error(path: impl Into<String>, mut d: Diagnostic) -> Diagnostic {
     d
 }
 
+/// The same for the name or key itself, where it and not its value is wrong.
+pub fn attr_key_error(path: impl Into<String>, d: Diagnostic) -> Diagnostic {
+    attr_error(path.into() + crate::lang::eval::body::AT_KEY, d)
+}
+
 /// The pseudo-reference under which [`attr_error`] keeps the path until the caller turns it into a span.
 pub const ATTR_PATH: &str = "\u{0}path";

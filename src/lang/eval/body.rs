@@ -409,8 +409,39 @@ fn suggest(written: &str, names: impl Iterator<Item = &'static str> + Clone, met
 /// Where the attribute of a path (`name`, `config["retention.ms"]`, `listener[0].port`) is written; the nearest enclosing place
 /// where it is not written itself.
 pub fn attr_span(body: &Body, path: &str) -> Option<Span> {
-    let steps = split_path(path);
-    body_span(body, &steps)
+    match path.strip_suffix(AT_KEY) {
+        Some(path) => {
+            let steps = split_path(path);
+            key_span(body, &steps).or_else(|| body_span(body, &steps))
+        }
+        None => body_span(body, &split_path(path)),
+    }
+}
+
+/// Behind a path: the key itself is meant, and not its value.
+pub const AT_KEY: &str = "\u{0}";
+
+/// Where the last key of a path is written, in an object of an attribute.
+fn key_span(body: &Body, steps: &[String]) -> Option<Span> {
+    let [name, inner @ .., last] = steps else { return None };
+    let mut e = &body.attr(name)?.expr;
+    for step in inner {
+        e = item(e, step)?.1;
+    }
+    item(e, last).and_then(|(key, _)| key)
+}
+
+/// The key and the value of one entry of an object or tuple.
+fn item<'e>(e: &'e Expr, step: &str) -> Option<(Option<Span>, &'e Expr)> {
+    match &*e.kind {
+        ExprKind::Paren(inner) => item(inner, step),
+        ExprKind::Object(items) => {
+            let found = items.iter().find(|i| matches!(&*i.key.kind, ExprKind::String(s) if **s == *step))?;
+            Some((Some(found.key.span), &found.value))
+        }
+        ExprKind::Tuple(items) => step.parse::<usize>().ok().and_then(|i| items.get(i)).map(|e| (None, e)),
+        _ => None,
+    }
 }
 
 fn body_span(body: &Body, steps: &[String]) -> Option<Span> {
@@ -434,13 +465,7 @@ fn body_span(body: &Body, steps: &[String]) -> Option<Span> {
 
 fn expr_span(e: &Expr, steps: &[String]) -> Span {
     let Some((step, rest)) = steps.split_first() else { return e.span };
-    let inner = match &*e.kind {
-        ExprKind::Paren(inner) => return expr_span(inner, steps),
-        ExprKind::Object(items) => items.iter().find(|i| matches!(&*i.key.kind, ExprKind::String(s) if **s == **step)).map(|i| &i.value),
-        ExprKind::Tuple(items) => step.parse::<usize>().ok().and_then(|i| items.get(i)),
-        _ => None,
-    };
-    inner.map_or(e.span, |i| expr_span(i, rest))
+    item(e, step).map_or(e.span, |(_, value)| expr_span(value, rest))
 }
 
 /// The names, keys and indices of a path.

@@ -8,7 +8,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::config;
-use super::edge::{POLL, READ_TRIES, ids, look, name_of, not_deletable, number, object, refused, settings};
+use super::edge::{POLL, READ_TRIES, ids, look, name_of, not_deletable, number, object, settings};
+use super::refusal::refused;
 use super::ops::{self, Changes};
 use super::plan::HIDDEN;
 use super::reassign::{self, Move};

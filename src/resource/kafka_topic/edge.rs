@@ -8,11 +8,12 @@ use tokio::time::sleep;
 
 use super::config;
 use super::ops::{self, Changes};
-use super::plan::{MAX_NAME, config_path, metric_name};
+use super::plan::{MAX_NAME, metric_name};
+use super::refusal::refused;
 use crate::diag::codes::kafka as codes;
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
 use crate::resource::kafka_common::{by_cluster, check_cluster_id, cluster_name, origin, with};
-use crate::resource::{Notes, Observed, Private, ReadRequest, Session, StepRequest, attr_error};
+use crate::resource::{Notes, Observed, Private, ReadRequest, Session, StepRequest};
 use crate::target::kafka::{Admin, ConfigEntry, ConfigResource, ConfigSource, KafkaError, Metadata, NewTopic, Topic};
 use crate::value::Value;
 
@@ -324,67 +325,21 @@ pub fn not_deletable() -> Diagnostic {
         .hint("Enable it on the brokers, or let the topic be with a `removed` block or `streamform state rm`.")
 }
 
-/// The keys that a topic may set, as a broker lists them.
+/// The keys that a topic may set, as a broker lists them: of a topic that exists, or of one that only might. Empty where nobody may ask.
 async fn known_keys(admin: &Admin, topic: Option<&str>) -> Vec<String> {
-    let Ok(metadata) = admin.snapshot_metadata().await else { return vec![] };
-    let Some(name) = topic.map(str::to_string).or_else(|| metadata.topics.keys().next().cloned()) else { return vec![] };
-    let Ok(configs) = admin.snapshot_configs(std::slice::from_ref(&name)).await else { return vec![] };
-    match configs.get(&name) {
+    let Some(name) = topic else {
+        let name = format!("streamform-asks-{}", uuid::Uuid::new_v4().simple());
+        let asked = NewTopic { name, partitions: -1, replication: -1, ..NewTopic::default() };
+        return match admin.create_topics(&[asked], true).await {
+            Ok(answers) => answers.into_iter().flatten().flat_map(|t| t.keys).collect(),
+            Err(_) => vec![],
+        };
+    };
+    let Ok(configs) = admin.snapshot_configs(std::slice::from_ref(&name.to_string())).await else { return vec![] };
+    match configs.get(name) {
         Some(Ok(entries)) => entries.iter().map(|e| e.name.clone()).collect(),
         _ => vec![],
     }
-}
-
-/// What a broker's refusal means for the block.
-pub fn refused(admin: &Admin, e: KafkaError, planned: &Value, keys: &[String], doing: &str) -> Diagnostic {
-    let name = name_of(planned);
-    match without_secrets(e, planned) {
-        KafkaError::TopicAlreadyExists => exists(&name, planned),
-        KafkaError::InvalidConfig { message } => {
-            // Secrets have no place in a topic's settings, but a broker's sentence may repeat the value.
-            let shown =
-                if planned.contains_sensitive() { "a setting is refused".to_string() } else { message.trim_end_matches('.').to_string() };
-            let d = Diagnostic::error(codes::TOPIC_CONFIG, format!("The broker refuses the settings of topic \"{name}\": {shown}."));
-            match settings(planned).keys().find(|k| !keys.is_empty() && !keys.contains(k)) {
-                Some(key) => {
-                    let near = did_you_mean(key, keys.iter().map(String::as_str));
-                    let hint =
-                        near.map_or_else(|| format!("This Kafka has no topic setting \"{key}\"."), |n| format!("Did you mean \"{n}\"?"));
-                    attr_error(config_path(key), d.hint(hint))
-                }
-                None => attr_error("config", d.hint("Correct the value; `kafka_topic` settings are those of the broker's version.")),
-            }
-        }
-        e @ KafkaError::InvalidReplicationFactor { .. } => {
-            attr_error("replication_factor", e.into_diagnostic(format!("{doing} topic \"{name}\"")))
-        }
-        e @ KafkaError::InvalidPartitions { .. } => attr_error("partitions", e.into_diagnostic(format!("{doing} topic \"{name}\""))),
-        e @ KafkaError::TopicException { .. } => attr_error("name", e.into_diagnostic(format!("{doing} topic \"{name}\""))),
-        e => e.told(format!("{doing} topic \"{name}\""), admin.connection()),
-    }
-}
-
-/// The same refusal, without the broker's sentence where that may repeat a sensitive number.
-fn without_secrets(e: KafkaError, planned: &Value) -> KafkaError {
-    let is_hidden = |name: &str| planned.get(name).is_some_and(|v| v.contains_sensitive());
-    let message = || "the value is sensitive, so what the broker says of it is not shown".to_string();
-    match e {
-        KafkaError::InvalidReplicationFactor { .. } if is_hidden("replication_factor") => {
-            KafkaError::InvalidReplicationFactor { message: message() }
-        }
-        KafkaError::InvalidPartitions { .. } if is_hidden("partitions") => KafkaError::InvalidPartitions { message: message() },
-        e => e,
-    }
-}
-
-fn exists(name: &str, planned: &Value) -> Diagnostic {
-    let d = Diagnostic::error(
-        codes::TOPIC_EXISTS,
-        format!("Topic \"{name}\" already exists in {} and is not managed by this configuration.", cluster_name(planned)),
-    );
-    let to = planned.origin().map_or_else(|| "kafka_topic.NAME".to_string(), ToString::to_string);
-    let d = d.hint(format!("To take it over: streamform import '{to}' {name}. Otherwise choose another name."));
-    attr_error("name", d)
 }
 
 /// One topic by name, for import.

@@ -9,6 +9,7 @@ mod edge;
 mod ops;
 mod plan;
 mod reassign;
+mod refusal;
 #[cfg(test)]
 mod tests;
 

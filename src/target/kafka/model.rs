@@ -104,6 +104,8 @@ pub struct CreatedTopic {
     pub partitions: Option<i32>,
     /// The replication factor, where the caller may know it.
     pub replication: Option<i16>,
+    /// The names of all settings that it has, where the caller may know them (KIP-525).
+    pub keys: Vec<String>,
 }
 
 /// Where the value of a configuration key comes from.

@@ -100,7 +100,7 @@ impl Admin {
             let (partitions, replication) = (topic.partitions.len() as i32, topic.replication() as i16);
             let as_wanted =
                 (wanted.partitions < 0 || wanted.partitions == partitions) && (wanted.replication < 0 || wanted.replication == replication);
-            let created = CreatedTopic { id: topic.id.clone(), partitions: Some(partitions), replication: Some(replication) };
+            let created = CreatedTopic { id: topic.id.clone(), partitions: Some(partitions), replication: Some(replication), keys: vec![] };
             if wanted.assignments.is_some() || as_wanted { Ok(created) } else { Err(lost.clone()) }
         };
         Ok(topics.iter().map(outcome).collect())
@@ -328,6 +328,7 @@ fn created(t: &CreatableTopicResult) -> Result<CreatedTopic, KafkaError> {
             id: topic_id(t.topic_id),
             partitions: Some(t.num_partitions).filter(|n| *n > 0),
             replication: Some(t.replication_factor).filter(|n| *n > 0),
+            keys: t.configs.iter().flatten().map(|c| c.name.to_string()).collect(),
         }),
     }
 }
