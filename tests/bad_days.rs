@@ -80,6 +80,43 @@ fn every_kind_of_listener_is_reached_and_read() {
     assert_eq!(out["protocols"]["value"], serde_json::json!(protocols));
 }
 
+/// A5, F3: with a password in the connection, and with other settings sensitive.
+#[test]
+fn a5_a_refused_setting_is_named_with_the_reason() {
+    let base = cluster("k", &real::lab("scram"), &sasl("SCRAM-SHA-512", USER, PASSWORD));
+    let config = |line: &str| {
+        let quiet = "    \"segment.ms\" = sensitive(3600123)\n";
+        topic("data.kafka_cluster.k", "a5").replace("  deletion", &format!("  config = {{\n{quiet}    {line}\n  }}\n  deletion"))
+    };
+    for (line, telling) in [
+        (
+            "\"log.retention.minutes\" = 60",
+            ["\"log.retention.minutes\" of topic \"a5\": Unknown topic config name", "\"retention.ms\", in milliseconds"],
+        ),
+        ("\"log.retention.ms\" = 60", ["Unknown topic config name: log.retention.ms", "The topic's own setting is \"retention.ms\"."]),
+        ("\"cleanup_policy\" = \"compact\"", ["Unknown topic config name: cleanup_policy", "Did you mean \"cleanup.policy\"?"]),
+        (
+            "\"retention.ms\" = \"7d\"",
+            ["\"retention.ms\" of topic \"a5\": Invalid value 7d for configuration retention.ms", "Not a number of type LONG"],
+        ),
+        ("\"min.cleanable.dirty.ratio\" = 7", ["\"min.cleanable.dirty.ratio\"", "Invalid value 7"]),
+        ("\"num.partitions\" = 7", ["Unknown topic config name: num.partitions", "it is the argument `partitions`"]),
+    ] {
+        let flat = |s: Screen| s.text.replace("\n│ ", " ").replace("      ", " ");
+        let s = plan(&(base.clone() + &config(line)));
+        assert_eq!(s.code, 1, "{line}\n{}", s.text);
+        s.hides(&["3600123", PASSWORD]);
+        let text = flat(s);
+        assert!(text.contains("SF6107") && telling.iter().all(|t| text.contains(t)), "{line}\n{text}");
+        // The caret stands under the key where that is wrong, else under the value.
+        let (key, value) = line.split_once(" = ").unwrap();
+        let marked = if text.contains("Unknown topic config") { key } else { value };
+        assert!(text.contains(&format!(" {} ", "^".repeat(marked.len()))), "{text}");
+    }
+    let hidden = plan(&(base + &config("\"retention.ms\" = sensitive(\"7d\")")));
+    hidden.shows(&["SF6107", "\"retention.ms\"", "its value is sensitive"]).hides(&["7d for"]);
+}
+
 #[test]
 fn wrong_credentials_are_called_so() {
     let (scram, plain, mtls_address) = (real::lab("scram"), real::lab("plain"), real::lab("mtls"));
@@ -379,6 +416,18 @@ fn the_first_acl_of_an_open_cluster_is_warned_of() {
     let base = cluster("c", &open().address("PLAINTEXT"), "");
     let first = base.clone() + &acl("a", "operations = [\"READ\"]\n    topic = \"first\"");
     let lab = Lab::new(&first);
+    // H11: nobody can be shut out of a topic that does not exist, also of one that the same plan creates.
+    lab.ok("plan").hides(&["SF6204"]);
+    for name in ["first", "third"] {
+        let topic = NewTopic { name: name.into(), partitions: 1, replication: 1, ..NewTopic::default() };
+        real::wait(open().admin().create_topics(&[topic], false)).unwrap().remove(0).unwrap();
+    }
+    let third = acl("b", "operations = [\"READ\"]\n    topic = \"third\"");
+    lab.write("main.hcl", &(first.clone() + &third + &acl("d", "operations = [\"READ\"]\n    topic = \"nothing\"")));
+    let s = lab.ok("plan");
+    s.once("SF6204").shows(&["topic \"first\", topic \"third\" so far"]);
+    assert!(!s.stdout.contains("SF6204") && s.text.find("Plan: 3 to add") < s.text.find("SF6204"), "it stands behind the plan\n{}", s.text);
+    lab.write("main.hcl", &first);
     lab.ok("plan").shows(&["SF6204", "kafka_acl.a", "topic \"first\"", "allow.everyone.if.no.acl.found"]);
     lab.apply();
     lab.write("main.hcl", &(first.clone() + &acl("b", "operations = [\"READ\"]\n    topic = \"second\"")));

@@ -118,14 +118,15 @@ pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied
         let check = |d: &Diagnostic| d.code == plan_codes::CHECK_FAILED || d.code == plan_codes::CHECK_UNKNOWN;
         diagnostics = diagnostics.into_iter().filter(|d| !check(d)).collect();
     }
-    terminal.diagnostics(&diagnostics, &ws.config.sources);
     if let Some(s) = &saved {
+        terminal.diagnostics(&diagnostics, &ws.config.sources);
         if let Err(d) = s.check_plan(&outcome.plan, registry::ALL, &digest) {
             s.check_key(&digest).map_err(|d| ws.failure(d))?;
             return Err(ws.failure(d));
         }
     } else {
         show(&outcome.plan, plan_request.verbose, terminal);
+        terminal.diagnostics(&diagnostics, &ws.config.sources);
         if let (Some(d), false) = (data_loss(&outcome.plan), plan_request.allow_data_loss) {
             return Err(ws.failure(d));
         }

@@ -100,8 +100,8 @@ async fn attempt(
         return if moved && !last { Ok(None) } else { Err(ws.failure(said.rest(diagnostics))) };
     }
     diagnostics.append(notices(&outcome.plan, &ws.config, &request.options));
-    terminal.diagnostics(&diagnostics, &ws.config.sources);
     show(&outcome.plan, request.verbose, terminal);
+    terminal.diagnostics(&diagnostics, &ws.config.sources);
     if let (Some(file), 1.., false) = (&request.generate, generated, terminal.json) {
         let what = counted(generated, "block");
         terminal.line(&format!("\nWrote {what} to {}. Review it before you apply.", file.display()));

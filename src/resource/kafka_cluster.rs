@@ -547,6 +547,17 @@ impl ResourceType for KafkaCluster {
                 diags.push(attr_error(name, d.hint(format!("Use a whole number from {least} to {most}."))));
             }
         }
+        for user in texts(config, "super_users") {
+            if user.contains(';') {
+                let d = Diagnostic::error(
+                    codes::INVALID_ARGUMENT,
+                    format!("\"{user}\" holds a semicolon, with which brokers begin the next super user."),
+                );
+                diags.push(attr_error("super_users", d.hint("Write each super user as an entry of its own.")));
+            } else if let Some(d) = crate::resource::principal::check(&user, false) {
+                diags.push(attr_error("super_users", Diagnostic { code: codes::INVALID_ARGUMENT, ..d }));
+            }
+        }
         for cn in texts(config, "client_certificates") {
             diags.extend(name_error("client_certificates", &cn));
             if ["admin", "broker", "ca"].contains(&cn.as_str()) {

@@ -13,6 +13,7 @@ pub mod kafka_connector;
 pub mod kafka_topic;
 pub mod null_resource;
 pub mod op;
+pub mod principal;
 pub mod providers;
 pub mod registry;
 pub mod secret;

@@ -1,11 +1,13 @@
 //! From roles and rules to exact bindings: pure.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use crate::diag::codes::kafka as codes;
-use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
-use crate::resource::attr_error;
+use crate::diag::{Diagnostic, Diagnostics, Severity, did_you_mean};
+use crate::resource::kafka_topic::MAX_NAME;
+use crate::resource::{attr_error, principal};
 use crate::target::kafka::{AclBinding, AclOperation as Op, AclPattern, AclPermission, AclResource as Res};
 use crate::value::{Type, Value};
 
@@ -71,6 +73,16 @@ impl Expansion {
     fn fail(&mut self, path: impl Into<String>, detail: String, hint: &str) {
         self.diags.push(attr_error(path, Diagnostic::error(codes::ACL_INVALID, detail).hint(hint)));
     }
+
+    /// What can match nothing. A right that does nothing is a warning, so that one which exists can be taken in; a denial that protects from
+    /// nobody is an error.
+    fn matches_nothing(&mut self, path: impl Into<String>, denies: bool, detail: String, hint: &str) {
+        let (severity, detail) = match denies {
+            true => (Severity::Error, format!("{detail} This denial would keep nobody out.")),
+            false => (Severity::Warning, detail),
+        };
+        self.diags.push(attr_error(path, Diagnostic { severity, ..Diagnostic::error(codes::ACL_INVALID, detail).hint(hint) }));
+    }
 }
 
 /// A known text; notes what is unknown. Null and unknown are `None`.
@@ -100,9 +112,15 @@ struct Common {
 pub fn expand(block: &Value) -> Expansion {
     let mut out = Expansion::default();
     let principal = text(block, "principal", &mut out);
-    check_principal(principal.as_deref(), &mut out);
     let host = text(block, "host", &mut out).or_else(|| default_of(block, "host", "*"));
     let permission = word(block, "permission", "permission", "\"allow\" or \"deny\"", Some(AclPermission::Allow), &mut out);
+    let denies = permission == Some(AclPermission::Deny) || denies_in_rules(block);
+    if let Some(d) = principal.as_deref().and_then(|p| principal::check(p, denies)) {
+        out.diags.push(attr_error("principal", d));
+    }
+    if let Some(host) = &host {
+        check_host(host, "host", permission == Some(AclPermission::Deny), &mut out);
+    }
     let common = Common { principal, host, permission };
     for (kind, each) in [("role", role as fn(&Value, &str, &Common, &mut Expansion)), ("rule", rule)] {
         let Some(blocks) = block.get(kind) else { continue };
@@ -114,20 +132,55 @@ pub fn expand(block: &Value) -> Expansion {
     out
 }
 
+/// Whether a rule of the block denies, whatever the block does.
+fn denies_in_rules(block: &Value) -> bool {
+    let rules = block.get("rule");
+    let rules = rules.as_ref().and_then(|r| r.as_slice()).unwrap_or_default();
+    rules.iter().any(|r| r.get_str("permission").is_some_and(|p| p.parse() == Ok(AclPermission::Deny)))
+}
+
 fn default_of(object: &Value, name: &str, default: &str) -> Option<String> {
     object.get(name).is_none_or(|v| v.is_null()).then(|| default.to_string())
 }
 
-fn check_principal(principal: Option<&str>, out: &mut Expansion) {
-    let Some(p) = principal else { return };
-    match p.split_once(':') {
-        Some(("User", name)) if !name.trim().is_empty() => {}
-        Some((kind, _)) if !kind.contains('=') => out.fail(
-            "principal",
-            format!("The principal \"{p}\" is not of the form `User:name`."),
-            "Kafka's authorizer knows the principal type `User` only.",
+/// The host as brokers compare it: the client's address as Java writes it, or `*`. A range or a name matches nobody (KAFKA-12715).
+fn check_host(host: &str, path: &str, denies: bool, out: &mut Expansion) {
+    if host == "*" {
+        return;
+    }
+    let shown = crate::diag::redact::one_line(host);
+    // A link-local address may have its interface behind it.
+    let address = host.split('%').next().unwrap_or(host).parse::<IpAddr>();
+    let (detail, hint) = match address {
+        Ok(address) => {
+            let own = as_java(address);
+            if host.split('%').next() == Some(own.as_str()) {
+                return;
+            }
+            (
+                format!("The host \"{shown}\" matches no client: brokers compare texts, and write this address as \"{own}\"."),
+                format!("Write \"{own}\"."),
+            )
+        }
+        Err(_) if host.contains('/') => (
+            format!("The host \"{shown}\" is a range, and brokers compare it with each client's address as a text: it matches no client."),
+            "Name the addresses one by one, or \"*\" and keep others away by other means.".to_string(),
         ),
-        _ => out.fail("principal", format!("The principal \"{p}\" has no type."), &format!("Write \"User:{p}\".")),
+        Err(_) => (
+            format!(
+                "The host \"{shown}\" is not an address. Brokers compare it with each client's address and resolve no names: it matches no client."
+            ),
+            "Write the client's IP address, or \"*\".".to_string(),
+        ),
+    };
+    out.matches_nothing(path, denies, detail, &hint);
+}
+
+/// An address as Java's `InetAddress.getHostAddress` writes it.
+fn as_java(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.to_string(),
+        IpAddr::V6(v6) => v6.segments().map(|s| format!("{s:x}")).join(":"),
     }
 }
 
@@ -172,6 +225,9 @@ fn rule(block: &Value, path: &str, common: &Common, out: &mut Expansion) {
     let operations = operations(block, path, out);
     let host = text(block, "host", out).or_else(|| if block.get("host").is_none_or(|v| v.is_null()) { common.host.clone() } else { None });
     let permission = word(block, "permission", &format!("{path}.permission"), "\"allow\" or \"deny\"", common.permission, out);
+    if let Some(host) = host.as_ref().filter(|_| block.get("host").is_some_and(|v| !v.is_null())) {
+        check_host(host, &format!("{path}.host"), permission == Some(AclPermission::Deny), out);
+    }
     let common = Common { principal: common.principal.clone(), host, permission };
     let mut any = false;
     for (selector, resource) in SELECTORS.iter().filter(|(s, _)| is_set(block, s)) {
@@ -228,6 +284,9 @@ fn bind(block: &Value, path: &str, selector: &str, resource: Res, ops: &[Op], co
         let written = text(block, selector, out);
         if let Some(name) = &written {
             check_resource_name(name, pattern, &format!("{path}.{selector}"), out);
+            if resource == Res::Topic {
+                check_topic_name(name, pattern, common.permission == Some(AclPermission::Deny), &format!("{path}.{selector}"), out);
+            }
         }
         (written.map(|n| if selector == "connector" { format!("connect-{n}") } else { n }), pattern)
     };
@@ -270,6 +329,22 @@ fn check_resource_name(name: &str, pattern: Option<AclPattern>, path: &str, out:
         }
         _ => {}
     }
+}
+
+/// Topics have names of letters, digits, dots, underscores and dashes, at most 249 of them: nothing else can be met.
+fn check_topic_name(name: &str, pattern: Option<AclPattern>, denies: bool, path: &str, out: &mut Expansion) {
+    if name.contains('*') || name.trim().is_empty() {
+        return;
+    }
+    let shown = crate::diag::redact::one_line(name);
+    let strange = name.chars().find(|c| !c.is_ascii_alphanumeric() && !"._-".contains(*c));
+    let why = match strange {
+        Some(c) => format!("no topic's name can have {c:?}"),
+        None if name.len() > MAX_NAME => format!("it has {} characters, and topics have at most {MAX_NAME}", name.len()),
+        None if pattern == Some(AclPattern::Literal) && (name == "." || name == "..") => "no topic can be called so".to_string(),
+        None => return,
+    };
+    out.matches_nothing(path, denies, format!("\"{shown}\" matches no topic: {why}."), "Correct the name.");
 }
 
 /// Warns of a denial that may lock everybody out, this tool included.

@@ -37,13 +37,47 @@ pub(super) fn uncovered<'a>(
     out
 }
 
-/// The warnings, where the brokers may be so open. `block` is any of the blocks: they share the cluster.
-pub(super) async fn warned(admin: &Admin, block: &Value, firsts: BTreeMap<usize, BTreeSet<Resource>>) -> Vec<(usize, Diagnostic)> {
-    if firsts.is_empty() || !may_be_open(admin, block).await {
-        return vec![];
+/// The warning, where the brokers may be so open: one for the whole cluster, at the first of the blocks, and only about what is there to be shut.
+/// `block` is any of the blocks: they share the cluster.
+pub(super) async fn warned(admin: &Admin, block: &Value, firsts: BTreeMap<usize, BTreeSet<Resource>>) -> Option<(usize, Diagnostic)> {
+    let first = *firsts.keys().next()?;
+    let mut resources: BTreeSet<Resource> = firsts.into_values().flatten().collect();
+    existing(admin, &mut resources).await;
+    if resources.is_empty() || !may_be_open(admin, block).await {
+        return None;
     }
-    let who = admin.connection().principal();
-    firsts.into_iter().map(|(i, resources)| (i, warning(&resources, who.as_deref()))).collect()
+    Some((first, warning(&resources, admin.connection().principal().as_deref())))
+}
+
+/// Leaves the resources that exist: nobody is shut out of a topic that this apply creates. What cannot be asked for counts as there.
+async fn existing(admin: &Admin, resources: &mut BTreeSet<Resource>) {
+    let has = |kind: AclResource| resources.iter().any(|(r, ..)| *r == kind);
+    let mut known: BTreeMap<AclResource, BTreeSet<String>> = BTreeMap::new();
+    if has(AclResource::Topic)
+        && let Ok(metadata) = admin.snapshot_metadata().await
+    {
+        known.insert(AclResource::Topic, metadata.topics.values().filter(|t| !t.internal).map(|t| t.name.clone()).collect());
+    }
+    if has(AclResource::Group)
+        && let Ok(groups) = admin.list_groups().await
+    {
+        known.insert(AclResource::Group, groups.into_iter().map(|g| g.id).collect());
+    }
+    resources.retain(|r| is_there(r, &known));
+}
+
+fn is_there((resource, pattern, name): &Resource, known: &BTreeMap<AclResource, BTreeSet<String>>) -> bool {
+    let Some(names) = known.get(resource) else { return true };
+    match pattern {
+        AclPattern::Prefixed => names.range(name.clone()..).next().is_some_and(|n| n.starts_with(name)),
+        AclPattern::Literal => {
+            if name == "*" {
+                !names.is_empty()
+            } else {
+                names.contains(name)
+            }
+        }
+    }
 }
 
 /// Whether brokers may let everybody in where there is no ACL. Who may not read their settings does not know, and is warned.
@@ -102,6 +136,17 @@ mod tests {
     fn block(topic: &str) -> Value {
         let role = Value::object_from([("name", Value::from("consumer")), ("topic", topic.into())]);
         Value::object_from([("principal", "User:y".into()), ("role", Value::list(Type::Dynamic, vec![role]))])
+    }
+
+    /// H11.
+    #[test]
+    fn only_what_exists_counts() {
+        let known = [(AclResource::Topic, ["orders", "orders.eu", "x"].map(String::from).into())].into();
+        let there = |pattern, name: &str| is_there(&(AclResource::Topic, pattern, name.into()), &known);
+        assert!(there(AclPattern::Literal, "orders") && there(AclPattern::Literal, "*") && there(AclPattern::Prefixed, "ord"));
+        assert!(!there(AclPattern::Literal, "order") && !there(AclPattern::Prefixed, "orders.us") && !there(AclPattern::Prefixed, "y"));
+        // What nobody could ask for counts.
+        assert!(is_there(&(AclResource::Group, AclPattern::Literal, "g".into()), &known));
     }
 
     #[test]

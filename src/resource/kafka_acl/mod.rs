@@ -201,7 +201,7 @@ impl ResourceType for KafkaAcl {
             match group.admin.snapshot_acls(&[]).await {
                 Ok(live) => {
                     let firsts = first::uncovered(&live, group.items.iter().map(|i| (*i, objects[*i])));
-                    for (i, warning) in first::warned(&group.admin, objects[group.items[0]], firsts).await {
+                    if let Some((i, warning)) = first::warned(&group.admin, objects[group.items[0]], firsts).await {
                         out[i].push(warning);
                     }
                 }
@@ -246,10 +246,21 @@ impl ResourceType for KafkaAcl {
         let (cluster_id, found) = principals(cx, parent, &parent.origin().map_or("the cluster".into(), |o| o.to_string())).await?;
         let each = found.into_iter().map(|(principal, bindings)| {
             let (attributes, private) = imported(parent, &principal, &bindings, &cluster_id);
-            Discovered { label: format!("{} of {principal}", counted(bindings.len(), "ACL binding")), id: principal, attributes, private }
+            Discovered { label: label(&principal, &bindings), id: principal, attributes, private }
         });
         Ok(each.collect())
     }
+}
+
+/// What a principal has, for people: few bindings are named.
+fn label(principal: &str, bindings: &BTreeSet<AclBinding>) -> String {
+    const NAMED: usize = 3;
+    let what = counted(bindings.len(), "ACL binding");
+    let mut named: Vec<String> = bindings.iter().take(NAMED).map(|b| b.on()).collect();
+    if bindings.len() > NAMED {
+        named.push(format!("{} more", bindings.len() - NAMED));
+    }
+    format!("{what} of {principal}: {}", named.join(", "))
 }
 
 /// What together says which bindings an object means.

@@ -317,3 +317,39 @@ fn overlapping_blocks_share_what_they_hold() {
     assert_eq!(one, two);
     assert!(one.len() == 1 && one[0].shared);
 }
+
+/// A11: a host or a topic that can match nobody is a warning for a right, and an error for a denial.
+#[test]
+fn hosts_and_topics_that_match_nothing_are_told() {
+    let told = |host: &str, topic: &str, pattern: &str, permission: &str| {
+        let b = block("User:x", vec![], vec![rule(&["READ"], &[("topic", topic.into()), ("pattern", pattern.into())])]);
+        let b = with(&b, vec![("host", host.into()), ("permission", permission.into())]);
+        let found: Vec<Diagnostic> = expand::expand(&b).diags.into_iter().collect();
+        assert!(found.len() < 2, "{found:?}");
+        found.into_iter().next().map(|d| (d.severity, d.detail, d.hint.unwrap_or_default()))
+    };
+    use crate::diag::Severity::{Error, Warning};
+    for good in ["*", "10.0.0.1", "0:0:0:0:0:0:0:1", "fe80:0:0:0:1:2:3:4%eth0"] {
+        assert_eq!(told(good, "t", "literal", "deny"), None, "{good}");
+    }
+    for (bad, hint) in [
+        ("127.0.0.0/8", "one by one"),
+        ("app.example.org", "IP address"),
+        ("10.0.0.01", "IP address"),
+        ("::1", "0:0:0:0:0:0:0:1"),
+        ("FE80::1", "fe80:0:0:0:0:0:0:1"),
+        ("::ffff:10.0.0.1", "10.0.0.1"),
+        (" 10.0.0.1", "IP address"),
+    ] {
+        for (permission, severity) in [("allow", Warning), ("deny", Error)] {
+            let (found, detail, says) = told(bad, "t", "literal", permission).unwrap_or_else(|| panic!("{bad}"));
+            assert!(found == severity && says.contains(hint), "{bad} {permission}: {detail} {says}");
+        }
+    }
+    let long = "x".repeat(250);
+    for (topic, pattern) in [("bad name!", "literal"), ("bad name", "prefixed"), ("é", "literal"), (&long, "literal"), ("..", "literal")] {
+        assert_eq!(told("*", topic, pattern, "allow").map(|t| t.0), Some(Warning), "{topic}");
+        assert_eq!(told("*", topic, pattern, "deny").map(|t| t.0), Some(Error), "{topic}");
+    }
+    assert_eq!((told("*", ".", "prefixed", "deny"), told("*", "*", "literal", "deny")), (None, None));
+}

@@ -9,10 +9,10 @@ use tokio::time::{Instant, sleep};
 
 use super::config;
 use super::edge::{POLL, READ_TRIES, ids, look, name_of, not_deletable, number, object, settings};
-use super::refusal::refused;
 use super::ops::{self, Changes};
 use super::plan::HIDDEN;
 use super::reassign::{self, Move};
+use super::refusal::refused;
 use crate::diag::Diagnostic;
 use crate::diag::codes::{apply as apply_codes, kafka as codes};
 use crate::resource::kafka_common::{ClusterGroup, steps_by_cluster, with, without_cluster};

@@ -30,6 +30,8 @@ use crate::target::kafka::{Admin, KafkaPool};
 use crate::value::{Type, Value};
 use crate::words::counted;
 
+pub use plan::MAX_NAME;
+
 /// The resource type `kafka_topic`.
 pub struct KafkaTopic;
 

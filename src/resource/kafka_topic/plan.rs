@@ -311,8 +311,8 @@ fn plan_replication(prior: &Value, private: &Private, notes: &Notes, out: &mut P
     }
 }
 
-/// Fewer replicas than `min.insync.replicas` stop every producer with acks=all. What the cluster sets is held against the topic only
-/// when the topic's replicas change.
+/// Fewer replicas than `min.insync.replicas` stop every producer with acks=all on brokers before 3.7; later ones ask for no more than there are
+/// (KAFKA-15583). What the cluster sets is held against the topic only when the topic's replicas change.
 fn check_min_isr(topic: &Value, notes: &Notes, changing: bool, diags: &mut Diagnostics) {
     const KEY: &str = "min.insync.replicas";
     let own = config::entries(topic.get("config").as_ref()).and_then(|mut all| all.remove(KEY));
@@ -327,10 +327,11 @@ fn check_min_isr(topic: &Value, notes: &Notes, changing: bool, diags: &mut Diagn
     };
     if min > replicas {
         let min = if hidden { HIDDEN.to_string() } else { min.to_string() };
-        let d = Diagnostic::error(
+        let d = Diagnostic::warning(
             codes::TOPIC_MIN_ISR,
             format!(
-                "`min.insync.replicas` is {min} and the topic has {}: no producer with acks=all could write.",
+                "`min.insync.replicas` is {min} and the topic has {}. Brokers before Kafka 3.7 refuse every record with acks=all; later ones \
+                 ask for no more replicas than there are.",
                 count_of(topic, "replication_factor", "replica")
             ),
         );

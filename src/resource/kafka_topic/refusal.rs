@@ -96,7 +96,9 @@ fn names(sentence: &str, key: &str) -> bool {
 /// The hint for a setting that topics do not have.
 fn meant(key: &str, keys: &[String]) -> Option<String> {
     if let Some((_, argument)) = ARGUMENTS.iter().find(|(k, _)| *k == key) {
-        return Some(format!("That is the brokers' default for topics without a value of their own. Here it is the argument `{argument}`."));
+        return Some(format!(
+            "That is the brokers' default for topics without a value of their own. Here it is the argument `{argument}`."
+        ));
     }
     let has = |k: &str| keys.is_empty() || keys.iter().any(|known| known == k);
     let synonym = SYNONYMS.iter().find(|(k, _)| *k == key).map(|(_, own)| *own).or_else(|| key.strip_prefix("log."));
@@ -154,7 +156,9 @@ mod tests {
     #[test]
     fn the_setting_and_the_reason_are_named() {
         const KEYS: &[&str] = &["retention.ms", "retention.bytes", "cleanup.policy", "max.message.bytes", "segment.ms"];
-        let one = |key: &str, value: Value| told(&format!("Unknown topic config name: {key}"), &[("retention.ms", "1".into()), (key, value)], KEYS);
+        let one = |key: &str, value: Value| {
+            told(&format!("Unknown topic config name: {key}"), &[("retention.ms", "1".into()), (key, value)], KEYS)
+        };
         for (key, hint) in [
             ("log.retention.minutes", "\"retention.ms\", in milliseconds"),
             ("log.retention.ms", "\"retention.ms\"."),
@@ -172,7 +176,11 @@ mod tests {
         }
         let wrong = "Invalid value 7d for configuration retention.ms: Not a number of type LONG";
         let (detail, path, _) = told(wrong, &[("retention.ms", "7d".into()), ("segment.ms", "1".into())], KEYS);
-        assert!(detail.ends_with("\"retention.ms\" of topic \"t\": Invalid value 7d for configuration retention.ms: Not a number of type LONG."), "{detail}");
+        assert!(
+            detail
+                .ends_with("\"retention.ms\" of topic \"t\": Invalid value 7d for configuration retention.ms: Not a number of type LONG."),
+            "{detail}"
+        );
         assert_eq!(path, "config[\"retention.ms\"]");
         // Only what is said of a sensitive setting is not shown.
         let (detail, ..) = told(wrong, &[("retention.ms", Value::from("7d").sensitive()), ("segment.ms", "1".into())], KEYS);

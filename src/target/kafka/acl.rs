@@ -129,6 +129,18 @@ impl fmt::Display for AclBinding {
 }
 
 impl AclBinding {
+    /// What it is about, without its principal: `READ on topic orders`, `DENY ALL on group "a b" and all that begin so, from 10.0.0.1`.
+    pub fn on(&self) -> String {
+        let deny = if self.permission == AclPermission::Deny { "DENY " } else { "" };
+        let is_plain = |text: &str| text.chars().all(|c| c.is_alphanumeric() || "._-*".contains(c));
+        let name = if is_plain(&self.name) { self.name.clone() } else { quoted(&self.name) };
+        let all = if self.pattern == AclPattern::Prefixed { " and all that begin so" } else { "" };
+        let resource = self.resource.as_str().to_lowercase().replace('_', " ");
+        let on = if self.resource == AclResource::Cluster { "the cluster".to_string() } else { format!("{resource} {name}{all}") };
+        let from = if self.host == "*" { String::new() } else { format!(", from {}", quoted(&self.host)) };
+        format!("{deny}{} on {on}{from}", self.operation)
+    }
+
     fn text(&self, principal: &str, name: &str, host: &str) -> String {
         let (resource, pattern) = (self.resource.as_str().to_lowercase(), self.pattern.as_str().to_lowercase());
         format!("{} {principal} {} on {resource} {pattern} {name} from {host}", self.permission, self.operation)
