@@ -102,7 +102,7 @@ fn a5_a_refused_setting_is_named_with_the_reason() {
         ("\"min.cleanable.dirty.ratio\" = 7", ["\"min.cleanable.dirty.ratio\"", "Invalid value 7"]),
         ("\"num.partitions\" = 7", ["Unknown topic config name: num.partitions", "it is the argument `partitions`"]),
     ] {
-        let flat = |s: Screen| s.text.replace("\n│ ", " ").replace("      ", " ");
+        let flat = |s: Screen| s.text.replace("\n│       ", " ").replace("\n│ ", " ");
         let s = plan(&(base.clone() + &config(line)));
         assert_eq!(s.code, 1, "{line}\n{}", s.text);
         s.hides(&["3600123", PASSWORD]);

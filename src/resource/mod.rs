@@ -282,7 +282,9 @@ pub struct Session {
 impl Session {
     /// A session without connections.
     pub fn new(data_dir: std::path::PathBuf, root_dir: std::path::PathBuf, progress: Arc<dyn Progress>) -> Self {
-        Session { data_dir, root_dir, progress, pools: Default::default() }
+        let session = Session { data_dir, root_dir, progress, pools: Default::default() };
+        session.pool::<crate::target::kafka::KafkaPool>().at_home(&session.data_dir);
+        session
     }
 
     /// The pool of type `T`, made on first use. Clients, caches of one run's snapshots and counters live in such pools.

@@ -11,7 +11,7 @@ use kafka_protocol::messages::{BrokerId, MetadataRequest, MetadataResponse};
 use tokio::time::{Instant, sleep};
 
 use super::ffi::Native;
-use super::raw::{CONNECT_TIMEOUT, Raw, Target};
+use super::raw::{CONNECT_TIMEOUT, Patience, Raw, Target};
 use super::requests::Request;
 use super::snapshot::{Snapshot, lock};
 use super::{Broker, ClusterInfo, KafkaConnection, KafkaError, ListenerKind, Metadata, Partition, RequestCounter, Topic};
@@ -38,8 +38,8 @@ pub struct Admin {
 }
 
 impl Admin {
-    pub(super) fn new(connection: KafkaConnection, counter: RequestCounter) -> Result<Self, KafkaError> {
-        Self::with_connect_timeout(connection, counter, CONNECT_TIMEOUT)
+    pub(super) fn new(connection: KafkaConnection, counter: RequestCounter, patience: Patience) -> Result<Self, KafkaError> {
+        Self::over(connection, counter, CONNECT_TIMEOUT, patience)
     }
 
     /// A client of its own, outside any pool, that gives up on an unreachable cluster after `connect_timeout`.
@@ -51,7 +51,11 @@ impl Admin {
         counter: RequestCounter,
         connect_timeout: Duration,
     ) -> Result<Self, KafkaError> {
-        let raw = Raw::new(connection.clone(), counter.clone(), connect_timeout)?;
+        Self::over(connection, counter, connect_timeout, Patience::Starting)
+    }
+
+    fn over(connection: KafkaConnection, counter: RequestCounter, limit: Duration, patience: Patience) -> Result<Self, KafkaError> {
+        let raw = Raw::new(connection.clone(), counter.clone(), limit, patience)?;
         Ok(Admin { connection, counter, raw, writes_to: Mutex::new(Target::Any), native: Mutex::default(), snapshot: Snapshot::default() })
     }
 

@@ -1,19 +1,34 @@
 //! One admin client per cluster and run.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::raw::Patience;
 use super::{Admin, KafkaConnection, RequestCounter};
 use crate::diag::Diagnostic;
 
 /// The clients of one run; get it by `Session::pool::<KafkaPool>()`.
 #[derive(Default)]
 pub struct KafkaPool {
+    /// The folder of this configuration's working data.
+    home: OnceLock<PathBuf>,
     clients: Mutex<HashMap<KafkaConnection, Arc<Admin>>>,
     counter: RequestCounter,
 }
 
 impl KafkaPool {
+    /// Says where this configuration keeps its working data: brokers whose certificates lie there are its own.
+    pub fn at_home(&self, data_dir: &Path) {
+        let _ = self.home.set(data_dir.to_path_buf());
+    }
+
+    /// Brokers of this configuration may just be starting, so a refused connection is no answer. Elsewhere it is.
+    fn patience(&self, connection: &KafkaConnection) -> Patience {
+        let home = self.home.get().filter(|home| connection.key_file.as_ref().is_some_and(|key| key.starts_with(home)));
+        if home.is_some() { Patience::Starting } else { Patience::Running }
+    }
+
     /// The client of a connection, made on first use. Nothing is sent yet.
     ///
     /// # Errors
@@ -26,7 +41,7 @@ impl KafkaPool {
             return Ok(Arc::clone(admin));
         }
         let admin =
-            Admin::new(connection.clone(), self.counter.clone()).map_err(|e| e.into_diagnostic("connecting to the Kafka cluster"))?;
+            Admin::new(connection.clone(), self.counter.clone(), self.patience(connection)).map_err(|e| e.into_diagnostic("connecting to the Kafka cluster"))?;
         let admin = Arc::new(admin);
         clients.insert(key, Arc::clone(&admin));
         Ok(admin)

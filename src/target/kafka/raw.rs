@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,9 @@ use crate::target::kill::{self, Moment};
 
 /// How long all attempts to reach a cluster take together.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a cluster that nothing was heard of yet is tried where every address refuses, or has no name: that is an answer, which a second look
+/// confirms.
+const REFUSED_TIMEOUT: Duration = Duration::from_millis(1200);
 /// How long one attempt may take, so that a dead address does not use up the time of the others.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a listener may take to show that it speaks without TLS.
@@ -35,6 +39,15 @@ const LOOK_PAUSE: Duration = Duration::from_secs(3);
 const IDLE: Duration = Duration::from_secs(60);
 /// Answers above this are not Kafka's: more likely something else listens there.
 const MAX_ANSWER: usize = 512 << 20;
+
+/// What a refused connection means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// The brokers may be starting: they are waited for.
+    Starting,
+    /// Nobody listens there. A cluster that was reached before is waited for all the same, as its brokers may be restarted.
+    Running,
+}
 
 /// Which broker a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -64,6 +77,9 @@ pub(super) struct Raw {
     tls: Option<Arc<rustls::ClientConfig>>,
     counter: RequestCounter,
     connect_timeout: Duration,
+    patience: Patience,
+    /// Whether a broker has answered.
+    reached: AtomicBool,
     slots: Mutex<HashMap<Target, Slot>>,
     nodes: Mutex<BTreeMap<i32, String>>,
 }
@@ -77,9 +93,9 @@ struct Socket {
 }
 
 impl Raw {
-    pub(super) fn new(connection: KafkaConnection, counter: RequestCounter, connect_timeout: Duration) -> Result<Self, KafkaError> {
+    pub(super) fn new(connection: KafkaConnection, counter: RequestCounter, connect_timeout: Duration, patience: Patience) -> Result<Self, KafkaError> {
         let tls = tls::client_config(&connection)?;
-        Ok(Raw { connection, tls, counter, connect_timeout, slots: Mutex::default(), nodes: Mutex::default() })
+        Ok(Raw { connection, tls, counter, connect_timeout, patience, reached: AtomicBool::new(false), slots: Mutex::default(), nodes: Mutex::default() })
     }
 
     /// Remembers where brokers live.
@@ -171,11 +187,15 @@ impl Raw {
         let start = Instant::now();
         let mut cause = String::from("no address is known");
         loop {
+            let mut refusals = 0;
             for address in &addresses {
                 let left = limit.saturating_sub(start.elapsed());
                 let attempt = timeout(left.min(ATTEMPT_TIMEOUT), self.open(address)).await;
                 match attempt {
-                    Ok(Ok(socket)) => return Ok(socket),
+                    Ok(Ok(socket)) => {
+                        self.reached.store(true, Ordering::Relaxed);
+                        return Ok(socket);
+                    }
                     Ok(Err(Failure::Final(e))) => return Err(e),
                     Ok(Err(Failure::Listener(kind))) => return Err(KafkaError::WrongListener { address: address.clone(), kind }),
                     Ok(Err(Failure::Io(e))) if rustls_error(&e).is_some() => {
@@ -184,10 +204,19 @@ impl Raw {
                     Ok(Err(Failure::Io(_))) if self.tls.is_some() && speaks_plainly(address).await => {
                         return Err(KafkaError::WrongListener { address: address.clone(), kind: ListenerKind::NoTls });
                     }
-                    Ok(Err(Failure::Io(e))) => cause = self.explain(&e),
+                    Ok(Err(Failure::NoName(e))) => {
+                        refusals += 1;
+                        cause = self.explain(&e);
+                    }
+                    Ok(Err(Failure::Io(e))) => {
+                        refusals += usize::from(e.kind() == io::ErrorKind::ConnectionRefused);
+                        cause = self.explain(&e);
+                    }
                     Err(_) => cause = "the connection is not answered".into(),
                 }
             }
+            let answered = refusals == addresses.len() && self.patience == Patience::Running && !self.reached.load(Ordering::Relaxed);
+            let patience = if answered { patience.min(REFUSED_TIMEOUT) } else { patience };
             if start.elapsed() + RECONNECT_PAUSE >= patience {
                 return Err(KafkaError::Unreachable { addresses, tried: patience, cause });
             }
@@ -225,7 +254,8 @@ impl Raw {
     }
 
     async fn open(&self, address: &str) -> Result<Socket, Failure> {
-        let tcp = TcpStream::connect(address).await?;
+        let resolved: Vec<_> = tokio::net::lookup_host(address).await.map_err(Failure::NoName)?.collect();
+        let tcp = TcpStream::connect(&resolved[..]).await?;
         tcp.set_nodelay(true)?;
         let io: Box<dyn Io> = match &self.tls {
             None => Box::new(tcp),
@@ -259,6 +289,8 @@ async fn speaks_plainly(address: &str) -> bool {
 enum Failure {
     /// The socket broke: another try may help.
     Io(io::Error),
+    /// The address does not resolve.
+    NoName(io::Error),
     /// Another try would fail alike.
     Final(KafkaError),
     /// The listener is not what the connection takes it for.
@@ -282,8 +314,8 @@ impl Failure {
         match self {
             Failure::Final(e) => e,
             Failure::Listener(kind) => KafkaError::WrongListener { address: address.to_string(), kind },
-            Failure::Io(e) if rustls_error(&e).is_some() => KafkaError::TlsFailed { message: e.to_string() },
-            Failure::Io(e) => KafkaError::Interrupted { api, message: format!("{address}: {}", broken(&e)) },
+            Failure::Io(e) | Failure::NoName(e) if rustls_error(&e).is_some() => KafkaError::TlsFailed { message: e.to_string() },
+            Failure::Io(e) | Failure::NoName(e) => KafkaError::Interrupted { api, message: format!("{address}: {}", broken(&e)) },
         }
     }
 }
