@@ -136,9 +136,41 @@ fn wrong_credentials_are_called_so() {
         ca()
     );
     refused(&cluster("c", &mtls_address, &stranger), &["SF6004", "TLS failed", "certificate_file"]);
-    refused(&cluster("c", &mtls_address, &tls(&ca())), &["SF6004", "certificate_file"]);
+    // B4: each says what to set, and none names an object that nobody wrote.
+    let s = refused(&cluster("c", &mtls_address, &tls(&ca())), &["SF6004", "asks for a client certificate", "set `certificate_file`"]);
+    s.hides(&["`admin`"]);
+    let own = real::lab("tls");
+    let with = |certificate: &str, key: &str| {
+        format!("  tls {{\n    ca_file = \"{own}/ca.crt\"\n    certificate_file = \"{certificate}\"\n    key_file = \"{key}\"\n  }}\n")
+    };
+    let write = |name: &str, bytes: &[u8]| {
+        let path = foreign.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.display().to_string()
+    };
+    let good = (format!("{own}/admin.crt"), format!("{own}/admin.key"));
+    let encrypted = write("encrypted.key", b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIE\n-----END ENCRYPTED PRIVATE KEY-----\n");
+    let legacy = write(
+        "legacy.key",
+        b"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nMIIE\n-----END RSA PRIVATE KEY-----\n",
+    );
+    let (p12, jks) = (write("a.p12", &[0x30, 0x82, 5, 6, 7]), write("a.jks", &[0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2]));
+    for (certificate, key, telling) in [
+        (&good.0, &encrypted, "keys are read without a password"),
+        (&good.0, &legacy, "keys are read without a password"),
+        (&p12, &good.1, "a binary file"),
+        (&good.0, &jks, "a Java key store"),
+        (&good.1, &good.0, "exchanged"),
+    ] {
+        let s = refused(&cluster("c", &mtls_address, &with(certificate, key)), &["SF60", telling]);
+        s.hides(&["`admin`", "no items found", "decode error"]);
+    }
     // The broker's certificate is of another authority than told.
-    refused(&cluster("c", &real::kafka().address("TLS"), &tls(&format!("{dir}/ca.crt"))), &["SF6004", "ca_file"]);
+    let s = refused(
+        &cluster("c", &real::kafka().address("TLS"), &tls(&format!("{dir}/ca.crt"))),
+        &["SF6004", "is not trusted here", "set `ca_file`"],
+    );
+    s.hides(&["`admin`"]);
 }
 
 #[test]

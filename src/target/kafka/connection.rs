@@ -225,7 +225,7 @@ impl KafkaConnection {
 }
 
 fn invalid(why: impl fmt::Display) -> Diagnostic {
-    Diagnostic::error(codes::CONNECTION, format!("The cluster's `admin` object cannot be used: {why}."))
+    Diagnostic::error(codes::CONNECTION, format!("The connection to the cluster cannot be used: {why}."))
         .hint("Correct the connection settings of the kafka_cluster block that this belongs to.")
 }
 

@@ -32,6 +32,8 @@ pub enum KafkaError {
     TlsFailed {
         /// Why.
         message: String,
+        /// What to set, where that is known.
+        hint: Option<String>,
     },
     /// The listener is of another kind than the connection takes it for.
     #[error("the listener at {address} {kind}")]
@@ -313,12 +315,13 @@ impl KafkaError {
             Self::Unreachable { .. } => {
                 "Check that the cluster runs, and that its `bootstrap_servers` are addresses that this machine can reach.".into()
             }
-            Self::Connection { .. } => "Correct the connection settings in the cluster's `admin` object.".into(),
+            Self::Connection { .. } => "Correct `bootstrap_servers` and the blocks `tls` and `sasl` of the cluster's data block.".into(),
             Self::AuthenticationFailed { .. } => {
-                "The cluster is there, but user, password or `sasl_mechanism` in the cluster's `admin` object are wrong.".into()
+                "The cluster is there, but `username`, `password` or `mechanism` in the `sasl` block of its data block are wrong.".into()
             }
+            Self::TlsFailed { hint: Some(hint), .. } => hint.clone(),
             Self::TlsFailed { .. } => {
-                "Check `ca_file`, `certificate_file` and `key_file` in the cluster's `admin` object, and that the broker's certificate names its address.".into()
+                "Check `ca_file`, `certificate_file` and `key_file` in the `tls` block, and that the broker's certificate names its address.".into()
             }
             Self::WrongListener { kind, .. } => kind.hint().into(),
             Self::AuthorizationFailed { what } => format!("Give the principal that streamform connects as the right to {what}."),

@@ -65,7 +65,7 @@ impl ClientContext for Listener {
     fn error(&self, error: RdError, reason: &str) {
         let refusal = match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::Authentication) => KafkaError::AuthenticationFailed { message: reason.to_string() },
-            Some(RDKafkaErrorCode::SSL) => KafkaError::TlsFailed { message: reason.to_string() },
+            Some(RDKafkaErrorCode::SSL) => KafkaError::TlsFailed { message: reason.to_string(), hint: None },
             _ => return,
         };
         *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(refusal);
@@ -270,7 +270,7 @@ impl Native {
             -185 | -192 => KafkaError::Interrupted { api: "the admin request".into(), message },
             -195 | -193 | -187 => KafkaError::Unreachable { addresses: self.addresses.clone(), tried: Duration::ZERO, cause: message },
             -169 => KafkaError::AuthenticationFailed { message },
-            -181 => KafkaError::TlsFailed { message },
+            -181 => KafkaError::TlsFailed { message, hint: None },
             -186 => KafkaError::InvalidRequest { message },
             -165 => KafkaError::Unsupported { api: what.to_string() },
             code => KafkaError::from_code(i16::try_from(code).unwrap_or(i16::MIN), Some(&message), what),

@@ -40,8 +40,8 @@ impl KafkaPool {
         if let Some(admin) = clients.get(&key) {
             return Ok(Arc::clone(admin));
         }
-        let admin =
-            Admin::new(connection.clone(), self.counter.clone(), self.patience(connection)).map_err(|e| e.into_diagnostic("connecting to the Kafka cluster"))?;
+        let admin = Admin::new(connection.clone(), self.counter.clone(), self.patience(connection))
+            .map_err(|e| e.into_diagnostic("connecting to the Kafka cluster"))?;
         let admin = Arc::new(admin);
         clients.insert(key, Arc::clone(&admin));
         Ok(admin)

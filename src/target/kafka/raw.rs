@@ -93,9 +93,23 @@ struct Socket {
 }
 
 impl Raw {
-    pub(super) fn new(connection: KafkaConnection, counter: RequestCounter, connect_timeout: Duration, patience: Patience) -> Result<Self, KafkaError> {
+    pub(super) fn new(
+        connection: KafkaConnection,
+        counter: RequestCounter,
+        connect_timeout: Duration,
+        patience: Patience,
+    ) -> Result<Self, KafkaError> {
         let tls = tls::client_config(&connection)?;
-        Ok(Raw { connection, tls, counter, connect_timeout, patience, reached: AtomicBool::new(false), slots: Mutex::default(), nodes: Mutex::default() })
+        Ok(Raw {
+            connection,
+            tls,
+            counter,
+            connect_timeout,
+            patience,
+            reached: AtomicBool::new(false),
+            slots: Mutex::default(),
+            nodes: Mutex::default(),
+        })
     }
 
     /// Remembers where brokers live.
@@ -199,7 +213,8 @@ impl Raw {
                     Ok(Err(Failure::Final(e))) => return Err(e),
                     Ok(Err(Failure::Listener(kind))) => return Err(KafkaError::WrongListener { address: address.clone(), kind }),
                     Ok(Err(Failure::Io(e))) if rustls_error(&e).is_some() => {
-                        return Err(KafkaError::TlsFailed { message: format!("{address}: {e}") });
+                        let hint = rustls_error(&e).and_then(|why| self.tls_hint(why));
+                        return Err(KafkaError::TlsFailed { message: format!("{address}: {e}"), hint });
                     }
                     Ok(Err(Failure::Io(_))) if self.tls.is_some() && speaks_plainly(address).await => {
                         return Err(KafkaError::WrongListener { address: address.clone(), kind: ListenerKind::NoTls });
@@ -222,6 +237,32 @@ impl Raw {
             }
             sleep(RECONNECT_PAUSE).await;
         }
+    }
+
+    /// What to set so that a handshake which failed so succeeds.
+    fn tls_hint(&self, e: &rustls::Error) -> Option<String> {
+        use rustls::{AlertDescription as Alert, CertificateError as Bad, Error};
+        let has_certificate = self.connection.certificate_file.is_some();
+        Some(match e {
+            Error::InvalidCertificate(Bad::UnknownIssuer) => {
+                "The authority that signed the broker's certificate is not trusted here: set `ca_file` in the `tls` block to its certificate."
+            }
+            Error::InvalidCertificate(Bad::NotValidForName | Bad::NotValidForNameContext { .. }) => {
+                "The broker's certificate is for other names: use one of these in `bootstrap_servers`."
+            }
+            Error::InvalidCertificate(Bad::Expired | Bad::ExpiredContext { .. }) => "The broker's certificate has expired: it has to be renewed.",
+            Error::AlertReceived(Alert::BadCertificate | Alert::CertificateRequired | Alert::HandshakeFailure) if !has_certificate => {
+                "The listener asks for a client certificate: set `certificate_file` and `key_file` in the `tls` block."
+            }
+            Error::AlertReceived(
+                Alert::BadCertificate | Alert::CertificateUnknown | Alert::UnknownCA | Alert::CertificateExpired | Alert::UnsupportedCertificate,
+            ) => {
+                "The listener refuses the client's certificate: `certificate_file` has to be signed by an authority that the brokers trust, and not \
+                 be expired."
+            }
+            _ => return None,
+        })
+        .map(str::to_string)
     }
 
     fn explain(&self, e: &io::Error) -> String {
@@ -314,7 +355,9 @@ impl Failure {
         match self {
             Failure::Final(e) => e,
             Failure::Listener(kind) => KafkaError::WrongListener { address: address.to_string(), kind },
-            Failure::Io(e) | Failure::NoName(e) if rustls_error(&e).is_some() => KafkaError::TlsFailed { message: e.to_string() },
+            Failure::Io(e) | Failure::NoName(e) if rustls_error(&e).is_some() => {
+                KafkaError::TlsFailed { message: e.to_string(), hint: None }
+            }
             Failure::Io(e) | Failure::NoName(e) => KafkaError::Interrupted { api, message: format!("{address}: {}", broken(&e)) },
         }
     }

@@ -30,7 +30,7 @@ pub(super) fn client_config(connection: &KafkaConnection) -> Result<Option<Arc<C
     };
     let config = match (&connection.certificate_file, &connection.key_file) {
         (Some(certificate), Some(key)) => {
-            let key = PrivateKeyDer::from_pem_file(key).map_err(|e| unreadable(key, &e))?;
+            let key = PrivateKeyDer::from_pem_file(key).map_err(|e| unreadable(key, Wanted::Key, &e))?;
             builder.with_client_auth_cert(certificates(certificate)?, key).map_err(|e| failed(&e))?
         }
         _ => builder.with_no_client_auth(),
@@ -52,9 +52,11 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, KafkaError> {
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, KafkaError> {
-    let all = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(|e| unreadable(file, &e))?;
+    let all = CertificateDer::pem_file_iter(file)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|e| unreadable(file, Wanted::Certificate, &e))?;
     if all.is_empty() {
-        return Err(KafkaError::Connection { message: format!("{} holds no certificate", file.display()) });
+        return Err(unreadable(file, Wanted::Certificate, &"it holds no certificate"));
     }
     Ok(all)
 }
@@ -82,8 +84,41 @@ fn part(oid: &str, value: &str) -> String {
     format!("{name}={escaped}")
 }
 
-fn unreadable(file: &Path, e: &dyn std::fmt::Display) -> KafkaError {
-    KafkaError::Connection { message: format!("cannot read {}: {e}", file.display()) }
+/// What a file has to hold.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Certificate,
+    Key,
+}
+
+fn unreadable(file: &Path, wanted: Wanted, e: &dyn std::fmt::Display) -> KafkaError {
+    let why = std::fs::read(file).ok().and_then(|bytes| told_by_content(&bytes, wanted));
+    let why = why.map_or_else(|| e.to_string(), str::to_string);
+    KafkaError::Connection { message: format!("cannot read {}: {why}", file.display()) }
+}
+
+/// Why a file that can be read is not what is wanted, told by how it begins.
+fn told_by_content(bytes: &[u8], wanted: Wanted) -> Option<&'static str> {
+    let text = String::from_utf8_lossy(bytes);
+    let has_key = text.contains("PRIVATE KEY-----");
+    Some(match () {
+        () if bytes.starts_with(&[0xfe, 0xed, 0xfe, 0xed]) || bytes.starts_with(&[0xce, 0xce, 0xce, 0xce]) => {
+            "it is a Java key store, and PEM is needed: keytool -importkeystore makes a PKCS#12 file of it, openssl pkcs12 -nodes PEM of that"
+        }
+        () if bytes.starts_with(&[0x30]) && bytes.get(1).is_some_and(|b| *b >= 0x80) => {
+            "it is a binary file (PKCS#12 or DER), and PEM is needed: openssl pkcs12 -in FILE -nodes makes it of PKCS#12"
+        }
+        () if wanted == Wanted::Key && has_key && text.contains("ENCRYPTED") => {
+            "its private key is encrypted, and keys are read without a password: openssl pkey -in FILE -out PLAIN_FILE decrypts it; keep that one 0600"
+        }
+        () if wanted == Wanted::Key && text.contains("-----BEGIN CERTIFICATE") => {
+            "it holds a certificate and no private key; perhaps `certificate_file` and `key_file` are exchanged"
+        }
+        () if wanted == Wanted::Certificate && has_key => {
+            "it holds a private key and no certificate; perhaps `certificate_file` and `key_file` are exchanged"
+        }
+        () => return None,
+    })
 }
 
 fn failed(e: &rustls::Error) -> KafkaError {
