@@ -544,3 +544,28 @@ fn h14_install_writes_what_git_must_not_have() {
     lab.ok("install");
     assert_eq!(lab.read(".gitignore"), "mine\n");
 }
+
+// A7: a placeholder that no worker resolves is found before anything runs.
+
+#[test]
+fn a7_placeholders_are_judged_by_validate() {
+    let config = |value: &str| {
+        format!(
+            "resource \"kafka_cluster\" \"k\" {{\n}}\nresource \"secret\" \"s\" {{\n  data = {{ \"c.properties\" = \"user=me\\npassword=CANARY\\n\" }}\n}}\n\
+             resource \"kafka_connect\" \"w\" {{\n  cluster = kafka_cluster.k\n  mount \"m\" {{\n    secret = secret.s\n    path   = \"/etc/secrets\"\n  }}\n}}\n\
+             resource \"kafka_connector\" \"c\" {{\n  connect = kafka_connect.w\n  class   = \"FileStreamSink\"\n  config = {{\n    topics = \"t\"\n    file   = \"{value}\"\n  }}\n}}\n"
+        )
+    };
+    let lab = Lab::new(&config("$${file:/etc/secrets/c.properties:password}"));
+    lab.ok("validate");
+    for (value, telling) in [
+        ("$${env:OUT_FILE}", "no config provider \"env\""),
+        ("$${file:db_pass}", "names no file"),
+        ("$${file:/etc/secrets/c.properties:nokey}", "does not have: \"nokey\""),
+        ("$${file:/etc/secrets/d.properties:password}", "has no file \"d.properties\""),
+        ("$${file:/etc/x/c.properties:password}", "which no mount of"),
+    ] {
+        lab.write("main.hcl", &config(value));
+        lab.fails("validate", &["Error[SF7020]", telling, "file   = "]).hides(&["CANARY"]);
+    }
+}

@@ -9,6 +9,7 @@ mod edge;
 pub mod hcl;
 mod model;
 mod orders;
+mod placeholders;
 mod probe;
 mod secrets;
 
@@ -246,26 +247,13 @@ fn plan(input: PlanInput<'_>) -> PlanOutput {
     attrs.insert("status".into(), state.clone());
     let versions = secrets::versions(&Value::object(attrs.clone()));
     attrs.insert("secrets_version".into(), versions);
-    out.diagnostics.extend(unmounted(&Value::object(attrs.clone())));
+    out.diagnostics.extend(placeholders::faults(&Value::object(attrs.clone())));
     match input.prior {
         None => plan_create(&mut attrs, &mut out),
         Some(prior) => plan_update(prior, &input, &mut attrs, &mut out),
     }
     out.planned = Value::object_of(attrs, input.proposed.origin().cloned());
     out
-}
-
-/// A worker leaves a placeholder as it is when it cannot read the file: the connector would run with it, wrongly.
-fn unmounted(object: &Value) -> Vec<Diagnostic> {
-    let connect = object.get("connect").and_then(|c| c.origin().map(ToString::to_string)).unwrap_or_else(|| "the Connect cluster".into());
-    let refuse = |(path, file): (String, String)| {
-        let d = Diagnostic::error(
-            codes::PLACEHOLDER,
-            format!("The placeholder names {file}, which no mount of {connect} brings to its workers."),
-        );
-        attr_error(path, d.hint("Add a block `mount` with the secret that has this file, or correct the folder."))
-    };
-    model::unmounted(object).into_iter().map(refuse).collect()
 }
 
 fn default_name(addr: &InstanceAddr) -> String {

@@ -37,8 +37,8 @@ codes! {
     BAD_ANSWER = "SF7017", "Unexpected answer from Kafka Connect";
     /// A password stands in plain text where values are shown and stored.
     PLAIN_SECRET = "SF7019", "Password in plain text";
-    /// A placeholder names a file that the workers cannot read.
-    PLACEHOLDER = "SF7020", "Placeholder names a file that is not mounted";
+    /// A placeholder whose provider, file or key the workers do not have.
+    PLACEHOLDER = "SF7020", "Placeholder that no worker resolves";
     /// The URL or a certificate file of the connection is unusable.
     BAD_CONNECTION = "SF7018", "Invalid connection to Kafka Connect";
 }

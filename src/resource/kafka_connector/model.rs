@@ -9,7 +9,7 @@ use super::super::{Arg, Key, Op, OpAction, Private};
 use crate::addr::quote;
 use crate::diag::redact::Redactor;
 use crate::target::connect::{
-    ConnectConnection, Connector, ConnectorStatus, RunState, holds_placeholder, is_masked, is_placeholder, looks_secret,
+    ConnectConnection, Connector, ConnectorStatus, RunState, holds_placeholder, is_masked, is_placeholder, looks_secret, placeholders,
 };
 use crate::value::{Type, Value};
 use crate::words::counted;
@@ -55,45 +55,16 @@ impl Mounts {
     }
 }
 
-/// The placeholders of `config` and `sensitive_config` whose file the workers of a Connect cluster of our own cannot read: attribute path
-/// and file. Other providers than `file`, and settings of providers by hand, are not judged: only the workers know what those do.
-pub(super) fn unmounted(object: &Value) -> Vec<(String, String)> {
-    let Some(connect) = object.get("connect") else { return vec![] };
-    let by_hand = |attr: &str, key: &str| connect.get(attr).iter().filter_map(Value::as_map).flatten().any(|(k, _)| k.starts_with(key));
-    let paths = connect.get("mount_paths").filter(Value::is_wholly_known);
-    let (Some(paths), false) = (paths, by_hand("config", "config.providers") || by_hand("env", "CONNECT_CONFIG_PROVIDERS")) else {
-        return vec![];
-    };
-    let folders: Vec<String> =
-        paths.as_map().into_iter().flat_map(BTreeMap::keys).map(|p| format!("{}/", p.trim_end_matches('/'))).collect();
-    let mut out = vec![];
-    for attr in ["config", "sensitive_config"] {
-        for (key, value) in object.get(attr).iter().filter_map(Value::as_map).flatten() {
-            let files = value.as_str().into_iter().flat_map(files_of);
-            let missing = files.filter(|file| !folders.iter().any(|folder| file.starts_with(folder.as_str())));
-            out.extend(missing.map(|file| (path(attr, key), file.to_string())));
-        }
-    }
-    out
-}
-
-/// The files that a text's placeholders `${file:path:key}` name.
-fn files_of(text: &str) -> impl Iterator<Item = &str> {
-    let inner = text.split("${file:").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0));
-    inner.filter_map(|inner| Some(inner.rsplit_once(':')?.0))
-}
-
 /// Replaces the folder at the beginning of what each placeholder `${provider:folder/file:key}` names.
 fn swap_folders<'a>(text: &str, pairs: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> String {
-    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
-    while let Some(at) = rest.find("${") {
-        let end = rest[at..].find('}').map_or(rest.len(), |n| at + n);
-        out.push_str(&rest[..at]);
-        let placeholder = &rest[at..end];
-        out.push_str(&swap_folder(placeholder, pairs.clone()).unwrap_or_else(|| placeholder.to_string()));
-        rest = &rest[end..];
+    let (mut out, mut done) = (String::with_capacity(text.len()), 0);
+    for (at, p) in placeholders(text) {
+        out.push_str(&text[done..at]);
+        let inner = &p.text[..p.text.len() - 1];
+        out.push_str(&swap_folder(inner, pairs.clone()).map_or_else(|| p.text.to_string(), |swapped| swapped + "}"));
+        done = at + p.text.len();
     }
-    out + rest
+    out + &text[done..]
 }
 
 fn swap_folder<'a>(placeholder: &str, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Option<String> {
@@ -438,19 +409,6 @@ mod tests {
         let mounts = Mounts::of(&o);
         assert_eq!(mounts.mounted(&real), written);
         assert_eq!(mounts.mounted(written), written);
-    }
-
-    #[test]
-    fn only_files_that_no_mount_brings_are_unmounted() {
-        let o = object(&[
-            ("a", "x ${file:/etc/secrets/a:k} ${file:/etc/secretsx/b:k}"),
-            ("b", "${file:/etc/secrets-b/c:k} ${timestamp:YYYY} ${topic} ${file:"),
-        ]);
-        assert_eq!(unmounted(&o), [("config[\"a\"]".to_string(), "/etc/secretsx/b".to_string())]);
-        let by_hand = Value::map(Type::String, [("config.providers.file.param.allowed.paths".into(), Value::from("/"))].into());
-        let connect = Value::object_from([("mount_paths", o.get("connect").unwrap().get("mount_paths").unwrap()), ("config", by_hand)]);
-        let o = Value::object_from([("connect", connect), ("config", o.get("config").unwrap())]);
-        assert!(unmounted(&o).is_empty());
     }
 
     #[test]

@@ -158,9 +158,10 @@ fn a_failed_task_is_restarted_unless_the_policy_says_never() {
 
 #[test]
 fn a_placeholder_without_a_mount_is_refused() {
-    let mounts = map(&[("/etc/secrets", "/real")]);
+    let mount = Value::object_from([("path", Value::from("/etc/secrets"))]);
+    let mounts = Value::map(Type::Dynamic, [("m".into(), mount)].into());
     let c = config(&[
-        ("connect", Value::object_from([("mount_paths", mounts)])),
+        ("connect", Value::object_from([("mount", mounts)])),
         ("class", Value::string("X")),
         ("config", map(&[("a", "${file:/etc/secrets/f:k}"), ("b", "${file:/etc/other/f:k}")])),
     ]);

@@ -4,6 +4,7 @@
 //! validation holds secrets in clear: the types here have no place for them. What must not be here: resource types, plans, values of state.
 
 mod client;
+mod placeholder;
 mod pool;
 mod redact;
 #[cfg(test)]
@@ -11,8 +12,9 @@ pub(crate) mod scripted;
 mod types;
 
 pub use client::{ConnectClient, Patience, same_config};
+pub use placeholder::{Placeholder, holds_placeholder, is_placeholder, placeholders};
 pub use pool::ConnectPool;
-pub use redact::{holds_placeholder, is_masked, is_placeholder, looks_secret};
+pub use redact::{is_masked, looks_secret};
 pub use types::{
     ConfigCheck, ConnectConnection, ConnectError, Connector, ConnectorInfo, ConnectorStatus, LoggerLevel, Part, Plugin, RootInfo, RunState,
     Validation,

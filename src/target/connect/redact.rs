@@ -1,17 +1,7 @@
 //! Secrets in Connect's configurations: placeholders, masks, the names of secret settings.
 
+use super::placeholder::without_placeholders;
 use crate::diag::redact::holds_credentials;
-
-/// Whether a configuration value holds a placeholder that a worker resolves (`${file:/path:key}`).
-pub fn holds_placeholder(value: &str) -> bool {
-    value.find("${").is_some_and(|at| value[at..].contains('}'))
-}
-
-/// Whether a value is one placeholder and nothing else, so that no part of a secret stands in it.
-pub fn is_placeholder(value: &str) -> bool {
-    let inner = value.trim().strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
-    inner.is_some_and(|inner| !inner.contains('}'))
-}
 
 /// Whether a value read back is a mask in place of the real one.
 pub fn is_masked(value: &str) -> bool {
@@ -21,16 +11,6 @@ pub fn is_masked(value: &str) -> bool {
 /// Whether a setting is a secret: its name says so, or its value holds a private key or the credentials of a URL.
 pub fn looks_secret(key: &str, value: Option<&str>) -> bool {
     is_named_secret(key) || value.is_some_and(|v| holds_credentials(&without_placeholders(v)))
-}
-
-/// The text that stands in the configuration itself: a worker puts in the rest.
-fn without_placeholders(value: &str) -> String {
-    let (mut out, mut rest) = (String::new(), value);
-    while let Some((before, (_, after))) = rest.split_once("${").and_then(|(before, tail)| Some((before, tail.split_once('}')?))) {
-        out.push_str(before);
-        rest = after;
-    }
-    out + rest
 }
 
 /// Whether a key's name says that its value is a secret. Paths and names of secrets are not.
@@ -48,6 +28,7 @@ fn is_named_secret(key: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::connect::holds_placeholder;
 
     #[test]
     fn masks_placeholders_and_secret_names_are_told() {
