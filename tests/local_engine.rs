@@ -844,8 +844,26 @@ fn the_sample_carries_records_named_by_a_mounted_secret_and_stores_no_password()
         assert!(!said.contains("CANARY"), "{said}");
         said
     };
-    let said = good(&["apply", "-auto-approve"]);
+    // Where Connect is new only Connect itself tells that a setting is a password: it is refused then, and nothing of it is ever stored.
+    let refused = r#"
+resource "kafka_connector" "refused" {
+  connect = kafka_connect.etl
+  class   = "FileStreamSink"
+  config = {
+    "topics" = kafka_topic.orders.name
+    "file"   = "/dev/null"
+    "consumer.override.ssl.truststore.certificates" = "CANARY-refused"
+  }
+}
+"#;
+    std::fs::write(at("refused.hcl"), refused).unwrap();
+    let (code, said) = streamform(dir.path(), &["apply", "-auto-approve"], &[]);
+    assert!(code == Some(1) && said.contains("SF7019") && said.contains("kafka_connector.refused"), "{said}");
+    nowhere_in(&at("state"), "CANARY");
+    assert!(!good(&["state", "export"]).contains("kafka_connector.refused"));
+    std::fs::remove_file(at("refused.hcl")).unwrap();
     assert!(said.contains("(sensitive value)"), "{said}");
+    good(&["apply", "-auto-approve"]);
     let end = std::time::Instant::now() + Duration::from_secs(30);
     while std::fs::read_to_string(at("out.txt")).unwrap_or_default().lines().count() < 2 {
         assert!(std::time::Instant::now() < end, "no records");

@@ -376,6 +376,7 @@ impl<'a, 'w> Run<'a, 'w> {
                 }
             }
         }
+        self.vet(resource, key.1, &mut ready, &mut requests).await;
         if ready.is_empty() {
             return;
         }
@@ -397,6 +398,30 @@ impl<'a, 'w> Run<'a, 'w> {
                 self.spawn(resource, key.1, nodes, requests, with_place);
             }
         }
+    }
+
+    /// Takes out the steps that the type refuses before anything of them may be written.
+    async fn vet(&mut self, resource: &dyn ResourceType, verb: Option<Verb>, nodes: &mut Vec<usize>, requests: &mut Vec<StepRequest>) {
+        if !matches!(verb, Some(Verb::Create | Verb::Update)) {
+            return;
+        }
+        let mut verdicts = resource.vet(&self.cx.session, requests).await.into_iter();
+        let (mut good_nodes, mut good) = (Vec::new(), Vec::new());
+        for (node, request) in nodes.drain(..).zip(requests.drain(..)) {
+            match verdicts.next().flatten() {
+                None => {
+                    good_nodes.push(node);
+                    good.push(request);
+                }
+                Some(d) => {
+                    self.holding.end(node);
+                    let prior = request.prior.map(|v| (v, request.private));
+                    self.note_result(node, verb, StepResult::failed(d, prior), Duration::ZERO, false);
+                    self.queue.finish(node, false);
+                }
+            }
+        }
+        (*nodes, *requests) = (good_nodes, good);
     }
 
     /// Starts a call; of objects that go with their place (`with_place`) it only says so.

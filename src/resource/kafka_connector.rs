@@ -134,6 +134,10 @@ impl ResourceType for KafkaConnector {
         probe::probe(cx, requests).await
     }
 
+    async fn vet(&self, cx: &Session, requests: &[StepRequest]) -> Vec<Option<Diagnostic>> {
+        probe::vet(cx, requests).await
+    }
+
     fn probes_deletes(&self) -> bool {
         true
     }

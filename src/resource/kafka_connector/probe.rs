@@ -65,6 +65,30 @@ pub(super) async fn probe(cx: &Session, requests: Vec<StepRequest>) -> Vec<Diagn
     out
 }
 
+/// How long a check right before a step may take: the run waits for it.
+const VET_LIMIT: Duration = Duration::from_secs(15);
+
+/// Passwords in plain text, where no plan could ask Connect because it was not there yet: such a step is not even journalled. A validation that
+/// fails says nothing here, as the write runs into the same.
+pub(super) async fn vet(cx: &Session, requests: &[StepRequest]) -> Vec<Option<Diagnostic>> {
+    let checked = cx.pool::<Checked>();
+    let all: Vec<_> = requests.iter().enumerate().map(|(i, r)| vet_one(cx, &checked, i, r)).collect();
+    let mut out: Vec<(usize, Option<Diagnostic>)> = futures::stream::iter(all).buffer_unordered(AT_ONCE).collect().await;
+    out.sort_by_key(|(i, _)| *i);
+    out.into_iter().map(|(_, d)| d).collect()
+}
+
+async fn vet_one(cx: &Session, checked: &Checked, i: usize, request: &StepRequest) -> (usize, Option<Diagnostic>) {
+    let found = async {
+        let planned = request.planned.as_ref().filter(|_| !checked.has(&request.addr))?;
+        let client = edge::client(cx, &model::connection(planned)?).ok()?;
+        let (config, _) = model::wanted(planned);
+        let validation = client.validate(config.get("connector.class")?, &config, &Patience::quiet(VET_LIMIT)).await.ok()?;
+        plain_secrets(&validation, planned).into_iter().next()
+    };
+    (i, found.await)
+}
+
 /// Refuses creations whose name another connector has.
 async fn taken(client: &ConnectClient, members: &[usize], requests: &[StepRequest], out: &mut [Diagnostics]) {
     let is_new = |i: &&usize| requests[**i].prior.is_none() && !requests[**i].begun;
