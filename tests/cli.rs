@@ -185,7 +185,7 @@ fn star_in_a_literal_acl_name_is_one_error_beside_the_unreachable_broker() {
             "│      8:     topic = \"orders-*\"\n│                     ^^^^^^^^^^\n│   with kafka_acl.a",
             "hint: Write \"orders-\" with `pattern = \"prefixed\"`.",
             "│      1: data \"kafka_cluster\" \"c\" {\n│         ^^^^^^^^^^^^^^^^^^^^^^^^\n│   with data.kafka_cluster.c",
-            "no broker answered at 127.0.0.1:1 within 15 s",
+            "no broker answered at 127.0.0.1:1 within 1 s",
             "hint: Check that the cluster runs",
         ],
     );

@@ -26,7 +26,7 @@ use super::{
     StepRequest, Verb, attr_error,
 };
 use crate::addr::{InstanceAddr, InstanceKey};
-use crate::diag::codes::connect as codes;
+use crate::diag::codes::{connect as codes, lang as lang_codes};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::schema::{Attribute, Body, NestedBlock, Nesting, Schema};
 use crate::value::{Type, Value};
@@ -46,12 +46,17 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
         attributes: vec![
             Attribute::reference("connect", &["kafka_connect"], "The Connect cluster, managed or data."),
             Attribute::optional_computed("name", Type::String, "The connector's name. Default: the block's name.").force_new(),
-            Attribute::required("class", Type::String, "The connector's class: in full, its simple name, or its alias."),
-            Attribute::optional("tasks_max", Type::Number, "At most this many tasks.").default(1_i64),
+            Attribute::optional(
+                "class",
+                Type::String,
+                "The connector's class: in full, its simple name, or its alias. Required, unless `config` has `connector.class`.",
+            ),
+            Attribute::optional("tasks_max", Type::Number, "At most this many tasks. Default: `tasks.max` in `config`, or 1.").implied(1_i64),
             Attribute::optional(
                 "config",
                 Type::map(Type::String),
-                "The configuration, without name, connector.class and tasks.max. A \
+                "The configuration. The keys name, connector.class and tasks.max have arguments of their own: they may stand here, as in a whole \
+                file, where they say the same or the argument is left out. A \
                 placeholder for Connect is written with two dollars: \"$${file:/etc/secrets/a.properties:key}\". Values of keys that \
                 name a password or the like are not shown and not stored.",
             )
@@ -103,8 +108,13 @@ impl ResourceType for KafkaConnector {
     }
 
     fn validate(&self, config: &Value, diags: &mut Diagnostics) {
-        diags.extend(config.get_str("name").and_then(|n| name_error(&n)));
+        let name = config.get_str("name").or_else(|| model::given(config, "name").and_then(|v| v.as_str().map(str::to_string)));
+        diags.extend(name.and_then(|n| name_error(&n)));
         check_keys(config, diags);
+        if is_unset(config, "class") && model::given(config, "connector.class").is_none() {
+            let d = Diagnostic::error(lang_codes::MISSING_ARGUMENT, "The argument \"class\" is required, but no definition was found.");
+            diags.push(d.hint("Set `class`, or `connector.class` in `config`."));
+        }
         check_state(config, diags);
         check_numbers(config, diags);
     }
@@ -179,10 +189,16 @@ fn check_keys(config: &Value, diags: &mut Diagnostics) {
     let maps = ["config", "sensitive_config"].map(|n| (n, config.get(n)));
     for (attr, map) in &maps {
         for key in map.iter().filter_map(Value::as_map).flat_map(BTreeMap::keys) {
-            if let Some(argument) = model::argument_of(key) {
-                let d = Diagnostic::error(codes::RESERVED_KEY, format!("The key {key:?} has an argument of its own."));
-                diags.push(attr_error(model::path(attr, key), d.hint(format!("Use the argument {argument} in place of this key."))));
+            let Some(argument) = model::argument_of(key) else { continue };
+            if *attr == "config" && model::agrees(config, key, argument) {
+                continue;
             }
+            let what = match *attr {
+                "config" => format!("The key {key:?} in config and the argument {argument} say different things."),
+                _ => format!("The key {key:?} has an argument of its own."),
+            };
+            let d = Diagnostic::error(codes::RESERVED_KEY, what);
+            diags.push(attr_error(model::path(attr, key), d.hint(format!("Use the argument {argument} in place of this key."))));
         }
     }
     let [(_, Some(plain)), (_, Some(secret))] = &maps else { return };
@@ -191,6 +207,10 @@ fn check_keys(config: &Value, diags: &mut Diagnostics) {
         let d = Diagnostic::error(codes::INVALID_ARGUMENT, format!("The key {:?} is both in config and in sensitive_config.", &**key));
         diags.push(attr_error(model::path("config", key), d.hint("Keep it in one of the two.")));
     }
+}
+
+fn is_unset(config: &Value, name: &str) -> bool {
+    config.get(name).is_none_or(|v| v.is_null())
 }
 
 fn check_state(config: &Value, diags: &mut Diagnostics) {
@@ -232,10 +252,25 @@ fn check_numbers(config: &Value, diags: &mut Diagnostics) {
 fn plan(input: PlanInput<'_>) -> PlanOutput {
     let mut out = PlanOutput::new(input.proposed.clone());
     let Some(mut attrs) = input.proposed.as_map().cloned() else { return out };
-    if input.config.get("name").is_none_or(|v| v.is_null()) {
+    for (key, argument) in model::RESERVED {
+        if is_unset(input.config, argument)
+            && let Some(value) = model::given(input.config, key)
+        {
+            attrs.insert(argument.into(), value);
+        }
+    }
+    // A configuration that is not known yet may hold them, too.
+    let open = input.config.get("config").is_some_and(|c| !c.is_known());
+    if is_unset(input.config, "name") && model::given(input.config, "name").is_none() {
         let name = input.prior.and_then(|p| p.get_str("name")).unwrap_or_else(|| default_name(input.addr));
         out.diagnostics.extend(name_error(&name));
         attrs.insert("name".into(), Value::string(name));
+    }
+    if attrs.get("tasks_max").is_none_or(Value::is_null) {
+        attrs.insert("tasks_max".into(), if open { Value::unknown(Type::Number) } else { Value::from(1_i64) });
+    }
+    if open && attrs.get("class").is_none_or(Value::is_null) {
+        attrs.insert("class".into(), Value::unknown(Type::String));
     }
     let state = wanted_state(input.config);
     attrs.insert("state".into(), state.clone());

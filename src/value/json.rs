@@ -64,24 +64,6 @@ pub(crate) fn write_string(s: &str, out: &mut String) {
     out.push('"');
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::value::Type;
-
-    #[test]
-    fn escapes_and_order() {
-        let v = Value::object_from([
-            ("b", Value::from(1i64)),
-            ("a", Value::from("<&>\u{2028}é\u{1}\u{7f}\n")),
-            ("e", Value::null(Type::String)),
-            ("c", Value::tuple(vec![])),
-        ]);
-        assert_eq!(to_json_text(&v).unwrap(), "{\"a\":\"\\u003c\\u0026\\u003e\\u2028é\\u0001\u{7f}\\n\",\"b\":1,\"c\":[],\"e\":null}");
-        assert!(to_json_text(&Value::unknown(Type::String)).is_none());
-    }
-}
-
 /// How many brackets of a JSON text are open at one time.
 pub fn depth(bytes: &[u8]) -> usize {
     let (mut open, mut deepest, mut text, mut escaped) = (0usize, 0, false, false);
@@ -99,4 +81,22 @@ pub fn depth(bytes: &[u8]) -> usize {
         }
     }
     deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Type;
+
+    #[test]
+    fn escapes_and_order() {
+        let v = Value::object_from([
+            ("b", Value::from(1i64)),
+            ("a", Value::from("<&>\u{2028}é\u{1}\u{7f}\n")),
+            ("e", Value::null(Type::String)),
+            ("c", Value::tuple(vec![])),
+        ]);
+        assert_eq!(to_json_text(&v).unwrap(), "{\"a\":\"\\u003c\\u0026\\u003e\\u2028é\\u0001\u{7f}\\n\",\"b\":1,\"c\":[],\"e\":null}");
+        assert!(to_json_text(&Value::unknown(Type::String)).is_none());
+    }
 }

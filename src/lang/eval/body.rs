@@ -156,7 +156,12 @@ impl Decoder<'_> {
                 Err(e) => {
                     let d =
                         Diagnostic::error(codes::WRONG_TYPE, format!("Inappropriate value for {:?}: {e}.", a.name)).at(written.expr.span);
-                    self.diags.push(d);
+                    // A file that wraps what is meant: {"name": …, "config": {…}}.
+                    let inner = value.as_map().and_then(|m| m.get(a.name)).filter(|v| v.as_map().is_some() && convert(v, ty).is_ok());
+                    self.diags.push(match inner {
+                        Some(_) => d.hint(format!("The value has an object {:?} inside, which fits: add .{} to it.", a.name, a.name)),
+                        None => d,
+                    });
                     unknown_of(a)
                 }
             },

@@ -15,11 +15,30 @@ use crate::value::{Type, Value};
 use crate::words::counted;
 
 /// The keys that have arguments of their own, with these.
-const RESERVED: [(&str, &str); 3] = [("name", "name"), ("connector.class", "class"), ("tasks.max", "tasks_max")];
+pub(super) const RESERVED: [(&str, &str); 3] = [("name", "name"), ("connector.class", "class"), ("tasks.max", "tasks_max")];
 
 /// The argument that stands for a configuration key, if one does.
 pub(super) fn argument_of(key: &str) -> Option<&'static str> {
     RESERVED.iter().find(|(k, _)| *k == key).map(|(_, a)| *a)
+}
+
+/// What `config` says for a key that has an argument, as a value of that argument.
+pub(super) fn given(config: &Value, key: &str) -> Option<Value> {
+    let value = config.get("config")?.get(key).filter(|v| !v.is_null())?;
+    match (key, value.as_str()) {
+        ("tasks.max", Some(text)) => Some(text.trim().parse::<i64>().map_or_else(|_| value.clone(), Value::from).mark(value.marks())),
+        ("tasks.max", None) => Some(Value::unknown(Type::Number).mark(value.marks())),
+        _ => Some(value),
+    }
+}
+
+/// Whether the key in `config` and its argument do not contradict each other.
+pub(super) fn agrees(config: &Value, key: &str, argument: &str) -> bool {
+    let (Some(written), Some(given)) = (config.get(argument).filter(|v| !v.is_null()), given(config, key)) else {
+        // A count has to be one where it is taken over.
+        return key != "tasks.max" || given(config, key).is_none_or(|v| v.as_i64().is_some_and(|n| n > 0) || !v.is_known());
+    };
+    !written.is_known() || !given.is_known() || text(&written) == text(&given)
 }
 
 /// The attribute path of a key.
@@ -90,7 +109,9 @@ pub(super) fn tidy(map: &Value, mounts: &Mounts, prior: Option<&Value>) -> Value
         let secret = (was_secret || looks_secret(key, value.as_str())) && !value.as_str().is_some_and(is_placeholder);
         (key.clone(), if secret { value.sensitive() } else { value })
     };
-    Value::map(Type::String, entries.iter().filter(|(_, v)| !v.is_null()).map(one).collect()).mark(map.marks())
+    // The keys that have arguments are these from here on.
+    let own = entries.iter().filter(|(k, v)| !v.is_null() && argument_of(k).is_none());
+    Value::map(Type::String, own.map(one).collect()).mark(map.marks())
 }
 
 /// The whole configuration as Connect gets it, `name` included, of what is known of `object`, and whether that is all.

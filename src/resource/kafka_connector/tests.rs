@@ -211,6 +211,7 @@ fn reserved_and_doubled_keys_are_refused() {
         ("sensitive_config", map(&[("pw", "2"), ("connector.class", "X")])),
         ("state", Value::string("asleep")),
         ("tasks_max", Value::from(0)),
+        ("class", Value::string("X")),
     ]);
     let mut diags = Diagnostics::new();
     KafkaConnector.validate(&c, &mut diags);
@@ -218,7 +219,6 @@ fn reserved_and_doubled_keys_are_refused() {
     assert_eq!(
         found,
         [
-            (codes::RESERVED_KEY.id, "config[\"name\"]"),
             (codes::RESERVED_KEY.id, "config[\"tasks.max\"]"),
             (codes::RESERVED_KEY.id, "sensitive_config[\"connector.class\"]"),
             (codes::INVALID_ARGUMENT.id, "config[\"pw\"]"),
@@ -233,12 +233,16 @@ fn reserved_and_doubled_keys_are_refused() {
 fn names_that_cannot_be_asked_for_are_refused() {
     for name in ["a/b", "back\\slash", "pct%2F", "semi;x", "..", ".", "blank ", " blank", "line\nbreak"] {
         let mut diags = Diagnostics::new();
-        KafkaConnector.validate(&config(&[("name", Value::string(name))]), &mut diags);
+        KafkaConnector.validate(&config(&[("class", Value::string("X")), ("name", Value::string(name))]), &mut diags);
         assert_eq!(diags.iter().map(|d| d.code).collect::<Vec<_>>(), [codes::INVALID_ARGUMENT], "{name:?}");
     }
+    let whole = config(&[("config", map(&[("connector.class", "X"), ("name", "a/b")]))]);
+    let mut diags = Diagnostics::new();
+    KafkaConnector.validate(&whole, &mut diags);
+    assert_eq!(diags.iter().map(|d| d.code).collect::<Vec<_>>(), [codes::INVALID_ARGUMENT]);
     for name in ["a b", "a?b", "a#b", "a+b", "a:b", "\"a\"", "{a}", "żółw", "a."] {
         let mut diags = Diagnostics::new();
-        KafkaConnector.validate(&config(&[("name", Value::string(name))]), &mut diags);
+        KafkaConnector.validate(&config(&[("class", Value::string("X")), ("name", Value::string(name))]), &mut diags);
         assert!(diags.is_empty(), "{name:?}");
     }
 }
@@ -247,7 +251,10 @@ fn names_that_cannot_be_asked_for_are_refused() {
 fn pause_and_state_must_agree() {
     for (pause, state, ok) in [(true, "paused", true), (true, "running", false), (false, "paused", false), (false, "stopped", true)] {
         let mut diags = Diagnostics::new();
-        KafkaConnector.validate(&config(&[("pause", Value::from(pause)), ("state", Value::string(state))]), &mut diags);
+        KafkaConnector.validate(
+            &config(&[("class", Value::string("X")), ("pause", Value::from(pause)), ("state", Value::string(state))]),
+            &mut diags,
+        );
         assert_eq!(!diags.has_errors(), ok, "{pause} {state}");
     }
 }
@@ -414,4 +421,36 @@ fn secrets_of_which_some_are_digests_are_compared_key_by_key() {
             "restart tasks (config changed)"
         ]
     );
+}
+
+/// B7: a whole configuration as files have it, with the three keys that are arguments here.
+#[test]
+fn a_whole_file_is_taken_as_config() {
+    let file = map(&[("name", "from-file"), ("connector.class", "FileStreamSink"), ("tasks.max", "3"), ("topics", "a")]);
+    let whole = |more: &[(&'static str, Value)]| config(&[&[("config", file.clone())], more].concat());
+    let refused = |c: &Value| {
+        let mut diags = Diagnostics::new();
+        KafkaConnector.validate(c, &mut diags);
+        diags.iter().map(|d| format!("{} {}", d.code.id, d.detail)).collect::<Vec<_>>()
+    };
+    let out = planned(&whole(&[]), None, &Private::Null);
+    let text = |name: &str| out.planned.get_str(name);
+    assert_eq!((text("name").as_deref(), text("class").as_deref()), (Some("from-file"), Some("FileStreamSink")));
+    assert_eq!(out.planned.get("tasks_max").and_then(|v| v.as_i64()), Some(3));
+    assert_eq!(out.planned.get("config").unwrap().as_map().unwrap().keys().map(|k| &**k).collect::<Vec<_>>(), ["topics"]);
+    assert!(refused(&whole(&[])).is_empty());
+    // Arguments that say the same.
+    let same = whole(&[("name", "from-file".into()), ("class", "FileStreamSink".into()), ("tasks_max", Value::from(3))]);
+    assert!(refused(&same).is_empty());
+    assert_eq!(planned(&same, None, &Private::Null).planned, out.planned);
+    // One that does not is not chosen between.
+    for (name, value) in [("name", Value::from("other")), ("class", "Other".into()), ("tasks_max", Value::from(4))] {
+        let found = refused(&whole(&[(name, value)]));
+        assert!(found.len() == 1 && found[0].contains("say different things"), "{name}: {found:?}");
+    }
+    // Without a class anywhere there is none.
+    let none = config(&[("config", map(&[("topics", "a")]))]);
+    assert!(refused(&none)[0].contains("\"class\" is required"));
+    let odd = config(&[("config", map(&[("connector.class", "X"), ("tasks.max", "many")]))]);
+    assert_eq!(refused(&odd).len(), 1);
 }

@@ -243,26 +243,32 @@ impl Raw {
     fn tls_hint(&self, e: &rustls::Error) -> Option<String> {
         use rustls::{AlertDescription as Alert, CertificateError as Bad, Error};
         let has_certificate = self.connection.certificate_file.is_some();
-        Some(match e {
+        let hint = match e {
             Error::InvalidCertificate(Bad::UnknownIssuer) => {
                 "The authority that signed the broker's certificate is not trusted here: set `ca_file` in the `tls` block to its certificate."
             }
             Error::InvalidCertificate(Bad::NotValidForName | Bad::NotValidForNameContext { .. }) => {
                 "The broker's certificate is for other names: use one of these in `bootstrap_servers`."
             }
-            Error::InvalidCertificate(Bad::Expired | Bad::ExpiredContext { .. }) => "The broker's certificate has expired: it has to be renewed.",
+            Error::InvalidCertificate(Bad::Expired | Bad::ExpiredContext { .. }) => {
+                "The broker's certificate has expired: it has to be renewed."
+            }
             Error::AlertReceived(Alert::BadCertificate | Alert::CertificateRequired | Alert::HandshakeFailure) if !has_certificate => {
                 "The listener asks for a client certificate: set `certificate_file` and `key_file` in the `tls` block."
             }
             Error::AlertReceived(
-                Alert::BadCertificate | Alert::CertificateUnknown | Alert::UnknownCA | Alert::CertificateExpired | Alert::UnsupportedCertificate,
+                Alert::BadCertificate
+                | Alert::CertificateUnknown
+                | Alert::UnknownCA
+                | Alert::CertificateExpired
+                | Alert::UnsupportedCertificate,
             ) => {
                 "The listener refuses the client's certificate: `certificate_file` has to be signed by an authority that the brokers trust, and not \
                  be expired."
             }
             _ => return None,
-        })
-        .map(str::to_string)
+        };
+        Some(hint.to_string())
     }
 
     fn explain(&self, e: &io::Error) -> String {
