@@ -305,6 +305,40 @@ async fn wrong_credentials_are_not_a_timeout() {
     admin(unchecked).0.describe_acls().await.unwrap();
 }
 
+/// B4: the key of another certificate is named with both files, and so is a certificate that the brokers do not trust.
+#[tokio::test]
+async fn b4_a_key_of_another_certificate_is_named() {
+    let lab = Lab::get();
+    let folder = tempfile::tempdir().unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let own = rcgen::CertificateParams::new(vec!["127.0.0.1".into()]).unwrap().self_signed(&key).unwrap();
+    let (certificate_file, key_file) = (folder.path().join("own.crt"), folder.path().join("own.key"));
+    std::fs::write(&certificate_file, own.pem()).unwrap();
+    std::fs::write(&key_file, key.serialize_pem()).unwrap();
+    let crossed = KafkaConnection { key_file: Some(key_file.clone()), ..lab.mtls("admin") };
+    let e = Admin::with_connect_timeout(crossed, RequestCounter::default(), Duration::from_secs(3)).err().unwrap();
+    assert!(matches!(&e, KafkaError::Connection { message } if message.contains("own.key is not the private key of")), "{e:?}");
+    let unknown = KafkaConnection { certificate_file: Some(certificate_file), key_file: Some(key_file), ..lab.mtls("admin") };
+    let d = admin(unknown).0.cluster_id().await.unwrap_err().into_diagnostic("reading the cluster");
+    assert!(d.code == codes::TLS && d.hint.as_ref().unwrap().contains("signed by an authority that the brokers trust"), "{d:?}");
+}
+
+/// H7, G11: who is refused by every address, or has no address, is told so after a second look.
+#[tokio::test]
+async fn h7_a_refused_port_and_an_unknown_name_are_not_waited_for() {
+    for address in ["127.0.0.1:1", "no-such-host.invalid:9092", "127.0.0.1:0", "127.0.0.1:1,no-such-host.invalid:1"] {
+        let servers = address.split(',').map(str::to_string).collect();
+        let connection = KafkaConnection { bootstrap_servers: servers, ..Default::default() };
+        let kafka = KafkaPool::default().admin(&connection).unwrap();
+        let e = kafka.metadata().await.unwrap_err();
+        assert!(matches!(&e, KafkaError::Unreachable { tried, .. } if *tried < Duration::from_secs(2)), "{e:?}");
+        // Where brokers may be starting, they are waited for as long as asked.
+        let waits = Admin::with_connect_timeout(connection, RequestCounter::default(), Duration::from_secs(2)).unwrap();
+        let e = waits.metadata().await.unwrap_err();
+        assert!(matches!(&e, KafkaError::Unreachable { tried, .. } if *tried == Duration::from_secs(2)), "{e:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_missing_right_is_named() {
     let lab = Lab::get();

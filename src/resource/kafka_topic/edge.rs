@@ -52,7 +52,7 @@ pub fn object(base: &Value, topic: &Topic, entries: &[ConfigEntry], cluster_id: 
             ("name", Value::string(&topic.name)),
             ("partitions", (topic.partitions.len() as i64).into()),
             ("replication_factor", most.into()),
-            ("config", config::observed(base.get("config").as_ref(), &own)),
+            ("config", config::observed(base.get("config").as_ref(), &own, &config::types(entries))),
             ("deletion_protection", protected),
             ("topic_id", Value::string(topic.id.as_deref().unwrap_or_default())),
             ("moving", moving.into()),
@@ -74,6 +74,10 @@ pub fn ids(cluster_id: &str, topic: &Topic) -> Private {
 /// What only a plan needs of a topic. None of it is kept, because brokers and clusters change it without the topic.
 fn notes(topic: &Topic, entries: &[ConfigEntry]) -> Notes {
     let mut notes = serde_json::json!({ "inherited": inherited(entries) });
+    let types = config::types(entries);
+    if !types.is_empty() {
+        notes["types"] = types.into_iter().map(|(k, ty)| (k, ty.code().into())).collect::<serde_json::Map<_, _>>().into();
+    }
     let least = replicas(topic).min().unwrap_or_default();
     if Some(least) != replicas(topic).max() {
         notes["least_replicas"] = least.into();

@@ -17,6 +17,8 @@ use super::{AclBinding, AclOperation, AclPattern, AclPermission, AclResource, Ad
 const CREATIONS: usize = 5_000;
 /// ACLs in one request that deletes: every filter is compared with every ACL.
 const DELETIONS: usize = 1_000;
+/// Principals that are asked for one by one.
+const FEW: usize = 4;
 /// The number that stands for "any" in filters.
 const ANY: i8 = 1;
 
@@ -31,23 +33,36 @@ impl Admin {
             match call().await {
                 Err(e) if (e.is_ambiguous() || e.is_transient()) && tries < 2 => tries += 1,
                 // An answer that librdkafka cannot read (more than 100,000 resources, for one).
-                Err(KafkaError::Other { code: ..0, .. }) => return self.describe_acls_raw().await,
+                Err(KafkaError::Other { code: ..0, .. }) => return self.describe_acls_raw(None).await,
                 other => break other?,
             }
         };
         match acls.into_iter().collect::<Option<BTreeSet<_>>>() {
             // librdkafka drops the error code of the answer as a whole: a refusal looks like an empty answer, so that must be asked for again.
             Some(acls) if !acls.is_empty() => Ok(acls),
-            _ => self.describe_acls_raw().await,
+            _ => self.describe_acls_raw(None).await,
         }
     }
 
-    async fn describe_acls_raw(&self) -> Result<BTreeSet<AclBinding>, KafkaError> {
+    /// The ACLs of the principals of these ones, read now; all ACLs where the principals are many.
+    pub async fn describe_acls_like(&self, acls: impl IntoIterator<Item = &AclBinding>) -> Result<BTreeSet<AclBinding>, KafkaError> {
+        let principals: BTreeSet<&str> = acls.into_iter().map(|a| a.principal.as_str()).collect();
+        if principals.len() > FEW {
+            return self.describe_acls().await;
+        }
+        let mut all = BTreeSet::new();
+        for principal in principals {
+            all.extend(self.describe_acls_raw(Some(principal)).await?);
+        }
+        Ok(all)
+    }
+
+    async fn describe_acls_raw(&self, principal: Option<&str>) -> Result<BTreeSet<AclBinding>, KafkaError> {
         let request = DescribeAclsRequest::default()
             .with_resource_type_filter(ANY)
             .with_resource_name_filter(None)
             .with_pattern_type_filter(ANY)
-            .with_principal_filter(None)
+            .with_principal_filter(principal.map(text))
             .with_host_filter(None)
             .with_operation(ANY)
             .with_permission_type(ANY);

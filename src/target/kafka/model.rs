@@ -65,9 +65,10 @@ pub struct Topic {
 }
 
 impl Topic {
-    /// The replication factor: that of the first partition, 0 where there is none.
-    pub fn replication(&self) -> usize {
-        self.partitions.first().map_or(0, |p| p.replicas.len())
+    /// The replication factor; `None` where partitions differ in it, or there are none.
+    pub fn replication(&self) -> Option<usize> {
+        let first = self.partitions.first()?.replicas.len();
+        self.partitions.iter().all(|p| p.replicas.len() == first).then_some(first)
     }
 }
 
@@ -179,10 +180,20 @@ pub enum ConfigType {
 }
 
 impl ConfigType {
+    /// The types by their number in the protocol, from 1 on.
+    const BY_CODE: [ConfigType; 9] = {
+        use ConfigType::*;
+        [Boolean, String, Int, Short, Long, Double, List, Class, Password]
+    };
+
     /// The type of a number in the protocol, where it is one.
     pub fn from_code(code: i8) -> Option<Self> {
-        use ConfigType::*;
-        [Boolean, String, Int, Short, Long, Double, List, Class, Password].get(usize::try_from(code).ok()?.checked_sub(1)?).copied()
+        Self::BY_CODE.get(usize::try_from(code).ok()?.checked_sub(1)?).copied()
+    }
+
+    /// The number in the protocol.
+    pub fn code(self) -> i8 {
+        Self::BY_CODE.iter().zip(1..).find(|(ty, _)| **ty == self).map_or(0, |(_, code)| code)
     }
 }
 
@@ -201,7 +212,7 @@ pub struct ConfigEntry {
     pub read_only: bool,
     /// All places that it could come from, the strongest first.
     pub synonyms: Vec<ConfigSynonym>,
-    /// The type, where documentation was asked for.
+    /// The type, where the broker tells it.
     pub ty: Option<ConfigType>,
     /// What it means, where documentation was asked for.
     pub documentation: Option<String>,

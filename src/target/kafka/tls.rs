@@ -30,8 +30,17 @@ pub(super) fn client_config(connection: &KafkaConnection) -> Result<Option<Arc<C
     };
     let config = match (&connection.certificate_file, &connection.key_file) {
         (Some(certificate), Some(key)) => {
-            let key = PrivateKeyDer::from_pem_file(key).map_err(|e| unreadable(key, Wanted::Key, &e))?;
-            builder.with_client_auth_cert(certificates(certificate)?, key).map_err(|e| failed(&e))?
+            let private = PrivateKeyDer::from_pem_file(key).map_err(|e| unreadable(key, Wanted::Key, &e))?;
+            builder.with_client_auth_cert(certificates(certificate)?, private).map_err(|e| match e {
+                rustls::Error::InconsistentKeys(_) => KafkaError::Connection {
+                    message: format!(
+                        "{} is not the private key of the first certificate in {}, which has to be the client's own",
+                        key.display(),
+                        certificate.display()
+                    ),
+                },
+                e => failed(&e),
+            })?
         }
         _ => builder.with_no_client_auth(),
     };

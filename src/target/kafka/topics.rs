@@ -97,10 +97,10 @@ impl Admin {
                 .get(&wanted.name)
                 .filter(|_| self.snapshot.had_topic(&wanted.name) == Some(false))
                 .ok_or_else(|| lost.clone())?;
-            let (partitions, replication) = (topic.partitions.len() as i32, topic.replication() as i16);
-            let as_wanted =
-                (wanted.partitions < 0 || wanted.partitions == partitions) && (wanted.replication < 0 || wanted.replication == replication);
-            let created = CreatedTopic { id: topic.id.clone(), partitions: Some(partitions), replication: Some(replication), keys: vec![] };
+            let (partitions, replication) = (topic.partitions.len() as i32, topic.replication().and_then(|n| i16::try_from(n).ok()));
+            let as_wanted = (wanted.partitions < 0 || wanted.partitions == partitions)
+                && (wanted.replication < 0 || Some(wanted.replication) == replication);
+            let created = CreatedTopic { id: topic.id.clone(), partitions: Some(partitions), replication, keys: vec![] };
             if wanted.assignments.is_some() || as_wanted { Ok(created) } else { Err(lost.clone()) }
         };
         Ok(topics.iter().map(outcome).collect())
