@@ -176,3 +176,24 @@ fn the_console_edits_lines_and_remembers_them() {
     assert_eq!(t.ends().0, Some(0));
     assert_eq!(lab.run("state list").stdout, "");
 }
+
+/// H7: on a terminal a line says which system is awaited, and goes when the answer is there.
+#[test]
+fn h7_a_line_says_what_is_awaited() {
+    // It takes connections and never answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let source = format!("data \"kafka_cluster\" \"slow\" {{\n  bootstrap_servers = \"{}\"\n}}\n", silent.local_addr().unwrap());
+    for command in ["plan", "drift"] {
+        let lab = Lab::new(&source);
+        let mut terminal = Terminal::open(&lab, command, &[]);
+        terminal.says("Reading data.kafka_cluster.slow... [");
+        terminal.types("\u{3}");
+        assert_ne!(terminal.ends().0, Some(0));
+    }
+    let lab = Lab::new(&source);
+    let elsewhere = lab.start("plan");
+    std::thread::sleep(Duration::from_millis(2500));
+    common::signal(&elsewhere, "INT");
+    let out = elsewhere.wait_with_output().unwrap();
+    assert!(!String::from_utf8_lossy(&out.stderr).contains("Reading"), "only on a terminal");
+}

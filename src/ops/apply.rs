@@ -99,7 +99,10 @@ pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied
         None => DiskHost::new(false),
     };
     let inputs = ws.inputs(&snapshot, &plan_request.options, &digest, &host, observer);
+    live.waiting.show(!terminal.json);
     let (outcome, said) = super::early::walked(&inputs, &ws.config.sources, terminal).await;
+    // From here on the lines of the apply say what is awaited.
+    live.waiting.show(false);
     drop(names.set(progress::names(&outcome.plan)));
     let mut diagnostics = ws.warnings.clone();
     diagnostics.append(outcome.diagnostics.clone());

@@ -56,6 +56,7 @@ async fn attempt(request: &Request, terminal: &Terminal, ws: &Workspace, store: 
     let snapshot = store.snapshot().await.map_err(|d| ws.failure(d))?;
     snapshot.check().map_err(|d| ws.failure(d))?;
     let observer = ws.live(Arc::new(Silent));
+    observer.waiting.show(!terminal.json);
     let host = DiskHost::new(false);
     let options = Options::default();
     let digest = |v: &Value| store.digest(v);

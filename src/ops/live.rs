@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use crate::addr::{InstanceAddr, Mode};
 use crate::apply::{Event, Events};
-use crate::diag::redact::Redactor;
+use crate::diag::redact::{Redactor, one_line};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::lang::host::Host;
 use crate::plan::walk::Observer;
@@ -17,13 +17,24 @@ use crate::resource::{Observed, Private, Progress, Question, ReadRequest, Sessio
 use crate::target::connect::ConnectPool;
 use crate::target::kafka::KafkaPool;
 use crate::value::Value;
+use crate::view::waiting::Waiting;
 
 /// Asks the real systems.
 pub struct Live {
     /// The connections.
     pub session: Arc<Session>,
     types: Vec<registry::Entry>,
+    /// Says on a terminal what an answer is awaited for.
+    pub waiting: Waiting,
     _trace: Trace,
+}
+
+/// The objects that are asked about, in few words.
+fn named<'a>(mut addrs: impl ExactSizeIterator<Item = &'a InstanceAddr>) -> String {
+    let more = addrs.len().saturating_sub(1);
+    let first = addrs.next().map(ToString::to_string).unwrap_or_default();
+    let first = one_line(&first).into_owned();
+    if more == 0 { first } else { format!("{first} and {more} more") }
 }
 
 impl Live {
@@ -34,7 +45,7 @@ impl Live {
 
     /// With resource types other than those of this program.
     pub fn with(session: Arc<Session>, types: Vec<registry::Entry>) -> Self {
-        Live { types, _trace: Trace(Arc::clone(&session)), session }
+        Live { types, waiting: Waiting::default(), _trace: Trace(Arc::clone(&session)), session }
     }
 }
 
@@ -56,14 +67,17 @@ impl Drop for Trace {
 impl Observer for Live {
     async fn read(&self, mode: Mode, type_name: &str, requests: Vec<ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {
         match registry::find_in(&self.types, mode, type_name) {
-            Some(r) => r.read(&self.session, requests).await,
+            Some(r) => {
+                let what = format!("Reading {}", named(requests.iter().map(|r| &r.addr)));
+                self.waiting.during(|| what, r.read(&self.session, requests)).await
+            }
             None => vec![],
         }
     }
 
     async fn import(&self, addr: &InstanceAddr, id: &str, config: Option<&Value>) -> Result<(Value, Private), Diagnostic> {
         match registry::find_in(&self.types, Mode::Managed, &addr.resource.type_name) {
-            Some(r) => r.import(&self.session, id, config).await,
+            Some(r) => self.waiting.during(|| format!("Reading {addr} for the import"), r.import(&self.session, id, config)).await,
             None => Err(Diagnostic::error(crate::diag::codes::plan::UNKNOWN_TYPE, format!("{addr} cannot be imported."))),
         }
     }
@@ -77,7 +91,10 @@ impl Observer for Live {
 
     async fn probe(&self, type_name: &str, requests: Vec<StepRequest>) -> Vec<Diagnostics> {
         match registry::find_in(&self.types, Mode::Managed, type_name) {
-            Some(r) => r.probe(&self.session, requests).await,
+            Some(r) => {
+                let what = format!("Checking the changes to {}", named(requests.iter().map(|r| &r.addr)));
+                self.waiting.during(|| what, r.probe(&self.session, requests)).await
+            }
             None => vec![],
         }
     }

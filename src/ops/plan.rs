@@ -86,6 +86,7 @@ async fn attempt(
     let snapshot = store.snapshot().await.map_err(|d| ws.failure(d))?;
     snapshot.check().map_err(|d| ws.failure(d))?;
     let observer = ws.live(Arc::new(Silent));
+    observer.waiting.show(!terminal.json);
     let host = DiskHost::new(false);
     let digest = |v: &crate::value::Value| store.digest(v);
     let recording = Recording::new(&host);
