@@ -569,3 +569,26 @@ fn a7_placeholders_are_judged_by_validate() {
         lab.fails("validate", &["Error[SF7020]", telling, "file   = "]).hides(&["CANARY"]);
     }
 }
+
+/// G11: a separator inside a super user is refused, and so is whatever would end a line of a client's settings. F13: the user is named.
+/// F12: other types than `User` get a warning.
+#[test]
+fn g11_f12_f13_names_in_a_clusters_lists_are_checked_and_named() {
+    let lab = Lab::new("");
+    let block = |inside: &str| format!("resource \"kafka_cluster\" \"c\" {{\n  {inside}\n}}\n");
+    for (inside, telling) in [
+        ("super_users = [\"User:a;User:ANONYMOUS\"]", "holds a semicolon"),
+        ("super_users = [\"User:a\", \"User:b\\n\"]", "holds a line break"),
+        ("super_users = [\"alice\"]", "Write \"User:alice\""),
+        ("users = {\n    \"a b\" = \"x\"\n  }", "\"a b\" cannot be used"),
+        ("users = {\n    bob = \"CANARY\\n\"\n  }", "The password of user \"bob\""),
+    ] {
+        lab.write("main.hcl", &block(inside));
+        lab.fails("validate", &[telling]).hides(&["CANARY"]);
+    }
+    for (inside, telling) in [("super_users = [\"Group:admins\"]", "has the type \"Group\""), ("super_users = [\"User:*\"]", "no wildcard")]
+    {
+        lab.write("main.hcl", &block(inside));
+        lab.ok("validate").shows(&[telling]).once(telling);
+    }
+}

@@ -1037,3 +1037,60 @@ async fn defaults_are_resolved_once_and_uneven_replicas_are_told() {
     topics.delete(&first).await;
     topics.delete(&vec![imported]).await;
 }
+
+/// The setting of a topic, as the broker has it.
+fn live_setting(name: &str, key: &str) -> Option<String> {
+    let found = real::wait(real::kafka().admin().describe_configs(&[ConfigResource::Topic(name.into())])).unwrap().remove(0).unwrap();
+    found.into_iter().find(|e| e.name == key).and_then(|e| e.value)
+}
+
+fn settings_of(lines: &str) -> String {
+    format!("  partitions = 1\n  replication_factor = 1\n  config = {{\n    {lines}\n  }}\n")
+}
+
+/// P10: a setting whose value is sensitive drifts like any other. F11: Java's spellings of a number are no change.
+#[test]
+fn p10_f11_drift_of_a_sensitive_setting_is_seen_and_another_spelling_is_none() {
+    let _alone = real::alone();
+    let name = unique("secret-setting");
+    let lines = "\"retention.ms\" = sensitive(\"1000000\")\n    \"min.cleanable.dirty.ratio\" = \"0.5f\"\n    \"preallocate\" = \"TRUE\"";
+    let lab = common::Lab::new(&one_topic(&name, &settings_of(lines)));
+    lab.apply();
+    assert_eq!(live_setting(&name, "min.cleanable.dirty.ratio").as_deref(), Some("0.5"));
+    lab.ok("plan -detailed-exitcode");
+    lab.ok("drift -unmanaged=false");
+    let outside = [(ConfigResource::Topic(name.clone()), vec![ConfigOp::Set("retention.ms".into(), "5".into())])];
+    real::wait(real::kafka().admin().incremental_alter_configs(&outside, false)).unwrap().remove(0).unwrap();
+    common::until("the change shows", || live_setting(&name, "retention.ms").as_deref() == Some("5"));
+    let plan = lab.run("plan -detailed-exitcode");
+    assert_eq!(plan.code, 2, "{}", plan.text);
+    plan.shows(&["retention.ms", "(sensitive value)"]).hides(&["1000000"]);
+    let drift = lab.run("drift -unmanaged=false");
+    assert_eq!(drift.code, 2, "{}", drift.text);
+    drift.shows(&["retention.ms"]).hides(&["1000000"]);
+    lab.apply();
+    assert_eq!(live_setting(&name, "retention.ms").as_deref(), Some("1000000"));
+    lab.ok("plan -detailed-exitcode");
+    // Without a look at the cluster the types are not known; the spelling of the record is.
+    lab.ok("plan -detailed-exitcode -refresh=false");
+    lab.ok("destroy -auto-approve");
+}
+
+/// F9: Kafka 4 takes a record with acks=all where fewer replicas exist than `min.insync.replicas`, so that is a warning.
+#[test]
+fn f9_a_record_is_taken_with_fewer_replicas_than_min_insync() {
+    use rdkafka::producer::{FutureProducer, FutureRecord};
+    let _alone = real::alone();
+    let name = unique("in-sync");
+    let lab = common::Lab::new(&one_topic(&name, &settings_of("\"min.insync.replicas\" = 2")));
+    lab.apply().shows(&["Warning[SF6108]", "and the topic has 1 replica"]);
+    let producer: FutureProducer = rdkafka::ClientConfig::new()
+        .set("bootstrap.servers", servers())
+        .set("acks", "all")
+        .set("message.timeout.ms", "10000")
+        .create()
+        .unwrap();
+    let record = FutureRecord::to(&name).key("k").payload("v");
+    real::wait(producer.send(record, Duration::from_secs(10))).expect("the record is taken");
+    lab.ok("destroy -auto-approve");
+}

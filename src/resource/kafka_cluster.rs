@@ -554,6 +554,9 @@ impl ResourceType for KafkaCluster {
                     format!("\"{user}\" holds a semicolon, with which brokers begin the next super user."),
                 );
                 diags.push(attr_error("super_users", d.hint("Write each super user as an entry of its own.")));
+            } else if user == "User:*" {
+                let d = Diagnostic::warning(codes::INVALID_ARGUMENT, "Kafka knows no wildcard among super users: \"User:*\" is nobody.");
+                diags.push(attr_error("super_users", d.hint("Name each principal.")));
             } else if let Some(d) = crate::resource::principal::check(&user, false) {
                 diags.push(attr_error("super_users", Diagnostic { code: codes::INVALID_ARGUMENT, ..d }));
             }
@@ -568,9 +571,24 @@ impl ResourceType for KafkaCluster {
         for user in config.get("users").iter().filter_map(Value::as_map).flat_map(|m| m.keys()) {
             // The name stands unquoted in the brokers' settings.
             if user.is_empty() || !user.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) {
-                let d = Diagnostic::error(codes::INVALID_ARGUMENT, "The name of a user cannot be used here.");
-                diags.push(attr_error("users", d.hint("Use letters, digits, dots, dashes and underscores.")));
+                let d = Diagnostic::error(codes::INVALID_ARGUMENT, format!("The user's name {user:?} cannot be used here."));
+                diags.push(attr_error(
+                    format!("users[{}]", crate::addr::quote(user)),
+                    d.hint("Use letters, digits, dots, dashes and underscores."),
+                ));
             }
+        }
+        let broken = |v: &Value| v.as_str().is_some_and(|p| p.contains(char::is_control));
+        for (user, _) in config.get("users").iter().filter_map(Value::as_map).flatten().filter(|(_, v)| broken(v)) {
+            // The login of a client is one line of a properties file.
+            let d = Diagnostic::error(
+                codes::INVALID_ARGUMENT,
+                format!("The password of user \"{user}\" contains the end of a line or another control character."),
+            );
+            diags.push(attr_error(
+                format!("users[{}]", crate::addr::quote(user)),
+                d.hint("trimspace() takes off the line end that file() reads."),
+            ));
         }
         for key in config.get("config").iter().filter_map(Value::as_map).flat_map(|m| m.keys()).filter(|k| reserved(k)) {
             diags.push(reserved_error("config", key, "Listeners, super users and counts have arguments of their own."));

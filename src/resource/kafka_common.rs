@@ -126,6 +126,11 @@ fn add(groups: &mut Vec<ClusterGroup>, admin: &Arc<Admin>, item: usize) {
     }
 }
 
+/// Whether a diagnostic says that streamform lacks a right on the cluster.
+pub fn is_missing_right(d: &Diagnostic) -> bool {
+    d.code == codes::UNAUTHORIZED
+}
+
 /// Refuses to take one cluster's record for an object of another.
 pub fn check_cluster_id(recorded: &Private, live: &str) -> Result<(), Diagnostic> {
     match recorded.get("cluster_id").and_then(|v| v.as_str()) {

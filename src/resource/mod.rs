@@ -391,6 +391,11 @@ pub trait ResourceType: Send + Sync {
         vec![]
     }
 
+    /// Whether an error that a probe found is a right which is missing now, so that what the same apply creates before may give it.
+    fn is_missing_right(&self, _found: &Diagnostic) -> bool {
+        false
+    }
+
     /// Decides the planned object. The default takes the proposal; attributes with `force_new` are added to `replace` by the caller.
     fn plan(&self, input: PlanInput<'_>) -> PlanOutput {
         PlanOutput::new(input.proposed)

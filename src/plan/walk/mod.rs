@@ -23,7 +23,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::addr::{InstanceAddr, InstanceKey, Mode, ModulePath, ResourceAddr, Target};
-use crate::diag::codes::{kafka as kafka_codes, plan as codes};
+use crate::diag::codes::plan as codes;
 use crate::diag::redact::Redactor;
 use crate::diag::{Diagnostic, Diagnostics, Severity};
 use crate::graph::{Graph, Node, NodeId, NodeKind};
@@ -566,10 +566,11 @@ impl<'a> Walker<'a> {
             let (addrs, requests): (Vec<_>, Vec<_>) = requests.into_iter().unzip();
             let results = self.inputs.observer.probe(&t, requests).await;
             let mut results = results.into_iter();
+            let resource = registry::find_in(self.inputs.types, Mode::Managed, &t);
             for addr in &addrs {
                 let found = results.next().unwrap_or_else(|| read::no_answer(&t).into());
                 let block = self.block(addr);
-                let premature = |d: &Diagnostic| d.code == kafka_codes::UNAUTHORIZED && hopeful.contains(addr);
+                let premature = |d: &Diagnostic| hopeful.contains(addr) && resource.is_some_and(|r| r.is_missing_right(d));
                 self.diags.extend(found.into_iter().filter(|d| !premature(d)).map(|d| match block {
                     Some(b) => locate(d, b, addr),
                     None => d.on(addr),

@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep};
 use crate::diag::codes::kafka as codes;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::resource::kafka_common::{
-    by_cluster, check_cluster_id, cluster_name, cluster_place, connect, steps_by_cluster, with, without_cluster,
+    by_cluster, check_cluster_id, cluster_name, cluster_place, connect, is_missing_right, steps_by_cluster, with, without_cluster,
 };
 use crate::resource::{
     Desk, Discovered, Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session,
@@ -174,6 +174,10 @@ impl ResourceType for KafkaAcl {
         let place = cluster_place(object, private);
         let keys = present(object).into_iter().map(|b| binding_key(&place, &b));
         keys.filter(Key::is_known).map(Hold::shared).collect()
+    }
+
+    fn is_missing_right(&self, found: &Diagnostic) -> bool {
+        is_missing_right(found)
     }
 
     fn plan(&self, input: PlanInput<'_>) -> PlanOutput {
@@ -449,7 +453,7 @@ async fn confirm(admin: &Admin, there: &BTreeSet<&AclBinding>, gone: &BTreeSet<&
     let deadline = Instant::now() + CONFIRM;
     let mut pause = POLL;
     while !(there.is_empty() && gone.is_empty()) && Instant::now() < deadline {
-        match admin.describe_acls().await {
+        match admin.describe_acls_like(there.iter().chain(gone).copied()).await {
             Ok(live) if there.iter().all(|b| live.contains(*b)) && !gone.iter().any(|b| live.contains(*b)) => return,
             // Who may not read ACLs, though allowed to write them, cannot wait for them.
             Err(KafkaError::AuthorizationFailed { .. }) => return,

@@ -173,7 +173,7 @@ pub fn differs(planned: &Value, found: &Value) -> Option<Diagnostic> {
         let (wanted, found) = (settings(planned), settings(found));
         for key in wanted.keys().chain(found.keys()) {
             let (a, b) = (wanted.get(key), found.get(key));
-            let is_same = a.zip(b).is_some_and(|(a, b)| config::same(key, a, b));
+            let is_same = a.zip(b).is_some_and(|(a, b)| config::same(key, &config::Types::new(), a, b));
             if !is_same {
                 pairs.push((super::plan::config_path(key), shown(a), shown(b)));
             }
@@ -458,8 +458,11 @@ fn shows(entries: &[ConfigEntry], planned: &Value) -> bool {
         .filter(|e| e.source == ConfigSource::DynamicTopic && !config::is_throttle(&e.name))
         .filter_map(|e| Some((e.name.as_str(), e.value.as_deref()?)))
         .collect();
+    let types = config::types(entries);
     let throttled = entries.iter().any(|e| config::is_throttle(&e.name) && e.value.as_deref() == Some("*"));
-    !throttled && own.len() == wanted.len() && wanted.iter().all(|(k, v)| own.get(k.as_str()).is_some_and(|o| config::same(k, o, v)))
+    !throttled
+        && own.len() == wanted.len()
+        && wanted.iter().all(|(k, v)| own.get(k.as_str()).is_some_and(|o| config::same(k, &types, o, v)))
 }
 
 /// The results of all steps, in their order: of those that were carried out, and of those that met a stranger.

@@ -50,9 +50,11 @@ fn canonical(key: &str, ty: Option<ConfigType>, value: &str) -> String {
     if let Ok(n) = value.parse::<i64>() {
         return n.to_string();
     }
-    let numeric = value.bytes().any(|b| b.is_ascii_digit())
-        && value.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+' | b'e' | b'E'));
-    match value.parse::<f64>() {
+    // Java reads `0.5f` and `1e3d` as numbers, too.
+    let plain = value.strip_suffix(['f', 'F', 'd', 'D']).unwrap_or(value);
+    let numeric = plain.bytes().any(|b| b.is_ascii_digit())
+        && plain.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+' | b'e' | b'E'));
+    match plain.parse::<f64>() {
         Ok(n) if numeric => n.to_string(),
         _ => value.to_string(),
     }
@@ -119,6 +121,9 @@ mod tests {
         assert!(same("retention.ms", "0100", "100 "));
         assert!(same("preallocate", "True", "true"));
         assert!(same("min.cleanable.dirty.ratio", "0.50", ".5"));
+        // F11.
+        assert!(same("min.cleanable.dirty.ratio", "0.5f", "0.5") && same("min.cleanable.dirty.ratio", "5e-1D", "0.5"));
+        assert!(!same("compression.type", "gzipd", "gzip") && !same("x", "f", ""));
         assert!(!same("retention.ms", "-1", "1"));
         assert!(!same("compression.type", "zstd", "ZSTD"));
         assert!(!same("message.format", "inf", "Infinity"));

@@ -20,7 +20,7 @@ use async_trait::async_trait;
 
 use crate::diag::codes::kafka as codes;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::resource::kafka_common::{cluster_name, connect, origin};
+use crate::resource::kafka_common::{cluster_name, connect, is_missing_right, origin};
 use crate::resource::{
     Desk, Discovered, Hold, Key, Observed, Op, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest, Verb,
     together,
@@ -97,6 +97,10 @@ impl ResourceType for KafkaTopic {
 
     fn holds(&self, object: &Value, private: &Private) -> Vec<Hold> {
         Some(plan::key(object, private)).filter(Key::is_known).map(Hold::exclusive).into_iter().collect()
+    }
+
+    fn is_missing_right(&self, found: &Diagnostic) -> bool {
+        is_missing_right(found)
     }
 
     fn plan(&self, input: PlanInput<'_>) -> PlanOutput {

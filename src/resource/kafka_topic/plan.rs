@@ -12,6 +12,7 @@ use crate::diag::{Diagnostic, Diagnostics};
 use crate::resource::kafka_common::{cluster_place, origin, with};
 use crate::resource::op::OWN;
 use crate::resource::{Arg, Key, Notes, Op, OpAction, PlanInput, PlanOutput, Private, attr_error};
+use crate::target::kafka::ConfigType;
 use crate::value::{Type, Value};
 use crate::words;
 
@@ -348,11 +349,12 @@ fn plan_config(prior: &Value, private: &Private, notes: &Notes, out: &mut PlanOu
         return;
     };
     let old = config::entries(prior.get("config").as_ref()).unwrap_or_default();
+    let types = types(notes);
     let mut merged: BTreeMap<Arc<str>, Value> = BTreeMap::new();
     let mut lines = Vec::new();
     for key in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
         match (old.get(key), new.get(key)) {
-            (Some(a), Some(b)) if is_same(key, a, b) => {
+            (Some(a), Some(b)) if is_same(key, &types, a, b) => {
                 merged.insert(key.clone(), a.clone());
             }
             (before, after) => {
@@ -372,9 +374,16 @@ fn plan_config(prior: &Value, private: &Private, notes: &Notes, out: &mut PlanOu
     out.ops.extend(lines);
 }
 
-fn is_same(key: &str, a: &Value, b: &Value) -> bool {
+/// The types that the broker has for the topic's own settings, as the observation noted them.
+fn types(notes: &Notes) -> config::Types {
+    let noted = notes.get("types").and_then(|t| t.as_object());
+    let each = noted.into_iter().flatten();
+    each.filter_map(|(k, code)| Some((k.clone(), ConfigType::from_code(i8::try_from(code.as_i64()?).ok()?)?))).collect()
+}
+
+fn is_same(key: &str, types: &config::Types, a: &Value, b: &Value) -> bool {
     match (a.as_str(), b.as_str()) {
-        (Some(x), Some(y)) => config::same(key, x, y),
+        (Some(x), Some(y)) => config::same(key, types, x, y),
         _ => a == b,
     }
 }
