@@ -1059,6 +1059,13 @@ fn p10_f11_drift_of_a_sensitive_setting_is_seen_and_another_spelling_is_none() {
     assert_eq!(live_setting(&name, "min.cleanable.dirty.ratio").as_deref(), Some("0.5"));
     lab.ok("plan -detailed-exitcode");
     lab.ok("drift -unmanaged=false");
+    let noted = real::wait(async {
+        let cx = session();
+        let object = topic(&cluster(&cx, &servers()).await, &name, 1, 1, &[]);
+        let read = World { cx: &cx, kind: &KafkaTopic }.read(&vec![(object, Private::Null, Notes::Null)]).await;
+        read.into_iter().next().flatten().expect("it is there").2["types"].clone()
+    });
+    assert_eq!(noted, serde_json::json!({"retention.ms": 5, "min.cleanable.dirty.ratio": 6, "preallocate": 1}));
     let outside = [(ConfigResource::Topic(name.clone()), vec![ConfigOp::Set("retention.ms".into(), "5".into())])];
     real::wait(real::kafka().admin().incremental_alter_configs(&outside, false)).unwrap().remove(0).unwrap();
     common::until("the change shows", || live_setting(&name, "retention.ms").as_deref() == Some("5"));

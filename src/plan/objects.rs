@@ -7,7 +7,7 @@ use crate::addr::InstanceAddr;
 use crate::diag::Diagnostic;
 use crate::lang::config::ResourceBlock;
 use crate::lang::eval::body;
-use crate::resource::{ATTR_PATH, ResourceType};
+use crate::resource::{ATTR_PATH, RUNNING, ResourceType};
 use crate::schema::AttrType;
 use crate::value::{Repr, Value};
 
@@ -81,9 +81,9 @@ pub fn place_of(resource: &dyn ResourceType, object: &Value) -> Option<Arc<Insta
     object.get(resource.lives_in()?)?.origin().cloned()
 }
 
-/// Whether a place tells which of its processes run, and none does.
+/// Whether a place tells which of its processes run (see [`RUNNING`]), and none does.
 pub fn nothing_runs(place: &Value) -> bool {
-    place.get("running").is_some_and(|r| r.as_slice().is_some_and(<[Value]>::is_empty))
+    place.get(RUNNING).is_some_and(|r| r.as_slice().is_some_and(<[Value]>::is_empty))
 }
 
 /// What is wrong with the data block of a `check` is a warning.

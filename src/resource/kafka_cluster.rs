@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use super::kafka_cluster_data::admin_type;
 use super::local_common::{StepMandate, alive, answered, count, name_of, not_deleted, numbers, observed, private, settled, user_part};
 use super::{
-    Arg, Desk, Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest,
-    StepResult, Verb, attr_error, together,
+    Arg, Desk, Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, RUNNING, ReadRequest, ResourceType, Session,
+    StepRequest, StepResult, Verb, attr_error, together,
 };
 use crate::addr::{InstanceAddr, InstanceKey};
 use crate::diag::codes::engine as codes;
@@ -136,7 +136,7 @@ fn attributes() -> Vec<Attribute> {
         Attribute::computed("admin", admin_type(), "How streamform reaches it."),
         Attribute::computed("certificates", Type::map(certificate_type()), "Files of the issued client certificates by common name."),
         Attribute::computed("ca_file", Type::String, "The authority that signs the cluster's certificates (PEM)."),
-        Attribute::computed("running", Type::list(Type::Number), "The ids of the nodes that run as configured."),
+        Attribute::computed(RUNNING, Type::list(Type::Number), "The ids of the nodes that run as configured."),
     ]
 }
 
@@ -377,7 +377,7 @@ fn filled(addr: &InstanceAddr, base: &Value, cluster: &Cluster, layout: &Layout)
         ("admin", Value::object(admin)),
         ("certificates", Value::map(certificate_type(), texts(base, "client_certificates").iter().map(certificate).collect())),
         ("ca_file", path_value(pki.join("ca.crt"))),
-        ("running", numbers(cluster.running(layout)?)),
+        (RUNNING, numbers(cluster.running(layout)?)),
     ];
     attrs.extend(computed.into_iter().map(|(k, v)| (Arc::from(k), v)));
     Ok(Value::object_of(attrs, base.origin().cloned()))
@@ -613,7 +613,7 @@ impl ResourceType for KafkaCluster {
             out.diagnostics.extend(name_error("name", &name));
             attrs.insert("name".into(), name.into());
         }
-        attrs.insert("running".into(), numbers(node_ids(&input.proposed)));
+        attrs.insert(RUNNING.into(), numbers(node_ids(&input.proposed)));
         let layout = input.prior.and_then(|_| layout_of(input.private));
         out.diagnostics.extend(downgrade_error(input.prior, layout.as_ref(), &input.proposed));
         // Of a folder without a layout nothing that Kafka gave it is known.

@@ -16,8 +16,8 @@ use super::kafka_cluster::{cannot_run, default_name, engine_error, name_error, r
 use super::kafka_connect_data::admin_type;
 use super::local_common::{StepMandate, answered, count, name_of, not_deleted, numbers, observed, private, settled};
 use super::{
-    Desk, Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest,
-    StepResult, Verb, attr_error, together,
+    Desk, Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, RUNNING, ReadRequest, ResourceType, Session,
+    StepRequest, StepResult, Verb, attr_error, together,
 };
 use crate::addr::{InstanceAddr, Mode};
 use crate::diag::codes::engine as codes;
@@ -163,7 +163,7 @@ fn attributes() -> Vec<Attribute> {
         ("mount_paths", text_map(), "The real folder of each mount by its `path`."),
         ("mount_versions", text_map(), "The version of each mounted secret by the mount's `path`: connectors restart when it changes."),
         ("cluster_id", Type::String, "The id of the Kafka cluster that it was set up on."),
-        ("running", Type::list(Type::Number), "The workers that run as configured."),
+        (RUNNING, Type::list(Type::Number), "The workers that run as configured."),
     ];
     all.extend(computed.map(|(name, ty, doc)| Attribute::computed(name, ty, doc)));
     all
@@ -324,7 +324,7 @@ fn filled(addr: &InstanceAddr, base: &Value, connect: &ConnectCluster, layout: &
         ("status_topic", names.status.into()),
         ("endpoint", way.url.into()),
         ("admin", admin),
-        ("running", numbers(connect.running(layout)?)),
+        (RUNNING, numbers(connect.running(layout)?)),
     ];
     attrs.extend(computed.into_iter().map(|(k, v)| (Arc::from(k), v)));
     Ok(Value::object_of(attrs, base.origin().cloned()))
@@ -535,7 +535,7 @@ impl ResourceType for KafkaConnect {
         let moved = input.prior.is_some_and(|p| p.get("cluster_id").as_ref() != Some(&id));
         attrs.insert("cluster_id".into(), if id.is_known() { id } else { Value::unknown(Type::String) });
         let workers = count(&input.proposed, "min_replicas").max(1);
-        attrs.insert("running".into(), numbers(1..=workers));
+        attrs.insert(RUNNING.into(), numbers(1..=workers));
         attrs.insert("mount_versions".into(), versions(&input.proposed));
         let planned = Value::object_of(attrs, input.proposed.origin().cloned());
         let key = connect_key(&planned).unwrap_or_else(|| Key::unnamed(Place::here(), KIND));

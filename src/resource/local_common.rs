@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde::Serialize;
 
 use super::kafka_cluster::default_name;
-use super::{Desk, Key, Observed, Op, OpAction, Place, Private, StepResult};
+use super::{Desk, Key, Observed, Op, OpAction, Place, Private, RUNNING, StepResult};
 use crate::addr::InstanceAddr;
 use crate::diag::Diagnostic;
 use crate::diag::codes::apply as codes;
@@ -32,7 +32,7 @@ pub fn numbers<N: TryInto<i64>>(ids: impl IntoIterator<Item = N>) -> Value {
 
 /// The processes that run as configured, of an object as it was read.
 pub fn alive(object: &Value) -> Vec<i64> {
-    object.get("running").and_then(|v| v.as_slice().map(|s| s.iter().filter_map(Value::as_i64).collect())).unwrap_or_default()
+    object.get(RUNNING).and_then(|v| v.as_slice().map(|s| s.iter().filter_map(Value::as_i64).collect())).unwrap_or_default()
 }
 
 /// The private part: the layout.

@@ -38,6 +38,10 @@ use crate::value::Value;
 /// What the provider keeps beside the attributes (topic id, ports, pids): JSON, never a secret.
 pub type Private = serde_json::Value;
 
+/// The computed attribute by which an object that others live in tells which of its processes run, as a list. Where it is empty, nobody is asked
+/// for what lives there. A type without processes has none.
+pub const RUNNING: &str = "running";
+
 /// What an observation says for the plan alone (a topic's inherited settings): it travels beside the object and is never in the state.
 pub type Notes = serde_json::Value;
 

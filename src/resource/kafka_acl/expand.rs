@@ -284,6 +284,15 @@ fn bind(block: &Value, path: &str, selector: &str, resource: Res, ops: &[Op], co
         let written = text(block, selector, out);
         if let Some(name) = &written {
             check_resource_name(name, pattern, &format!("{path}.{selector}"), out);
+            if resource != Res::Topic && name.chars().any(char::is_control) {
+                let kind = resource.as_str().to_lowercase().replace('_', " ");
+                let shown = crate::diag::redact::one_line(name);
+                out.fail(
+                    format!("{path}.{selector}"),
+                    format!("The {kind} \"{shown}\" holds a line break or another control character, and no client's does."),
+                    "Take it out: trimspace() does. A text from file() ends with the file's line break.",
+                );
+            }
             if resource == Res::Topic {
                 check_topic_name(name, pattern, common.permission == Some(AclPermission::Deny), &format!("{path}.{selector}"), out);
             }

@@ -353,3 +353,13 @@ fn hosts_and_topics_that_match_nothing_are_told() {
     }
     assert_eq!((told("*", ".", "prefixed", "deny"), told("*", "*", "literal", "deny")), (None, None));
 }
+
+/// A11: a group or transactional id from a file ends with a line break, and then matches nothing.
+#[test]
+fn a11_a_group_with_a_line_break_is_refused() {
+    for selector in ["group", "transactional_id"] {
+        let of = |name: &str| block("User:x", vec![role("admin", &[(selector, name.into())])], vec![]);
+        assert!(error_of(&of("g\n")).contains("trimspace()"));
+        assert_eq!(lines(&of("any name, with: signs")).len(), 1);
+    }
+}

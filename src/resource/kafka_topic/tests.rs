@@ -243,3 +243,18 @@ fn another_result_than_planned_names_both_values() {
     let text = apply::differs(&with(&planned, vec![("config", secret)]), &topic("a", 3, 1, &[("retention.ms", "777")])).unwrap().detail;
     assert!(!text.contains("12345") && !text.contains("777"), "{text}");
 }
+
+/// F11: the broker's type says when two spellings are one value.
+#[test]
+fn f11_values_are_compared_as_the_brokers_type_reads_them() {
+    let notes = |ty: i8| serde_json::json!({"types": {"k": ty}});
+    let changes = |ty: i8, old: &str, new: &str| {
+        let (prior, next) = (topic("a", 1, 1, &[("k", old)]), topic("a", 1, 1, &[("k", new)]));
+        planned(Some(&prior), &notes(ty), &next).ops.len()
+    };
+    use crate::target::kafka::ConfigType as T;
+    assert_eq!((changes(T::Double.code(), "0.5", "5e-1f"), changes(T::Double.code(), "0.5", "0.6")), (0, 1));
+    assert_eq!((changes(T::List.code(), "a,b", "a, b"), changes(T::List.code(), "a,b", "b,a")), (0, 1));
+    assert_eq!((changes(T::Boolean.code(), "true", "TRUE"), changes(T::String.code(), "true", "TRUE")), (0, 1));
+    assert_eq!((changes(T::Long.code(), "7", "+07"), changes(T::String.code(), "7", "07")), (0, 1));
+}
