@@ -409,7 +409,10 @@ fn a_worker_is_reached_with_and_without_client_certificates() {
         connect()
     ));
     lab.apply().shows(&["same = true"]);
-    refused(&secure(""), &["SF7002", "127.0.0.1"]);
+    // B4 for Connect: each says what to set.
+    refused(&secure(""), &["SF7002", "127.0.0.1", "asks for a client certificate"]);
+    refused(&with.replace(&format!("    ca_file = \"{ca}\"\n"), ""), &["SF7002", "set `ca_file`"]);
+    refused(&secure(&format!("    certificate_file = \"{key}\"\n    key_file = \"{certificate}\"\n")), &["SF70", "are exchanged"]);
 }
 
 #[test]

@@ -5,3 +5,4 @@
 pub mod connect;
 pub mod kafka;
 pub(crate) mod kill;
+pub(crate) mod pem;

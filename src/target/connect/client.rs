@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use url::Url;
 
 use super::types::{Connector, ConnectorInfo, ConnectorStatus, Expanded, LoggerLevel, Plugin, RootInfo, RunState, Sealed, Validation};
 use super::{ConnectConnection, ConnectError};
-use crate::target::kill;
+use crate::target::{kill, pem};
 
 /// A worker forwards most requests to the leader, and gives up on that after 90 seconds.
 const REQUEST_LIMIT: Duration = Duration::from_secs(95);
@@ -52,6 +53,7 @@ pub struct ConnectClient {
     http: reqwest::Client,
     base: Url,
     auth: Option<(String, Option<String>)>,
+    has_certificate: bool,
     requests: Arc<AtomicU64>,
     root: OnceCell<RootInfo>,
 }
@@ -65,7 +67,7 @@ impl ConnectClient {
         let base = base_url(&connection.url)?;
         let http = http_client(connection, &base)?;
         let auth = connection.username.clone().map(|u| (u, connection.password.clone()));
-        Ok(ConnectClient { http, base, auth, requests, root: OnceCell::new() })
+        Ok(ConnectClient { http, base, auth, has_certificate: connection.certificate_file.is_some(), requests, root: OnceCell::new() })
     }
 
     /// Version and Kafka cluster id; asked once per client.
@@ -338,7 +340,7 @@ impl ConnectClient {
                 return ConnectError::WrongScheme { url, tls: false };
             }
             if let Some(tls) = tls_error(e) {
-                return ConnectError::Tls { url, why: tls.to_string() };
+                return ConnectError::Tls { url, why: tls.to_string(), hint: pem::handshake_hint(tls, self.has_certificate) };
             }
             last = e.to_string();
             source = e.source();
@@ -449,6 +451,7 @@ fn http_client(c: &ConnectConnection, base: &Url) -> Result<reqwest::Client, Con
         builder = builder.no_proxy();
     }
     if let Some(path) = &c.ca_file {
+        pem::certificates(Path::new(path)).map_err(|why| ConnectError::BadConnection { why })?;
         let pem = read_pem(path)?;
         let certs = reqwest::Certificate::from_pem_bundle(&pem).map_err(|_| bad_pem(path))?;
         if certs.is_empty() {
@@ -461,6 +464,7 @@ fn http_client(c: &ConnectConnection, base: &Url) -> Result<reqwest::Client, Con
     }
     match (&c.certificate_file, &c.key_file) {
         (Some(cert), Some(key)) => {
+            pem::identity(Path::new(cert), Path::new(key)).map_err(|why| ConnectError::BadConnection { why })?;
             let mut pem = read_pem(key)?;
             pem.push(b'\n');
             pem.extend(read_pem(cert)?);

@@ -331,6 +331,8 @@ pub enum ConnectError {
         url: String,
         /// Why, in the TLS library's words.
         why: String,
+        /// What to set, where that is known.
+        hint: Option<&'static str>,
     },
     /// The port speaks TLS and the URL does not, or the other way round.
     #[error("{url} {}", if *.tls { "speaks TLS, and its URL begins with http://" } else { "speaks no TLS, and its URL begins with https://" })]
@@ -423,6 +425,7 @@ impl ConnectError {
             ConnectError::Timeout { .. } => {
                 (codes::UNREACHABLE, "A worker that loads plugins or opens connections can be slow: try again.")
             }
+            ConnectError::Tls { hint: Some(hint), .. } => (codes::TLS, hint),
             ConnectError::Tls { .. } => {
                 (codes::TLS, "Check ca_file, certificate_file and key_file, and that the URL's host is in the worker's certificate.")
             }

@@ -21,6 +21,7 @@ use tokio_rustls::TlsConnector;
 use super::requests::Request;
 use super::{KafkaConnection, KafkaError, ListenerKind, RequestCounter, SaslMechanism, sasl, tls};
 use crate::target::kill::{self, Moment};
+use crate::target::pem;
 
 /// How long all attempts to reach a cluster take together.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -241,34 +242,7 @@ impl Raw {
 
     /// What to set so that a handshake which failed so succeeds.
     fn tls_hint(&self, e: &rustls::Error) -> Option<String> {
-        use rustls::{AlertDescription as Alert, CertificateError as Bad, Error};
-        let has_certificate = self.connection.certificate_file.is_some();
-        let hint = match e {
-            Error::InvalidCertificate(Bad::UnknownIssuer) => {
-                "The authority that signed the broker's certificate is not trusted here: set `ca_file` in the `tls` block to its certificate."
-            }
-            Error::InvalidCertificate(Bad::NotValidForName | Bad::NotValidForNameContext { .. }) => {
-                "The broker's certificate is for other names: use one of these in `bootstrap_servers`."
-            }
-            Error::InvalidCertificate(Bad::Expired | Bad::ExpiredContext { .. }) => {
-                "The broker's certificate has expired: it has to be renewed."
-            }
-            Error::AlertReceived(Alert::BadCertificate | Alert::CertificateRequired | Alert::HandshakeFailure) if !has_certificate => {
-                "The listener asks for a client certificate: set `certificate_file` and `key_file` in the `tls` block."
-            }
-            Error::AlertReceived(
-                Alert::BadCertificate
-                | Alert::CertificateUnknown
-                | Alert::UnknownCA
-                | Alert::CertificateExpired
-                | Alert::UnsupportedCertificate,
-            ) => {
-                "The listener refuses the client's certificate: `certificate_file` has to be signed by an authority that the brokers trust, and not \
-                 be expired."
-            }
-            _ => return None,
-        };
-        Some(hint.to_string())
+        pem::handshake_hint(e, self.connection.certificate_file.is_some()).map(str::to_string)
     }
 
     fn explain(&self, e: &io::Error) -> String {

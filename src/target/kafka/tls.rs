@@ -7,9 +7,10 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::{KafkaConnection, KafkaError};
+use crate::target::pem;
 
 /// Where operating systems keep the authorities that they trust.
 const SYSTEM_BUNDLES: [&str; 4] =
@@ -30,17 +31,8 @@ pub(super) fn client_config(connection: &KafkaConnection) -> Result<Option<Arc<C
     };
     let config = match (&connection.certificate_file, &connection.key_file) {
         (Some(certificate), Some(key)) => {
-            let private = PrivateKeyDer::from_pem_file(key).map_err(|e| unreadable(key, Wanted::Key, &e))?;
-            builder.with_client_auth_cert(certificates(certificate)?, private).map_err(|e| match e {
-                rustls::Error::InconsistentKeys(_) => KafkaError::Connection {
-                    message: format!(
-                        "{} is not the private key of the first certificate in {}, which has to be the client's own",
-                        key.display(),
-                        certificate.display()
-                    ),
-                },
-                e => failed(&e),
-            })?
+            let (chain, key) = pem::identity(certificate, key).map_err(|message| KafkaError::Connection { message })?;
+            builder.with_client_auth_cert(chain, key).map_err(|e| failed(&e))?
         }
         _ => builder.with_no_client_auth(),
     };
@@ -53,21 +45,11 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, KafkaError> {
         message: "no `ca_file` is set and this machine has no list of trusted authorities".into(),
     })?;
     let mut store = RootCertStore::empty();
-    let (added, _) = store.add_parsable_certificates(certificates(&file)?);
+    let (added, _) = store.add_parsable_certificates(pem::certificates(&file).map_err(|message| KafkaError::Connection { message })?);
     match added {
         0 => Err(KafkaError::Connection { message: format!("{} holds no usable authority", file.display()) }),
         _ => Ok(store),
     }
-}
-
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, KafkaError> {
-    let all = CertificateDer::pem_file_iter(file)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|e| unreadable(file, Wanted::Certificate, &e))?;
-    if all.is_empty() {
-        return Err(unreadable(file, Wanted::Certificate, &"it holds no certificate"));
-    }
-    Ok(all)
 }
 
 /// The subject of the first certificate in a PEM file, as brokers write it: the last part first, `CN=alice,OU=x`.
@@ -91,43 +73,6 @@ fn part(oid: &str, value: &str) -> String {
     };
     let escaped: String = value.chars().flat_map(|c| [Some('\\').filter(|_| ",+\"\\<>;".contains(c)), Some(c)]).flatten().collect();
     format!("{name}={escaped}")
-}
-
-/// What a file has to hold.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Wanted {
-    Certificate,
-    Key,
-}
-
-fn unreadable(file: &Path, wanted: Wanted, e: &dyn std::fmt::Display) -> KafkaError {
-    let why = std::fs::read(file).ok().and_then(|bytes| told_by_content(&bytes, wanted));
-    let why = why.map_or_else(|| e.to_string(), str::to_string);
-    KafkaError::Connection { message: format!("cannot read {}: {why}", file.display()) }
-}
-
-/// Why a file that can be read is not what is wanted, told by how it begins.
-fn told_by_content(bytes: &[u8], wanted: Wanted) -> Option<&'static str> {
-    let text = String::from_utf8_lossy(bytes);
-    let has_key = text.contains("PRIVATE KEY-----");
-    Some(match () {
-        () if bytes.starts_with(&[0xfe, 0xed, 0xfe, 0xed]) || bytes.starts_with(&[0xce, 0xce, 0xce, 0xce]) => {
-            "it is a Java key store, and PEM is needed: keytool -importkeystore makes a PKCS#12 file of it, openssl pkcs12 -nodes PEM of that"
-        }
-        () if bytes.starts_with(&[0x30]) && bytes.get(1).is_some_and(|b| *b >= 0x80) => {
-            "it is a binary file (PKCS#12 or DER), and PEM is needed: openssl pkcs12 -in FILE -nodes makes it of PKCS#12"
-        }
-        () if wanted == Wanted::Key && has_key && text.contains("ENCRYPTED") => {
-            "its private key is encrypted, and keys are read without a password: openssl pkey -in FILE -out PLAIN_FILE decrypts it; keep that one 0600"
-        }
-        () if wanted == Wanted::Key && text.contains("-----BEGIN CERTIFICATE") => {
-            "it holds a certificate and no private key; perhaps `certificate_file` and `key_file` are exchanged"
-        }
-        () if wanted == Wanted::Certificate && has_key => {
-            "it holds a private key and no certificate; perhaps `certificate_file` and `key_file` are exchanged"
-        }
-        () => return None,
-    })
 }
 
 fn failed(e: &rustls::Error) -> KafkaError {
