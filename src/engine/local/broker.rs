@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::mandate::{self, Doing, Mandate};
-use super::{LOG4J, digest, file_error, pki::Pki, ports, private_dir, process, properties, read_optional, remove_dir, write_private};
+use super::{DigestKey, LOG4J, digest, file_error, pki::Pki, ports, private_dir, process, properties, read_optional, remove_dir, write_private};
 use crate::diag::Diagnostic;
 use crate::diag::codes::engine as codes;
 use crate::target::kafka::{Admin, KafkaConnection, KafkaError, RequestCounter, SaslMechanism, ScramChange, SecurityProtocol};
@@ -81,7 +81,12 @@ impl Cluster {
     pub fn layout(&self) -> Result<Option<Layout>, Diagnostic> {
         let path = self.dir.join("cluster.json");
         let Some(text) = read_optional(&path)? else { return Ok(None) };
-        serde_json::from_str(&text).map(Some).map_err(|e| file_error("read", &path, &std::io::Error::other(e)))
+        let mut layout: Layout = serde_json::from_str(&text).map_err(|e| file_error("read", &path, &std::io::Error::other(e)))?;
+        let key = self.digest_key()?;
+        for node in &mut layout.nodes {
+            (node.fingerprint, node.before) = (key.seal(&node.fingerprint), key.seal(&node.before));
+        }
+        Ok(Some(layout))
     }
 
     /// The layout, as [`Cluster::layout`] tells it. Where a run was killed after it made the folder and before it wrote the layout: one
@@ -103,10 +108,10 @@ impl Cluster {
     /// # Errors
     /// When identity files cannot be read.
     pub fn running(&self, layout: &Layout) -> Result<Vec<i32>, Diagnostic> {
-        let mut ids = vec![];
+        let (mut ids, key) = (vec![], self.digest_key()?);
         for node in &layout.nodes {
             let as_known = |p: &process::Identity| p.fingerprint == node.fingerprint || p.fingerprint == node.before;
-            if process::running(&self.identity(node))?.is_some_and(|p| as_known(&p)) {
+            if process::running_sealed(&self.identity(node), &key)?.is_some_and(|p| as_known(&p)) {
                 ids.push(node.id);
             }
         }
@@ -195,19 +200,19 @@ impl Cluster {
         // Where nothing else is wanted than when the last change ended, other settings come from another version of streamform or another folder
         // of jars: a node takes them with its next restart.
         let same = before.is_some_and(|b| !b.unsettled && (b.wanted.is_empty() || b.wanted == inputs));
+        let key = self.digest_key()?;
         let leaves = |id: i32| leaving.iter().any(|n| n.id == id);
         let (mut texts, mut doings) = (BTreeMap::new(), vec![]);
         let all: Vec<(i32, String)> = layout.nodes.iter().map(|n| (n.id, self.settings(layout, wanted, n))).collect();
         for (node, (id, text)) in layout.nodes.iter_mut().zip(all) {
             let (known, label) = (!node.fingerprint.is_empty(), node.label());
-            let parts = [text.as_str(), &wanted.heap, &launch.libs.to_string_lossy()];
-            // The settings may hold secrets (passwords of PLAIN, a sensitive value in `config`). The digest goes to the state, and without a key
-            // it would let words be tried. Nodes that an earlier version started have such a digest: they need no restart for it.
-            let (mut now, unkeyed) = (self.keyed(&parts)?, digest(parts));
+            let libs = launch.libs.to_string_lossy();
+            let parts = [text.as_str(), &wanted.heap, &libs];
+            // The settings may hold secrets (passwords of PLAIN, a sensitive value in `config`), and the digest goes to the state.
+            let mut now = key.digest(parts);
             let restart = Doing::Restart(label.clone());
-            match process::running(&self.identity(node))? {
-                Some(p) if p.fingerprint == now => {}
-                Some(p) if p.fingerprint == unkeyed => now = p.fingerprint,
+            match process::running_sealed(&self.identity(node), &key)? {
+                Some(p) if key.fits(&p.fingerprint, &parts) => now = p.fingerprint,
                 Some(_) if leaves(id) => continue,
                 Some(p) if same && p.fingerprint == node.fingerprint && !mandate.allows(&restart) => continue,
                 Some(p) => {
@@ -229,6 +234,11 @@ impl Cluster {
         }));
         doings.extend(leaving.iter().map(|n| Doing::Stop(n.label())));
         Ok((texts, doings))
+    }
+
+    /// The key of the nodes' digests: the authority's.
+    fn digest_key(&self) -> Result<DigestKey, Diagnostic> {
+        DigestKey::at(&self.pki_dir().join("ca.key"))
     }
 
     /// A digest that says nothing to whoever has not the authority's key.
@@ -387,9 +397,9 @@ impl Cluster {
         note: Note<'_>,
         end: Instant,
     ) -> Result<(), Diagnostic> {
-        let mut stale = vec![];
+        let (mut stale, key) = (vec![], self.digest_key()?);
         for node in nodes {
-            if process::running(&self.identity(node))?.is_none_or(|p| p.fingerprint != node.fingerprint) {
+            if process::running_sealed(&self.identity(node), &key)?.is_none_or(|p| p.fingerprint != node.fingerprint) {
                 stale.push(*node);
             }
         }

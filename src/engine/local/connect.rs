@@ -16,7 +16,7 @@ use super::broker::{Launch, Note, is_false};
 use super::mandate::{self, Doing, Mandate};
 use super::pki::{Issued, Pki};
 use super::{
-    LOG4J, digest, file_error, jars, ports, private_dir, process, properties, random_text, read_optional, remove_dir, write_private,
+    DigestKey, LOG4J, file_error, jars, ports, private_dir, process, properties, random_text, read_optional, remove_dir, write_private,
 };
 use crate::diag::Diagnostic;
 use crate::diag::codes::engine as codes;
@@ -222,7 +222,13 @@ impl ConnectCluster {
     pub fn layout(&self) -> Result<Option<Layout>, Diagnostic> {
         let path = self.dir.join("connect.json");
         let Some(text) = read_optional(&path)? else { return Ok(None) };
-        serde_json::from_str(&text).map(Some).map_err(|e| file_error("read", &path, &std::io::Error::other(e)))
+        let mut layout: Layout = serde_json::from_str(&text).map_err(|e| file_error("read", &path, &std::io::Error::other(e)))?;
+        let key = self.digest_key()?;
+        layout.wanted = key.seal(&layout.wanted);
+        for worker in &mut layout.workers {
+            (worker.fingerprint, worker.before) = (key.seal(&worker.fingerprint), key.seal(&worker.before));
+        }
+        Ok(Some(layout))
     }
 
     /// The layout, as [`ConnectCluster::layout`] tells it. Where a run was killed after it made the folder and before it wrote the layout: one
@@ -232,6 +238,11 @@ impl ConnectCluster {
     /// When the file cannot be read.
     pub fn found(&self) -> Result<Option<Layout>, Diagnostic> {
         Ok(self.layout()?.or_else(|| self.dir.is_dir().then(Layout::blank)))
+    }
+
+    /// The key of the digests: the password of the key stores, which is random and stays.
+    fn digest_key(&self) -> Result<DigestKey, Diagnostic> {
+        DigestKey::at(&self.dir.join("pki/password"))
     }
 
     fn save(&self, layout: &Layout) -> Result<(), Diagnostic> {
@@ -255,10 +266,10 @@ impl ConnectCluster {
     /// # Errors
     /// When identity files cannot be read.
     pub fn running(&self, layout: &Layout) -> Result<Vec<usize>, Diagnostic> {
-        let mut ids = vec![];
+        let (mut ids, key) = (vec![], self.digest_key()?);
         for worker in &layout.workers {
             let as_known = |p: &process::Identity| p.fingerprint == worker.fingerprint || p.fingerprint == worker.before;
-            if process::running(&self.identity(worker))?.is_some_and(|p| as_known(&p)) {
+            if process::running_sealed(&self.identity(worker), &key)?.is_some_and(|p| as_known(&p)) {
                 ids.push(worker.id);
             }
         }
@@ -328,7 +339,7 @@ impl ConnectCluster {
         self.bring_up(&layout, wanted, &launch, mandate, note, end).await?;
         layout.unsettled = false;
         layout.workers.iter_mut().for_each(|w| w.before.clear());
-        layout.wanted = digest([files.password.as_str(), &wanted.text()]);
+        layout.wanted = self.digest_key()?.digest([wanted.text().as_str()]);
         self.save(&layout)?;
         Ok(layout)
     }
@@ -420,9 +431,9 @@ impl ConnectCluster {
         launch: &Launch,
         mandate: &dyn Mandate,
     ) -> Result<(BTreeMap<usize, String>, Vec<Doing>), Diagnostic> {
-        let inputs = digest([files.password.as_str(), &wanted.text()]);
+        let (key, inputs) = (self.digest_key()?, wanted.text());
         // As with brokers: where nothing else is wanted than before, other settings are taken with the next restart.
-        let same = before.is_some_and(|b| !b.unsettled && (b.wanted.is_empty() || b.wanted == inputs));
+        let same = before.is_some_and(|b| !b.unsettled && (b.wanted.is_empty() || key.fits(&b.wanted, &[&inputs])));
         for id in 1..=wanted.workers {
             let fixed = wanted.port.map(|p| p.saturating_add((id - 1) as u16));
             let (fingerprint, before) = (String::new(), String::new());
@@ -434,11 +445,13 @@ impl ConnectCluster {
         let (mut texts, mut doings) = (BTreeMap::new(), vec![]);
         for worker in &mut layout.workers {
             let text = self.settings(worker, wanted, &files.identity, &files.plugins, &files.password);
-            // The password of the key stores is random: without it nobody can try words, and the digest goes to the state.
-            let now = digest([files.password.as_str(), &text, &wanted.heap, &launch.libs.to_string_lossy(), &files.env]);
+            // The settings may hold secrets, and the digest goes to the state.
+            let libs = launch.libs.to_string_lossy();
+            let parts = [text.as_str(), &wanted.heap, &libs, &files.env];
+            let mut now = key.digest(parts);
             let (known, restart) = (!worker.fingerprint.is_empty(), Doing::Restart(worker.part()));
-            match process::running(&self.identity(worker))? {
-                Some(p) if p.fingerprint == now => {}
+            match process::running_sealed(&self.identity(worker), &key)? {
+                Some(p) if key.fits(&p.fingerprint, &parts) => now = p.fingerprint,
                 Some(p) if same && p.fingerprint == worker.fingerprint && !mandate.allows(&restart) => continue,
                 Some(p) => {
                     worker.before = p.fingerprint;
@@ -504,8 +517,9 @@ impl ConnectCluster {
         end: Instant,
     ) -> Result<(), Diagnostic> {
         let (mut missing, mut stale) = (vec![], vec![]);
+        let key = self.digest_key()?;
         for worker in &layout.workers {
-            match process::running(&self.identity(worker))? {
+            match process::running_sealed(&self.identity(worker), &key)? {
                 None => missing.push(worker),
                 Some(p) if p.fingerprint != worker.fingerprint => stale.push(worker),
                 Some(_) => {}

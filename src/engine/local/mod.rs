@@ -137,6 +137,44 @@ pub fn digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
     hash.finalize().iter().take(16).map(|b| format!("{b:02x}")).collect()
 }
 
+/// The key of one cluster's digests. They go to the state, and what they are digests of may hold passwords: without a key they would let
+/// words be tried.
+pub struct DigestKey(String);
+
+impl DigestKey {
+    /// How a digest with a key begins.
+    const MARK: char = 'k';
+
+    /// The key that stands in a file; an empty one where there is none.
+    ///
+    /// # Errors
+    /// When the file is there and cannot be read.
+    pub fn at(path: &Path) -> Result<DigestKey, Diagnostic> {
+        Ok(DigestKey(read_optional(path)?.unwrap_or_default()))
+    }
+
+    /// The digest of texts.
+    pub fn digest<'a>(&self, parts: impl IntoIterator<Item = &'a str>) -> String {
+        self.seal(&digest(parts))
+    }
+
+    /// A recorded digest with this key. Earlier versions recorded some without: the same key over them gives the digest of this version,
+    /// so that nothing has to be restarted for it. Without a key nothing is said.
+    pub fn seal(&self, recorded: &str) -> String {
+        match () {
+            () if recorded.is_empty() || recorded.starts_with(Self::MARK) => recorded.to_string(),
+            () if self.0.is_empty() => String::new(),
+            () => format!("{}{}", Self::MARK, digest([self.0.as_str(), recorded])),
+        }
+    }
+
+    /// Whether a sealed digest is that of these texts, in this version's form or in the one that had the key among the texts.
+    pub fn fits(&self, sealed: &str, parts: &[&str]) -> bool {
+        let earlier = || digest(std::iter::once(self.0.as_str()).chain(parts.iter().copied()));
+        sealed == self.digest(parts.iter().copied()) || sealed == self.seal(&earlier())
+    }
+}
+
 /// A random text of `len` characters that needs no quoting anywhere.
 pub fn random_text(len: usize) -> Result<String, Diagnostic> {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -218,6 +256,23 @@ mod tests {
         remove_private(&path).unwrap();
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
         remove_private(&path).unwrap();
+    }
+
+    /// P6.
+    #[test]
+    fn p6_recorded_digests_have_a_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        assert_eq!(DigestKey::at(&path).unwrap().seal(&digest(["guess"])), "", "without a key nothing is recorded");
+        write_private(&path, b"random").unwrap();
+        let key = DigestKey::at(&path).unwrap();
+        let sealed = key.digest(["a", "guess"]);
+        assert!(!sealed.contains(&digest(["a", "guess"])));
+        assert_eq!(key.seal(&sealed), sealed);
+        // What earlier versions recorded means the same, and needs no restart.
+        assert_eq!(key.seal(&digest(["a", "guess"])), sealed);
+        assert!(key.fits(&sealed, &["a", "guess"]) && key.fits(&key.seal(&digest(["random", "a", "guess"])), &["a", "guess"]));
+        assert!(!key.fits(&sealed, &["a", "other"]) && !key.fits("", &["a", "guess"]));
     }
 
     #[test]

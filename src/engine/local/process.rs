@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::{file_error, java::in_path, private_dir, read_optional, write_private};
+use super::{DigestKey, file_error, java::in_path, private_dir, read_optional, write_private};
 use crate::diag::Diagnostic;
 use crate::diag::codes::engine as codes;
 
@@ -86,6 +86,14 @@ fn is_alive(identity: &Identity) -> bool {
 pub fn running(identity: &Path) -> Result<Option<Identity>, Diagnostic> {
     let known = read_optional(identity)?.and_then(|text| serde_json::from_str::<Identity>(&text).ok()).filter(is_alive);
     Ok(known.or_else(|| find_by_marker(identity)))
+}
+
+/// The live process of an identity file, with its digest as `key` seals it: the file may be one of an earlier version.
+///
+/// # Errors
+/// When the file is there and cannot be read.
+pub fn running_sealed(identity: &Path, key: &DigestKey) -> Result<Option<Identity>, Diagnostic> {
+    Ok(running(identity)?.map(|found| Identity { fingerprint: key.seal(&found.fingerprint), ..found }))
 }
 
 /// A process with this marker on its command line, whose identity file was not written in time.
