@@ -320,7 +320,7 @@ async fn b4_a_key_of_another_certificate_is_named() {
     assert!(matches!(&e, KafkaError::Connection { message } if message.contains("own.key is not the private key of")), "{e:?}");
     let unknown = KafkaConnection { certificate_file: Some(certificate_file), key_file: Some(key_file), ..lab.mtls("admin") };
     let d = admin(unknown).0.cluster_id().await.unwrap_err().into_diagnostic("reading the cluster");
-    assert!(d.code == codes::TLS && d.hint.as_ref().unwrap().contains("signed by an authority that the brokers trust"), "{d:?}");
+    assert!(d.code == codes::TLS && d.hint.as_ref().unwrap().contains("signed by an authority that the server trusts"), "{d:?}");
 }
 
 /// H7, G11: who is refused by every address, or has no address, is told so after a second look.
