@@ -149,7 +149,7 @@ fn branches_tags_and_commits() {
     repo.caller(&format!("?ref={gone}")).fails("init", &["has no commit"]);
     repo.caller("//nowhere").fails("init", &["has no folder \"nowhere\""]);
     let lab = Lab::new("module \"m\" {\n  source = \"git::file:///nowhere/at/all\"\n}\n");
-    lab.fails("init", &["could not be read: git says", "git ls-remote file:///nowhere/at/all"]);
+    lab.fails("init", &["could not be read: git says", "git ls-remote -- file:///nowhere/at/all"]);
     assert!(fetched(&lab).is_empty());
 }
 
