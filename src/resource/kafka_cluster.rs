@@ -7,7 +7,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::kafka_cluster_data::admin_type;
-use super::local_common::{StepMandate, alive, answered, count, name_of, not_deleted, numbers, observed, private, settled, user_part};
+use super::local_common::{
+    StepMandate, alive, answered, count, differs, hidden, name_of, not_deleted, numbers, observed, private, settled, user_part,
+    without_effect,
+};
 use super::{
     Arg, Desk, Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, RUNNING, ReadRequest, ResourceType, Session,
     StepRequest, StepResult, Verb, attr_error, together,
@@ -449,7 +452,7 @@ fn update_ops(key: &Key, prior: &Value, proposed: &Value, layout: Option<&Layout
         }
     }
     out.extend(was.iter().filter(|id| !will.contains(id)).map(|id| op(OpAction::Stop, label(*id), "and remove it")));
-    let changed = |name: &&str| prior.get(name) != proposed.get(name);
+    let changed = |name: &&str| differs(prior, proposed, name);
     let plain = |v: &Value| {
         let listeners = v.get("listener");
         listeners.iter().filter_map(Value::as_map).flatten().any(|(_, l)| l.get_str("authentication").as_deref() == Some("plain"))
@@ -539,6 +542,7 @@ impl ResourceType for KafkaCluster {
         diags.extend(text("name").and_then(|n| name_error("name", &n)));
         diags.extend(text("engine").and_then(|e| engine_error(&e)));
         diags.extend(text("version").and_then(|v| version_error(&v)));
+        diags.extend(without_effect(config, &SCHEMA.body, &["storage"]));
         for (name, least, most) in [("brokers", 1, 100), ("controllers", 0, 9)] {
             if let Some(n) = config.get(name).and_then(|v| v.as_number().cloned())
                 && !n.to_i64().is_some_and(|n| (least..=most).contains(&n))
@@ -614,6 +618,7 @@ impl ResourceType for KafkaCluster {
             attrs.insert("name".into(), name.into());
         }
         attrs.insert(RUNNING.into(), numbers(node_ids(&input.proposed)));
+        attrs.entry("config".into()).and_modify(|c| *c = hidden(c));
         let layout = input.prior.and_then(|_| layout_of(input.private));
         out.diagnostics.extend(downgrade_error(input.prior, layout.as_ref(), &input.proposed));
         // Of a folder without a layout nothing that Kafka gave it is known.

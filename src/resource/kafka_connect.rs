@@ -11,10 +11,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use self::ops::{KIND, connect_key, kafka_ops, kafka_place, released, versions, worker_ops};
+use self::ops::{KIND, connect_key, kafka_ops, kafka_place, released, used_versions, versions, worker_ops};
 use super::kafka_cluster::{cannot_run, default_name, engine_error, name_error, reserved_error, text_map, version_error};
 use super::kafka_connect_data::admin_type;
-use super::local_common::{StepMandate, answered, count, name_of, not_deleted, numbers, observed, private, settled};
+use super::local_common::{
+    StepMandate, answered, count, hidden, name_of, not_deleted, numbers, observed, private, settled, without_effect,
+};
 use super::{
     Desk, Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, RUNNING, ReadRequest, ResourceType, Session,
     StepRequest, StepResult, Verb, attr_error, together,
@@ -25,6 +27,7 @@ use crate::diag::{Diagnostic, Diagnostics};
 use crate::engine::local::connect::{self, ConnectCluster, Layout, Names, Wanted};
 use crate::engine::local::pki::Pki;
 use crate::schema::{Attribute, Body, NestedBlock, Nesting, Schema};
+use crate::target::connect::swap_folders;
 use crate::target::kafka::{Admin, KafkaConnection, KafkaPool};
 use crate::value::{Type, Value};
 use crate::words::counted;
@@ -57,9 +60,27 @@ const RESERVED_VARIABLES: &[&str] = &[
     "CONNECT_VALUE_CONVERTER_SCHEMA_REGISTRY_URL",
 ];
 
-/// Settings that the local engine sets for REST and identity.
-const LOCAL_SETTINGS: &[&str] =
-    &["listeners", "rest.advertised.host.name", "rest.advertised.port", "rest.advertised.listener", "plugin.path"];
+/// Settings that the local engine sets for REST and identity, and such as would open REST on other addresses or without client certificates.
+const LOCAL_SETTINGS: &[&str] = &["listeners", "admin.listeners", "rest.host.name", "rest.port", "plugin.path"];
+/// How the names of further ones begin.
+const LOCAL_PREFIXES: &[&str] = &["listeners.", "admin.listeners.", "rest.advertised."];
+
+/// Arguments of the Kubernetes engines.
+const KUBERNETES_ONLY: &[&str] = &[
+    "max_replicas",
+    "pod_annotations",
+    "pod_labels",
+    "service_annotations",
+    "service_labels",
+    "node_selector",
+    "service_account_name",
+    "affinity",
+    "tolerations",
+    "resources",
+    "volumes",
+    "volume_mounts",
+    "jmx_exporter",
+];
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
     version: 0,
@@ -122,12 +143,12 @@ fn attributes() -> Vec<Attribute> {
             Type::list(Type::String),
             "Connector plugins: Maven's `group:artifact:version`, a folder of jars, or a folder of such folders.",
         ),
-        Attribute::optional("config", text_map(), "Worker settings. A change restarts the workers one at a time.").names_things(),
+        Attribute::optional("config", text_map(), "Worker settings. A change restarts the workers one at a time, and so does another content of a mounted secret that a placeholder here names.").names_things(),
         Attribute::optional(
             "env",
             text_map(),
             "Variables for the workers; `CONNECT_OFFSET_FLUSH_INTERVAL_MS` and the like stand for worker settings, as in the usual container \
-             images. Of this command's own environment they get next to nothing.",
+             images. They do not inherit the environment of streamform. Values of names that say password or the like are not shown and not stored.",
         )
         .names_things(),
         Attribute::optional(
@@ -223,7 +244,7 @@ fn reserved(setting: &str) -> Option<&'static str> {
     if RESERVED_SETTINGS.contains(&setting) {
         return Some("It follows from the cluster, the name and `schema_registry`.");
     }
-    let local = LOCAL_SETTINGS.contains(&setting) || setting.starts_with("listeners.https.");
+    let local = LOCAL_SETTINGS.contains(&setting) || LOCAL_PREFIXES.iter().any(|p| setting.starts_with(p));
     local.then_some("Use `service_port`, `mtls` and `plugins`.")
 }
 
@@ -270,7 +291,7 @@ fn mount_errors(config: &Value) -> Vec<Diagnostic> {
 }
 
 /// Worker settings set by hand: variables for settings, `config`, and the registry of both converters.
-fn settings(planned: &Value) -> BTreeMap<String, String> {
+fn written_settings(planned: &Value) -> BTreeMap<String, String> {
     let mut all: BTreeMap<String, String> = text_map(planned, "env").into_iter().filter_map(|(k, v)| Some((setting_of(&k)?, v))).collect();
     all.extend(text_map(planned, "config"));
     if let Some(url) = registry_url(planned).as_ref().and_then(Value::as_str) {
@@ -279,8 +300,23 @@ fn settings(planned: &Value) -> BTreeMap<String, String> {
     all
 }
 
+/// [`written_settings`] as the workers need them: placeholders name the folders in which the secrets really lie, not the mounted ones.
+fn settings(planned: &Value) -> BTreeMap<String, String> {
+    let mut all = written_settings(planned);
+    let folders = planned.get("mount_paths");
+    let pairs: Vec<(&str, &str)> = folders
+        .iter()
+        .filter_map(Value::as_map)
+        .flatten()
+        .filter_map(|(path, dir)| Some((path.trim_end_matches('/'), dir.as_str()?)))
+        .collect();
+    all.values_mut().for_each(|text| *text = swap_folders(text, pairs.iter().copied()));
+    all
+}
+
 fn wanted(name: &str, planned: &Value, kafka: KafkaConnection, root: &std::path::Path) -> Wanted {
     let dirs = folders(planned).map(|f| f.0);
+    let version = |(path, v): (String, Value)| (path, v.as_str().unwrap_or_default().to_string());
     Wanted {
         version: planned.get_str("version").unwrap_or_default(),
         workers: count(planned, "min_replicas").max(1),
@@ -290,6 +326,7 @@ fn wanted(name: &str, planned: &Value, kafka: KafkaConnection, root: &std::path:
         plugins: plugins(planned, root),
         config: settings(planned),
         env: text_map(planned, "env"),
+        read_secrets: used_versions(planned).into_iter().map(version).collect(),
         secrets: dirs.iter().filter_map(Value::as_map).flat_map(|m| m.values()).filter_map(|v| v.as_str().map(PathBuf::from)).collect(),
         kafka,
         common_name: common_name(planned.get("cluster").as_ref(), name),
@@ -452,6 +489,7 @@ impl ResourceType for KafkaConnect {
             let instead = fixed.or_else(|| setting_of(&key).and_then(|s| reserved(&s)));
             diags.extend(instead.map(|instead| reserved_error("env", &key, instead)));
         }
+        diags.extend(without_effect(config, &SCHEMA.body, KUBERNETES_ONLY));
         diags.extend(registry_error(config));
         diags.extend(mount_errors(config));
         let whole = |name: &str| config.get(name).and_then(|v| v.as_i64());
@@ -462,7 +500,7 @@ impl ResourceType for KafkaConnect {
                 diags.push(attr_error(*name, d.hint("Use a whole number from 1 to 1000.")));
             }
         }
-        if diags.is_empty()
+        if !diags.has_errors()
             && let (Some(min), Some(max)) = (whole("min_replicas"), whole("max_replicas"))
             && min > max
         {
@@ -536,6 +574,9 @@ impl ResourceType for KafkaConnect {
         attrs.insert("cluster_id".into(), if id.is_known() { id } else { Value::unknown(Type::String) });
         let workers = count(&input.proposed, "min_replicas").max(1);
         attrs.insert(RUNNING.into(), numbers(1..=workers));
+        for name in ["config", "env"] {
+            attrs.entry(name.into()).and_modify(|settings| *settings = hidden(settings));
+        }
         attrs.insert("mount_versions".into(), versions(&input.proposed));
         let planned = Value::object_of(attrs, input.proposed.origin().cloned());
         let key = connect_key(&planned).unwrap_or_else(|| Key::unnamed(Place::here(), KIND));

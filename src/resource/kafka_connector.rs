@@ -2,7 +2,7 @@
 //!
 //! Configurations compare as strings, without `name`; nothing is sent when nothing differs, because a PUT restarts tasks. Connect
 //! itself checks a configuration at plan time. Here: schema, checks and the pure plan; `model` maps configurations, `edge` reads,
-//! `apply` writes and waits, `orders` says what the operations of a step allow, `secrets` which mounted secrets are used, `probe` asks Connect, `hcl` writes a connector as HCL.
+//! `apply` writes and waits, `orders` says what the operations of a step allow, `secrets` which mounted secrets are used, `placeholders` which placeholders nobody resolves, `probe` asks Connect, `hcl` writes a connector as HCL.
 
 mod apply;
 mod edge;
@@ -339,7 +339,8 @@ fn place(connect: &Value) -> Place {
 
 fn plan_create(attrs: &mut BTreeMap<Arc<str>, Value>, out: &mut PlanOutput) {
     attrs.insert("type".into(), Value::unknown(Type::String));
-    attrs.insert("tasks".into(), Value::unknown(Type::Number));
+    let tasks = tasks_of_stopped(attrs);
+    attrs.insert("tasks".into(), tasks.unwrap_or_else(|| Value::unknown(Type::Number)));
     let state = match attrs.get("state").and_then(Value::as_str) {
         Some("running") | None => "",
         Some("paused") => ", paused",
@@ -348,6 +349,11 @@ fn plan_create(attrs: &mut BTreeMap<Arc<str>, Value>, out: &mut PlanOutput) {
     let shown = |name: &str| attrs.get(name).map(ToString::to_string).unwrap_or_default();
     let create = Op::new(OpAction::Create, key(&Value::object(attrs.clone())));
     out.ops.push(create.note(format!("of class {}{state}", shown("class"))));
+}
+
+/// The number of tasks, where it follows from the state: a stopped connector has none, whatever its configuration.
+fn tasks_of_stopped(attrs: &BTreeMap<Arc<str>, Value>) -> Option<Value> {
+    (attrs.get("state").and_then(Value::as_str) == Some("stopped")).then(|| Value::from(0_i64))
 }
 
 fn plan_update(prior: &Value, input: &PlanInput<'_>, attrs: &mut BTreeMap<Arc<str>, Value>, out: &mut PlanOutput) {
@@ -384,7 +390,7 @@ fn plan_update(prior: &Value, input: &PlanInput<'_>, attrs: &mut BTreeMap<Arc<st
     if !same_class {
         attrs.insert("type".into(), Value::unknown(Type::String));
     }
-    let tasks = prior.get("tasks").filter(|_| same_tasks);
+    let tasks = tasks_of_stopped(attrs).or_else(|| prior.get("tasks").filter(|_| same_tasks));
     attrs.insert("tasks".into(), tasks.unwrap_or_else(|| Value::unknown(Type::Number)));
 }
 

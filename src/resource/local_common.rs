@@ -2,16 +2,19 @@
 //!
 //! The settings of each kind of process lie in [`crate::engine::local`]; what one type decides lies in its own file.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use serde::Serialize;
 
 use super::kafka_cluster::default_name;
-use super::{Desk, Key, Observed, Op, OpAction, Place, Private, RUNNING, StepResult};
+use super::{Desk, Key, Observed, Op, OpAction, Place, Private, RUNNING, StepResult, attr_error};
 use crate::addr::InstanceAddr;
 use crate::diag::Diagnostic;
-use crate::diag::codes::apply as codes;
+use crate::diag::codes::{apply as codes, engine as codes_engine};
 use crate::engine::local::mandate::{Doing, Mandate};
-use crate::schema::{AttrType, Schema, Set};
+use crate::schema::{AttrType, Body, Schema, Set};
+use crate::target::connect::{is_placeholder, looks_secret};
 use crate::value::ops::unmark_deep;
 use crate::value::{Type, Value};
 
@@ -33,6 +36,40 @@ pub fn numbers<N: TryInto<i64>>(ids: impl IntoIterator<Item = N>) -> Value {
 /// The processes that run as configured, of an object as it was read.
 pub fn alive(object: &Value) -> Vec<i64> {
     object.get(RUNNING).and_then(|v| v.as_slice().map(|s| s.iter().filter_map(Value::as_i64).collect())).unwrap_or_default()
+}
+
+/// Settings of processes as they are recorded: those whose names or values say that they hold a secret are hidden, as with connectors. A
+/// placeholder holds none.
+pub fn hidden(settings: &Value) -> Value {
+    let Some(entries) = settings.as_map() else { return settings.clone() };
+    let one = |(key, value): (&Arc<str>, &Value)| {
+        let secret = looks_secret(key, value.as_str()) && !value.as_str().is_some_and(is_placeholder);
+        (key.clone(), if secret && !value.is_null() { value.clone().sensitive() } else { value.clone() })
+    };
+    Value::map(Type::String, entries.iter().map(one).collect()).mark(settings.marks())
+}
+
+/// Whether an attribute differs between two objects; whether it is hidden does not count.
+pub fn differs(a: &Value, b: &Value, name: &str) -> bool {
+    let plain = |v: &Value| v.get(name).map(|v| unmark_deep(&v));
+    plain(a) != plain(b)
+}
+
+/// The warning about arguments that only other engines use, where they are set to something else than their default.
+pub fn without_effect(config: &Value, body: &Body, names: &[&'static str]) -> Option<Diagnostic> {
+    if config.get_str("engine").is_some_and(|e| e != "local") {
+        return None;
+    }
+    let default = |name: &str| body.attribute(name).and_then(|a| a.default.clone());
+    let is_set = |name: &&&str| config.get(name).is_some_and(|v| !v.is_null() && default(name).as_ref() != Some(&v));
+    let set: Vec<&str> = names.iter().filter(is_set).copied().collect();
+    let first = *set.first()?;
+    let detail = format!("The engine `local` does not use {}.", set.join(", "));
+    Some(attr_error(
+        first,
+        Diagnostic::warning(codes_engine::WITHOUT_EFFECT, detail)
+            .hint("Only the Kubernetes engines use these arguments. Remove them, or keep them for such an engine."),
+    ))
 }
 
 /// The private part: the layout.

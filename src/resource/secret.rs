@@ -423,8 +423,9 @@ impl Secret {
                 let d = Diagnostic::error(codes::FILE, format!("\"{}\" was replaced by a symbolic link.", dir.display()));
                 return Err(d.hint("Run plan again: it shows how the folder is put right."));
             }
-            Folder::There(Some(_)) if is_planned => return files::close(dir, FOLDER_MODE),
-            Folder::There(_) => return Ok(()),
+            // One that was there before the secret is closed with its creation.
+            Folder::There(Some(_)) if is_planned || step.prior.is_none() => return files::close(dir, FOLDER_MODE),
+            Folder::There(_) => return files::open_to_all(dir).filter(|_| !kept.owns_folder(planned)).map_or(Ok(()), Err),
         }
         private_dir(dir)
     }
@@ -458,6 +459,12 @@ impl Secret {
         let dir = dir_of(cx, &step.addr, planned, kept.made_folder);
         let makes_room = step.replaces.as_ref().is_some_and(|old| dir_of(cx, &step.addr, old, false) == dir);
         match files::folder(&dir, kept.owns_folder(planned)) {
+            Ok(Folder::There(_))
+                if !kept.owns_folder(planned)
+                    && let Some(d) = files::open_to_all(&dir) =>
+            {
+                return Ok(Some(attr_error("path", d)));
+            }
             Ok(Folder::There(_)) if !makes_room => {}
             // The read of what exists has told it.
             Err(_) if step.prior.is_some() => return Ok(None),

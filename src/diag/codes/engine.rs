@@ -41,4 +41,8 @@ codes! {
     FOREIGN_DATA = "SF8019", "Data of another cluster";
     /// A file that streamform did not write is in the place of one that it is to write.
     FOREIGN_FILE = "SF8020", "File exists already";
+    /// Arguments that the chosen engine does not use.
+    WITHOUT_EFFECT = "SF8021", "Arguments without effect";
+    /// Others may write into a folder of secrets.
+    OPEN_FOLDER = "SF8022", "Folder is open to others";
 }

@@ -47,6 +47,8 @@ pub struct Wanted {
     pub config: BTreeMap<String, String>,
     /// Variables for the workers.
     pub env: BTreeMap<String, String>,
+    /// The versions of the secrets that the settings name, by folder: a worker reads them only when it starts.
+    pub read_secrets: BTreeMap<String, String>,
     /// The folders that `${file:…}` may read.
     pub secrets: Vec<PathBuf>,
     /// The administrator's way to Kafka.
@@ -125,7 +127,8 @@ impl Wanted {
         ];
         let config = self.config.iter().map(|(k, v)| (format!("config {k}"), v.clone()));
         let env = self.env.iter().map(|(k, v)| (format!("env {k}"), v.clone()));
-        let all: Vec<(String, String)> = fixed.into_iter().chain(config).chain(env).collect();
+        let read = self.read_secrets.iter().map(|(folder, version)| (format!("secret {folder}"), version.clone()));
+        let all: Vec<(String, String)> = fixed.into_iter().chain(config).chain(env).chain(read).collect();
         properties(all.iter().map(|(k, v)| (k.as_str(), v.as_str())))
     }
 }
@@ -135,6 +138,7 @@ struct Files {
     identity: Option<PathBuf>,
     plugins: Vec<PathBuf>,
     password: String,
+    /// The variables, and the versions of the secrets that are read.
     env: String,
 }
 
@@ -417,7 +421,8 @@ impl ConnectCluster {
         // The folder that file references may read where no secret is mounted: it must be there.
         private_dir(&self.dir.join("no-secrets"))?;
         write_private(&self.dir.join("log4j2.xml"), LOG4J.as_bytes())?;
-        let env = wanted.env.iter().map(|(k, v)| format!("{k}={v}\n")).collect();
+        let read = wanted.read_secrets.iter().map(|(folder, version)| format!("secret {folder}={version}\n"));
+        let env = wanted.env.iter().map(|(k, v)| format!("{k}={v}\n")).chain(read).collect();
         Ok(Files { identity, plugins: self.plugin_path(plugins)?, password: self.stores()?, env })
     }
 

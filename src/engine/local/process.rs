@@ -196,7 +196,9 @@ fn launcher(java: &Path) -> tokio::process::Command {
 
 fn open_log(path: &Path) -> std::io::Result<std::fs::File> {
     use std::os::unix::fs::OpenOptionsExt;
-    std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path)
+    // A link in its place, which may have come with the folder, is not followed.
+    let flags = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default();
+    std::fs::OpenOptions::new().create(true).append(true).mode(0o600).custom_flags(flags).open(path)
 }
 
 fn rotate(log: &Path) {
@@ -395,5 +397,16 @@ mod tests {
         let log = dir.path().join("l");
         std::fs::write(&log, "[t] INFO a (X)\n[t] ERROR broken (X)\n\tat java.x\nCaused by: why\n[t] INFO bye (X)\n").unwrap();
         assert_eq!(tail(&log, 3), ["[t] ERROR broken (X)", "Caused by: why"]);
+    }
+
+    /// G11.3: a link that came with a folder is not followed.
+    #[test]
+    fn g11_3_a_log_is_not_written_through_a_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let (target, log) = (dir.path().join("target"), dir.path().join("worker-1.log"));
+        std::fs::write(&target, "mine").unwrap();
+        std::os::unix::fs::symlink(&target, &log).unwrap();
+        assert!(open_log(&log).is_err());
+        assert_eq!(std::fs::read_to_string(&target).unwrap(), "mine");
     }
 }

@@ -132,6 +132,12 @@ fn logical_lines(s: &str) -> Vec<String> {
     lines
 }
 
+/// The settings of a Java properties text; `None` where it is none.
+pub(crate) fn properties(text: &str) -> Option<BTreeMap<String, String>> {
+    let settings = properties_decode(text).ok()?;
+    Some(settings.as_map()?.iter().filter_map(|(k, v)| Some((k.to_string(), v.as_str()?.to_string()))).collect())
+}
+
 fn properties_decode(s: &str) -> Result<Value, CallError> {
     let mut settings: BTreeMap<Arc<str>, Value> = BTreeMap::new();
     for line in logical_lines(&s.replace("\r\n", "\n")) {

@@ -1,12 +1,14 @@
 //! What is done to a Connect cluster, as operations: its workers here, its topics and rights on Kafka.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::super::local_common::{alive, count};
+use super::super::local_common::{alive, count, differs};
 use super::super::{Key, Op, OpAction, Place, StepRequest};
 use super::common_name;
 use crate::addr::{InstanceAddr, Mode};
 use crate::engine::local::connect::{Layout, Names, Released};
+use crate::target::connect::names_folder;
 use crate::target::kafka::AclBinding;
 use crate::value::{Type, Value};
 
@@ -85,13 +87,42 @@ pub(super) fn worker_ops(key: &Key, prior: &Value, proposed: &Value, layout: Opt
         ["config", "env", "version", "heap_opts", "plugins", "schema_registry", "service_port", "mtls", "mount", "mounts", "cluster_id"];
     let mut changed = settings.iter().filter(|name| match **name {
         "mount" => mounted(prior) != mounted(proposed),
-        name => prior.get(name) != proposed.get(name),
+        name => differs(prior, proposed, name),
     });
     let unsettled = layout.is_some_and(|l| l.unsettled);
-    if (unsettled || changed.next().is_some()) && (1..=workers.min(before)).any(|id| lives(&id)) {
-        out.push(op(OpAction::Roll, "the workers".into(), "one at a time"));
+    let rotated = rotated(prior, proposed);
+    if (unsettled || changed.next().is_some() || !rotated.is_empty()) && (1..=workers.min(before)).any(|id| lives(&id)) {
+        let why = if rotated.is_empty() { String::new() } else { format!(" ({} changed)", rotated.join(", ")) };
+        out.push(op(OpAction::Roll, "the workers".into(), &format!("one at a time{why}")));
     }
     out
+}
+
+/// The version of each mounted secret that the workers' own settings name, by the mount's path: a worker resolves its placeholders once, when it
+/// starts.
+pub(super) fn used_versions(object: &Value) -> BTreeMap<String, Value> {
+    let texts: Vec<String> = super::written_settings(object).into_values().collect();
+    let all = object.get("mount_versions");
+    let used = all.iter().filter_map(Value::as_map).flatten().filter(|(path, _)| texts.iter().any(|t| names_folder(t, path)));
+    used.map(|(path, version)| (path.to_string(), version.clone())).collect()
+}
+
+/// The addresses of the secrets that running workers have read in another version than they are to have.
+fn rotated(prior: &Value, planned: &Value) -> Vec<String> {
+    let before = prior.get("mount_versions");
+    let differs = |path: &str, version: &Value| match before.as_ref().and_then(|b| b.get(path)).filter(|old| !old.is_null()) {
+        Some(old) => !version.is_known() || old.repr() != version.repr(),
+        // A record of an earlier version does not tell: only a change that comes with this plan is seen.
+        None => !version.is_known(),
+    };
+    let mounts = planned.get("mount");
+    let secret_at = |path: &str| {
+        let mut all = mounts.iter().filter_map(Value::as_map).flat_map(BTreeMap::values);
+        let mount = all.find(|m| m.get_str("path").as_deref() == Some(path))?;
+        Some(mount.get("secret")?.origin()?.to_string())
+    };
+    let used = used_versions(planned);
+    used.iter().filter(|(path, v)| differs(path, v)).map(|(path, _)| secret_at(path).unwrap_or_else(|| path.clone())).collect()
 }
 
 /// A mount: its label, its path, and the secret's address.

@@ -65,3 +65,99 @@ fn schema_has_each_attribute_once() {
     assert!(names.windows(2).all(|w| w[0] != w[1]));
     assert!(SCHEMA.body.attributes.iter().any(|a| matches!(a.ty, crate::schema::AttrType::Ref(_))));
 }
+
+fn map(pairs: &[(&str, &str)]) -> Value {
+    Value::map(Type::String, pairs.iter().map(|(k, v)| (Arc::from(*k), Value::from(*v))).collect())
+}
+
+/// G11.7: whatever opens REST on another address or without client certificates is refused, as a setting and as a variable.
+#[test]
+fn g11_7_no_setting_opens_rest() {
+    for setting in [
+        "admin.listeners",
+        "listeners",
+        "rest.host.name",
+        "rest.port",
+        "rest.advertised.host.name",
+        "listeners.https.ssl.client.auth",
+        "listeners.http.x",
+        "admin.listeners.https.ssl.client.auth",
+    ] {
+        let variable = format!("CONNECT_{}", setting.to_uppercase().replace('.', "_"));
+        for (argument, key) in [("config", setting), ("env", variable.as_str())] {
+            let mut diags = Diagnostics::new();
+            KafkaConnect.validate(&Value::object_from([(argument, map(&[(key, "http://0.0.0.0:1")]))]), &mut diags);
+            assert_eq!(diags.iter().filter(|d| d.code == codes::RESERVED_SETTING).count(), 1, "{argument} {key}");
+        }
+    }
+}
+
+/// G11.6: names and URLs that hold secrets are hidden in `env` and `config`, placeholders are not, and hiding restarts nothing.
+#[test]
+fn g11_6_secrets_of_workers_are_hidden() {
+    let env = map(&[("PLAIN_PASSWORD", "s3cr3t"), ("PROXY", "http://u:s3cr3t@h"), ("LANG", "C"), ("DB_PASSWORD", "${file:/a:b}")]);
+    let hidden = hidden(&env);
+    let marked = |k: &str| hidden.get(k).unwrap().contains_sensitive();
+    assert_eq!(["PLAIN_PASSWORD", "PROXY", "LANG", "DB_PASSWORD"].map(marked), [true, true, false, false]);
+    assert!(!format!("{hidden}").contains("s3cr3t"));
+    let object = |env: Value| Value::object_from([("env", env), ("min_replicas", 1.into()), ("running", numbers([1]))]);
+    let key = Key::new(Place::here(), KIND, "c");
+    assert!(worker_ops(&key, &object(hidden.clone()), &object(env), None).is_empty());
+    assert_eq!(worker_ops(&key, &object(hidden), &object(map(&[])), None).len(), 1);
+}
+
+/// H4: a worker reads the placeholders of its own settings when it starts. A secret that changes rolls the workers, whether it changes in this
+/// plan or did in a run that was killed before the restart; one that only connectors name does not.
+#[test]
+fn h4_a_rotated_secret_of_the_workers_rolls_them() {
+    let object = |setting: &str, version: Value| {
+        let secret: InstanceAddr = "secret.db".parse().unwrap();
+        let mount = Value::object_from([
+            ("path", "/etc/db".into()),
+            ("secret", Value::object_of(BTreeMap::from([("version".into(), version)]), Some(Arc::new(secret)))),
+        ]);
+        let object = Value::object_from([
+            ("config", map(&[("producer.sasl.jaas.config", setting)])),
+            ("mount", Value::map(Type::Dynamic, [(Arc::from("a"), mount)].into())),
+            ("mount_paths", map(&[("/etc/db", "/real")])),
+            ("min_replicas", 1.into()),
+            ("running", numbers([1])),
+        ]);
+        let mut attrs = object.as_map().cloned().unwrap();
+        attrs.insert("mount_versions".into(), versions(&object));
+        Value::object(attrs)
+    };
+    let used = "x ${file:/etc/db/k.properties:jaas};";
+    let rolls = |setting: &str, before: Value, after: Value| {
+        let key = Key::new(Place::here(), KIND, "c");
+        crate::resource::lines(&worker_ops(&key, &object(setting, before), &object(setting, after), None))
+    };
+    let unknown = || Value::unknown(Type::String);
+    for after in ["2".into(), unknown()] {
+        assert_eq!(rolls(used, "1".into(), after), ["restart the workers one at a time (secret.db changed)"]);
+    }
+    assert!(rolls(used, "1".into(), "1".into()).is_empty());
+    assert!(rolls("x", "1".into(), "2".into()).is_empty());
+    let wanted = |version: &str| {
+        let planned = object(used, version.into());
+        let w = wanted("c", &planned, KafkaConnection::default(), std::path::Path::new("/"));
+        assert_eq!(w.config["producer.sasl.jaas.config"], "x ${file:/real/k.properties:jaas};");
+        w.read_secrets
+    };
+    assert_ne!(wanted("1"), wanted("2"), "the digest of what runs changes");
+    assert!(super::wanted("c", &object("x", "1".into()), KafkaConnection::default(), std::path::Path::new("/")).read_secrets.is_empty());
+}
+
+/// C: arguments that the engine does not use are named, once for the block; defaults are not.
+#[test]
+fn c_arguments_without_effect_are_named() {
+    let said = |config: &[(&'static str, Value)]| -> Vec<String> {
+        let mut diags = Diagnostics::new();
+        KafkaConnect.validate(&Value::object_from(config.iter().cloned()), &mut diags);
+        assert!(!diags.has_errors());
+        diags.iter().map(|d| d.detail.clone()).collect()
+    };
+    let labels = ("pod_labels", map(&[("a", "b")]));
+    assert_eq!(said(&[("max_replicas", 50.into()), labels.clone()]), ["The engine `local` does not use max_replicas, pod_labels."]);
+    assert!(said(&[("max_replicas", 5.into()), ("affinity", Value::null_dynamic())]).is_empty());
+}

@@ -130,7 +130,7 @@ impl<'a> Group<'a> {
         let until = Instant::now() + step.timeout;
         let note = |text: &str| self.cx.progress.note(&step.addr, text);
         let patience = Patience { until, note: &note };
-        let redactor = model::redactor(step.prior.iter().chain(&step.planned));
+        let redactor = edge::redactor(step.prior.iter().chain(&step.planned));
         let Some(planned) = step.planned.as_ref().filter(|_| self.verb != Verb::Delete) else {
             let Some(name) = step.prior.as_ref().and_then(|p| p.get_str("name")) else {
                 return done(StepResult::unchanged(step, edge::no_name(&step.addr)));
@@ -418,7 +418,7 @@ impl<'a> Waiting<'a> {
     }
 
     fn why_failed(&self, now: Option<&Connector>) -> Diagnostic {
-        let redactor = model::redactor(self.step.prior.iter().chain(&self.step.planned));
+        let redactor = edge::redactor(self.step.prior.iter().chain(&self.step.planned));
         let mut parts = vec![];
         if let Some(c) = now {
             let says = |t: &Option<String>| t.as_deref().map_or("no trace".to_string(), |t| redactor.trace(t, TRACE_LINES));

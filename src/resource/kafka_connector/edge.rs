@@ -15,10 +15,27 @@ use crate::value::Value;
 
 /// How long a read waits for a rebalance to end.
 const READ_LIMIT: Duration = Duration::from_secs(60);
+/// A larger file in a mounted folder holds no settings.
+const MOUNTED_LIMIT: u64 = 1 << 20;
 
 /// The client for this connection.
 pub(super) fn client(cx: &Session, connection: &ConnectConnection) -> Result<Arc<ConnectClient>, Diagnostic> {
     cx.pool::<ConnectPool>().client(connection).map_err(|e| e.diagnostic(&Redactor::default()))
+}
+
+/// [`model::redactor`], also of what lies in the folders of the mounted secrets: the state has only digests of it, and a secret that is generated
+/// or that this run leaves out stands in no configuration. On other engines than `local` these folders are not here, and the contents cannot
+/// be known.
+pub(super) fn redactor<'a>(objects: impl IntoIterator<Item = &'a Value>) -> Redactor {
+    let objects: Vec<&Value> = objects.into_iter().collect();
+    let mut folders: Vec<String> = objects.iter().flat_map(|o| model::real_folders(o)).collect();
+    folders.sort();
+    folders.dedup();
+    let entries = folders.iter().filter_map(|dir| std::fs::read_dir(dir).ok()).flatten().filter_map(Result::ok);
+    let files = entries.filter(|e| e.metadata().is_ok_and(|m| m.is_file() && m.len() <= MOUNTED_LIMIT));
+    // A file that cannot be read by this user is not one that the workers read either.
+    let texts: Vec<String> = files.filter_map(|e| std::fs::read_to_string(e.path()).ok()).collect();
+    model::redactor(objects, &texts)
 }
 
 /// The items by Connect cluster: indices into `objects`. Those whose cluster's address is not known share a group without one.

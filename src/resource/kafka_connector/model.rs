@@ -8,8 +8,9 @@ use serde_json::json;
 use super::super::{Arg, Key, Op, OpAction, Private};
 use crate::addr::quote;
 use crate::diag::redact::Redactor;
+use crate::lang::functions::streamform::properties;
 use crate::target::connect::{
-    ConnectConnection, Connector, ConnectorStatus, RunState, holds_placeholder, is_masked, is_placeholder, looks_secret, placeholders,
+    ConnectConnection, Connector, ConnectorStatus, RunState, holds_placeholder, is_masked, is_placeholder, looks_secret, swap_folders,
 };
 use crate::value::{Type, Value};
 use crate::words::counted;
@@ -72,28 +73,6 @@ impl Mounts {
     fn mounted(&self, text: &str) -> String {
         swap_folders(&self.real(text), self.0.iter().map(|(path, dir)| (dir.as_str(), path.as_str())))
     }
-}
-
-/// Replaces the folder at the beginning of what each placeholder `${provider:folder/file:key}` names.
-fn swap_folders<'a>(text: &str, pairs: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> String {
-    let (mut out, mut done) = (String::with_capacity(text.len()), 0);
-    for (at, p) in placeholders(text) {
-        out.push_str(&text[done..at]);
-        let inner = &p.text[..p.text.len() - 1];
-        out.push_str(&swap_folder(inner, pairs.clone()).map_or_else(|| p.text.to_string(), |swapped| swapped + "}"));
-        done = at + p.text.len();
-    }
-    out + &text[done..]
-}
-
-fn swap_folder<'a>(placeholder: &str, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Option<String> {
-    let (provider, path) = placeholder.split_once(':')?;
-    let fits = |(from, to): (&'a str, &'a str)| {
-        let tail = path.strip_prefix(from).filter(|tail| tail.is_empty() || tail.starts_with(['/', ':']))?;
-        Some((from.len(), to, tail))
-    };
-    let (_, to, tail) = pairs.filter_map(fits).max_by_key(|(len, ..)| *len)?;
-    Some(format!("{provider}:{to}{tail}"))
 }
 
 /// A configuration as it is recorded: without null entries (to Connect they are the same as left out), with mounted folders under their
@@ -170,14 +149,32 @@ pub(super) fn secret_keys(object: &Value) -> BTreeSet<String> {
     marked.chain(sensitive_keys(object)).collect()
 }
 
-/// Masks the secrets of these objects in texts of a worker.
-pub(super) fn redactor<'a>(objects: impl IntoIterator<Item = &'a Value>) -> Redactor {
-    let mut secrets: Vec<String> = vec![];
+/// Masks the secrets of these objects in texts of a worker, and what it resolves: the contents of the mounted secrets, as far as they are
+/// known, and these `files` that lie in the mounted folders.
+pub(super) fn redactor<'a>(objects: impl IntoIterator<Item = &'a Value>, files: &[String]) -> Redactor {
+    let mut secrets: Vec<String> = files.iter().flat_map(|text| contents(text)).collect();
     for object in objects {
         let keys = secret_keys(object);
         secrets.extend(wanted(object).0.into_iter().filter(|(k, _)| keys.contains(k)).map(|(_, v)| v));
+        let mounts = object.get("connect").and_then(|c| c.get("mount"));
+        for mount in mounts.iter().filter_map(Value::as_map).flat_map(BTreeMap::values) {
+            let data = mount.get("secret").and_then(|s| s.get("data"));
+            let texts = data.iter().filter_map(Value::as_map).flat_map(BTreeMap::values).filter_map(Value::as_str);
+            secrets.extend(texts.flat_map(contents));
+        }
     }
     Redactor::of(secrets.iter().map(String::as_str))
+}
+
+/// A file's text, and the values that a worker may take out of it.
+fn contents(text: &str) -> Vec<String> {
+    let values = properties(text).into_iter().flat_map(BTreeMap::into_values);
+    [text.to_string(), text.trim().to_string()].into_iter().chain(values).collect()
+}
+
+/// The folders in which the secrets that a connector may name really lie.
+pub(super) fn real_folders(object: &Value) -> Vec<String> {
+    Mounts::of(object).0.into_iter().map(|(_, dir)| dir).collect()
 }
 
 /// The changes of the configuration between two objects, a line each. What of the prior one is still a digest has changed: what had not was filled

@@ -147,7 +147,7 @@ async fn check_one(
     if !plugins.iter().any(|p| p.is_named(class)) {
         return (i, unknown_class(class, plugins).into());
     }
-    let redactor = model::redactor(request.prior.iter().chain([object]));
+    let redactor = edge::redactor(request.prior.iter().chain([object]));
     match client.validate(class, &config, &Patience::quiet(LIMIT)).await {
         Ok(validation) => {
             if complete {
@@ -313,7 +313,7 @@ mod tests {
         };
         let validation = Validation { checks: checks.iter().map(check).collect() };
         let (config, complete) = model::wanted(object);
-        judge(&validation, object, &config, complete, &model::redactor([object])).into_iter().collect()
+        judge(&validation, object, &config, complete, &model::redactor([object], &[])).into_iter().collect()
     }
 
     #[test]

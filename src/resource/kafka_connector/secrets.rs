@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::target::connect::{holds_placeholder, names_folder};
 use crate::value::{Type, Value};
 
 /// The versions of the mounted secrets that the configuration of `object` names, by the mount's path. Null where it names none; unknown while that
@@ -12,12 +13,12 @@ pub(super) fn versions(object: &Value) -> Value {
     let Some(all) = object.get("connect").and_then(|c| c.get("mount_versions")).filter(|v| !v.is_null()) else { return none() };
     let texts = texts(object);
     let Some(mounts) = all.as_map() else {
-        return if texts.as_ref().is_some_and(|t| t.iter().all(|t| !t.contains("${"))) { none() } else { open() };
+        return if texts.as_ref().is_some_and(|t| !t.iter().any(|t| holds_placeholder(t))) { none() } else { open() };
     };
     let Some(texts) = texts else { return if mounts.is_empty() { none() } else { open() } };
     let used: BTreeMap<Arc<str>, Value> = mounts
         .iter()
-        .filter(|(path, _)| texts.iter().any(|t| uses(t, path)))
+        .filter(|(path, _)| texts.iter().any(|t| names_folder(t, path)))
         .map(|(path, version)| (path.clone(), version.clone()))
         .collect();
     if used.is_empty() { none() } else { Value::map(Type::String, used) }
@@ -38,17 +39,6 @@ fn texts(object: &Value) -> Option<Vec<String>> {
         out.extend(map.as_map().into_iter().flat_map(BTreeMap::values).filter_map(|v| v.as_str().map(str::to_string)));
     }
     Some(out)
-}
-
-/// Whether a placeholder of `text` names something in the folder `path`.
-fn uses(text: &str, path: &str) -> bool {
-    let folder = path.trim_end_matches('/');
-    let names = |placeholder: &str| {
-        let inner = placeholder.split('}').next().unwrap_or_default();
-        let tail = inner.split_once(':').and_then(|(_, rest)| rest.strip_prefix(folder));
-        tail.is_some_and(|t| t.starts_with(['/', ':']))
-    };
-    !folder.is_empty() && text.split("${").skip(1).any(names)
 }
 
 /// The addresses of the secrets that the connector was started with in another version than they will have.

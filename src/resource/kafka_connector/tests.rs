@@ -454,3 +454,39 @@ fn a_whole_file_is_taken_as_config() {
     let odd = config(&[("config", map(&[("connector.class", "X"), ("tasks.max", "many")]))]);
     assert_eq!(refused(&odd).len(), 1);
 }
+
+/// F13.
+#[test]
+fn f13_a_stopped_connector_has_no_tasks_before_and_after() {
+    let (prior, private) = applied("STOPPED", &[]);
+    let stopped = |topic: &str| {
+        config(&[
+            ("class", Value::string("FileStreamSink")),
+            ("state", "stopped".into()),
+            ("config", map(&[("topics", topic), ("file", "/tmp/x")])),
+        ])
+    };
+    let out = planned(&stopped("b"), Some(&prior), &private);
+    assert!(!out.ops.is_empty() && out.planned.get("tasks") == prior.get("tasks"), "{:?}", out.planned);
+    assert_eq!(planned(&stopped("b"), None, &Private::Null).planned.get("tasks"), Some(0.into()));
+}
+
+/// G4: a worker repeats what it resolved. The values of mounted files are known from the configuration, and else from the folder in which the
+/// engine `local` has them, as when the secret is generated or left out of the run.
+#[test]
+fn g4_values_of_mounted_files_are_redacted_whoever_changed_them() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("a.properties"), "pass\\ word CANARY-folder\nuser: CANARY-user\n").unwrap();
+    let secret = Value::object_from([("data", map(&[("b.properties", "k = CANARY-con\\\n   tinued\n")]).sensitive())]);
+    let mount = Value::object_from([("path", "/etc/b".into()), ("secret", secret)]);
+    let connect = Value::object_from([
+        ("mount", Value::map(Type::Dynamic, [("b".into(), mount)].into())),
+        ("mount_paths", map(&[("/etc/secrets", &dir.path().to_string_lossy()), ("/etc/none", "/nowhere/at/all")])),
+    ]);
+    let object = config(&[("connect", connect), ("config", map(&[("file", "${file:/etc/secrets/a.properties:pass word}")]))]);
+    let redactor = edge::redactor([&object]);
+    for secret in ["CANARY-folder", "CANARY-user", "CANARY-continued"] {
+        let text = redactor.trace(&format!("org.x.ConnectException: Invalid value {secret} for configuration max.poll.records"), 3);
+        assert!(!text.contains("CANARY"), "{text}");
+    }
+}

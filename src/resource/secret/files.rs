@@ -155,6 +155,17 @@ pub fn folder(dir: &Path, own: bool) -> Result<Folder, Diagnostic> {
     }
 }
 
+/// The error for a folder of the user's own into which everybody may write: files in it can be put in place of a secret's. A folder such as
+/// /tmp, in which nobody removes what is another's, is taken.
+pub fn open_to_all(dir: &Path) -> Option<Diagnostic> {
+    let mode = std::fs::metadata(dir).ok().filter(std::fs::Metadata::is_dir)?.permissions().mode();
+    (mode & 0o1002 == 0o002).then(|| {
+        let detail =
+            format!("Everybody may write into \"{}\" (permissions {:04o}), the folder of this secret.", dir.display(), mode & 0o7777);
+        Diagnostic::error(codes::OPEN_FOLDER, detail).hint(format!("Close it: chmod o-w '{}'", dir.display()))
+    })
+}
+
 /// Keeps others from a file or from the folder.
 ///
 /// # Errors

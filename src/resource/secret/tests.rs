@@ -510,3 +510,22 @@ fn an_entry_without_a_value_is_no_file() {
     attrs.insert("data".into(), none);
     assert!(bench.plan(None, &Value::object(attrs)).ops.is_empty());
 }
+
+/// G11.15: a folder that everybody may write into is closed where it is the secret's own, and refused where it is the user's.
+#[tokio::test]
+async fn g11_15_an_open_folder_is_closed_or_refused() {
+    let bench = Bench::new();
+    let own = bench.file("");
+    std::fs::create_dir_all(&own).unwrap();
+    set_mode(&own, 0o777);
+    bench.apply(None, &with_data(&[("creds", "x")], &[])).await;
+    let mode = |path: &Path| std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(path).unwrap().permissions()) & 0o7777;
+    assert_eq!(mode(&own), 0o700);
+
+    let theirs = bench.dir.path().join("theirs");
+    std::fs::create_dir(&theirs).unwrap();
+    for (permissions, refused) in [(0o777, true), (0o1777, false), (0o775, false)] {
+        set_mode(&theirs, permissions);
+        assert_eq!(files::open_to_all(&theirs).map(|d| d.code), refused.then_some(codes::OPEN_FOLDER), "{permissions:o}");
+    }
+}

@@ -12,7 +12,7 @@ pub(crate) mod scripted;
 mod types;
 
 pub use client::{ConnectClient, Patience, same_config};
-pub use placeholder::{Placeholder, holds_placeholder, is_placeholder, placeholders};
+pub use placeholder::{Placeholder, holds_placeholder, is_placeholder, names_folder, placeholders, swap_folders};
 pub use pool::ConnectPool;
 pub use redact::{is_masked, looks_secret};
 pub use types::{

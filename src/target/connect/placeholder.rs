@@ -30,6 +30,47 @@ pub fn placeholders(text: &str) -> impl Iterator<Item = (usize, Placeholder<'_>)
     })
 }
 
+impl<'t> Placeholder<'t> {
+    /// The part that names a file or a folder: the path, else the key.
+    pub fn place(&self) -> &'t str {
+        self.path.unwrap_or(self.key)
+    }
+
+    /// The same placeholder with another place.
+    fn with_place(&self, place: &str) -> String {
+        match self.path {
+            Some(_) => format!("${{{}:{place}:{}}}", self.provider, self.key),
+            None => format!("${{{}:{place}}}", self.provider),
+        }
+    }
+}
+
+/// Whether a placeholder of a text names this folder or something in it.
+pub fn names_folder(text: &str, folder: &str) -> bool {
+    let folder = folder.trim_end_matches('/');
+    let inside = |p: &Placeholder<'_>| p.place().strip_prefix(folder).is_some_and(|tail| tail.is_empty() || tail.starts_with('/'));
+    !folder.is_empty() && placeholders(text).any(|(_, p)| inside(&p))
+}
+
+/// The text with other folders at the beginning of what its placeholders name; of several that fit the longest counts.
+pub fn swap_folders<'a>(text: &str, pairs: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> String {
+    let swapped = |p: &Placeholder<'_>| {
+        let fits = |(from, to): (&'a str, &'a str)| {
+            let tail = p.place().strip_prefix(from).filter(|tail| tail.is_empty() || tail.starts_with('/'))?;
+            Some((from.len(), format!("{to}{tail}")))
+        };
+        let (_, place) = pairs.clone().filter_map(fits).max_by_key(|(len, _)| *len)?;
+        Some(p.with_place(&place))
+    };
+    let (mut out, mut done) = (String::with_capacity(text.len()), 0);
+    for (at, p) in placeholders(text) {
+        out.push_str(&text[done..at]);
+        out.push_str(&swapped(&p).unwrap_or_else(|| p.text.to_string()));
+        done = at + p.text.len();
+    }
+    out + &text[done..]
+}
+
 /// Whether a configuration value holds a placeholder that a worker resolves. What only looks like one counts: a template of a connector may
 /// stand for anything, too.
 pub fn holds_placeholder(value: &str) -> bool {
