@@ -322,6 +322,33 @@ fn a_damaged_export_is_not_restored() {
     assert_eq!(lab.ok("state export").stdout, export);
 }
 
+/// G11.3: a cloned repository may hold links where files of ours belong. Nothing is written through them.
+#[test]
+fn links_in_place_of_files_are_not_followed() {
+    let lab = Lab::new("resource \"null_resource\" \"n\" {\n  inputs = 1\n}\nresource \"secret\" \"s\" {\n  generate = [\"pw\"]\n}\n");
+    let outside = tempfile::tempdir().unwrap();
+    let precious = outside.path().join("precious");
+    let state = lab.path().join("state");
+    for name in ["lock", "gate", "key", "log", "backup.jsonl", "db", "../.streamform/secrets/s/pw"] {
+        let _ = (std::fs::remove_dir_all(&state), std::fs::remove_dir_all(lab.path().join(".streamform")));
+        std::fs::create_dir_all(&state).unwrap();
+        std::fs::write(&precious, "precious").unwrap();
+        let folder = outside.path().join("folder");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("file"), "mine").unwrap();
+        let link = state.join(name);
+        std::fs::create_dir_all(link.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(if name == "db" { &folder } else { &precious }, &link).unwrap();
+        let s = lab.run("apply -auto-approve");
+        // What is derived is made anew in place of the link.
+        assert!(s.code == 1 || ["log", "backup.jsonl"].contains(&name), "{name}\n{}", s.text);
+        s.hides(&["panicked"]);
+        assert_eq!(std::fs::read_to_string(&precious).unwrap(), "precious", "{name}");
+        let left: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(left, ["file"], "{name}");
+    }
+}
+
 /// A small disk of its own; gone with the test.
 struct Disk(std::path::PathBuf);
 

@@ -20,6 +20,8 @@ use crate::state::{Access, Snapshot};
 
 /// The file with the token in the folder.
 const TOKEN: &str = ".streamform-test";
+/// How many characters a token has.
+const TOKEN_LEN: usize = 32;
 /// How long a broker may take to end.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -58,7 +60,7 @@ fn failed(path: &Path, e: &std::io::Error) -> Diagnostic {
 pub(super) fn claim(root: &Path, folder: &Path) -> Result<Claim, Diagnostic> {
     let dir = notes(root);
     private_dir(&dir)?;
-    let token = random_text(32)?;
+    let token = random_text(TOKEN_LEN)?;
     write_private(&folder.join(TOKEN), token.as_bytes())?;
     let path = dir.join(&token);
     let text = serde_json::to_string(&Note { folder: folder.to_path_buf(), token }).unwrap_or_default();
@@ -78,6 +80,11 @@ pub(super) async fn clear(root: &Path) -> Diagnostics {
     let mut out = Diagnostics::new();
     for entry in std::fs::read_dir(notes(root)).into_iter().flatten().flatten() {
         let path = entry.path();
+        // Notes are files under their tokens; nothing else here is ours.
+        let named = path.file_name().is_some_and(|n| n.len() == TOKEN_LEN);
+        if !named || !std::fs::symlink_metadata(&path).is_ok_and(|m| m.is_file()) {
+            continue;
+        }
         let free = |file: &File| flock(file, FlockOperation::NonBlockingLockExclusive).is_ok();
         let Some(_held) = File::open(&path).ok().filter(free) else { continue };
         match clear_one(&path).await {
@@ -144,8 +151,8 @@ mod tests {
         assert!(clear_now(root.path()).is_empty() && made.path().exists());
         // A note that came with a repository.
         write_private(&other.path().join(TOKEN), b"another").unwrap();
-        let forged = serde_json::to_string(&Note { folder: other.path().into(), token: "guess".into() }).unwrap();
-        write_private(&notes(root.path()).join("guess"), forged.as_bytes()).unwrap();
+        let forged = serde_json::to_string(&Note { folder: other.path().into(), token: "g".repeat(TOKEN_LEN) }).unwrap();
+        write_private(&notes(root.path()).join("g".repeat(TOKEN_LEN)), forged.as_bytes()).unwrap();
         assert!(clear_now(root.path()).is_empty() && other.path().exists());
         // As a kill does: the lock goes, the note stays.
         let note = std::fs::read(&claimed.path).unwrap();

@@ -282,7 +282,7 @@ async fn probe_creates(admin: &Admin, creates: &[Creation<'_>], out: &mut [Diagn
         if matches!(e, KafkaError::InvalidConfig { .. }) && keys.is_none() {
             keys = Some(known_keys(admin, None).await);
         }
-        out[c.place].push(refused(admin, e, c.planned, keys.as_deref().unwrap_or_default(), "creating"));
+        out[c.place].push(refused(admin, e, c.planned, keys.as_deref().unwrap_or_default(), "checking the creation of"));
     }
     Ok(())
 }
@@ -295,7 +295,7 @@ async fn probe_updates(admin: &Admin, updates: &[(usize, &Value, Changes)], out:
         for ((i, planned, _), result) in changes.iter().zip(results) {
             let Err(e) = result else { continue };
             let keys = known_keys(admin, Some(&name_of(planned))).await;
-            out[*i].push(refused(admin, e, planned, &keys, "changing"));
+            out[*i].push(refused(admin, e, planned, &keys, "checking the change of"));
         }
     }
     let grown: Vec<(usize, &Value, i32)> = updates.iter().filter_map(|(i, b, c)| Some((*i, *b, c.partitions?.1))).collect();
@@ -303,7 +303,7 @@ async fn probe_updates(admin: &Admin, updates: &[(usize, &Value, Changes)], out:
         let request: Vec<_> = grown.iter().map(|(_, b, n)| (name_of(b), *n)).collect();
         for ((i, planned, _), result) in grown.iter().zip(admin.create_partitions(&request, true).await?) {
             if let Err(e) = result {
-                out[*i].push(refused(admin, e, planned, &[], "adding partitions to"));
+                out[*i].push(refused(admin, e, planned, &[], "checking new partitions of"));
             }
         }
     }

@@ -32,6 +32,17 @@ pub(super) fn options() -> OpenOptions {
     options
 }
 
+/// Refuses a link where the database belongs: a cloned repository may hold one that leads to a folder of the user's.
+fn no_link(path: &Path) -> Result<(), Diagnostic> {
+    match std::fs::symlink_metadata(path) {
+        Ok(m) if m.is_symlink() => {
+            Err(Diagnostic::error(codes::NOT_READABLE, format!("{} is a symbolic link, which is not followed.", path.display()))
+                .hint("Remove it. The whole state may lie elsewhere: streamform { backend \"local\" { path = \"…\" } }."))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Makes a folder for this user only.
 pub(super) fn prepare_dir(dir: &Path) -> Result<(), Diagnostic> {
     // Whatever keeps a folder from being made, it is one that cannot be written.
@@ -254,6 +265,7 @@ pub(super) struct Copy {
 /// A copy of the database, for who holds the gate; `None` where there is no database.
 pub(super) fn copy(dir: &Path) -> Result<Option<Copy>, Diagnostic> {
     let from = dir.join("db");
+    no_link(&from)?;
     match from.try_exists() {
         Ok(true) => {}
         Ok(false) => return Ok(None),
