@@ -592,3 +592,29 @@ fn g11_f12_f13_names_in_a_clusters_lists_are_checked_and_named() {
         lab.ok("validate").shows(&[telling]).once(telling);
     }
 }
+
+// G5: what stands in a variable file is not repeated, also where its quotes were forgotten.
+
+#[test]
+fn g5_a_text_without_quotes_is_not_repeated() {
+    let lab = Lab::new("variable \"pw\" {\n  sensitive = true\n}\n");
+    for text in ["pw = CANARY55\n", "pw = \"a${CANARY55}\"\n", "pw = [CANARY55]\n"] {
+        lab.write("x.tfvars", text);
+        lab.fails("plan -var-file=x.tfvars", &["Only constants are allowed here", "Write a text in quotes."]).hides(&["CANARY55"]);
+    }
+}
+
+#[test]
+fn no_plan_is_written_over_the_state_or_any_other_file() {
+    let lab = Lab::new(&null("n", ""));
+    lab.apply();
+    lab.write("notes.txt", "mine");
+    for file in ["state/key", "state/gate", "state/db/db", "state/log", "state/backup.jsonl", "notes.txt", "main.hcl"] {
+        let before = std::fs::read(lab.path().join(file)).unwrap();
+        lab.fails(&format!("plan -out={file}"), &["Error[SF3014]", "no plan is written over it"]);
+        assert_eq!(std::fs::read(lab.path().join(file)).unwrap(), before, "{file}");
+    }
+    lab.ok("plan -out=p.plan");
+    lab.ok("plan -out=p.plan");
+    lab.ok("plan -detailed-exitcode");
+}

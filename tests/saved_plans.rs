@@ -433,7 +433,8 @@ fn a_plan_of_another_state_folder_says_so() {
 fn the_file_is_the_users_own_and_appears_whole_or_not_at_all() {
     let lab = Lab::new("resource \"null_resource\" \"a\" {}\n");
     let path = lab.path().join("p.plan");
-    lab.write("p.plan", "old");
+    // A plan of before, cut off, is written over.
+    lab.write("p.plan", "{ \"streamform_plan\": 1,");
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
     lab.ok("plan -out=p.plan");
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);

@@ -53,11 +53,10 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
         // The file's digests of sensitive values are made with the store's key, so that apply can compare them and nobody can guess from them.
         Ledger::ensure_key(&*super::workspace::backend(&ws.state_dir()?)).await.map_err(|d| ws.failure(d))?;
     }
-    // A slip of the finger must not cost a configuration.
-    let is_ours = |p: &&PathBuf| p.file_name().is_some_and(|n| n.to_string_lossy().contains(".hcl"));
+    // A slip of the finger must cost neither a configuration nor the state's key.
     let has_content = |p: &&PathBuf| std::fs::metadata(p).is_ok_and(|m| m.is_file() && m.len() > 0);
-    if let Some(path) = request.out.as_ref().filter(is_ours).filter(has_content)
-        && SavedPlan::read(path).is_err_and(|d| d.code == codes::NOT_A_PLAN)
+    if let Some(path) = request.out.as_ref().filter(has_content)
+        && !SavedPlan::begins_in(path)
     {
         let detail = format!("{} exists and is not a saved plan, so no plan is written over it.", path.display());
         return Err(Diagnostic::error(codes::NOT_A_PLAN, detail).hint("Name another file for -out.").into());

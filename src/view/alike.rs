@@ -61,7 +61,7 @@ fn shape(text: &str) -> String {
 pub fn grouped(diagnostics: &Diagnostics) -> Vec<Shown<'_>> {
     type At = Option<(SourceId, u32, u32)>;
     let mut out: Vec<Shown<'_>> = Vec::new();
-    let mut kinds: HashMap<Kind<'_>, HashMap<At, usize>> = HashMap::new();
+    let mut kinds: HashMap<Kind<'_>, HashMap<At, Vec<usize>>> = HashMap::new();
     let mut last: HashMap<usize, usize> = HashMap::new();
     for d in diagnostics.iter() {
         let at = d.span.map(|s| (s.source, s.start, s.end));
@@ -70,17 +70,22 @@ pub fn grouped(diagnostics: &Diagnostics) -> Vec<Shown<'_>> {
             continue;
         };
         let places = kinds.entry(Kind::of(d)).or_default();
-        if let Some(&i) = places.get(&at) {
+        // Two mistakes of one instance at one place are two; those of one instance come one after the other.
+        let is_another = |i: &&usize| {
+            let shown = &out[**i];
+            shown.instances.last().copied().or(shown.first.address.as_deref()) != Some(address)
+        };
+        if let Some(&i) = places.get(&at).and_then(|all| all.iter().find(is_another)) {
             out[i].instances.push(address);
             continue;
         }
         // The first place of a kind stands for it where the list of the others is looked for.
-        let first = places.values().min().copied().unwrap_or(out.len());
-        if places.len() >= IN_FULL {
+        let first = places.values().flatten().min().copied().unwrap_or(out.len());
+        if places.len() >= IN_FULL && !places.contains_key(&at) {
             out[last[&first]].elsewhere.push(d);
             continue;
         }
-        places.insert(at, out.len());
+        places.entry(at).or_default().push(out.len());
         last.insert(first, out.len());
         out.push(Shown { first: d, instances: vec![], elsewhere: vec![] });
     }
@@ -113,6 +118,12 @@ mod tests {
         let shown = grouped(&all);
         assert_eq!((shown.len(), shown[0].instances.len(), shown[0].instances[8]), (1, 9, "t.a[9]"));
         assert_eq!(some(&shown[0].instances), "t.a[1], t.a[2], t.a[3] and 6 more");
+
+        // Two mistakes of each of two instances are two boxes for both.
+        let two = |i: u32| ["\"x\" is wrong.", "\"y\" is wrong."].map(|text| error(text, 1, &format!("t.a[{i}]")));
+        let all: Diagnostics = two(0).into_iter().chain(two(1)).collect();
+        let shown = grouped(&all);
+        assert_eq!(shown.iter().map(|s| s.instances.len()).collect::<Vec<_>>(), [1, 1]);
 
         // Another sentence at the same place is another mistake.
         let all: Diagnostics = [error("\"x\" is too long.", 1, "t.a[0]"), error("\"y\" is too short.", 1, "t.a[1]")].into_iter().collect();

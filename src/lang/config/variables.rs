@@ -129,7 +129,17 @@ impl Collector<'_> {
     }
 
     fn constant(&mut self, expr: &crate::lang::ast::Expr) -> Value {
-        eval(expr, &NoScope, &self.cx.constants(), &mut self.diags)
+        let mut found = Diagnostics::new();
+        let value = eval(expr, &NoScope, &self.cx.constants(), &mut found);
+        // A name here is most often a text without its quotes, a password perhaps: it is not repeated.
+        let unnamed = |d: Diagnostic| match d.code == crate::diag::codes::lang::UNDECLARED_REFERENCE {
+            true => {
+                Diagnostic { detail: "Only constants are allowed here, and this is a name.".into(), ..d }.hint("Write a text in quotes.")
+            }
+            false => d,
+        };
+        self.diags.extend(found.into_iter().map(unnamed));
+        value
     }
 
     fn set(&mut self, variable: &Variable, value: Value, from: String, span: Option<Span>) {

@@ -328,6 +328,16 @@ fn listed(names: &[String]) -> String {
 }
 
 impl SavedPlan {
+    /// Whether a file begins as a saved plan does, be it whole or damaged.
+    pub fn begins_in(path: &Path) -> bool {
+        use std::io::Read;
+        let mut head = Vec::new();
+        let read = std::fs::File::open(path).and_then(|f| f.take(64).read_to_end(&mut head));
+        // A tool may have laid it out in another way.
+        let head: Vec<u8> = head.into_iter().filter(|b| !b.is_ascii_whitespace()).collect();
+        read.is_ok() && head.starts_with(b"{\"streamform_plan\"")
+    }
+
     /// Reads a file.
     ///
     /// # Errors
