@@ -12,7 +12,7 @@ pub const LIMIT: u64 = 512 << 20;
 /// The content of a file of at most [`LIMIT`] bytes.
 ///
 /// # Errors
-/// What the system says, or [`io::ErrorKind::FileTooLarge`].
+/// The system's error, or [`io::ErrorKind::FileTooLarge`].
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     bounded(File::open(path)?, LIMIT)
 }

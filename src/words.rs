@@ -25,7 +25,7 @@ pub fn was<N: PartialEq + From<u8>>(n: N) -> &'static str {
 
 /// A word as a shell takes it: in quotes where it holds more than plain characters.
 pub fn for_shell(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-=:,@".contains(c);
     if !word.is_empty() && word.chars().all(plain) { word.to_string() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use crate::diag::Diagnostics;
 use crate::state::OutputRecord;
 
-/// What an apply did.
+/// The account of one apply.
 #[derive(Debug, Default)]
 pub struct Done {
-    /// What went wrong.
+    /// The errors and warnings.
     pub diagnostics: Diagnostics,
     /// Objects taken into the state as they are.
     pub imported: usize,
@@ -57,7 +57,7 @@ pub enum Why {
     NotWritten,
     /// The object that was to hold a part of it does not hold it.
     NotTakenOver,
-    /// It is done, and the state has no record of it.
+    /// It is done or was tried, and the state has no record of it.
     NotRecorded,
     /// It is done, but the step that was to hold a part of it failed.
     LeftOpen,

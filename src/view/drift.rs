@@ -10,7 +10,7 @@ use crate::plan::drift::{Finding, Kind, Part};
 use crate::plan::{Action, Plan, Reason};
 use crate::value::Value;
 use crate::value::print::padded;
-use crate::words::counted;
+use crate::words::{counted, for_shell};
 
 /// A live object that no block declares.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -228,7 +228,6 @@ fn short(v: Option<&Value>) -> String {
 fn import_command(s: &Stray) -> String {
     let name: String = s.id.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
     let name = if name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') { name } else { format!("_{name}") };
-    let plain = s.id.chars().all(|c| c.is_ascii_alphanumeric() || "._-:=,/@".contains(c));
-    let id = if plain { s.id.clone() } else { format!("'{}'", one_line(&s.id).replace('\'', "'\\''")) };
+    let id = for_shell(&one_line(&s.id));
     format!("streamform import {}.{name} {id}", s.type_name)
 }

@@ -33,6 +33,6 @@ codes! {
     EXPECTED_WHILE_PLANNING = "SF9024", "Expected failure while planning";
     /// A value in a test file that is known only after an apply.
     UNKNOWN_TEST_VALUE = "SF9025", "Value is not known yet";
-    /// What a test that was killed has left.
+    /// Folders, processes or objects of a test that was killed.
     LEFT_BEHIND = "SF9026", "Left behind by a killed test";
 }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::model::path;
 use crate::diag::codes::connect as codes;
 use crate::diag::{Diagnostic, did_you_mean};
+use crate::lang::functions::streamform::properties;
 use crate::resource::attr_error;
 use crate::target::connect::{Placeholder, placeholders};
 use crate::value::Value;
@@ -45,13 +46,8 @@ struct Mount {
     /// The folder, without a slash at its end.
     folder: String,
     secret: String,
-    files: Option<BTreeMap<String, Content>>,
-}
-
-/// What is in a file.
-enum Content {
-    Text(String),
-    Unknown,
+    /// Each file with its content, where that is known; `None` where not all names are.
+    files: Option<BTreeMap<String, Option<String>>>,
 }
 
 /// What is wrong with the placeholders of `config` and `sensitive_config`.
@@ -144,7 +140,7 @@ impl Workers {
                     );
                 };
                 match content {
-                    Content::Text(text) if !keys_of(text).contains(p.key) => fault(
+                    Some(text) if properties(text).is_some_and(|settings| !settings.contains_key(p.key)) => fault(
                         format!("The placeholder names a key that {file} does not have: \"{}\".", p.key),
                         format!("The file is read as properties, with a line \"{}=…\" for this key.", p.key),
                     ),
@@ -157,58 +153,18 @@ impl Workers {
 }
 
 /// The files of a secret; `None` where not all names are known.
-fn files_of(secret: &Value) -> Option<BTreeMap<String, Content>> {
+fn files_of(secret: &Value) -> Option<BTreeMap<String, Option<String>>> {
     let (data, generated) = (secret.get("data")?, secret.get("generate")?);
     if !data.is_known() || !generated.is_wholly_known() {
         return None;
     }
     let mut out = BTreeMap::new();
     for (name, content) in data.as_map().into_iter().flatten().filter(|(_, v)| !v.is_null()) {
-        out.insert(name.to_string(), content.as_str().map_or(Content::Unknown, |t| Content::Text(t.to_string())));
+        out.insert(name.to_string(), content.as_str().map(str::to_string));
     }
     // A generated file is one password, without a key.
-    out.extend(generated.as_slice().into_iter().flatten().filter_map(|v| Some((v.as_str()?.to_string(), Content::Text(String::new())))));
+    out.extend(generated.as_slice().into_iter().flatten().filter_map(|v| Some((v.as_str()?.to_string(), Some(String::new())))));
     Some(out)
-}
-
-/// The keys of a text that Java reads as properties (`java.util.Properties.load`): comments, continued lines and escapes included.
-fn keys_of(text: &str) -> BTreeSet<String> {
-    let mut out = BTreeSet::new();
-    let mut lines = text.split(['\n', '\r']);
-    while let Some(line) = lines.next() {
-        let line = line.trim_start_matches([' ', '\t', '\u{c}']);
-        if line.is_empty() || line.starts_with(['#', '!']) {
-            continue;
-        }
-        let mut whole = line.to_string();
-        // An odd number of backslashes at the end continues the line.
-        while whole.chars().rev().take_while(|c| *c == '\\').count() % 2 == 1 {
-            whole.pop();
-            let Some(next) = lines.next() else { break };
-            whole.push_str(next.trim_start_matches([' ', '\t', '\u{c}']));
-        }
-        let mut key = String::new();
-        let mut chars = whole.chars();
-        while let Some(c) = chars.next() {
-            match c {
-                '\\' => match chars.next() {
-                    Some('t') => key.push('\t'),
-                    Some('n') => key.push('\n'),
-                    Some('r') => key.push('\r'),
-                    Some('u') => {
-                        let code: String = chars.by_ref().take(4).collect();
-                        key.extend(u32::from_str_radix(&code, 16).ok().and_then(char::from_u32));
-                    }
-                    Some(c) => key.push(c),
-                    None => {}
-                },
-                '=' | ':' | ' ' | '\t' | '\u{c}' => break,
-                c => key.push(c),
-            }
-        }
-        out.insert(key);
-    }
-    out
 }
 
 #[cfg(test)]
@@ -267,7 +223,8 @@ mod tests {
 
     #[test]
     fn keys_are_read_as_java_reads_them() {
-        let keys = keys_of("a=1\nb:2\nc 3\nd\\=e=4\n! f=5\n\\u0067=6\nh\\\n  i=7\r\n  j\n");
+        let settings = properties("a=1\nb:2\nc 3\nd\\=e=4\n! f=5\n\\u0067=6\nh\\\n  i=7\r\n  j\n").unwrap();
+        let keys: BTreeSet<String> = settings.into_keys().collect();
         assert_eq!(keys, ["a", "b", "c", "d=e", "g", "hi", "j"].map(String::from).into());
     }
 }

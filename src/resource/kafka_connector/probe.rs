@@ -17,13 +17,14 @@ use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
 use crate::resource::kafka_common::origin;
 use crate::target::connect::{ConnectClient, ConnectError, Patience, Plugin, Validation, holds_placeholder, is_placeholder, looks_secret};
 use crate::value::Value;
+use crate::words::for_shell;
 
 /// How long a validation may take: connectors open connections in it, and workers give up after 90 seconds.
 const LIMIT: Duration = Duration::from_secs(100);
 /// How many validations run at once on one Connect cluster.
 const AT_ONCE: usize = 4;
 
-/// Which connectors this run's plan has let Connect check in full: their apply need not ask again.
+/// The connectors that this run has let Connect check in full, in its plan or right before their steps: the write need not ask again.
 #[derive(Default)]
 pub(super) struct Checked(Mutex<BTreeSet<String>>);
 
@@ -84,7 +85,12 @@ async fn vet_one(cx: &Session, checked: &Checked, i: usize, request: &StepReques
         let client = edge::client(cx, &model::connection(planned)?).ok()?;
         let (config, _) = model::wanted(planned);
         let validation = client.validate(config.get("connector.class")?, &config, &Patience::quiet(VET_LIMIT)).await.ok()?;
-        plain_secrets(&validation, planned).into_iter().next()
+        let found = plain_secrets(&validation, planned).into_iter().next();
+        if found.is_none() {
+            // The write need not ask the same again.
+            checked.add(&request.addr);
+        }
+        found
     };
     (i, found.await)
 }
@@ -116,13 +122,7 @@ async fn taken(client: &ConnectClient, members: &[usize], requests: &[StepReques
 /// The error for a name that is taken.
 pub(super) fn exists(addr: &InstanceAddr, name: &str) -> Diagnostic {
     Diagnostic::error(codes::ALREADY_EXISTS, format!("Connector {name:?} already exists, and streamform did not create it."))
-        .hint(format!("To bring it under management: streamform import '{addr}' {}. Otherwise choose another name.", shell_word(name)))
-}
-
-/// A word that a shell takes as it is.
-fn shell_word(text: &str) -> String {
-    let plain = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-/:@".contains(c));
-    if plain { text.to_string() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+        .hint(format!("To bring it under management: streamform import '{addr}' {}. Otherwise choose another name.", for_shell(name)))
 }
 
 async fn plugins(
