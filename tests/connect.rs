@@ -775,6 +775,7 @@ async fn a_renamed_block_is_a_move_and_the_connector_runs_on() {
     assert!(lab.client().find(&name, &Patience::quiet(Duration::from_secs(9))).await.unwrap().is_none());
 }
 
+/// A6: the plan refuses a name that a foreign connector has, and says how to import that one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_taken_name_is_found_when_planning() {
     let lab = Lab::new();

@@ -877,11 +877,23 @@ resource "kafka_connector" "refused" {
     "consumer.override.ssl.truststore.certificates" = "CANARY-refused"
   }
 }
+
+resource "kafka_connector" "wrong" {
+  connect = kafka_connect.etl
+  class   = "FileStreamSink"
+  config = {
+    "topics"           = kafka_topic.orders.name
+    "file"             = "/dev/null"
+    "errors.tolerance" = "MARK-of-the-wrong-one"
+  }
+}
 "#;
     std::fs::write(at("refused.hcl"), refused).unwrap();
     let (code, said) = streamform(dir.path(), &["apply", "-auto-approve"], &[]);
     assert!(code == Some(1) && said.contains("SF7019") && said.contains("kafka_connector.refused"), "{said}");
+    assert!(said.contains("kafka_connector.wrong") && said.contains("errors.tolerance"), "{said}");
     nowhere_in(&at("state"), "CANARY");
+    nowhere_in(&at("state"), "MARK-of-the-wrong-one");
     assert!(!good(&["state", "export"]).contains("kafka_connector.refused"));
     std::fs::remove_file(at("refused.hcl")).unwrap();
     assert!(said.contains("(sensitive value)"), "{said}");

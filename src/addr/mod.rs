@@ -30,7 +30,7 @@ impl fmt::Display for InstanceKey {
     }
 }
 
-/// Quotes a string as an HCL literal, so that `"`, `\`, control characters, `${` and `%{` survive.
+/// Quotes a string as an HCL literal, so that `"`, `\`, `${` and `%{` survive, and what steers a terminal is written out.
 pub fn quote(s: &str) -> String {
     let mut out = String::with_capacity(s.len() + 2);
     out.push('"');
@@ -46,7 +46,7 @@ pub fn quote(s: &str) -> String {
                 out.push(c);
                 out.push(c);
             }
-            c if (c as u32) < 0x20 => out.push_str(&format!("\\u{:04x}", c as u32)),
+            c if crate::words::steers(c) => out.push_str(&format!("\\u{:04x}", c as u32)),
             c => out.push(c),
         }
     }

@@ -63,6 +63,21 @@ struct Returned {
     began: Instant,
 }
 
+/// Steps of one type and verb that may begin together.
+struct Batch {
+    resource: &'static dyn ResourceType,
+    verb: Option<Verb>,
+    nodes: Vec<usize>,
+    requests: Vec<StepRequest>,
+}
+
+/// The end of a task.
+enum Ended {
+    Call(Returned),
+    /// The type looked at steps before they begin, and gave one verdict for each.
+    Vetted(Batch, Vec<Option<Diagnostic>>),
+}
+
 /// The request of a running step.
 struct Asked {
     /// The object as it was to be.
@@ -81,7 +96,7 @@ struct Run<'a, 'w> {
     world: World<'w>,
     /// Ready steps by type and verb, to travel together.
     waiting: BTreeMap<(usize, Option<Verb>), VecDeque<usize>>,
-    running: JoinSet<Returned>,
+    running: JoinSet<Ended>,
     /// What running calls share, and where they are heard.
     office: Office,
     told: UnboundedReceiver<Message>,
@@ -268,7 +283,11 @@ impl<'a, 'w> Run<'a, 'w> {
             }
             tokio::select! {
                 Some(message) = self.told.recv() => self.listen(Some(message)).await,
-                Some(joined) = self.running.join_next() => if let Ok(returned) = joined { self.returned(returned).await },
+                Some(joined) = self.running.join_next() => match joined {
+                    Ok(Ended::Call(returned)) => self.returned(returned).await,
+                    Ok(Ended::Vetted(batch, verdicts)) => self.vetted(batch, verdicts).await,
+                    Err(_) => {}
+                },
                 // Wakes up now and then to look at the interrupts.
                 () = tokio::time::sleep(LOOK) => {}
             }
@@ -376,52 +395,74 @@ impl<'a, 'w> Run<'a, 'w> {
                 }
             }
         }
-        self.vet(resource, key.1, &mut ready, &mut requests).await;
-        if ready.is_empty() {
+        let batch = Batch { resource, verb: key.1, nodes: ready, requests };
+        if !batch.nodes.is_empty() && resource.vets() && matches!(key.1, Some(Verb::Create | Verb::Update)) {
+            self.vet(batch);
+        } else {
+            self.begin_batch(batch).await;
+        }
+    }
+
+    /// Has the type look at steps before anything of them is written, while the run goes on.
+    fn vet(&mut self, batch: Batch) {
+        let session = Arc::clone(&self.cx.session);
+        self.running.spawn(async move {
+            let verdicts = AssertUnwindSafe(batch.resource.vet(&session, &batch.requests)).catch_unwind().await;
+            Ended::Vetted(batch, verdicts.unwrap_or_default())
+        });
+    }
+
+    /// Begins the steps that the type does not refuse; a missing verdict is a refusal.
+    async fn vetted(&mut self, batch: Batch, verdicts: Vec<Option<Diagnostic>>) {
+        let stopping = self.broken || self.cx.interrupts.load(Ordering::SeqCst) >= 1;
+        let mut verdicts = verdicts.into_iter();
+        let mut good = Batch { nodes: vec![], requests: vec![], ..batch };
+        for (node, request) in batch.nodes.into_iter().zip(batch.requests) {
+            match verdicts.next().unwrap_or_else(|| Some(panic_error())) {
+                None if stopping => {
+                    self.holding.end(node);
+                    self.queue.give_back(node);
+                }
+                None => {
+                    good.nodes.push(node);
+                    good.requests.push(request);
+                }
+                Some(d) => {
+                    self.holding.end(node);
+                    let prior = request.prior.map(|v| (v, request.private));
+                    self.note_result(node, batch.verb, StepResult::failed(d, prior), Duration::ZERO, false);
+                    self.queue.finish(node, false);
+                }
+            }
+        }
+        self.wake();
+        self.begin_batch(good).await;
+    }
+
+    /// Journals steps and starts their calls.
+    async fn begin_batch(&mut self, batch: Batch) {
+        let Batch { resource, verb, nodes, requests } = batch;
+        if nodes.is_empty() {
             return;
         }
-        if let Some(verb) = key.1
-            && let Err(d) = self.begin(&ready, &requests, verb).await
+        if let Some(verb) = verb
+            && let Err(d) = self.begin(&nodes, &requests, verb).await
         {
             self.cannot_write(d);
-            for node in ready {
+            for node in nodes {
                 self.unwritten.insert(node, Why::NotWritten);
                 self.queue.finish(node, false);
             }
             return;
         }
-        let steps = ready.into_iter().zip(requests);
-        let (gone, rest): (Vec<_>, Vec<_>) = steps.partition(|(node, _)| key.1 == Some(Verb::Delete) && self.change(*node).goes_with_place);
+        let steps = nodes.into_iter().zip(requests);
+        let (gone, rest): (Vec<_>, Vec<_>) = steps.partition(|(node, _)| verb == Some(Verb::Delete) && self.change(*node).goes_with_place);
         for (steps, with_place) in [(gone, true), (rest, false)] {
             let (nodes, requests): (Vec<usize>, Vec<StepRequest>) = steps.into_iter().unzip();
             if !nodes.is_empty() {
-                self.spawn(resource, key.1, nodes, requests, with_place);
+                self.spawn(resource, verb, nodes, requests, with_place);
             }
         }
-    }
-
-    /// Takes out the steps that the type refuses before anything of them may be written.
-    async fn vet(&mut self, resource: &dyn ResourceType, verb: Option<Verb>, nodes: &mut Vec<usize>, requests: &mut Vec<StepRequest>) {
-        if !matches!(verb, Some(Verb::Create | Verb::Update)) {
-            return;
-        }
-        let mut verdicts = resource.vet(&self.cx.session, requests).await.into_iter();
-        let (mut good_nodes, mut good) = (Vec::new(), Vec::new());
-        for (node, request) in nodes.drain(..).zip(requests.drain(..)) {
-            match verdicts.next().flatten() {
-                None => {
-                    good_nodes.push(node);
-                    good.push(request);
-                }
-                Some(d) => {
-                    self.holding.end(node);
-                    let prior = request.prior.map(|v| (v, request.private));
-                    self.note_result(node, verb, StepResult::failed(d, prior), Duration::ZERO, false);
-                    self.queue.finish(node, false);
-                }
-            }
-        }
-        (*nodes, *requests) = (good_nodes, good);
     }
 
     /// Starts a call; of objects that go with their place (`with_place`) it only says so.
@@ -457,7 +498,7 @@ impl<'a, 'w> Run<'a, 'w> {
             };
             // What a panic left untold is seen by what is still outstanding.
             let _ = AssertUnwindSafe(call).catch_unwind().await;
-            Returned { nodes, verb, began }
+            Ended::Call(Returned { nodes, verb, began })
         });
     }
 

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::redact::steers;
+use crate::words::steers;
 
 /// Columns of a source line shown at most.
 pub const MAX_COLUMNS: usize = 120;

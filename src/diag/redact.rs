@@ -15,6 +15,7 @@ use regex::Regex;
 
 use super::{Diagnostic, Diagnostics};
 use crate::value::{Repr, Value};
+use crate::words::steers;
 
 /// The text in place of a sensitive one.
 pub const MASK: &str = "(sensitive value)";
@@ -39,6 +40,9 @@ static PARAMETER: LazyLock<Option<Regex>> = LazyLock::new(|| {
 static ASSIGNMENT: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r#"(?i)((?:password|passwd|passphrase|secret|token|api[._-]?key|access[._-]?key|secretkey|credential)[\w.-]*["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s,;&"')}\]]+)"#).ok()
 });
+
+/// A key and the string that it is set to, as they stand in a line of source.
+static LITERAL: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r#"([\w.-]+)"?\)?\s*[=:]\s*"((?:\\.|[^"\\])*)("|$)"#).ok());
 
 /// The sensitive texts of a run. They are learned while it goes on.
 #[derive(Default)]
@@ -138,9 +142,20 @@ impl Redactor {
         all.into_iter().map(|d| self.diagnostic(d)).collect()
     }
 
-    /// Where known texts stand in a line.
+    /// Which parts of a line of source are not shown: known texts, strings under names that say that they are secret, keys and credentials of URLs.
+    /// In the order of where they begin.
     pub fn find(&self, line: &str) -> Vec<Range<usize>> {
-        self.matched(|matcher| matcher.find_iter(line).map(|m| m.range()).collect()).unwrap_or_default()
+        let mut out: Vec<Range<usize>> = self.matched(|matcher| matcher.find_iter(line).map(|m| m.range()).collect()).unwrap_or_default();
+        let mut add = |pattern: &LazyLock<Option<Regex>>, part: &dyn Fn(&regex::Captures<'_>) -> Option<Range<usize>>| {
+            out.extend(pattern.iter().flat_map(|re| re.captures_iter(line)).filter_map(|c| part(&c)).filter(|r| !r.is_empty()));
+        };
+        let is_reference = |text: &str| text.starts_with("${") || text.starts_with("$${");
+        add(&LITERAL, &|c| c.get(2).filter(|m| is_named_secret(&c[1]) && !is_reference(m.as_str())).map(|m| m.range()));
+        add(&PEM, &|c| c.get(0).map(|m| m.range()));
+        add(&USERINFO, &|c| c.get(1).filter(|m| m.as_str() != "git").map(|m| m.range()));
+        add(&PARAMETER, &|c| Some(c.get(1)?.end()..c.get(0)?.end()));
+        out.sort_by_key(|r| r.start);
+        out
     }
 
     fn without_known<'t>(&self, text: &'t str) -> Cow<'t, str> {
@@ -191,9 +206,27 @@ pub fn holds_credentials(text: &str) -> bool {
     userinfo || found(&PEM) || found(&PARAMETER)
 }
 
+/// Whether a key's name says that its value is a secret. Paths and names of secrets are not.
+pub fn is_named_secret(key: &str) -> bool {
+    const WORDS: [&str; 10] =
+        ["password", "passphrase", "secret", "token", "credential", "apikey", "jaas", "accesskey", "privatekey", "keystorekey"];
+    const ENDS: [&str; 4] = ["accountkey", "keyfile", "license", "userinfo"];
+    const NOT: [&str; 8] = [".location", ".path", ".file", ".url", ".endpoint", ".class", ".name", ".enabled"];
+    let key = key.to_ascii_lowercase();
+    let flat: String = key.chars().filter(char::is_ascii_alphanumeric).collect();
+    (WORDS.iter().any(|w| flat.contains(w)) || flat.ends_with("key") && flat.contains("master") || ENDS.iter().any(|e| flat.ends_with(e)))
+        && !NOT.iter().any(|n| key.ends_with(n))
+}
+
 /// A secret text, and the parts of it that somebody may repeat alone.
 fn pieces(text: &str) -> Vec<String> {
     let mut out = vec![text.to_string(), text.trim().to_string()];
+    // The same as it stands in a source file.
+    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").replace('\r', "\\r").replace('\t', "\\t");
+    let escaped = escaped.replace("${", "$${").replace("%{", "%%{");
+    if escaped != text {
+        out.push(escaped);
+    }
     for line in text.lines().map(str::trim) {
         if text.contains('\n') {
             out.push(line.to_string());
@@ -230,12 +263,6 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 /// The same on one line: what a server calls a thing makes no lines of its own.
 pub fn one_line(text: &str) -> Cow<'_, str> {
     written_out(text, |_| false)
-}
-
-/// Whether a character steers a terminal, breaks a line or turns the direction of reading.
-pub(crate) fn steers(c: char) -> bool {
-    let bidi = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    c.is_control() || bidi || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 fn written_out(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
@@ -302,6 +329,38 @@ mod tests {
         assert_eq!(visible("a\x1b[31m\u{202e}b\nc\u{7f}"), "a\\u001b[31m\\u202eb\nc\\u007f");
         assert_eq!(one_line("User:x\r\n\u{9b}y"), "User:x\\r\\n\\u009by");
         assert!(matches!(one_line("żółw"), Cow::Borrowed(_)));
+    }
+
+    /// F5: an error about a map of settings shows its lines.
+    #[test]
+    fn a_line_of_source_does_not_show_secrets() {
+        let redactor = Redactor::default();
+        redactor.learn(&Value::from("a\"b\\c").sensitive());
+        let shown = |line: &str| {
+            let mut out = String::new();
+            let mut from = 0;
+            for r in redactor.find(line).into_iter().filter(|r| !r.is_empty()) {
+                out.push_str(&line[from.min(r.start)..r.start]);
+                out.push('…');
+                from = r.end;
+            }
+            out + &line[from..]
+        };
+        for (line, want) in [
+            (r#""database.password" = "x""#, r#""database.password" = "…""#),
+            (r#"password: "a\"b", other = "c""#, r#"password: "…", other = "c""#),
+            (r#"("api.key.secret") = "x"#, r#"("api.key.secret") = "…"#),
+            (r#"password = var.password"#, r#"password = var.password"#),
+            (r#"password = "${var.password}""#, r#"password = "${var.password}""#),
+            (r#"password = "$${file:/a:b}""#, r#"password = "$${file:/a:b}""#),
+            (r#"secret.file = "a""#, r#"secret.file = "a""#),
+            (r#""u" = "mongodb://u:p@h/d""#, r#""u" = "mongodb://…@h/d""#),
+            (r#""u" = "jdbc:x://h?password=y&b=1""#, r#""u" = "jdbc:x://h?password=…&b=1""#),
+            (r#"x = "a\"b\\c""#, r#"x = "…""#),
+            (r#"secret = kafka_secret.x"#, r#"secret = kafka_secret.x"#),
+        ] {
+            assert_eq!(shown(line), want);
+        }
     }
 
     #[test]

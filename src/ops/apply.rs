@@ -99,7 +99,9 @@ pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied
         None => DiskHost::new(false),
     };
     let inputs = ws.inputs(&snapshot, &plan_request.options, &digest, &host, observer);
-    live.waiting.show(!terminal.json);
+    if !terminal.json {
+        live.show_waits();
+    }
     let (outcome, said) = super::early::walked(&inputs, &ws.config.sources, terminal).await;
     // From here on the lines of the apply say what is awaited.
     live.waiting.show(false);
@@ -108,7 +110,7 @@ pub async fn run_inner(request: &Request, terminal: &Terminal) -> Result<Applied
     diagnostics.append(outcome.diagnostics.clone());
     diagnostics.append(check_instances(&outcome.plan, &plan_request.options));
     if saved.is_none() && !diagnostics.has_errors() {
-        diagnostics.append(notices(&outcome.plan, &ws.config, &plan_request.options));
+        diagnostics.append(notices(&outcome, &ws.config, &plan_request.options));
     }
     if diagnostics.has_errors() {
         if let Some(s) = &saved {

@@ -12,7 +12,8 @@ use super::workspace::{VarArgs, Workspace};
 use super::{Exit, Result, Terminal};
 use crate::addr::{InstanceAddr, Mode};
 use crate::apply::Silent;
-use crate::diag::Diagnostics;
+use crate::diag::codes::plan as codes;
+use crate::diag::{Diagnostic, Diagnostics};
 use crate::lang::config::DiskFiles;
 use crate::plan::conditions::as_warning;
 use crate::plan::drift::{Finding, findings};
@@ -56,7 +57,9 @@ async fn attempt(request: &Request, terminal: &Terminal, ws: &Workspace, store: 
     let snapshot = store.snapshot().await.map_err(|d| ws.failure(d))?;
     snapshot.check().map_err(|d| ws.failure(d))?;
     let observer = ws.live(Arc::new(Silent));
-    observer.waiting.show(!terminal.json);
+    if !terminal.json {
+        observer.show_waits();
+    }
     let host = DiskHost::new(false);
     let options = Options::default();
     let digest = |v: &Value| store.digest(v);
@@ -220,6 +223,19 @@ fn strays(
         (false, true) => vec![stray(d.label.clone(), true)],
         (false, false) => new.into_iter().map(|k| stray(k.name().to_string(), false)).collect(),
     }
+}
+
+/// A word on recorded objects in places of which nothing runs: they are planned as they are recorded.
+pub(super) fn unseen(outcome: &Outcome<'_>) -> Option<Diagnostic> {
+    let places = places(outcome);
+    let down: Vec<(&InstanceAddr, &Value)> = places.iter().filter(|(_, p)| objects::nothing_runs(p)).collect();
+    let unseen: Vec<String> = in_down(outcome, &down).iter().map(InstanceAddr::to_string).collect();
+    let first = unseen.first()?;
+    let named: Vec<String> = down.iter().map(|(a, _)| a.to_string()).collect();
+    let more = if unseen.len() > 1 { format!(" and {} more", unseen.len() - 1) } else { String::new() };
+    let detail =
+        format!("Nothing of {} runs, so nobody was asked for {first}{more}: the plan takes them as recorded.", named.join(" and "));
+    Some(Diagnostic::warning(codes::NOT_LOOKED_AT, detail).hint("Plan again when it runs, to see what differs."))
 }
 
 /// Recorded objects in places that are down: nobody was asked for them.

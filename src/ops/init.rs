@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::git::{Git, file_error};
@@ -12,6 +13,7 @@ use super::workspace::state_dir;
 use super::{Exit, Failure, Result, Terminal};
 use crate::diag::codes::{cli as cli_codes, config as codes};
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::disk;
 use crate::lang::config::lock::{LOCK_FILE, ModuleLock};
 use crate::lang::config::source::{GitSource, MODULES_DIR, ModuleSource, parse_source, redact};
 use crate::lang::config::{DiskFiles, FoundCall, Loaded, load_calls, normalize};
@@ -227,9 +229,12 @@ struct Guard {
 impl Guard {
     fn take(root: &Path) -> Result<Guard> {
         let cache = root.join(MODULES_DIR);
-        std::fs::create_dir_all(&cache).map_err(|e| file_error(&cache, &e))?;
+        disk::private_dir(&cache).map_err(|e| file_error(&cache, &e))?;
         let path = cache.join(".lock");
-        let file = std::fs::File::options().create(true).truncate(false).write(true).open(&path).map_err(|e| file_error(&path, &e))?;
+        // A link that came with the folder is not followed.
+        let flags = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default();
+        let mut options = std::fs::File::options();
+        let file = options.create(true).truncate(false).write(true).custom_flags(flags).open(&path).map_err(|e| file_error(&path, &e))?;
         file.lock().map_err(|e| file_error(&path, &e))?;
         for entry in std::fs::read_dir(&cache).map_err(|e| file_error(&cache, &e))?.flatten() {
             if entry.file_name().to_string_lossy().starts_with(".fetch-") {
@@ -286,4 +291,23 @@ fn copy(from: &Path, to: &Path) -> std::result::Result<(), Diagnostic> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// G11.3: a link in place of the lock does not make a file elsewhere.
+    #[test]
+    fn g11_3_a_linked_lock_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, target) = (dir.path().join("root"), dir.path().join("target"));
+        std::fs::create_dir_all(root.join(MODULES_DIR)).unwrap();
+        drop(Guard::take(&root).unwrap());
+        let lock = root.join(MODULES_DIR).join(".lock");
+        std::fs::remove_file(&lock).unwrap();
+        std::os::unix::fs::symlink(&target, &lock).unwrap();
+        assert!(Guard::take(&root).is_err());
+        assert!(!target.exists());
+    }
 }

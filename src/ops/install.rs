@@ -9,6 +9,7 @@ use super::plan::Request as PlanRequest;
 use super::{Exit, Result, Terminal};
 use crate::diag::codes::cli as codes;
 use crate::diag::{Diagnostic, io_words};
+use crate::disk;
 
 const MAIN: &str = include_str!("../../examples/quickstart/main.hcl");
 const IGNORED: &str = include_str!("../../examples/quickstart/.gitignore");
@@ -165,8 +166,10 @@ fn write_quickstart(root: &Path) -> Result<bool> {
 }
 
 fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    if let Some(dir) = path.parent() {
-        std::fs::create_dir_all(dir)?;
+    match path.parent() {
+        Some(dir) if dir.ends_with(disk::OWN) => disk::private_dir(dir)?,
+        Some(dir) => std::fs::create_dir_all(dir)?,
+        None => {}
     }
     std::fs::File::create(path)?.write_all(text.as_bytes())
 }

@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 
+use super::signals;
 use crate::addr::{InstanceAddr, Mode};
 use crate::apply::{Event, Events};
 use crate::diag::redact::{Redactor, one_line};
@@ -41,6 +42,13 @@ impl Live {
     /// With the connections of one run.
     pub fn new(session: Arc<Session>) -> Self {
         Self::with(session, registry::ALL.to_vec())
+    }
+
+    /// Says from now on what is waited for. A signal that ends the program then leaves no such line behind.
+    pub fn show_waits(&self) {
+        if self.waiting.show(true) {
+            signals::before_the_end(self.waiting.clear());
+        }
     }
 
     /// With resource types other than those of this program.

@@ -14,7 +14,7 @@ use crate::lang::config::variables::VarArg;
 use crate::lang::config::{Config, DiskFiles};
 use crate::lang::host::Host;
 use crate::plan::saved::{Made, Recording, SavedPlan};
-use crate::plan::walk;
+use crate::plan::walk::{self, Outcome};
 use crate::plan::{Action, Change, Options, Plan, Reason, RunMode, blocked_moves};
 use crate::state::{Access, Ledger, Snapshot};
 use crate::view;
@@ -55,6 +55,11 @@ pub async fn run(request: &Request, terminal: &Terminal) -> Result {
     }
     // A slip of the finger must cost neither a configuration nor the state's key.
     let has_content = |p: &&PathBuf| std::fs::metadata(p).is_ok_and(|m| m.is_file() && m.len() > 0);
+    let folder = request.out.as_ref().and_then(|p| p.parent()).filter(|p| !p.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|p| !p.is_dir()) {
+        let detail = format!("There is no folder {} to write the plan into.", folder.display());
+        return Err(Diagnostic::error(crate::diag::codes::cli::FILE, detail).hint("Make it, or name another file for -out.").into());
+    }
     if let Some(path) = request.out.as_ref().filter(has_content)
         && !SavedPlan::begins_in(path)
     {
@@ -85,7 +90,9 @@ async fn attempt(
     let snapshot = store.snapshot().await.map_err(|d| ws.failure(d))?;
     snapshot.check().map_err(|d| ws.failure(d))?;
     let observer = ws.live(Arc::new(Silent));
-    observer.waiting.show(!terminal.json);
+    if !terminal.json {
+        observer.show_waits();
+    }
     let host = DiskHost::new(false);
     let digest = |v: &crate::value::Value| store.digest(v);
     let recording = Recording::new(&host);
@@ -99,7 +106,7 @@ async fn attempt(
         let moved = store.has_moved(&snapshot).await.map_err(|d| ws.failure(d))?;
         return if moved && !last { Ok(None) } else { Err(ws.failure(said.rest(diagnostics))) };
     }
-    diagnostics.append(notices(&outcome.plan, &ws.config, &request.options));
+    diagnostics.append(notices(&outcome, &ws.config, &request.options));
     show(&outcome.plan, request.verbose, terminal);
     terminal.diagnostics(&diagnostics, &ws.config.sources);
     if let (Some(file), 1.., false) = (&request.generate, generated, terminal.json) {
@@ -209,8 +216,9 @@ pub fn check_targets(ws: &Workspace, snapshot: &Snapshot, options: &Options) -> 
 }
 
 /// What is worth knowing about a plan beside its changes.
-pub fn notices(plan: &Plan, config: &Config, options: &Options) -> Diagnostics {
-    let mut diags = Diagnostics::new();
+pub fn notices(outcome: &Outcome<'_>, config: &Config, options: &Options) -> Diagnostics {
+    let plan = &outcome.plan;
+    let mut diags: Diagnostics = super::drift::unseen(outcome).into_iter().collect();
     if !options.targets.is_empty() || !options.excludes.is_empty() {
         let detail = "With -target or -exclude the plan is of a part of the configuration, and the result may not be what all of it says.";
         let d = Diagnostic::warning(codes::TARGETED, detail);

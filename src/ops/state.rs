@@ -357,7 +357,9 @@ pub async fn import(root: &Path, vars: &VarArgs, addr: &str, id: &str, timeout: 
         return Err(ws.failure(d));
     }
     let live = ws.live(Arc::new(crate::apply::Silent));
-    live.waiting.show(!terminal.json);
+    if !terminal.json {
+        live.show_waits();
+    }
     let host = super::live::DiskHost::new(false);
     let options = crate::plan::Options::default();
     let digest = |v: &crate::value::Value| store.digest(v);

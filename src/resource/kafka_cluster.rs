@@ -8,8 +8,8 @@ use async_trait::async_trait;
 
 use super::kafka_cluster_data::admin_type;
 use super::local_common::{
-    StepMandate, alive, answered, count, differs, hidden, name_of, not_deleted, numbers, observed, private, settled, user_part,
-    without_effect,
+    StepMandate, alive, answered, count, differs, heap_error, hidden, in_setting, name_errors, name_of, not_deleted, numbers, observed,
+    private, settled, user_part, without_effect,
 };
 use super::{
     Arg, Desk, Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, RUNNING, ReadRequest, ResourceType, Session,
@@ -17,6 +17,7 @@ use super::{
 };
 use crate::addr::{InstanceAddr, InstanceKey};
 use crate::diag::codes::engine as codes;
+use crate::diag::redact::one_line;
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
 use crate::engine::local::broker::{self, Authentication, Cluster, Launch, Layout, Listener, Wanted};
 use crate::schema::{Attribute, Body, NestedBlock, Nesting, Schema};
@@ -255,15 +256,18 @@ pub(super) fn reserved_error(map: &str, key: &str, instead: &str) -> Diagnostic 
 fn check_listeners(config: &Value, diags: &mut Diagnostics) {
     let listeners = config.get("listener");
     for (name, listener) in listeners.iter().filter_map(Value::as_map).flatten() {
-        let path = |attr: &str| format!("listener[{}].{attr}", crate::addr::quote(name));
+        let path = |attr: &str| match attr {
+            "" => format!("listener[{}]", crate::addr::quote(name)),
+            _ => format!("listener[{}].{attr}", crate::addr::quote(name)),
+        };
         let mut refuse = |attr: &str, why: String, hint: &str| {
             diags.push(attr_error(path(attr), Diagnostic::error(codes::INVALID_ARGUMENT, why).hint(hint)));
         };
         let plain = name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         if !plain || ["controller", "streamform"].contains(&name.to_lowercase().as_str()) {
             refuse(
-                "port",
-                format!("\"{name}\" cannot be a listener's name."),
+                "",
+                format!("\"{}\" cannot be a listener's name.", one_line(name)),
                 "Use letters, digits and underscores; `controller` and `streamform` are taken.",
             );
         }
@@ -288,6 +292,29 @@ fn check_listeners(config: &Value, diags: &mut Diagnostics) {
             && !(1..=65_000).contains(&port)
         {
             refuse("port", format!("{port} is not a port that brokers can count up from."), "Use a number from 1 to 65000.");
+        }
+    }
+    check_ports(config, diags);
+}
+
+/// Each broker adds its place to the port, so that listeners need as much room between them as there are brokers.
+fn check_ports(config: &Value, diags: &mut Diagnostics) {
+    let listeners = config.get("listener");
+    let port = |(name, l): (&Arc<str>, &Value)| Some((l.get("port")?.as_i64()?, Arc::clone(name)));
+    let mut ports: Vec<(i64, Arc<str>)> = listeners.iter().filter_map(Value::as_map).flatten().filter_map(port).collect();
+    ports.sort();
+    let brokers = config.get("brokers").and_then(|v| v.as_i64()).unwrap_or(1).max(1);
+    for pair in ports.windows(2) {
+        let [(low, first), (high, second)] = pair else { continue };
+        if high - low < brokers {
+            let taken = match brokers {
+                1 => format!("port {low}"),
+                n => format!("ports {low} to {}", low + n - 1),
+            };
+            let why = format!("Listener \"{}\" has {taken}, so that \"{}\" cannot begin at {high}.", one_line(first), one_line(second));
+            let d = Diagnostic::error(codes::INVALID_ARGUMENT, why)
+                .hint("Each broker adds its place to the port. Leave more room between them.");
+            diags.push(attr_error(format!("listener[{}].port", crate::addr::quote(second)), d));
         }
     }
 }
@@ -597,6 +624,8 @@ impl ResourceType for KafkaCluster {
         for key in config.get("config").iter().filter_map(Value::as_map).flat_map(|m| m.keys()).filter(|k| reserved(k)) {
             diags.push(reserved_error("config", key, "Listeners, super users and counts have arguments of their own."));
         }
+        diags.extend(name_errors(config, "config", "a setting", in_setting));
+        diags.extend(heap_error(config, "heap"));
         check_listeners(config, diags);
     }
 

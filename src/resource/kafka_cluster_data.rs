@@ -188,6 +188,7 @@ impl ResourceType for KafkaClusterData {
     }
 
     fn validate(&self, config: &Value, diags: &mut Diagnostics) {
+        const ADDRESS_HINT: &str = "Write `host:port`, several separated by commas.";
         let mut fail =
             |path: &str, detail: String, hint: &str| diags.push(attr_error(path, Diagnostic::error(codes::CONNECTION, detail).hint(hint)));
         if let Some(servers) = servers(config).as_str() {
@@ -200,8 +201,13 @@ impl ResourceType for KafkaClusterData {
                     format!("\"{other}\" says another protocol than the blocks do, which say {}.", protocol(config)),
                     "Write `host:port`; a block `tls` and a block `sasl` say how the brokers are spoken to.",
                 );
-            } else if let Some(bad) = servers.split(',').map(str::trim).find(|s| !is_address(s)) {
-                fail("bootstrap_servers", format!("\"{bad}\" is not an address."), "Write `host:port`, several separated by commas.");
+            } else {
+                let bad: Vec<String> = servers.split(',').map(str::trim).filter(|s| !is_address(s)).map(|s| format!("\"{s}\"")).collect();
+                match &bad[..] {
+                    [] => {}
+                    [one] => fail("bootstrap_servers", format!("{one} is not an address."), ADDRESS_HINT),
+                    many => fail("bootstrap_servers", format!("{} are not addresses.", many.join(", ")), ADDRESS_HINT),
+                }
             }
         }
         let tls = block(config, "tls");

@@ -15,7 +15,8 @@ use self::ops::{KIND, connect_key, kafka_ops, kafka_place, released, used_versio
 use super::kafka_cluster::{cannot_run, default_name, engine_error, name_error, reserved_error, text_map, version_error};
 use super::kafka_connect_data::admin_type;
 use super::local_common::{
-    StepMandate, answered, count, hidden, name_of, not_deleted, numbers, observed, private, settled, without_effect,
+    StepMandate, answered, count, heap_error, hidden, in_setting, name_errors, name_of, not_deleted, numbers, observed, private, settled,
+    without_effect,
 };
 use super::{
     Desk, Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, RUNNING, ReadRequest, ResourceType, Session,
@@ -490,6 +491,9 @@ impl ResourceType for KafkaConnect {
             diags.extend(instead.map(|instead| reserved_error("env", &key, instead)));
         }
         diags.extend(without_effect(config, &SCHEMA.body, KUBERNETES_ONLY));
+        diags.extend(name_errors(config, "config", "a setting", in_setting));
+        diags.extend(name_errors(config, "env", "a variable", |c| in_setting(c) || ":#!".contains(c)));
+        diags.extend(heap_error(config, "heap_opts"));
         diags.extend(registry_error(config));
         diags.extend(mount_errors(config));
         let whole = |name: &str| config.get(name).and_then(|v| v.as_i64());

@@ -11,7 +11,7 @@ use crate::diag::codes::connect as codes;
 use crate::diag::redact::Redactor;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::schema::{Attribute, Body, NestedBlock, Nesting, Schema};
-use crate::target::connect::{ConnectClient, ConnectConnection, ConnectPool, Patience, Plugin, RootInfo};
+use crate::target::connect::{ConnectClient, ConnectConnection, ConnectPool, Patience, Plugin, RootInfo, base_url};
 use crate::value::{Type, Value};
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -72,6 +72,9 @@ impl ResourceType for KafkaConnectData {
     }
 
     fn validate(&self, config: &Value, diags: &mut Diagnostics) {
+        if let Some(e) = config.get_str("url").and_then(|url| base_url(&url).err()) {
+            diags.push(attr_error("url", e.diagnostic(&Redactor::default())));
+        }
         let set = |v: Option<Value>| v.map(|v| !v.is_null());
         if let Some(tls) = config.get("tls").filter(|t| !t.is_null())
             && set(tls.get("certificate_file")) != set(tls.get("key_file"))

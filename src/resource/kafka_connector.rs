@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::local_common::name_errors;
 use super::{
     Arg, Desk, Discovered, Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session,
     StepRequest, Verb, attr_error,
@@ -110,6 +111,9 @@ impl ResourceType for KafkaConnector {
     fn validate(&self, config: &Value, diags: &mut Diagnostics) {
         let name = config.get_str("name").or_else(|| model::given(config, "name").and_then(|v| v.as_str().map(str::to_string)));
         diags.extend(name.and_then(|n| name_error(&n)));
+        for map in ["config", "sensitive_config"] {
+            diags.extend(name_errors(config, map, "a setting", |c| !c.is_control()));
+        }
         check_keys(config, diags);
         if is_unset(config, "class") && model::given(config, "connector.class").is_none() {
             let d = Diagnostic::error(lang_codes::MISSING_ARGUMENT, "The argument \"class\" is required, but no definition was found.");
@@ -142,6 +146,10 @@ impl ResourceType for KafkaConnector {
 
     async fn probe(&self, cx: &Session, requests: Vec<StepRequest>) -> Vec<Diagnostics> {
         probe::probe(cx, requests).await
+    }
+
+    fn vets(&self) -> bool {
+        true
     }
 
     async fn vet(&self, cx: &Session, requests: &[StepRequest]) -> Vec<Option<Diagnostic>> {

@@ -8,10 +8,11 @@ use async_trait::async_trait;
 use serde::Serialize;
 
 use super::kafka_cluster::default_name;
-use super::{Desk, Key, Observed, Op, OpAction, Place, Private, RUNNING, StepResult, attr_error};
+use super::{Desk, Key, Observed, Op, OpAction, Place, Private, RUNNING, StepResult, attr_error, attr_key_error};
 use crate::addr::InstanceAddr;
 use crate::diag::Diagnostic;
 use crate::diag::codes::{apply as codes, engine as codes_engine};
+use crate::diag::redact::one_line;
 use crate::engine::local::mandate::{Doing, Mandate};
 use crate::schema::{AttrType, Body, Schema, Set};
 use crate::target::connect::{is_placeholder, looks_secret};
@@ -70,6 +71,44 @@ pub fn without_effect(config: &Value, body: &Body, names: &[&'static str]) -> Op
         Diagnostic::warning(codes_engine::WITHOUT_EFFECT, detail)
             .hint("Only the Kubernetes engines use these arguments. Remove them, or keep them for such an engine."),
     ))
+}
+
+/// The errors about keys that no properties file and no process can have as a name: `what` says of what they are, `accepts` which characters there
+/// may be.
+pub fn name_errors(config: &Value, map: &str, what: &str, accepts: impl Fn(char) -> bool) -> Vec<Diagnostic> {
+    let entries = config.get(map);
+    let keys = entries.iter().filter_map(Value::as_map).flat_map(|m| m.keys());
+    let bad = keys.filter(|k| k.is_empty() || !k.chars().all(&accepts));
+    let one = |key: &Arc<str>| {
+        let detail = format!("\"{}\" cannot be the name of {what}.", one_line(key));
+        let d = Diagnostic::error(codes_engine::INVALID_ARGUMENT, detail);
+        attr_key_error(
+            format!("{map}[{}]", crate::addr::quote(key)),
+            d.hint("Take the blanks and other characters out that do not belong to it."),
+        )
+    };
+    bad.map(one).collect()
+}
+
+/// Whether a character can be in the name of a setting, as Kafka's own names and those of plugins have them.
+pub fn in_setting(c: char) -> bool {
+    !c.is_control() && !c.is_whitespace() && !"=:#!".contains(c)
+}
+
+/// The error about flags of Java that are none.
+pub fn heap_error(config: &Value, name: &str) -> Option<Diagnostic> {
+    let flags = config.get_str(name)?;
+    let is_size = |size: &str| {
+        let digits = size.trim_end_matches(['k', 'K', 'm', 'M', 'g', 'G', 't', 'T']);
+        size.len() - digits.len() <= 1 && !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
+    };
+    let is_flag = |word: &&str| match ["-Xms", "-Xmx", "-Xmn", "-Xss"].iter().find_map(|f| word.strip_prefix(f)) {
+        Some(size) => is_size(size),
+        None => word.starts_with('-') && word.len() > 1,
+    };
+    let bad = flags.split_whitespace().find(|w| !is_flag(w))?;
+    let d = Diagnostic::error(codes_engine::INVALID_ARGUMENT, format!("\"{}\" is no flag of Java.", one_line(bad)));
+    Some(attr_error(name, d.hint("Write sizes as in \"-Xms256M -Xmx2G\".")))
 }
 
 /// The private part: the layout.

@@ -434,11 +434,16 @@ pub trait ResourceType: Send + Sync {
         requests.iter().map(|_| Diagnostics::new()).collect()
     }
 
-    /// Steps that must not even be journalled, with why: asked right before they begin, for creates and updates that no probe has seen, as the
-    /// place that they go to is new. The journal then never holds what the real system calls a secret. Answers in the order of the
-    /// requests; none where there is nothing to say.
-    async fn vet(&self, _cx: &Session, _requests: &[StepRequest]) -> Vec<Option<Diagnostic>> {
-        vec![]
+    /// Whether creates and updates are looked at by [`ResourceType::vet`] right before they begin.
+    fn vets(&self) -> bool {
+        false
+    }
+
+    /// Steps that must not even be journalled, with why: asked right before they begin. The journal then never holds what the real system
+    /// calls a secret, where no probe could ask because the place was not there yet. One answer for each request, in their order; `None`
+    /// lets the step begin.
+    async fn vet(&self, _cx: &Session, requests: &[StepRequest]) -> Vec<Option<Diagnostic>> {
+        requests.iter().map(|_| None).collect()
     }
 
     /// Whether the real system may refuse deletions for reasons that a probe finds: such steps are then probed too, without `planned`.

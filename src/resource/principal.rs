@@ -45,6 +45,12 @@ pub fn check(principal: &str, denies: bool) -> Option<Diagnostic> {
         let d = Diagnostic::warning(codes::ACL_INVALID, detail);
         return Some(d.hint(format!("If the brokers have no principal.builder.class of their own, write \"User:{name}\".")));
     }
+    if name != "*" && name.ends_with('*') && !name.contains('=') {
+        let detail = format!(
+            "The principal \"{shown}\" ends with a star. Kafka knows no patterns in principals, so it matches only a client of just this name."
+        );
+        return Some(unusual(detail, "Name each principal; \"User:*\" is everybody."));
+    }
     None
 }
 
@@ -64,7 +70,7 @@ mod tests {
         {
             assert_eq!(severity(bad, false), Some(Severity::Error), "{bad:?}");
         }
-        for blank in ["User: alice", "User:alice ", " User:alice"] {
+        for blank in ["User:bob*", "User: alice", "User:alice ", " User:alice"] {
             assert_eq!((severity(blank, false), severity(blank, true)), (Some(Severity::Warning), Some(Severity::Error)), "{blank:?}");
         }
         for other in ["Group:ops", "ServiceAccount:x"] {

@@ -44,7 +44,8 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
     Schema {
     version: 0,
     doc: "Secret values, kept as files that only this user can read. They never appear in a plan, a log or the state; the \
-          files' names do. What is done to the files outside (another content, a symbolic link, permissions that let others in) is drift.",
+          files' names do. What is done to the files outside (another content, a symbolic link, permissions that let others in) is drift. \
+          With another content the plan restarts the tasks of the connectors that use the secret, and the workers whose settings name it.",
     body: Body {
         attributes: vec![
             Attribute::optional_computed("name", Type::String, "The secret's name. Default: the block's.").force_new(),

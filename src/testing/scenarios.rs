@@ -15,6 +15,24 @@ macro_rules! stories {
 }
 
 stories! {
+    /// A step that its type refuses, or of which it says nothing, is not journalled: the next plan is in no doubt.
+    what_is_refused_before_it_begins_leaves_no_trace: r#"
+        = config
+        resource "wary" "good" {
+          name = "a"
+        }
+        resource "wary" "bad" {
+          name = "b"
+          hint = "bad"
+        }
+        resource "wary" "silent" {
+          name = "c"
+          hint = "silent"
+        }
+        > apply
+        > show
+        > plan
+    "#
     /// A renamed place takes along what is in it.
     a_renamed_block_is_a_move: r#"
         = config

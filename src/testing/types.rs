@@ -1,4 +1,4 @@
-//! Fake resource types as data. `place`, `thing`, `twin`, `vault`, `slow` and `asker` have one exclusive object each; `grant` and `bundle` share rights.
+//! Fake resource types as data. `place`, `thing`, `twin`, `vault`, `slow`, `asker` and `wary` have one exclusive object each; `grant` and `bundle` share rights.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -35,6 +35,7 @@ pub static TYPES: &[Entry] = &[
     (Mode::Managed, "vault", &VAULT),
     (Mode::Managed, "slow", &SLOW),
     (Mode::Managed, "asker", &ASKER),
+    (Mode::Managed, "wary", &WARY),
 ];
 
 /// A part of an object: an optional text.
@@ -94,6 +95,7 @@ pub static THING: Solid = solid(Form { placed: true, ..form("thing", THING_PARTS
 pub static TWIN: Solid = solid(Form { placed: true, ..form("thing", THING_PARTS) });
 pub static VAULT: Solid = solid(Form { unread: &["secret"], ..form("vault", VAULT_PARTS) });
 pub static SLOW: Solid = solid(Form { stepwise: true, ..form("slow", &[part("a"), part("b"), part("c")]) });
+pub static WARY: Solid = solid(form("wary", &[part("hint")]));
 pub static ASKER: Solid = solid(Form { placed: true, asks: true, ..form("asker", &[part("value")]) });
 
 /// What the place says to everybody who asks.
@@ -312,6 +314,17 @@ impl ResourceType for Solid {
 
     fn holds(&self, object: &Value, private: &Private) -> Vec<Hold> {
         Some(self.key(object, private)).filter(Key::is_known).map(Hold::exclusive).into_iter().collect()
+    }
+
+    /// A wary object is looked at before it is written.
+    fn vets(&self) -> bool {
+        self.kind == "wary"
+    }
+
+    async fn vet(&self, _cx: &Session, requests: &[StepRequest]) -> Vec<Option<Diagnostic>> {
+        let hint = |r: &StepRequest| r.planned.as_ref().and_then(|p| text(p, "hint")).unwrap_or_default();
+        let answered = requests.iter().take_while(|r| hint(r) != "silent");
+        answered.map(|r| (hint(r) == "bad").then(|| refused("the hint is bad"))).collect()
     }
 
     fn plan(&self, input: PlanInput<'_>) -> PlanOutput {

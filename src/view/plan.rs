@@ -232,9 +232,10 @@ fn attributes(out: &mut String, body: Option<&Body>, prior: Option<&Value>, plan
             },
         }
     }
+    let rows: Vec<_> = rows.into_iter().map(|(name, o, n)| (key_text(name), o, n)).collect();
     let width = rows.iter().map(|(n, ..)| n.chars().count()).max().unwrap_or(0);
     for (name, o, n) in rows {
-        row(out, &padded(name, width), " = ", o, n, style, indent);
+        row(out, &padded(&name, width), " = ", o, n, style, indent);
     }
     if hidden > 0 {
         let text = format!("# ({} hidden)", counted(hidden, "unchanged attribute"));
@@ -345,12 +346,31 @@ fn row(out: &mut String, name: &str, eq: &str, old: Option<&Value>, new: Option<
         return;
     }
     let text = match (old, new) {
-        (Some(a), Some(b)) if sign == "~" => format!("{a} -> {b}"),
+        (Some(a), Some(b)) if sign == "~" => format!("{} -> {}", brief(a, style), brief(b, style)),
         (_, Some(b)) => b.to_string(),
         (Some(a), None) => a.to_string(),
         (None, None) => String::new(),
     };
     out.push_str(&format!("{lead}{name}{eq}{text}{comma}\n"));
+}
+
+/// A value on one line; a collection that is too long for it is counted.
+fn brief(v: &Value, style: PlanStyle) -> String {
+    const LONGEST: usize = 60;
+    let text = v.to_string();
+    if style.verbose || !is_nested(v) || text.chars().count() <= LONGEST {
+        return text;
+    }
+    match (v.as_map(), v.as_slice()) {
+        (Some(map), _) => format!("{{ {} }}", counted(map.len(), "key")),
+        (None, items) => format!("[ {} ]", counted(items.map_or(0, <[Value]>::len), "element")),
+    }
+}
+
+/// A key of an object as it is written in HCL: in quotes where it is no name.
+fn key_text(key: &str) -> std::borrow::Cow<'_, str> {
+    let is_name = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+    if !key.is_empty() && key.chars().all(is_name) { key.into() } else { crate::addr::quote(key).into() }
 }
 
 fn is_nested(v: &Value) -> bool {
@@ -461,6 +481,7 @@ fn mask_schema(addr: &crate::addr::InstanceAddr, value: &Value) -> Value {
 mod tests {
     use super::*;
     use crate::addr::InstanceAddr;
+    use crate::value::Type;
 
     fn acl(group: &str, topics: &[&str]) -> Value {
         let text = |s: &str| Value::string(s);
@@ -488,5 +509,16 @@ mod tests {
     #[test]
     fn changed_blocks_are_paired_by_label_and_equal_ones_counted() {
         insta::assert_snapshot!(shown(Some(&acl("g", &["a", "b", "c"])), Some(&acl("h", &["b", "d"]))));
+    }
+
+    /// H15: a map of which only the new value is unknown takes one line, and not four hundred columns.
+    #[test]
+    fn a_long_collection_beside_an_unknown_one_is_counted() {
+        let long = |n: usize| Value::map(Type::String, (0..n).map(|i| (format!("key-{i}").into(), Value::from("x".repeat(20)))).collect());
+        let object = |v: Value| Value::object([("certificates".into(), v)].into());
+        let unknown = object(Value::unknown(Type::map(Type::String)));
+        let of = |n| shown(Some(&object(long(n))), Some(&unknown));
+        assert_eq!(of(9), "      ~ certificates = { 9 keys } -> (known after apply)\n");
+        assert_eq!(of(1), "      ~ certificates = { \"key-0\" = \"xxxxxxxxxxxxxxxxxxxx\" } -> (known after apply)\n");
     }
 }

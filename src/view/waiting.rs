@@ -18,10 +18,22 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// Shows waits from now on where stderr is a terminal, or stops that.
-    pub fn show(&self, on: bool) {
-        self.on.store(on && is_capable(&std::io::stderr()), Ordering::Relaxed);
+    /// Shows waits from now on where stderr is a terminal, or stops that. Whether they are shown.
+    pub fn show(&self, on: bool) -> bool {
+        let shown = on && is_capable(&std::io::stderr());
+        self.on.store(shown, Ordering::Relaxed);
         self.lines.set_draw_target(ProgressDrawTarget::stderr());
+        shown
+    }
+
+    /// Takes the lines away that are there, for a program that is about to end.
+    pub fn clear(&self) -> impl Fn() + Send + 'static {
+        let lines = self.lines.clone();
+        move || {
+            // A line that cannot be cleared stays; there is nobody to tell.
+            drop(lines.clear());
+            lines.set_draw_target(ProgressDrawTarget::hidden());
+        }
     }
 
     /// Waits for an answer; `what` says for which.

@@ -61,6 +61,8 @@ codes! {
     CONTRADICTION = "SF3039", "Object is both chosen and excluded";
     /// An object lives in what a data source found whose block is gone.
     PLACE_GONE = "SF3041", "Place is not in the configuration";
+    /// What objects live in does not run, so that they were not read.
+    NOT_LOOKED_AT = "SF3042", "Objects were not looked at";
     /// Two records of the state hold one real object.
     SAME_RECORD = "SF3037", "Object recorded twice";
     /// The name of a real object comes from a sensitive value.

@@ -45,4 +45,6 @@ codes! {
     NO_ANSWER = "SF5021", "State backend does not answer";
     /// A workspace that does not exist, or cannot be removed.
     NO_WORKSPACE = "SF5022", "No such workspace";
+    /// A file that is no export of a state, or not as it was written.
+    BAD_EXPORT = "SF5023", "Export cannot be used";
 }

@@ -112,8 +112,9 @@ impl Cluster {
     pub fn running(&self, layout: &Layout) -> Result<Vec<i32>, Diagnostic> {
         let (mut ids, key) = (vec![], self.digest_key()?);
         for node in &layout.nodes {
-            let as_known = |p: &process::Identity| p.fingerprint == node.fingerprint || p.fingerprint == node.before;
-            if process::running_sealed(&self.identity(node), &key)?.is_some_and(|p| as_known(&p)) {
+            // A process found by its mark alone has no digest, and is not known to run with these settings.
+            let is_known = |digest: &str| !digest.is_empty() && [&node.fingerprint, &node.before].iter().any(|known| *known == digest);
+            if process::running_sealed(&self.identity(node), &key)?.is_some_and(|p| is_known(&p.fingerprint)) {
                 ids.push(node.id);
             }
         }

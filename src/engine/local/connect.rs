@@ -272,8 +272,9 @@ impl ConnectCluster {
     pub fn running(&self, layout: &Layout) -> Result<Vec<usize>, Diagnostic> {
         let (mut ids, key) = (vec![], self.digest_key()?);
         for worker in &layout.workers {
-            let as_known = |p: &process::Identity| p.fingerprint == worker.fingerprint || p.fingerprint == worker.before;
-            if process::running_sealed(&self.identity(worker), &key)?.is_some_and(|p| as_known(&p)) {
+            // A process found by its mark alone has no digest, and is not known to run with these settings.
+            let is_known = |digest: &str| !digest.is_empty() && [&worker.fingerprint, &worker.before].iter().any(|known| *known == digest);
+            if process::running_sealed(&self.identity(worker), &key)?.is_some_and(|p| is_known(&p.fingerprint)) {
                 ids.push(worker.id);
             }
         }

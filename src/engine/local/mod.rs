@@ -18,6 +18,7 @@ use std::path::Path;
 
 use crate::diag::Diagnostic;
 use crate::diag::codes::engine as codes;
+use crate::disk;
 use crate::target::kill::{self, Moment};
 
 /// A file or folder that could not be used, as a diagnostic; `doing` reads "write", "read", "remove".
@@ -32,13 +33,12 @@ pub fn file_error(doing: &str, path: &Path, error: &std::io::Error) -> Diagnosti
     Diagnostic::error(codes::FILE, format!("Cannot {doing} \"{}\": {error}.", path.display())).hint(hint)
 }
 
-/// Makes a folder with all its parents; the folder itself is for this user only.
+/// Makes a folder with all its parents, as [`disk::private_dir`] does.
 ///
 /// # Errors
 /// When the folder cannot be made.
 pub fn private_dir(path: &Path) -> Result<(), Diagnostic> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|e| file_error("make the folder", path, &e))
+    disk::private_dir(path).map_err(|e| file_error("make the folder", path, &e))
 }
 
 /// Writes a file that only this user can read, whole or not at all. What a killed write has left of it is overwritten.

@@ -463,6 +463,7 @@ fn body_span(body: &Body, steps: &[String]) -> Option<Span> {
         (Some(b), _) => (*b, &rest[1..]),
         (None, Some(Some(b))) => (*b, &rest[1..]),
         (None, Some(None)) => return None,
+        (None, None) if blocks.len() > 1 => return None,
         (None, None) => (first, rest),
     };
     Some(body_span(&block.body, inner).unwrap_or(block.span))
@@ -478,8 +479,16 @@ fn split_path(path: &str) -> Vec<String> {
     let (mut out, mut rest) = (Vec::new(), path);
     while !rest.is_empty() {
         if let Some(quoted) = rest.strip_prefix("[\"") {
-            let end = quoted.find("\"]").unwrap_or(quoted.len());
-            out.push(quoted[..end].replace("\\\"", "\"").replace("\\\\", "\\"));
+            let mut escaped = false;
+            let closes = |c: char| {
+                let was = escaped;
+                escaped = c == '\\' && !was;
+                c == '"' && !was
+            };
+            let end = quoted.find(closes).unwrap_or(quoted.len());
+            let json = format!("\"{}\"", &quoted[..end]);
+            let key = serde_json::from_str(&json).unwrap_or_else(|_| quoted[..end].to_string());
+            out.push(key.replace("$${", "${").replace("%%{", "%{"));
             rest = quoted.get(end + 2..).unwrap_or("");
         } else {
             rest = rest.trim_start_matches(['.', '[']);

@@ -13,7 +13,7 @@ use super::{edge, model};
 use crate::addr::InstanceAddr;
 use crate::diag::codes::connect as codes;
 use crate::diag::redact::Redactor;
-use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
+use crate::diag::{Diagnostic, Diagnostics, Severity, did_you_mean};
 use crate::resource::kafka_common::origin;
 use crate::target::connect::{ConnectClient, ConnectError, Patience, Plugin, Validation, holds_placeholder, is_placeholder, looks_secret};
 use crate::value::Value;
@@ -58,7 +58,8 @@ pub(super) async fn probe(cx: &Session, requests: Vec<StepRequest>) -> Vec<Diagn
         };
         taken(&plugins.0, &members, &requests, &mut out).await;
         let checked = cx.pool::<Checked>();
-        let checks: Vec<_> = members.iter().map(|i| check_one(&plugins.0, &plugins.1, &checked, *i, &requests[*i], objects[*i])).collect();
+        let changed = members.iter().filter(|i| !is_as_before(&requests[**i]));
+        let checks: Vec<_> = changed.map(|i| check_one(&plugins.0, &plugins.1, &checked, *i, &requests[*i], objects[*i])).collect();
         for (i, diags) in futures::stream::iter(checks).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
             out[i].extend(diags.into_iter().map(|d| d.on(&requests[i].addr)));
         }
@@ -66,33 +67,46 @@ pub(super) async fn probe(cx: &Session, requests: Vec<StepRequest>) -> Vec<Diagn
     out
 }
 
-/// How long a check right before a step may take: the run waits for it.
-const VET_LIMIT: Duration = Duration::from_secs(15);
-
-/// Passwords in plain text, where no plan could ask Connect because it was not there yet: such a step is not even journalled. A validation that
-/// fails says nothing here, as the write runs into the same.
+/// Lets Connect check what no plan could ask about, because the cluster was not there yet: a step that it refuses is not even journalled.
 pub(super) async fn vet(cx: &Session, requests: &[StepRequest]) -> Vec<Option<Diagnostic>> {
     let checked = cx.pool::<Checked>();
-    let all: Vec<_> = requests.iter().enumerate().map(|(i, r)| vet_one(cx, &checked, i, r)).collect();
-    let mut out: Vec<(usize, Option<Diagnostic>)> = futures::stream::iter(all).buffer_unordered(AT_ONCE).collect().await;
-    out.sort_by_key(|(i, _)| *i);
-    out.into_iter().map(|(_, d)| d).collect()
+    let mut out: Vec<Option<Diagnostic>> = vec![None; requests.len()];
+    let asked: Vec<usize> = (0..requests.len()).filter(|i| !checked.has(&requests[*i].addr) && !is_as_before(&requests[*i])).collect();
+    let (places, objects): (Vec<usize>, Vec<&Value>) = asked.iter().filter_map(|i| Some((*i, requests[*i].planned.as_ref()?))).unzip();
+    for (connection, members) in edge::by_connection(objects.iter().copied()) {
+        let Some(connection) = connection else { continue };
+        let (client, plugins) = match plugins(cx, &connection).await {
+            Ok(found) => found,
+            Err(d) => {
+                members.iter().for_each(|m| out[places[*m]] = Some(d.clone()));
+                continue;
+            }
+        };
+        let checks: Vec<_> =
+            members.iter().map(|m| check_one(&client, &plugins, &checked, places[*m], &requests[places[*m]], objects[*m])).collect();
+        for (i, diags) in futures::stream::iter(checks).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
+            out[i] = refusal(diags);
+        }
+    }
+    out
 }
 
-async fn vet_one(cx: &Session, checked: &Checked, i: usize, request: &StepRequest) -> (usize, Option<Diagnostic>) {
-    let found = async {
-        let planned = request.planned.as_ref().filter(|_| !checked.has(&request.addr))?;
-        let client = edge::client(cx, &model::connection(planned)?).ok()?;
-        let (config, _) = model::wanted(planned);
-        let validation = client.validate(config.get("connector.class")?, &config, &Patience::quiet(VET_LIMIT)).await.ok()?;
-        let found = plain_secrets(&validation, planned).into_iter().next();
-        if found.is_none() {
-            // The write need not ask the same again.
-            checked.add(&request.addr);
-        }
-        found
-    };
-    (i, found.await)
+/// Whether the configuration is the one that Connect has already: a connector can be paused while what it reads from is down.
+fn is_as_before(request: &StepRequest) -> bool {
+    let (Some(prior), Some(planned)) = (&request.prior, &request.planned) else { return false };
+    let ((was, _), (will, complete)) = (model::wanted(prior), model::wanted(planned));
+    complete && was == will
+}
+
+/// The errors of a check as one.
+fn refusal(diags: Diagnostics) -> Option<Diagnostic> {
+    let mut errors = diags.into_iter().filter(|d| d.severity == Severity::Error);
+    let mut first = errors.next()?;
+    for more in errors {
+        first.detail.push('\n');
+        first.detail.push_str(&more.detail);
+    }
+    Some(first)
 }
 
 /// Refuses creations whose name another connector has.

@@ -208,7 +208,7 @@ fn exports_restore_elsewhere() {
     let line = "{\"format\":1,\"lineage\":\"x\",\"serial\":1}\n";
     let no_record = format!("{line}{{\"kind\":\"record\",\"name\":\"t.a\",\"value\":{{}}}}\n");
     for bad in [cut, b"", b"{}\n", b"no json\n", no_record.as_bytes(), &[line.as_bytes(), b"\xff\n"].concat()] {
-        assert_eq!(code(store.import(&mut &bad[..])), codes::CORRUPT.id, "{}", String::from_utf8_lossy(bad));
+        assert_eq!(code(store.import(&mut &bad[..])), codes::BAD_EXPORT.id, "{}", String::from_utf8_lossy(bad));
     }
     assert_eq!(number(&store.snapshot().unwrap(), "z"), Some(9));
     store.import(&mut text.as_slice()).unwrap();

@@ -368,7 +368,7 @@ fn what_could_not_be_kept_is_refused_before_anything_is_done() {
     // Nor does an export of somebody else end the process.
     let line = format!("{{\"kind\":\"output\",\"name\":\"o\",\"value\":{{\"sensitive\":false,\"value\":{}}}}}", "[".repeat(1 << 20));
     let text = format!("{}\n{line}\n", json!({"format": 2, "lineage": "x", "serial": 1}));
-    assert_eq!(code(writer(&Memory::new()).import(&mut text.as_bytes())), codes::CORRUPT.id);
+    assert_eq!(code(writer(&Memory::new()).import(&mut text.as_bytes())), codes::BAD_EXPORT.id);
 }
 
 // --- any order of events ----------------------------------------------------------------------------------------------

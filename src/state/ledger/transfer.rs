@@ -53,7 +53,7 @@ pub(super) fn head(meta: &Meta) -> Json {
 
 /// Reads the first line.
 pub(super) fn read_head(line: &str) -> Result<Head, Diagnostic> {
-    let bad = || codec::corrupt("The first line of the export");
+    let bad = || damaged("its first line is not that of an export, which streamform state export writes");
     let json: Json = serde_json::from_str(line).map_err(|_| bad())?;
     upgrade::check_format(json.get("format").and_then(Json::as_u64).ok_or_else(bad)?)?;
     let lineage = json.get("lineage").and_then(Json::as_str).ok_or_else(bad)?.to_string();
@@ -95,7 +95,7 @@ pub(super) fn read(from: &mut dyn BufRead, present: &Content, schemas: &dyn Sche
     seal.add(first);
     let mut ended = false;
     for (n, line) in lines {
-        let bad = || codec::corrupt(&format!("Line {} of the export", n + 1));
+        let bad = || damaged(&format!("its line {} cannot be read", n + 1));
         if ended {
             return Err(bad());
         }
@@ -126,7 +126,7 @@ fn read_whole(from: &mut dyn BufRead) -> Result<String, Diagnostic> {
 
 /// The error of an export that is not as it was written.
 fn damaged(why: &str) -> Diagnostic {
-    Diagnostic::error(codes::CORRUPT, format!("The export is damaged: {why}.")).hint("Nothing was changed. Use another export.")
+    Diagnostic::error(codes::BAD_EXPORT, format!("The file cannot be taken in: {why}.")).hint("Nothing was changed. Use another export.")
 }
 
 /// The key and the content of one line; `None` where it is none. What this program cannot read is taken over as it is.

@@ -408,7 +408,11 @@ fn tls_error<'a>(mut e: &'a (dyn std::error::Error + 'static)) -> Option<&'a rus
     e.downcast_ref()
 }
 
-fn base_url(text: &str) -> Result<Url, ConnectError> {
+/// The address of a Connect cluster's REST interface.
+///
+/// # Errors
+/// [`ConnectError::BadConnection`] for a text that is none, or one with credentials in it.
+pub fn base_url(text: &str) -> Result<Url, ConnectError> {
     let bad = |why: &str| ConnectError::BadConnection { why: format!("the URL of Kafka Connect {why}") };
     let url = Url::parse(text).map_err(|e| bad(&format!("cannot be read: {e}")))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {

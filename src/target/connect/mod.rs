@@ -11,7 +11,7 @@ mod redact;
 pub(crate) mod scripted;
 mod types;
 
-pub use client::{ConnectClient, Patience, same_config};
+pub use client::{ConnectClient, Patience, base_url, same_config};
 pub use placeholder::{Placeholder, holds_placeholder, is_placeholder, names_folder, placeholders, swap_folders};
 pub use pool::ConnectPool;
 pub use redact::{is_masked, looks_secret};

@@ -1,7 +1,7 @@
 //! Secrets in Connect's configurations: placeholders, masks, the names of secret settings.
 
 use super::placeholder::without_placeholders;
-use crate::diag::redact::holds_credentials;
+use crate::diag::redact::{holds_credentials, is_named_secret};
 
 /// Whether a value read back is a mask in place of the real one.
 pub fn is_masked(value: &str) -> bool {
@@ -11,18 +11,6 @@ pub fn is_masked(value: &str) -> bool {
 /// Whether a setting is a secret: its name says so, or its value holds a private key or the credentials of a URL.
 pub fn looks_secret(key: &str, value: Option<&str>) -> bool {
     is_named_secret(key) || value.is_some_and(|v| holds_credentials(&without_placeholders(v)))
-}
-
-/// Whether a key's name says that its value is a secret. Paths and names of secrets are not.
-fn is_named_secret(key: &str) -> bool {
-    const WORDS: [&str; 10] =
-        ["password", "passphrase", "secret", "token", "credential", "apikey", "jaas", "accesskey", "privatekey", "keystorekey"];
-    const ENDS: [&str; 4] = ["accountkey", "keyfile", "license", "userinfo"];
-    const NOT: [&str; 8] = [".location", ".path", ".file", ".url", ".endpoint", ".class", ".name", ".enabled"];
-    let key = key.to_ascii_lowercase();
-    let flat: String = key.chars().filter(char::is_ascii_alphanumeric).collect();
-    (WORDS.iter().any(|w| flat.contains(w)) || flat.ends_with("key") && flat.contains("master") || ENDS.iter().any(|e| flat.ends_with(e)))
-        && !NOT.iter().any(|n| key.ends_with(n))
 }
 
 #[cfg(test)]

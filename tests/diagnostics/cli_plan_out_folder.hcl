@@ -1,0 +1,2 @@
+# $ plan -out=nodir/p
+resource "null_resource" "a" {}

@@ -1,0 +1,4 @@
+# $ state restore notes.txt
+resource "null_resource" "a" {}
+### notes.txt
+hello
