@@ -47,9 +47,9 @@ pub fn private_dir(path: &Path) -> io::Result<()> {
     let is_own = |p: &&Path| p.file_name().is_some_and(|name| name == OWN);
     let own = path.ancestors().find(is_own);
     if let Some(own) = own {
-        let inside = path.ancestors().take_while(|p| p.starts_with(own));
-        for dir in inside.filter(|p| std::fs::symlink_metadata(p).is_ok_and(|m| m.is_symlink())) {
-            return Err(io::Error::other(format!("{} is a symbolic link, which is not followed", dir.display())));
+        let mut inside = path.ancestors().take_while(|p| p.starts_with(own));
+        if let Some(link) = inside.find(|p| std::fs::symlink_metadata(p).is_ok_and(|m| m.is_symlink())) {
+            return Err(io::Error::other(format!("{} is a symbolic link, which is not followed", link.display())));
         }
     }
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;

@@ -744,7 +744,7 @@ fn a_saved_plan_is_carried_out_once() {
     lab.ok("apply p.plan").shows(&["Apply complete! Resources: 9 added"]);
     lab.fails("apply p.plan", &["Error[SF3013]: Saved plan is stale", "hint: Make a new plan"]);
     lab.write("no.plan", "hello");
-    lab.fails("plan -out no/such/folder", &["Error[SF9005]", "The plan cannot be written to no/such/folder"]);
+    lab.fails("plan -out no/such/folder", &["Error[SF9005]", "There is no folder no/such to write the plan into."]);
     lab.fails("apply no.plan", &["Error[SF3014]: Not a saved plan", "hint: A plan is written by"]);
 }
 

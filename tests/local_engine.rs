@@ -667,13 +667,11 @@ async fn two_workers_with_plugins_are_one_group_that_shrinks_and_grows() {
         replaces: None,
         ops: vec![Op::new(OpAction::Create, Key::new(Place::here(), "connector", "m"))],
     };
-    // Where the plan could not ask Connect, as when both are made in one run, the apply does, and writes nothing.
+    // Where the plan could not ask Connect, as when both are made in one run, the apply does before it journals the step.
     let fresh = session(dir.path());
-    let refused = Gathered::apply(&KafkaConnector, &fresh, Verb::Create, vec![step.clone()]).await.remove(0);
-    let error = refused.error.unwrap();
+    let error = KafkaConnector.vet(&fresh, std::slice::from_ref(&step)).await.remove(0).unwrap();
     assert_eq!(error.code, streamform::diag::codes::connect::PLAIN_SECRET);
-    assert!(refused.object.is_none() && !format!("{error:?}").contains("s3cr3t"));
-    assert!(client(&connect).find("m", &patience).await.unwrap().is_none());
+    assert!(!format!("{error:?}").contains("s3cr3t"));
     let found = KafkaConnector.probe(&cx, vec![step]).await.remove(0);
     assert!(found.iter().any(|d| d.code == streamform::diag::codes::connect::PLAIN_SECRET), "{found:?}");
     assert!(!format!("{found:?}").contains("s3cr3t"));
@@ -811,11 +809,22 @@ resource "kafka_connect" "etl" {
   cluster      = kafka_cluster.events
   min_replicas = 1
   max_replicas = 5
-  config       = { "value.converter" = "org.apache.kafka.connect.storage.StringConverter" }
+  config = {
+    "value.converter"          = "org.apache.kafka.connect.storage.StringConverter"
+    "offset.flush.interval.ms" = "$${file:/etc/worker/w.properties:flush}"
+  }
   mount "secrets" {
     secret = secret.aws
     path   = "/etc/secrets"
   }
+  mount "own" {
+    secret = secret.worker
+    path   = "/etc/worker"
+  }
+}
+
+resource "secret" "worker" {
+  data = { "w.properties" = file("w.properties") }
 }
 
 resource "kafka_connector" "source" {
@@ -860,6 +869,7 @@ fn the_sample_carries_records_named_by_a_mounted_secret_and_stores_no_password()
     std::fs::write(at("in.txt"), "one\ntwo\n").unwrap();
     let creds = format!("input={}\noutput={}\n", at("in.txt").display(), at("out.txt").display());
     std::fs::write(at("aws-s3-creds.properties"), creds).unwrap();
+    std::fs::write(at("w.properties"), "flush=7001\n").unwrap();
     let good = |args: &[&str]| {
         let (code, said) = streamform(dir.path(), args, &[]);
         assert_eq!(code, Some(0), "{said}");
@@ -923,6 +933,25 @@ resource "kafka_connector" "wrong" {
         std::thread::sleep(Duration::from_millis(100));
     }
     assert!(alive(worker), "no worker was restarted");
+
+    // H4: a worker resolves its own placeholders when it starts, so that a rotated secret rolls it, also past a kill in the middle.
+    let log = || std::fs::read_to_string(at(".streamform/connect/etl/logs/worker-1.log")).unwrap();
+    assert!(log().contains("offset.flush.interval.ms = 7001"));
+    std::fs::write(at("w.properties"), "flush=7002\n").unwrap();
+    let (code, said) = streamform(dir.path(), &["plan", "-detailed-exitcode"], &[]);
+    let roll = "restart the workers one at a time (secret.worker changed)";
+    assert!(code == Some(2) && said.contains(roll) && !said.contains("restart tasks"), "{said}");
+    let mut killed = command(dir.path(), &["apply", "-auto-approve"], &[]).spawn().unwrap();
+    let end = std::time::Instant::now() + Duration::from_secs(60);
+    while alive(worker) {
+        assert!(std::time::Instant::now() < end, "the worker is not restarted");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    good(&["apply", "-auto-approve"]);
+    good(&["plan", "-detailed-exitcode"]);
+    assert!(log().contains("offset.flush.interval.ms = 7002"));
 
     // Everything dead at once: the plan says what heals it, and the apply does.
     for file in ["connect/etl/run/worker-1.json", "local/events/run/broker-1.json"] {
