@@ -12,7 +12,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::{Run, measure_if_asked, median, print, rounds, streamform};
-use streamform::target::kafka::{
+use streamform::client::kafka::{
     AclBinding, AclOperation, AclPattern, AclPermission, AclResource, Admin, ConfigResource, KafkaConnection, NewTopic, RequestCounter,
     SecurityProtocol,
 };

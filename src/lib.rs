@@ -10,6 +10,7 @@
 pub mod addr;
 pub mod apply;
 pub mod cli;
+pub mod client;
 pub mod diag;
 pub mod disk;
 pub mod engine;
@@ -20,7 +21,6 @@ pub mod plan;
 pub mod resource;
 pub mod schema;
 pub mod state;
-pub mod target;
 #[cfg(test)]
 mod testing;
 pub mod value;

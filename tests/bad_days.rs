@@ -5,10 +5,10 @@ mod common;
 
 use common::real::{self, PASSWORD, USER};
 use common::{Lab, Screen};
-use streamform::engine::local::broker::Authentication;
-use streamform::target::kafka::{
+use streamform::client::kafka::{
     AclBinding, AclOperation, AclPattern, AclPermission, AclResource, ConfigOp, ConfigResource, ConfigSource, NewTopic,
 };
+use streamform::engine::local::broker::Authentication;
 
 /// A `data "kafka_cluster"` block.
 fn cluster(name: &str, servers: &str, blocks: &str) -> String {

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use common::real;
 use streamform::addr::InstanceAddr;
+use streamform::client::connect::{ConnectClient, ConnectConnection, ConnectError, ConnectPool, Patience, RunState};
+use streamform::client::kafka::{AclBinding, AclOperation, AclPattern, AclPermission, AclResource, NewTopic};
 use streamform::diag::codes::connect as codes;
 use streamform::diag::{Diagnostic, Diagnostics};
 use streamform::resource::kafka_connect_data::KafkaConnectData;
@@ -16,8 +18,6 @@ use streamform::resource::{
     Gathered, Observed, PlanInput, PlanOutput, Private, Progress, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb,
 };
 use streamform::schema::Set;
-use streamform::target::connect::{ConnectClient, ConnectConnection, ConnectError, ConnectPool, Patience, RunState};
-use streamform::target::kafka::{AclBinding, AclOperation, AclPattern, AclPermission, AclResource, NewTopic};
 use streamform::value::ops::unmark_deep;
 use streamform::value::{Type, Value};
 

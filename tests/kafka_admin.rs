@@ -10,8 +10,8 @@ use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
 use common::real;
+use streamform::client::kafka::*;
 use streamform::diag::codes::kafka as codes;
-use streamform::target::kafka::*;
 
 /// A broker to test against, alone.
 struct Lab(#[allow(dead_code)] MutexGuard<'static, ()>);

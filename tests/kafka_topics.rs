@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use common::real;
 use streamform::addr::{InstanceAddr, InstanceKey, Mode, ResourceAddr};
+use streamform::client::kafka::{AclBinding, Admin, ConfigEntry, ConfigOp, ConfigResource, KafkaPool};
 use streamform::diag::{Diagnostics, Severity};
 use streamform::resource::kafka_acl::KafkaAcl;
 use streamform::resource::kafka_cluster_data::KafkaClusterData;
@@ -18,7 +19,6 @@ use streamform::resource::{
     Desk, Gathered, Notes, Observed, Op, OpAction, PlanInput, PlanOutput, Private, Progress, ReadRequest, ResourceType, Session, Slot,
     StepRequest, StepResult, Verb, lines,
 };
-use streamform::target::kafka::{AclBinding, Admin, ConfigEntry, ConfigOp, ConfigResource, KafkaPool};
 use streamform::value::{Type, Value};
 
 struct Silent;
@@ -194,7 +194,7 @@ fn requests(cx: &Session) -> BTreeMap<String, u64> {
 }
 
 async fn admin(cx: &Session, cluster: &Value) -> Arc<Admin> {
-    let connection = streamform::target::kafka::KafkaConnection::from_value(&cluster.get("admin").unwrap()).unwrap().unwrap();
+    let connection = streamform::client::kafka::KafkaConnection::from_value(&cluster.get("admin").unwrap()).unwrap().unwrap();
     cx.pool::<KafkaPool>().admin(&connection).unwrap()
 }
 
@@ -608,7 +608,7 @@ fn only_what_is_the_topics_own_is_recorded() {
     let id = || real::wait(admin.metadata()).unwrap().topics.get(&name).and_then(|t| t.id.clone());
     let old = id();
     real::wait(admin.delete_topics(std::slice::from_ref(&name))).unwrap().remove(0).unwrap();
-    let again = || streamform::target::kafka::NewTopic { name: name.clone(), partitions: 1, replication: 1, ..Default::default() };
+    let again = || streamform::client::kafka::NewTopic { name: name.clone(), partitions: 1, replication: 1, ..Default::default() };
     let begin = std::time::Instant::now();
     while real::wait(admin.create_topics(&[again()], false)).unwrap()[0].is_err() {
         assert!(begin.elapsed() < Duration::from_secs(20));
@@ -639,7 +639,7 @@ fn id_of(name: &str) -> Option<String> {
 
 /// Somebody else makes a topic, as soon as the brokers let its name go.
 fn make(name: &str, partitions: i32) {
-    let topic = streamform::target::kafka::NewTopic { name: name.into(), partitions, replication: 1, ..Default::default() };
+    let topic = streamform::client::kafka::NewTopic { name: name.into(), partitions, replication: 1, ..Default::default() };
     let admin = real::kafka().admin();
     let begin = std::time::Instant::now();
     while real::wait(admin.create_topics(std::slice::from_ref(&topic), false)).unwrap()[0].is_err() {
@@ -1010,9 +1010,9 @@ async fn defaults_are_resolved_once_and_uneven_replicas_are_told() {
     let uneven = unique("uneven");
     let assignments = Some(vec![vec![1], vec![2]]);
     let new =
-        streamform::target::kafka::NewTopic { name: uneven.clone(), partitions: -1, replication: -1, assignments, ..Default::default() };
+        streamform::client::kafka::NewTopic { name: uneven.clone(), partitions: -1, replication: -1, assignments, ..Default::default() };
     admin.create_topics(&[new], false).await.unwrap().remove(0).unwrap();
-    let more = streamform::target::kafka::NewReassignment { topic: uneven.clone(), partition: 1, replicas: Some(vec![2, 3]) };
+    let more = streamform::client::kafka::NewReassignment { topic: uneven.clone(), partition: 1, replicas: Some(vec![2, 3]) };
     admin.alter_reassignments(&[more]).await.unwrap().remove(0).unwrap();
     let moved = async {
         while admin.metadata().await.unwrap().topics.get(&uneven).is_none_or(|t| t.partitions[1].replicas.len() != 2) {

@@ -1,6 +1,6 @@
 //! Runs that are killed, on real systems: topics, ACLs, users, Connect clusters, secrets and connectors.
 //!
-//! A case applies one configuration, applies another one with `STREAMFORM_TEST_KILL` (see `src/target/kill.rs`), which ends that run at one
+//! A case applies one configuration, applies another one with `STREAMFORM_TEST_KILL` (see `src/client/kill.rs`), which ends that run at one
 //! request, and then applies the first configuration, the second again, one without the object, or a third one. After that the real system
 //! holds exactly what the configuration says, the next plan is empty, and destroying leaves nothing behind.
 //!
@@ -16,13 +16,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{Lab, Screen, real};
+use streamform::client::connect::{ConnectClient, ConnectConnection, Patience};
+use streamform::client::kafka::{
+    Admin, ConfigOp, ConfigResource, ConfigSource, KafkaConnection, RequestCounter, SaslMechanism, SecurityProtocol,
+};
 use streamform::engine::local::broker::Cluster;
 use streamform::engine::local::connect::ConnectCluster;
 use streamform::engine::local::jars;
-use streamform::target::connect::{ConnectClient, ConnectConnection, Patience};
-use streamform::target::kafka::{
-    Admin, ConfigOp, ConfigResource, ConfigSource, KafkaConnection, RequestCounter, SaslMechanism, SecurityProtocol,
-};
 
 /// What a real system holds of one object, as lines.
 type Content = BTreeSet<String>;

@@ -11,9 +11,9 @@ use std::process::Child;
 use std::time::{Duration, Instant};
 
 use common::{Lab, Screen, real};
+use streamform::client::kafka::{Admin, RequestCounter};
 use streamform::engine::local::broker::Cluster;
 use streamform::engine::local::jars;
-use streamform::target::kafka::{Admin, RequestCounter};
 
 /// A cluster with nothing that slows its start.
 const CLUSTER: &str = r#"

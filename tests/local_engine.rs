@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use streamform::addr::{InstanceAddr, Mode, ResourceAddr};
+use streamform::client::connect::{ConnectClient, ConnectConnection, Patience};
+use streamform::client::kafka::{KafkaConnection, KafkaPool};
 use streamform::diag::codes::engine as codes;
 use streamform::resource::kafka_cluster::KafkaCluster;
 use streamform::resource::kafka_connect::KafkaConnect;
@@ -16,8 +18,6 @@ use streamform::resource::{
     StepResult, Verb,
 };
 use streamform::schema::{AttrType, Set};
-use streamform::target::connect::{ConnectClient, ConnectConnection, Patience};
-use streamform::target::kafka::{KafkaConnection, KafkaPool};
 use streamform::value::{Type, Value};
 
 struct Quiet;
@@ -278,7 +278,7 @@ async fn connect_reads_secrets_heals_and_leaves_nothing() {
     };
     // Topics that were there already must be fit for workers.
     let kafka = admin(&cx, &cluster);
-    let odd = |partitions, policy: &str| streamform::target::kafka::NewTopic {
+    let odd = |partitions, policy: &str| streamform::client::kafka::NewTopic {
         name: "_connect-etl-configs".into(),
         partitions,
         config: BTreeMap::from([("cleanup.policy".into(), policy.into())]),
@@ -369,7 +369,7 @@ async fn dedicated_controllers_client_certificates_and_scale_in() {
     let alice = now.get("certificates").unwrap().get("alice").unwrap();
     let connection = KafkaConnection {
         bootstrap_servers: text(&now, "bootstrap_servers").split(',').map(str::to_string).collect(),
-        protocol: streamform::target::kafka::SecurityProtocol::Ssl,
+        protocol: streamform::client::kafka::SecurityProtocol::Ssl,
         ca_file: Some(text(&now, "ca_file").into()),
         certificate_file: Some(text(&alice, "certificate_file").into()),
         key_file: Some(text(&alice, "key_file").into()),
@@ -381,7 +381,7 @@ async fn dedicated_controllers_client_certificates_and_scale_in() {
 
     let admin = KafkaConnection::from_value(&now.get("admin").unwrap()).unwrap().unwrap();
     let admin = cx.pool::<KafkaPool>().admin(&admin).unwrap();
-    let topic = streamform::target::kafka::NewTopic {
+    let topic = streamform::client::kafka::NewTopic {
         name: "t".into(),
         partitions: -1,
         replication: -1,
@@ -402,13 +402,13 @@ async fn dedicated_controllers_client_certificates_and_scale_in() {
     assert!(!dir.path().join(".streamform/local").exists());
 }
 
-fn admin(cx: &Session, run: &Run<'_>) -> Arc<streamform::target::kafka::Admin> {
+fn admin(cx: &Session, run: &Run<'_>) -> Arc<streamform::client::kafka::Admin> {
     let admin = run.now.as_ref().unwrap().0.get("admin").unwrap();
     cx.pool::<KafkaPool>().admin(&KafkaConnection::from_value(&admin).unwrap().unwrap()).unwrap()
 }
 
-fn topic(name: &str, replication: i16) -> streamform::target::kafka::NewTopic {
-    streamform::target::kafka::NewTopic { name: name.into(), partitions: 3, replication, ..Default::default() }
+fn topic(name: &str, replication: i16) -> streamform::client::kafka::NewTopic {
+    streamform::client::kafka::NewTopic { name: name.into(), partitions: 3, replication, ..Default::default() }
 }
 
 /// Looks at the processes of a folder until it is told to end; the fewest that lived at one moment.
@@ -1001,8 +1001,8 @@ async fn logs_in(dir: &Path, user: &str, password: &str) -> bool {
     let port = serde_json::from_str::<serde_json::Value>(&text).unwrap()["nodes"][0]["ports"]["CLIENTS"].as_i64().unwrap();
     let connection = KafkaConnection {
         bootstrap_servers: vec![format!("127.0.0.1:{port}")],
-        protocol: streamform::target::kafka::SecurityProtocol::SaslPlaintext,
-        mechanism: Some(streamform::target::kafka::SaslMechanism::ScramSha512),
+        protocol: streamform::client::kafka::SecurityProtocol::SaslPlaintext,
+        mechanism: Some(streamform::client::kafka::SaslMechanism::ScramSha512),
         username: Some(user.into()),
         password: Some(password.into()),
         ..KafkaConnection::default()

@@ -7,11 +7,11 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
-use streamform::resource::kafka_connector::hcl_of;
-use streamform::target::connect::{ConnectClient, ConnectConnection, Patience};
-use streamform::target::kafka::{
+use streamform::client::connect::{ConnectClient, ConnectConnection, Patience};
+use streamform::client::kafka::{
     AclBinding, AclOperation, Admin, ConfigOp, ConfigResource, KafkaConnection, KafkaPool, NewTopic, SecurityProtocol,
 };
+use streamform::resource::kafka_connector::hcl_of;
 
 const YES: [&str; 2] = ["-auto-approve", "-allow-data-loss"];
 

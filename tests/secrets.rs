@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use common::{Lab, Screen, real};
-use streamform::target::connect::{ConnectClient, ConnectConnection, Patience};
-use streamform::target::kafka::{ConfigOp, ConfigResource, ConfigSource};
+use streamform::client::connect::{ConnectClient, ConnectConnection, Patience};
+use streamform::client::kafka::{ConfigOp, ConfigResource, ConfigSource};
 
 const SECRET: &str = r#"
 variable "key" {

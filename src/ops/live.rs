@@ -10,13 +10,13 @@ use async_trait::async_trait;
 use super::signals;
 use crate::addr::{InstanceAddr, Mode};
 use crate::apply::{Event, Events};
+use crate::client::connect::ConnectPool;
+use crate::client::kafka::KafkaPool;
 use crate::diag::redact::{Redactor, one_line};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::lang::host::Host;
 use crate::plan::walk::Observer;
 use crate::resource::{Observed, Private, Progress, Question, ReadRequest, Session, StepRequest, registry};
-use crate::target::connect::ConnectPool;
-use crate::target::kafka::KafkaPool;
 use crate::value::Value;
 use crate::view::waiting::Waiting;
 

@@ -16,12 +16,12 @@ use super::{
     StepRequest, StepResult, Verb, attr_error, together,
 };
 use crate::addr::{InstanceAddr, InstanceKey};
+use crate::client::kafka::KafkaPool;
 use crate::diag::codes::engine as codes;
 use crate::diag::redact::one_line;
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
 use crate::engine::local::broker::{self, Authentication, Cluster, Launch, Layout, Listener, Wanted};
 use crate::schema::{Attribute, Body, NestedBlock, Nesting, Schema};
-use crate::target::kafka::KafkaPool;
 use crate::value::{Type, Value};
 use crate::words::counted;
 

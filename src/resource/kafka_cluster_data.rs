@@ -5,12 +5,12 @@ use std::sync::LazyLock;
 
 use async_trait::async_trait;
 
+use crate::client::kafka::{ClusterInfo, KafkaPool};
 use crate::diag::codes::kafka as codes;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::resource::kafka_common::{connect, with};
 use crate::resource::{Observed, Private, ReadRequest, ResourceType, Session, attr_error};
 use crate::schema::{Attribute, Body, NestedBlock, Nesting, Schema};
-use crate::target::kafka::{ClusterInfo, KafkaPool};
 use crate::value::{Type, Value};
 
 /// The data source `kafka_cluster`.
@@ -147,7 +147,7 @@ fn admin(config: &Value, root: &Path) -> Value {
 }
 
 fn described(config: &Value, admin: &Value, info: &ClusterInfo) -> Value {
-    let broker = |b: &crate::target::kafka::Broker| {
+    let broker = |b: &crate::client::kafka::Broker| {
         let rack = b.rack.as_deref().map_or(Value::null(Type::String), Value::from);
         Value::object_from([
             ("id", i64::from(b.id).into()),

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use crate::addr::InstanceAddr;
+use crate::client::kafka::{Admin, KafkaConnection, KafkaPool};
 use crate::diag::Diagnostic;
 use crate::diag::codes::kafka as codes;
 use crate::resource::{Place, Private, Session, StepRequest, StepResult};
-use crate::target::kafka::{Admin, KafkaConnection, KafkaPool};
 use crate::value::Value;
 
 /// The object with these attributes set.

@@ -23,13 +23,13 @@ use super::{
     StepRequest, StepResult, Verb, attr_error, together,
 };
 use crate::addr::{InstanceAddr, Mode};
+use crate::client::connect::swap_folders;
+use crate::client::kafka::{Admin, KafkaConnection, KafkaPool};
 use crate::diag::codes::engine as codes;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::engine::local::connect::{self, ConnectCluster, Layout, Names, Wanted};
 use crate::engine::local::pki::Pki;
 use crate::schema::{Attribute, Body, NestedBlock, Nesting, Schema};
-use crate::target::connect::swap_folders;
-use crate::target::kafka::{Admin, KafkaConnection, KafkaPool};
 use crate::value::{Type, Value};
 use crate::words::counted;
 

@@ -7,11 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{Observed, Private, ReadRequest, ResourceType, Session, attr_error};
+use crate::client::connect::{ConnectClient, ConnectConnection, ConnectPool, Patience, Plugin, RootInfo, base_url};
 use crate::diag::codes::connect as codes;
 use crate::diag::redact::Redactor;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::schema::{Attribute, Body, NestedBlock, Nesting, Schema};
-use crate::target::connect::{ConnectClient, ConnectConnection, ConnectPool, Patience, Plugin, RootInfo, base_url};
 use crate::value::{Type, Value};
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -112,7 +112,7 @@ async fn read_one(cx: &Session, request: &ReadRequest) -> Result<Observed, Diagn
     Ok(Observed::present(Value::object_of(attrs, request.prior.origin().cloned()), Private::Null))
 }
 
-async fn ask(cx: &Session, connection: &ConnectConnection) -> Result<(RootInfo, Vec<Plugin>), crate::target::connect::ConnectError> {
+async fn ask(cx: &Session, connection: &ConnectConnection) -> Result<(RootInfo, Vec<Plugin>), crate::client::connect::ConnectError> {
     let client: std::sync::Arc<ConnectClient> = cx.pool::<ConnectPool>().client(connection)?;
     let patience = Patience::quiet(LIMIT);
     let root = client.root(&patience).await?.clone();

@@ -10,12 +10,12 @@ use serde::Serialize;
 use super::kafka_cluster::default_name;
 use super::{Desk, Key, Observed, Op, OpAction, Place, Private, RUNNING, StepResult, attr_error, attr_key_error};
 use crate::addr::InstanceAddr;
+use crate::client::connect::{is_placeholder, looks_secret};
 use crate::diag::Diagnostic;
 use crate::diag::codes::{apply as codes, engine as codes_engine};
 use crate::diag::redact::one_line;
 use crate::engine::local::mandate::{Doing, Mandate};
 use crate::schema::{AttrType, Body, Schema, Set};
-use crate::target::connect::{is_placeholder, looks_secret};
 use crate::value::ops::unmark_deep;
 use crate::value::{Type, Value};
 

@@ -287,7 +287,7 @@ impl Session {
     /// A session without connections.
     pub fn new(data_dir: std::path::PathBuf, root_dir: std::path::PathBuf, progress: Arc<dyn Progress>) -> Self {
         let session = Session { data_dir, root_dir, progress, pools: Default::default() };
-        session.pool::<crate::target::kafka::KafkaPool>().at_home(&session.data_dir);
+        session.pool::<crate::client::kafka::KafkaPool>().at_home(&session.data_dir);
         session
     }
 

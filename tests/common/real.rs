@@ -11,12 +11,12 @@ use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use streamform::client::connect::{ConnectClient, ConnectConnection, Patience};
+use streamform::client::kafka::{Admin, KafkaConnection, RequestCounter};
 use streamform::engine::local::broker::{self, Authentication, Cluster, Listener};
 use streamform::engine::local::connect::{self, ConnectCluster};
 use streamform::engine::local::jars::{self, Coordinate};
 use streamform::engine::local::mandate::Anything;
-use streamform::target::connect::{ConnectClient, ConnectConnection, Patience};
-use streamform::target::kafka::{Admin, KafkaConnection, RequestCounter};
 
 const VERSION: &str = "4.3.1";
 const HEAP: &str = "-Xms48m -Xmx320m";

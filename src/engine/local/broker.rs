@@ -23,9 +23,9 @@ use super::mandate::{self, Doing, Mandate};
 use super::{
     DigestKey, LOG4J, digest, file_error, pki::Pki, ports, private_dir, process, properties, read_optional, remove_dir, write_private,
 };
+use crate::client::kafka::{Admin, KafkaConnection, KafkaError, RequestCounter, SaslMechanism, ScramChange, SecurityProtocol};
 use crate::diag::Diagnostic;
 use crate::diag::codes::engine as codes;
-use crate::target::kafka::{Admin, KafkaConnection, KafkaError, RequestCounter, SaslMechanism, ScramChange, SecurityProtocol};
 use crate::words::counted;
 
 /// The listener that every broker has.

@@ -18,12 +18,12 @@ use super::pki::{Issued, Pki};
 use super::{
     DigestKey, LOG4J, file_error, jars, ports, private_dir, process, properties, random_text, read_optional, remove_dir, write_private,
 };
-use crate::diag::Diagnostic;
-use crate::diag::codes::engine as codes;
-use crate::target::connect::{ConnectClient, ConnectConnection, Patience};
-use crate::target::kafka::{
+use crate::client::connect::{ConnectClient, ConnectConnection, Patience};
+use crate::client::kafka::{
     AclBinding, AclOperation, AclPattern, AclPermission, AclResource, Admin, ConfigResource, KafkaConnection, KafkaError, NewTopic,
 };
+use crate::diag::Diagnostic;
+use crate::diag::codes::engine as codes;
 use crate::words::counted;
 
 const GRACE: Duration = Duration::from_secs(20);

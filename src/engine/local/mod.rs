@@ -16,10 +16,10 @@ pub mod process;
 use std::io::Write;
 use std::path::Path;
 
+use crate::client::kill::{self, Moment};
 use crate::diag::Diagnostic;
 use crate::diag::codes::engine as codes;
 use crate::disk;
-use crate::target::kill::{self, Moment};
 
 /// A file or folder that could not be used, as a diagnostic; `doing` reads "write", "read", "remove".
 pub fn file_error(doing: &str, path: &Path, error: &std::io::Error) -> Diagnostic {

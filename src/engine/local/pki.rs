@@ -9,9 +9,9 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose
 use rustls_pki_types::pem::PemObject;
 
 use super::{private_dir, read_optional, write_private};
+use crate::client::kafka::certificate_subject;
 use crate::diag::Diagnostic;
 use crate::diag::codes::engine as codes;
-use crate::target::kafka::certificate_subject;
 
 /// An authority in a folder.
 #[derive(Clone, Debug)]

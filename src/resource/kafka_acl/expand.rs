@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use crate::client::kafka::{AclBinding, AclOperation as Op, AclPattern, AclPermission, AclResource as Res};
 use crate::diag::codes::kafka as codes;
 use crate::diag::{Diagnostic, Diagnostics, Severity, did_you_mean};
 use crate::resource::kafka_topic::MAX_NAME;
 use crate::resource::{attr_error, principal};
-use crate::target::kafka::{AclBinding, AclOperation as Op, AclPattern, AclPermission, AclResource as Res};
 use crate::value::{Type, Value};
 
 /// The name under which Kafka keeps ACLs of the cluster itself.

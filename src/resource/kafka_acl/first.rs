@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::expand;
 use crate::addr::Mode;
+use crate::client::kafka::{AclBinding, AclPattern, AclResource, Admin, ConfigResource};
 use crate::diag::Diagnostic;
 use crate::diag::codes::kafka as codes;
-use crate::target::kafka::{AclBinding, AclPattern, AclResource, Admin, ConfigResource};
 use crate::value::Value;
 
 /// The setting of the brokers' authorizer. No client can read its value, but brokers list it when it is set at all.
@@ -118,7 +118,7 @@ fn warning(resources: &BTreeSet<Resource>, who: Option<&str>) -> Diagnostic {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::kafka::{AclOperation, AclPermission};
+    use crate::client::kafka::{AclOperation, AclPermission};
     use crate::value::Type;
 
     fn binding(pattern: AclPattern, name: &str) -> AclBinding {

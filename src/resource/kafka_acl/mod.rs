@@ -16,6 +16,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::{Instant, sleep};
 
+use crate::client::kafka::{AclBinding, Admin, KafkaError, KafkaPool};
 use crate::diag::codes::kafka as codes;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::resource::kafka_common::{
@@ -26,7 +27,6 @@ use crate::resource::{
     StepRequest, StepResult, Verb, together,
 };
 use crate::schema::{Attribute, Body, NestedBlock, Nesting, Schema};
-use crate::target::kafka::{AclBinding, Admin, KafkaError, KafkaPool};
 use crate::value::{Type, Value};
 use crate::words::counted;
 

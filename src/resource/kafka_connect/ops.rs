@@ -7,9 +7,9 @@ use super::super::local_common::{alive, count, differs};
 use super::super::{Key, Op, OpAction, Place, StepRequest};
 use super::common_name;
 use crate::addr::{InstanceAddr, Mode};
+use crate::client::connect::names_folder;
+use crate::client::kafka::AclBinding;
 use crate::engine::local::connect::{Layout, Names, Released};
-use crate::target::connect::names_folder;
-use crate::target::kafka::AclBinding;
 use crate::value::{Type, Value};
 
 /// What a binding is called among the objects of a cluster.

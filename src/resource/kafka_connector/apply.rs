@@ -10,10 +10,10 @@ use super::super::{Desk, Private, Session, StepRequest, StepResult, Verb};
 use super::edge::{self, Live};
 use super::orders::{Orders, differing, unplanned};
 use super::{model, probe, secrets};
+use crate::client::connect::{ConnectClient, ConnectConnection, ConnectError, Connector, ConnectorStatus, Patience, RunState, same_config};
 use crate::diag::Diagnostic;
 use crate::diag::codes::connect as codes;
 use crate::diag::redact::Redactor;
-use crate::target::connect::{ConnectClient, ConnectConnection, ConnectError, Connector, ConnectorStatus, Patience, RunState, same_config};
 use crate::value::{Type, Value};
 use crate::words::counted;
 
@@ -476,9 +476,9 @@ fn describe(status: &ConnectorStatus, state: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::connect::scripted::scripted;
     use crate::resource::Gathered;
     use crate::resource::{Key, Op, OpAction, Place};
-    use crate::target::connect::scripted::scripted;
 
     fn status(connector: &str, tasks: &[&str]) -> ConnectorStatus {
         let tasks: Vec<_> = tasks.iter().enumerate().map(|(i, s)| serde_json::json!({"id": i, "state": s, "worker_id": "w"})).collect();

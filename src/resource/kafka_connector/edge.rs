@@ -7,10 +7,10 @@ use std::time::Duration;
 use super::super::{Discovered, Observed, Private, ReadRequest, Session, Verb};
 use super::model;
 use crate::addr::InstanceAddr;
+use crate::client::connect::{ConnectClient, ConnectConnection, ConnectError, ConnectPool, Connector, ConnectorStatus, Patience};
 use crate::diag::Diagnostic;
 use crate::diag::codes::connect as codes;
 use crate::diag::redact::Redactor;
-use crate::target::connect::{ConnectClient, ConnectConnection, ConnectError, ConnectPool, Connector, ConnectorStatus, Patience};
 use crate::value::Value;
 
 /// How long a read waits for a rebalance to end.

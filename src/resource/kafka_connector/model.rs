@@ -7,11 +7,11 @@ use serde_json::json;
 
 use super::super::{Arg, Key, Op, OpAction, Private};
 use crate::addr::quote;
-use crate::diag::redact::Redactor;
-use crate::lang::functions::streamform::properties;
-use crate::target::connect::{
+use crate::client::connect::{
     ConnectConnection, Connector, ConnectorStatus, RunState, holds_placeholder, is_masked, is_placeholder, looks_secret, swap_folders,
 };
+use crate::diag::redact::Redactor;
+use crate::lang::functions::streamform::properties;
 use crate::value::{Type, Value};
 use crate::words::counted;
 

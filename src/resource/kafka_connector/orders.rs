@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::{Op, OpAction, StepRequest};
 use super::model;
+use crate::client::connect::{Connector, is_masked};
 use crate::diag::Diagnostic;
 use crate::diag::codes::apply as codes;
-use crate::target::connect::{Connector, is_masked};
 
 /// The operations of one step.
 pub(super) struct Orders<'a>(pub &'a [Op]);

@@ -7,11 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::model::path;
+use crate::client::connect::{Placeholder, placeholders};
 use crate::diag::codes::connect as codes;
 use crate::diag::{Diagnostic, did_you_mean};
 use crate::lang::functions::streamform::properties;
 use crate::resource::attr_error;
-use crate::target::connect::{Placeholder, placeholders};
 use crate::value::Value;
 
 /// Names that config providers usually have. Other words may be a connector's own templates, such as `${timestamp:yyyy}`.

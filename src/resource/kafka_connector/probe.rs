@@ -11,11 +11,11 @@ use futures::StreamExt;
 use super::super::{Session, StepRequest, attr_error};
 use super::{edge, model};
 use crate::addr::InstanceAddr;
+use crate::client::connect::{ConnectClient, ConnectError, Patience, Plugin, Validation, holds_placeholder, is_placeholder, looks_secret};
 use crate::diag::codes::connect as codes;
 use crate::diag::redact::Redactor;
 use crate::diag::{Diagnostic, Diagnostics, Severity, did_you_mean};
 use crate::resource::kafka_common::origin;
-use crate::target::connect::{ConnectClient, ConnectError, Patience, Plugin, Validation, holds_placeholder, is_placeholder, looks_secret};
 use crate::value::Value;
 use crate::words::for_shell;
 
@@ -141,7 +141,7 @@ pub(super) fn exists(addr: &InstanceAddr, name: &str) -> Diagnostic {
 
 async fn plugins(
     cx: &Session,
-    connection: &crate::target::connect::ConnectConnection,
+    connection: &crate::client::connect::ConnectConnection,
 ) -> Result<(std::sync::Arc<ConnectClient>, Vec<Plugin>), Diagnostic> {
     let client = edge::client(cx, connection)?;
     let plugins = client.plugins(&Patience::quiet(LIMIT)).await.map_err(|e| e.diagnostic(&Redactor::default()))?;
@@ -311,7 +311,7 @@ fn unknown_keys(validation: &Validation, object: &Value, config: &BTreeMap<Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::connect::ConfigCheck;
+    use crate::client::connect::ConfigCheck;
     use crate::value::Type;
 
     fn object(pairs: &[(&str, &str)]) -> Value {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::target::connect::{holds_placeholder, names_folder};
+use crate::client::connect::{holds_placeholder, names_folder};
 use crate::value::{Type, Value};
 
 /// The versions of the mounted secrets that the configuration of `object` names, by the mount's path. Null where it names none; unknown while that

@@ -1,7 +1,7 @@
 //! The pure part: checks, plans, and the way of configurations through objects and HCL, with configurations as people publish them.
 
 use super::*;
-use crate::target::connect::Connector;
+use crate::client::connect::Connector;
 
 fn addr() -> InstanceAddr {
     "kafka_connector.sink[\"eu\"]".parse().unwrap()

@@ -13,11 +13,11 @@ use super::ops::{self, Changes};
 use super::plan::HIDDEN;
 use super::reassign::{self, Move};
 use super::refusal::refused;
+use crate::client::kafka::{Admin, ConfigEntry, ConfigResource, ConfigSource, KafkaError, Metadata, NewTopic, Topic};
 use crate::diag::Diagnostic;
 use crate::diag::codes::{apply as apply_codes, kafka as codes};
 use crate::resource::kafka_common::{ClusterGroup, steps_by_cluster, with, without_cluster};
 use crate::resource::{Desk, Private, Session, StepRequest, StepResult, Verb};
-use crate::target::kafka::{Admin, ConfigEntry, ConfigResource, ConfigSource, KafkaError, Metadata, NewTopic, Topic};
 use crate::value::{Value, ops as value_ops};
 
 /// Bytes per second and broker that a move of replicas may take, where the block says nothing.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::target::kafka::{ConfigEntry, ConfigSource, ConfigType};
+use crate::client::kafka::{ConfigEntry, ConfigSource, ConfigType};
 use crate::value::{Type, Value};
 
 /// Keys that move replicas carefully; streamform and other movers set and remove them, so they are never a topic's configuration.

@@ -10,11 +10,11 @@ use super::config;
 use super::ops::{self, Changes};
 use super::plan::{MAX_NAME, metric_name};
 use super::refusal::refused;
+use crate::client::kafka::{Admin, ConfigEntry, ConfigResource, ConfigSource, KafkaError, Metadata, NewTopic, Topic};
 use crate::diag::codes::kafka as codes;
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
 use crate::resource::kafka_common::{by_cluster, check_cluster_id, cluster_name, origin, with};
 use crate::resource::{Notes, Observed, Private, ReadRequest, Session, StepRequest};
-use crate::target::kafka::{Admin, ConfigEntry, ConfigResource, ConfigSource, KafkaError, Metadata, NewTopic, Topic};
 use crate::value::Value;
 
 /// The pause between looks at a cluster that is catching up.

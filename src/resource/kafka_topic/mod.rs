@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::client::kafka::{Admin, KafkaPool};
 use crate::diag::codes::kafka as codes;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::resource::kafka_common::{cluster_name, connect, is_missing_right, origin};
@@ -26,7 +27,6 @@ use crate::resource::{
     together,
 };
 use crate::schema::{Attribute, Body, Schema};
-use crate::target::kafka::{Admin, KafkaPool};
 use crate::value::{Type, Value};
 use crate::words::counted;
 

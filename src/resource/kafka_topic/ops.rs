@@ -1,8 +1,8 @@
 //! From a topic's operations to what is asked of the brokers: pure. Values that are sensitive are taken from the planned object.
 
 use super::plan::{self, config_path};
+use crate::client::kafka::{ConfigOp, NewTopic};
 use crate::resource::{Arg, Op, OpAction, StepRequest};
-use crate::target::kafka::{ConfigOp, NewTopic};
 use crate::value::Value;
 
 /// What the operations of an update ask for.

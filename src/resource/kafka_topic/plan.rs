@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::config;
+use crate::client::kafka::ConfigType;
 use crate::diag::codes::kafka as codes;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::resource::kafka_common::{cluster_place, origin, with};
 use crate::resource::op::OWN;
 use crate::resource::{Arg, Key, Notes, Op, OpAction, PlanInput, PlanOutput, Private, attr_error};
-use crate::target::kafka::ConfigType;
 use crate::value::{Type, Value};
 use crate::words;
 

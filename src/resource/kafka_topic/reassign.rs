@@ -8,10 +8,10 @@ use tokio::time::{Instant, sleep};
 use super::config::THROTTLE_KEYS;
 use super::plan::HIDDEN;
 use crate::addr::InstanceAddr;
+use crate::client::kafka::{Admin, Broker, ConfigOp, ConfigResource, ConfigSource, KafkaError, Metadata, NewReassignment, Reassignment};
 use crate::diag::Diagnostic;
 use crate::diag::codes::kafka as codes;
 use crate::resource::Progress;
-use crate::target::kafka::{Admin, Broker, ConfigOp, ConfigResource, ConfigSource, KafkaError, Metadata, NewReassignment, Reassignment};
 use crate::words::{counted, was};
 
 /// The broker settings that limit a move, in bytes per second.
@@ -234,7 +234,7 @@ async fn others_move(admin: &Admin, moves: &[&Move<'_>]) -> Result<bool, KafkaEr
 async fn unlimited(admin: &Admin, metadata: &Metadata) -> Result<Vec<i32>, KafkaError> {
     let brokers: Vec<ConfigResource> = metadata.cluster.brokers.iter().map(|b| ConfigResource::Broker(b.id)).collect();
     let described = admin.describe_configs(&brokers).await?;
-    let is_set = |r: &Result<Vec<crate::target::kafka::ConfigEntry>, KafkaError>| {
+    let is_set = |r: &Result<Vec<crate::client::kafka::ConfigEntry>, KafkaError>| {
         r.as_ref().is_ok_and(|e| e.iter().any(|e| RATE_KEYS.contains(&e.name.as_str()) && e.source == ConfigSource::DynamicBroker))
     };
     Ok(metadata.cluster.brokers.iter().zip(&described).filter(|(_, r)| !is_set(r)).map(|(b, _)| b.id).collect())

@@ -3,11 +3,11 @@
 use super::config;
 use super::edge::name_of;
 use super::plan::config_path;
+use crate::client::kafka::{Admin, KafkaError};
 use crate::diag::codes::kafka as codes;
 use crate::diag::{Diagnostic, did_you_mean};
 use crate::resource::kafka_common::cluster_name;
 use crate::resource::{attr_error, attr_key_error};
-use crate::target::kafka::{Admin, KafkaError};
 use crate::value::Value;
 
 /// Brokers' settings and the topics' settings that they are the defaults of, where the name is not the same behind `log.`

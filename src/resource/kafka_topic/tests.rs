@@ -252,7 +252,7 @@ fn f11_values_are_compared_as_the_brokers_type_reads_them() {
         let (prior, next) = (topic("a", 1, 1, &[("k", old)]), topic("a", 1, 1, &[("k", new)]));
         planned(Some(&prior), &notes(ty), &next).ops.len()
     };
-    use crate::target::kafka::ConfigType as T;
+    use crate::client::kafka::ConfigType as T;
     assert_eq!((changes(T::Double.code(), "0.5", "5e-1f"), changes(T::Double.code(), "0.5", "0.6")), (0, 1));
     assert_eq!((changes(T::List.code(), "a,b", "a, b"), changes(T::List.code(), "a,b", "b,a")), (0, 1));
     assert_eq!((changes(T::Boolean.code(), "true", "TRUE"), changes(T::String.code(), "true", "TRUE")), (0, 1));

@@ -20,10 +20,10 @@ use super::files::{self, Gate, backup_path, damaged, io_error, sled_error};
 use super::lock::{self, Held, LockInfo};
 use super::log::{self, Found, Log, Stamp, Want};
 use super::{Backend, Backups, Batch, Check, Content, GENERATIONS, HEAD, Loaded, Revision, UNDO, closed, conflict, is_history};
+use crate::client::kill::{self, Moment};
 use crate::diag::Diagnostic;
 use crate::diag::codes::state as codes;
 use crate::state::upgrade;
-use crate::target::kill::{self, Moment};
 
 /// Where the database keeps the stamp of the last batch. Not part of the content.
 const STAMP: &[u8] = b"b";

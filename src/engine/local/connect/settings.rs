@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::properties;
 use super::{ConnectCluster, Names, Wanted, Worker};
-use crate::target::kafka::{KafkaConnection, SecurityProtocol};
+use crate::client::kafka::{KafkaConnection, SecurityProtocol};
 
 impl ConnectCluster {
     pub(super) fn settings(

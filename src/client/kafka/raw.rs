@@ -20,8 +20,8 @@ use tokio_rustls::TlsConnector;
 
 use super::requests::Request;
 use super::{KafkaConnection, KafkaError, ListenerKind, RequestCounter, SaslMechanism, sasl, tls};
-use crate::target::kill::{self, Moment};
-use crate::target::pem;
+use crate::client::kill::{self, Moment};
+use crate::client::pem;
 
 /// How long all attempts to reach a cluster take together.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);

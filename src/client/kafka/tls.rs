@@ -10,7 +10,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::{KafkaConnection, KafkaError};
-use crate::target::pem;
+use crate::client::pem;
 
 /// Where operating systems keep the authorities that they trust.
 const SYSTEM_BUNDLES: [&str; 4] =

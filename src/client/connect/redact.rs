@@ -16,7 +16,7 @@ pub fn looks_secret(key: &str, value: Option<&str>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::connect::holds_placeholder;
+    use crate::client::connect::holds_placeholder;
 
     #[test]
     fn masks_placeholders_and_secret_names_are_told() {
