@@ -2,10 +2,10 @@
 //!
 //! Read the modules in this order; each may use only those before it:
 //! [`addr`], [`value`] and [`diag`] are the words of the domain; [`schema`] says what a resource type's arguments are;
-//! [`lang`] turns text into configuration and values; [`state`] keeps what was applied; [`target`] and [`engine`] talk to
+//! [`lang`] turns text into configuration and values; [`state`] keeps what was applied; [`client`] and [`engine`] talk to
 //! real systems; [`resource`] holds one file per resource type; [`graph`] orders blocks; [`plan`] decides; [`apply`] follows
 //! the plan; [`ops`] has one file per verb; [`view`] and [`cli`] show. [`words`] says how counts are written, [`disk`] reads the files
-//! that a user names.
+//! that a user names, and writes those that nobody else may read.
 
 pub mod addr;
 pub mod apply;

@@ -244,7 +244,7 @@ async fn no_guess_finds_a_worker_s_digest(connect: &mut Run<'_>, config: &Value,
     let line = std::fs::read(format!("/proc/{}/cmdline", pid(folder, "run/worker-1.json"))).unwrap();
     let line: Vec<String> = line.split(|b| *b == 0).map(|b| String::from_utf8_lossy(b).into_owned()).collect();
     let libs = line[line.iter().position(|a| a == "-cp").unwrap() + 1].trim_end_matches("/*").to_string();
-    let guess = streamform::engine::local::digest([settings.as_str(), "-Xms64M -Xmx384M", &libs, ""]);
+    let guess = streamform::disk::private::digest([settings.as_str(), "-Xms64M -Xmx384M", &libs, ""]);
     let files = ["connect.json", "run/worker-1.json"].map(|f| folder.join(f));
     let recorded = connect.now.as_ref().unwrap().1["workers"][0]["fingerprint"].as_str().unwrap().to_string();
     for file in &files {

@@ -23,7 +23,7 @@ use super::{
 use crate::addr::InstanceAddr;
 use crate::diag::codes::engine as codes;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::engine::local::{UNFINISHED, digest, file_error, private_dir, random_text, remove_if_empty, remove_private, write_private};
+use crate::disk::private::{UNFINISHED, digest, file_error, private_dir, random_text, remove_if_empty, remove_private, write_private};
 use crate::schema::{Attribute, Body, Schema};
 use crate::value::ops::unmark_deep;
 use crate::value::{Repr, Type, Value};

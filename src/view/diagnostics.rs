@@ -12,7 +12,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use super::alike::{self, Shown};
 use crate::diag::excerpt::{self, Excerpt};
-use crate::diag::redact::Redactor;
+use crate::diag::redact::{Redactor, one_line};
 use crate::diag::{Diagnostic, Diagnostics, Severity, Source, Sources, Span};
 use crate::words::plural;
 
@@ -221,7 +221,7 @@ fn block_header(text: &str, at: usize) -> Option<String> {
         if line.starts_with(|c: char| c.is_alphabetic() || c == '_') {
             let head = line.split('{').next()?.trim();
             let is_block = line.contains('{') && !head.contains('=');
-            return is_block.then(|| head.to_string());
+            return is_block.then(|| one_line(head).into_owned());
         }
     }
     None
@@ -448,6 +448,7 @@ mod tests {
         assert_eq!(d["range"]["start"], json!({"line": 3, "column": 3, "byte": 49}));
         assert_eq!(d["snippet"]["code"], "  partitoins = var.n");
         assert_eq!(d["snippet"]["highlight_start_offset"], 2);
+        assert_eq!(block_header("res\u{7}ource \"a\" {\n  x", 16).as_deref(), Some("res\\u0007ource \"a\""));
         assert_eq!(d["snippet"]["context"], "resource \"kafka_topic\" \"orders\"");
         assert_eq!(d["code"], "SF2001");
     }

@@ -20,12 +20,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::mandate::{self, Doing, Mandate};
-use super::{
-    DigestKey, LOG4J, digest, file_error, pki::Pki, ports, private_dir, process, properties, read_optional, remove_dir, write_private,
-};
+use super::{LOG4J, pki::Pki, ports, process, properties};
 use crate::client::kafka::{Admin, KafkaConnection, KafkaError, RequestCounter, SaslMechanism, ScramChange, SecurityProtocol};
 use crate::diag::Diagnostic;
 use crate::diag::codes::engine as codes;
+use crate::disk::private::{DigestKey, digest, file_error, private_dir, read_optional, remove_dir, remove_if_empty, write_private};
 use crate::words::counted;
 
 /// The listener that every broker has.
@@ -574,7 +573,7 @@ impl Cluster {
         process::stop_below(&self.dir, &format!("a process of {}", self.name), TOOL_GRACE).await?;
         remove_dir(&self.dir)?;
         if let Some(parent) = self.dir.parent() {
-            super::remove_if_empty(parent);
+            remove_if_empty(parent);
         }
         Ok(())
     }

@@ -15,15 +15,14 @@ use serde::{Deserialize, Serialize};
 use super::broker::{Launch, Note, is_false};
 use super::mandate::{self, Doing, Mandate};
 use super::pki::{Issued, Pki};
-use super::{
-    DigestKey, LOG4J, file_error, jars, ports, private_dir, process, properties, random_text, read_optional, remove_dir, write_private,
-};
+use super::{LOG4J, jars, ports, process, properties};
 use crate::client::connect::{ConnectClient, ConnectConnection, Patience};
 use crate::client::kafka::{
     AclBinding, AclOperation, AclPattern, AclPermission, AclResource, Admin, ConfigResource, KafkaConnection, KafkaError, NewTopic,
 };
 use crate::diag::Diagnostic;
 use crate::diag::codes::engine as codes;
+use crate::disk::private::{DigestKey, file_error, private_dir, random_text, read_optional, remove_dir, remove_if_empty, write_private};
 use crate::words::counted;
 
 const GRACE: Duration = Duration::from_secs(20);
@@ -609,7 +608,7 @@ impl ConnectCluster {
         }
         remove_dir(&self.dir)?;
         if let Some(parent) = self.dir.parent() {
-            super::remove_if_empty(parent);
+            remove_if_empty(parent);
         }
         Ok(())
     }

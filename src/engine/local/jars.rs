@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::java::in_path;
-use super::{digest, file_error, process, remove_dir};
+use super::process;
 use crate::diag::Diagnostic;
 use crate::diag::codes::engine as codes;
+use crate::disk::private::{digest, file_error, remove_dir};
 
 /// The binding that makes Kafka's processes log: Kafka's own poms bring none.
 const LOG_BINDING: (&str, &str, &str) = ("org.apache.logging.log4j", "log4j-slf4j-impl", "2.25.4");

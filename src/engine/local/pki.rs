@@ -8,10 +8,10 @@ use p12_keystore::{Certificate, KeyStore, KeyStoreEntry, PrivateKey, PrivateKeyC
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd};
 use rustls_pki_types::pem::PemObject;
 
-use super::{private_dir, read_optional, write_private};
 use crate::client::kafka::certificate_subject;
 use crate::diag::Diagnostic;
 use crate::diag::codes::engine as codes;
+use crate::disk::private::{private_dir, read_optional, write_private};
 
 /// An authority in a folder.
 #[derive(Clone, Debug)]

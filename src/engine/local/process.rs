@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::{DigestKey, file_error, java::in_path, private_dir, read_optional, write_private};
+use super::java::in_path;
 use crate::diag::Diagnostic;
 use crate::diag::codes::engine as codes;
+use crate::disk::private::{DigestKey, file_error, private_dir, read_optional, write_private};
 
 /// How large a log may grow before the next start begins a new one.
 const LOG_LIMIT_BYTES: u64 = 10 * 1024 * 1024;

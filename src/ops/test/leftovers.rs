@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::addr::{InstanceAddr, Mode};
 use crate::diag::codes::cli as codes;
 use crate::diag::{Diagnostic, Diagnostics, io_words};
-use crate::engine::local::{private_dir, process, random_text, read_optional, remove_dir, remove_if_empty, write_private};
+use crate::disk::private::{private_dir, random_text, read_optional, remove_dir, remove_if_empty, write_private};
+use crate::engine::local::process;
 use crate::ops::workspace::open_store;
 use crate::state::{Access, Snapshot};
 

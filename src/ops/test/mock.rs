@@ -11,7 +11,7 @@ use async_trait::async_trait;
 
 use crate::addr::{InstanceAddr, Mode, Target};
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::engine::local::digest;
+use crate::disk::private::digest;
 use crate::resource::registry::{self, Entry};
 use crate::resource::{
     Desk, Discovered, Gathered, Hold, Observed, Op, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session, StepRequest,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::diag::Diagnostic;
 use crate::diag::codes::engine as codes;
-use crate::engine::local::file_error;
+use crate::disk::private::file_error;
 
 /// The permissions of a file.
 pub const FILE_MODE: u32 = 0o600;

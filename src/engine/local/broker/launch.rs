@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::{JVM_FLAGS, file_error, jars, java, process};
+use super::super::{JVM_FLAGS, jars, java, process};
 use super::Note;
 use crate::diag::Diagnostic;
+use crate::disk::private::file_error;
 
 /// How Kafka's classes are run.
 #[derive(Clone, Debug)]

@@ -5,10 +5,10 @@
 
 use std::path::Path;
 
-use super::super::{file_error, private_dir, read_optional, remove_dir};
 use super::{Cluster, Launch, Layout, Node};
 use crate::diag::Diagnostic;
 use crate::diag::codes::engine as codes;
+use crate::disk::private::{file_error, private_dir, read_optional, remove_dir};
 
 /// The files that the tool writes, also under their temporary names.
 const FORMAT_FILES: &[&str] = &["meta.properties", "meta.properties.tmp", "bootstrap.checkpoint", "bootstrap.checkpoint.tmp", ".lock"];

@@ -3,6 +3,8 @@
 //!
 //! The state's own files are not read here; they are read by the state's backend.
 
+pub mod private;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
