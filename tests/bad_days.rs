@@ -8,7 +8,7 @@ use common::{Lab, Screen};
 use streamform::client::kafka::{
     AclBinding, AclOperation, AclPattern, AclPermission, AclResource, ConfigOp, ConfigResource, ConfigSource, NewTopic,
 };
-use streamform::engine::local::broker::Authentication;
+use streamform::engine::spec::Authentication;
 
 /// A `data "kafka_cluster"` block.
 fn cluster(name: &str, servers: &str, blocks: &str) -> String {

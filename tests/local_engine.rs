@@ -779,10 +779,6 @@ resource "kafka_cluster" "events" {
   engine  = "local"
   version = "4.3.1"
   brokers = 1
-  storage {
-    size  = "200Gi"
-    class = "fast"
-  }
   listener "internal" {
     tls            = true
     authentication = "mtls"

@@ -1,6 +1,7 @@
 //! `kafka_cluster`: a cluster that streamform runs. What its engines do lies in [`crate::engine`]; here are its schema and its decisions.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -8,11 +9,11 @@ use async_trait::async_trait;
 
 use super::kafka_cluster_data::admin_type;
 use super::local_common::{
-    StepMandate, alive, answered, count, differs, heap_error, hidden, in_setting, name_errors, name_of, not_deleted, numbers, observed,
-    private, settled, user_part, without_effect,
+    StepMandate, alive, answered, count, differs, heap_error, hidden, in_setting, name_errors, name_of, not_deleted, not_kept, numbers,
+    op_of, said,
 };
 use super::{
-    Arg, Desk, Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, RUNNING, ReadRequest, ResourceType, Session,
+    Desk, Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, RUNNING, ReadRequest, ResourceType, Session,
     StepRequest, StepResult, Verb, attr_error, together,
 };
 use crate::addr::{InstanceAddr, InstanceKey};
@@ -20,19 +21,24 @@ use crate::client::kafka::KafkaPool;
 use crate::diag::codes::engine as codes;
 use crate::diag::redact::one_line;
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
-use crate::engine::local::broker::{self, Authentication, Cluster, Launch, Layout, Listener, Wanted};
-use crate::schema::{Attribute, Body, NestedBlock, Nesting, Schema};
+use crate::engine::deployed::{CertificateFiles, DeployedCluster};
+use crate::engine::spec::{Authentication, ClusterSpec, ListenerSpec};
+use crate::engine::{self, Class, ClusterChange, ClusterEngine};
+use crate::schema::{AttrType, Attribute, Body, NestedBlock, Nesting, Schema};
 use crate::value::{Type, Value};
-use crate::words::counted;
 
 /// The resource type `kafka_cluster`.
 pub struct KafkaCluster;
 
+/// The arguments that an engine is told about.
+const ARGUMENTS: [&str; 9] =
+    ["version", "brokers", "controllers", "super_users", "users", "config", "heap", "client_certificates", "listener"];
+
+/// The arguments that not every engine has, and what they are to whoever writes them.
+const OF_SOME_ENGINES: &[(&str, Class)] = &[("storage", Class::Promise), ("heap", Class::Placement)];
+
 /// The version of Kafka where none is written.
 pub const DEFAULT_VERSION: &str = "4.3.1";
-
-/// The engines, and whether this version has them.
-pub(super) const ENGINES: &[(&str, bool)] = &[("local", true), ("native", false), ("strimzi", false), ("koperator", false)];
 
 fn certificate_type() -> Type {
     Type::object([("certificate_file", Type::String), ("key_file", Type::String), ("ca_file", Type::String), ("principal", Type::String)])
@@ -167,43 +173,25 @@ pub(super) fn name_error(path: &str, name: &str) -> Option<Diagnostic> {
     Some(attr_error(path, d.hint("Use at most 60 letters, digits, dots, dashes and underscores, with a letter or digit first.")))
 }
 
+/// The name of an object's engine.
+pub(super) fn engine_name(object: &Value) -> String {
+    object.get_str("engine").unwrap_or_else(|| "local".to_string())
+}
+
 /// An engine that is unknown or not in this version.
-pub(super) fn engine_error(engine: &str) -> Option<Diagnostic> {
-    match ENGINES.iter().find(|(name, _)| *name == engine) {
-        Some((_, true)) => None,
-        Some((_, false)) => {
-            let d = Diagnostic::error(codes::ENGINE_UNAVAILABLE, format!("The engine \"{engine}\" is not available in this version."));
-            Some(attr_error("engine", d.hint("Use \"local\", which runs Kafka as processes of this machine.")))
-        }
-        None => {
-            let d = Diagnostic::error(codes::ENGINE_UNAVAILABLE, format!("There is no engine \"{engine}\"."));
-            let near = did_you_mean(engine, ENGINES.iter().map(|e| e.0));
-            Some(attr_error("engine", d.hint(near.map_or("Use \"local\".".to_string(), |n| format!("Did you mean \"{n}\"?")))))
-        }
+pub(super) fn engine_error(engine: &str) -> Diagnostic {
+    if engine::NAMES.contains(&engine) {
+        let d = Diagnostic::error(codes::ENGINE_UNAVAILABLE, format!("The engine \"{engine}\" is not available in this version."));
+        return attr_error("engine", d.hint("Use \"local\", which runs Kafka as processes of this machine."));
     }
+    let d = Diagnostic::error(codes::ENGINE_UNAVAILABLE, format!("There is no engine \"{engine}\"."));
+    let near = did_you_mean(engine, engine::NAMES);
+    attr_error("engine", d.hint(near.map_or("Use \"local\".".to_string(), |n| format!("Did you mean \"{n}\"?"))))
 }
 
-/// What is missing on this machine to run a version of Kafka, as a diagnostic of its resource.
-pub(super) async fn cannot_run(cx: &Session, step: &StepRequest) -> Option<Diagnostic> {
-    let version = step.planned.as_ref()?.get_str("version")?;
-    let note = |text: &str| cx.progress.note(&step.addr, text);
-    let error = Launch::find(&version, &note).await.err()?;
-    Some(match error.code {
-        codes::JARS_UNAVAILABLE | codes::KAFKA_HOME => attr_error("version", error),
-        _ => error,
-    })
-}
-
-/// The refusal of an older version than the one that runs: the data may be in a form that it does not know.
-fn downgrade_error(prior: Option<&Value>, layout: Option<&Layout>, planned: &Value) -> Option<Diagnostic> {
-    let parts = |v: &str| v.split('.').map(|p| p.parse::<u32>().unwrap_or(0)).collect::<Vec<_>>();
-    let will = planned.get_str("version")?;
-    let raised = layout.iter().flat_map(|l| [&l.release, &l.raising]).find(|r| parts(&broker::release(&will)) < parts(r)).cloned();
-    let older = || prior?.get_str("version").filter(|was| parts(&will) < parts(was));
-    older().or(raised).map(|was| {
-        let d = Diagnostic::error(codes::DOWNGRADE, format!("The cluster runs Kafka {was} and cannot go back to {will}."));
-        attr_error("version", d.hint(format!("Keep {was} or a newer version; an older one needs a new cluster.")))
-    })
+fn engine_of(object: &Value) -> Result<&'static dyn ClusterEngine, Diagnostic> {
+    let name = engine_name(object);
+    engine::cluster(&name).ok_or_else(|| engine_error(&name))
 }
 
 /// A version that the local engine cannot run.
@@ -294,29 +282,6 @@ fn check_listeners(config: &Value, diags: &mut Diagnostics) {
             refuse("port", format!("{port} is not a port that brokers can count up from."), "Use a number from 1 to 65000.");
         }
     }
-    check_ports(config, diags);
-}
-
-/// Each broker adds its place to the port, so that listeners need as much room between them as there are brokers.
-fn check_ports(config: &Value, diags: &mut Diagnostics) {
-    let listeners = config.get("listener");
-    let port = |(name, l): (&Arc<str>, &Value)| Some((l.get("port")?.as_i64()?, Arc::clone(name)));
-    let mut ports: Vec<(i64, Arc<str>)> = listeners.iter().filter_map(Value::as_map).flatten().filter_map(port).collect();
-    ports.sort();
-    let brokers = config.get("brokers").and_then(|v| v.as_i64()).unwrap_or(1).max(1);
-    for pair in ports.windows(2) {
-        let [(low, first), (high, second)] = pair else { continue };
-        if high - low < brokers {
-            let taken = match brokers {
-                1 => format!("port {low}"),
-                n => format!("ports {low} to {}", low + n - 1),
-            };
-            let why = format!("Listener \"{}\" has {taken}, so that \"{}\" cannot begin at {high}.", one_line(first), one_line(second));
-            let d = Diagnostic::error(codes::INVALID_ARGUMENT, why)
-                .hint("Each broker adds its place to the port. Leave more room between them.");
-            diags.push(attr_error(format!("listener[{}].port", crate::addr::quote(second)), d));
-        }
-    }
 }
 
 fn texts(value: &Value, name: &str) -> Vec<String> {
@@ -333,8 +298,15 @@ pub(super) fn text_map(value: &Value, name: &str) -> BTreeMap<String, String> {
     entries.filter_map(|(k, v)| Some((k.to_string(), v.as_str()?.to_string()))).collect()
 }
 
-fn wanted(addr: &InstanceAddr, planned: &Value) -> Wanted {
-    let listener = |(name, l): (&Arc<str>, &Value)| Listener {
+/// The object as engines are told.
+fn spec_of(addr: &InstanceAddr, object: &Value) -> ClusterSpec {
+    ClusterSpec { name: name_of(addr, object), ..decoded(object) }
+}
+
+/// The same without its name.
+fn decoded(object: &Value) -> ClusterSpec {
+    let listener = |(name, l): (&Arc<str>, &Value)| ListenerSpec {
+        label: name.to_string(),
         name: name.to_uppercase(),
         port: l.get("port").and_then(|v| v.as_i64()).and_then(|p| u16::try_from(p).ok()),
         tls: l.get("tls").and_then(|v| v.as_bool()).unwrap_or(true),
@@ -345,56 +317,59 @@ fn wanted(addr: &InstanceAddr, planned: &Value) -> Wanted {
             _ => Authentication::Mtls,
         },
     };
-    Wanted {
-        name: name_of(addr, planned),
-        version: planned.get_str("version").unwrap_or_default(),
-        brokers: count(planned, "brokers"),
-        controllers: count(planned, "controllers"),
-        heap: planned.get_str("heap").unwrap_or_default(),
-        listeners: planned.get("listener").iter().filter_map(Value::as_map).flatten().map(listener).collect(),
-        super_users: texts(planned, "super_users"),
-        users: text_map(planned, "users"),
-        config: text_map(planned, "config"),
-        certificates: texts(planned, "client_certificates"),
+    ClusterSpec {
+        name: String::new(),
+        version: object.get_str("version").unwrap_or_default(),
+        brokers: count(object, "brokers"),
+        controllers: count(object, "controllers"),
+        heap: object.get_str("heap").unwrap_or_default(),
+        listeners: object.get("listener").iter().filter_map(Value::as_map).flatten().map(listener).collect(),
+        super_users: texts(object, "super_users"),
+        users: text_map(object, "users"),
+        config: text_map(object, "config"),
+        certificates: texts(object, "client_certificates"),
     }
 }
 
-/// Ids of all nodes that a cluster of this size has.
-fn node_ids(planned: &Value) -> Vec<i32> {
-    let (brokers, controllers) = (count(planned, "brokers") as i32, count(planned, "controllers") as i32);
-    (1..=brokers).chain(1001..1001 + controllers).collect()
+/// The wanted users, each with whether its password is as before; `None` while they are not known.
+fn users_of(prior: Option<&Value>, proposed: &Value) -> Option<Vec<(Arc<str>, bool)>> {
+    let users = proposed.get("users");
+    if users.as_ref().is_some_and(|u| !u.is_known()) {
+        return None;
+    }
+    let before = |user: &str| prior.and_then(|p| p.get("users")).and_then(|u| u.get(user)).filter(Value::is_known);
+    let entries = users.iter().filter_map(Value::as_map).flatten().filter(|(_, password)| !password.is_null());
+    Some(entries.map(|(user, password)| (user.clone(), before(user).is_some_and(|v| v.repr() == password.repr()))).collect())
 }
 
-fn path_value(path: std::path::PathBuf) -> Value {
-    Value::string(path.to_string_lossy())
-}
-
-/// The object with its computed attributes filled in from the layout.
-fn filled(addr: &InstanceAddr, base: &Value, cluster: &Cluster, layout: &Layout) -> Result<Value, Diagnostic> {
+/// The object with its computed attributes filled in from what the engine found.
+fn filled(addr: &InstanceAddr, base: &Value, found: &DeployedCluster) -> Value {
     let mut attrs = base.as_map().cloned().unwrap_or_default();
     let listeners: Vec<String> = base.get("listener").iter().filter_map(Value::as_map).flatten().map(|(n, _)| n.to_string()).collect();
-    let endpoints: BTreeMap<Arc<str>, Value> =
-        listeners.iter().map(|n| (n.as_str().into(), Value::string(layout.addresses(&n.to_uppercase())))).collect();
-    let first = listeners.first().map_or(broker::INTERNAL.to_string(), |n| n.to_uppercase());
-    let pki = cluster.pki_dir();
-    let cluster_id = if layout.is_blank() { Value::null(Type::String) } else { Value::string(&layout.cluster_id) };
+    let address = |name: &str| found.addresses.get(&name.to_uppercase()).cloned().unwrap_or_default();
+    let endpoints: BTreeMap<Arc<str>, Value> = listeners.iter().map(|n| (n.as_str().into(), address(n).into())).collect();
+    let first = listeners.first().map_or_else(|| found.internal.clone(), |n| address(n));
+    let cluster_id = found.cluster_id.as_ref().map_or(Value::null(Type::String), Value::string);
+    let text = |v: Option<String>| v.map_or(Value::null(Type::String), Value::from);
+    let file = |path: Option<&PathBuf>| text(path.map(|p| p.to_string_lossy().into_owned()));
+    let way = &found.admin;
     let admin = BTreeMap::from([
-        ("bootstrap_servers".into(), Value::string(layout.addresses(broker::INTERNAL))),
-        ("security_protocol".into(), "SSL".into()),
-        ("ca_file".into(), path_value(pki.join("ca.crt"))),
-        ("certificate_file".into(), path_value(pki.join("admin.crt"))),
-        ("key_file".into(), path_value(pki.join("admin.key"))),
-        ("sasl_mechanism".into(), Value::null(Type::String)),
-        ("username".into(), Value::null(Type::String)),
-        ("password".into(), Value::null(Type::String)),
-        ("insecure_skip_verify".into(), false.into()),
+        ("bootstrap_servers".into(), Value::string(&found.internal)),
+        ("security_protocol".into(), way.protocol.as_str().into()),
+        ("ca_file".into(), file(way.ca_file.as_ref())),
+        ("certificate_file".into(), file(way.certificate_file.as_ref())),
+        ("key_file".into(), file(way.key_file.as_ref())),
+        ("sasl_mechanism".into(), text(way.mechanism.map(|m| m.as_str().to_string()))),
+        ("username".into(), text(way.username.clone())),
+        ("password".into(), text(way.password.clone())),
+        ("insecure_skip_verify".into(), way.insecure_skip_verify.into()),
         ("cluster_id".into(), cluster_id.clone()),
     ]);
-    let certificate = |cn: &String| {
+    let certificate = |(cn, files): (&String, &CertificateFiles)| {
         let files = [
-            ("certificate_file", path_value(pki.join(format!("{cn}.crt")))),
-            ("key_file", path_value(pki.join(format!("{cn}.key")))),
-            ("ca_file", path_value(pki.join("ca.crt"))),
+            ("certificate_file", file(Some(&files.certificate))),
+            ("key_file", file(Some(&files.key))),
+            ("ca_file", file(Some(&found.ca_file))),
             ("principal", Value::string(format!("User:CN={cn}"))),
         ];
         (Arc::from(cn.as_str()), Value::object_from(files))
@@ -402,115 +377,20 @@ fn filled(addr: &InstanceAddr, base: &Value, cluster: &Cluster, layout: &Layout)
     let computed: [(&str, Value); 8] = [
         ("name", name_of(addr, base).into()),
         ("cluster_id", cluster_id),
-        ("bootstrap_servers", layout.addresses(&first).into()),
+        ("bootstrap_servers", first.into()),
         ("endpoints", Value::map(Type::String, endpoints)),
         ("admin", Value::object(admin)),
-        ("certificates", Value::map(certificate_type(), texts(base, "client_certificates").iter().map(certificate).collect())),
-        ("ca_file", path_value(pki.join("ca.crt"))),
-        (RUNNING, numbers(cluster.running(layout)?)),
+        ("certificates", Value::map(certificate_type(), found.certificates.iter().map(certificate).collect())),
+        ("ca_file", file(Some(&found.ca_file))),
+        (RUNNING, numbers(found.running.iter().copied())),
     ];
     attrs.extend(computed.into_iter().map(|(k, v)| (Arc::from(k), v)));
-    Ok(Value::object_of(attrs, base.origin().cloned()))
+    Value::object_of(attrs, base.origin().cloned())
 }
 
-/// What a cluster is called among the objects of this machine.
-const KIND: &str = "local cluster";
-
-/// The cluster among those of this machine.
+/// The cluster among those of its place.
 pub(super) fn cluster_key(object: &Value) -> Option<Key> {
-    Some(Key::new(Place::here(), KIND, &object.get_str("name")?))
-}
-
-/// `broker 2`, `controller 1001`.
-fn label(id: i32) -> String {
-    if id < 1001 { format!("broker {id}") } else { format!("controller {id}") }
-}
-
-/// The layout as it was read.
-fn layout_of(private: &Private) -> Option<Layout> {
-    serde_json::from_value(private.clone()).ok()
-}
-
-/// What becomes of the SCRAM users. The layout names those that the cluster has; the state may know of their passwords nothing but a digest.
-fn user_ops(key: &Key, prior: Option<&Value>, proposed: &Value, layout: Option<&Layout>) -> Vec<Op> {
-    let scram = |v: &Value| {
-        let mut listeners = v.get("listener").into_iter().flat_map(|l| l.as_map().cloned().unwrap_or_default());
-        listeners.any(|(_, l)| l.get_str("authentication").as_deref() == Some("scram"))
-    };
-    let there: BTreeMap<String, String> = layout.map(|l| l.users.clone()).unwrap_or_default();
-    let users = proposed.get("users").filter(|_| scram(proposed));
-    let op = |action, user: &str| Op::new(action, key.clone()).part(user_part(user));
-    if users.as_ref().is_some_and(|u| !u.is_known()) {
-        let open = |action| Op::new(action, Key::unnamed(key.place.clone(), KIND)).part("users").note("(known after apply)");
-        return [Some(open(OpAction::Set)), (!there.is_empty()).then(|| open(OpAction::Delete))].into_iter().flatten().collect();
-    }
-    let wanted: BTreeMap<Arc<str>, Value> = users.iter().filter_map(Value::as_map).flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
-    let before = |user: &str| prior.and_then(|p| p.get("users")).and_then(|u| u.get(user)).filter(Value::is_known);
-    let mut out = vec![];
-    for (user, password) in wanted.iter().filter(|(_, v)| !v.is_null()) {
-        let is_set = match there.get(&**user) {
-            Some(digest) => !digest.is_empty(),
-            // An older layout does not tell.
-            None => layout.is_none() && prior.is_some_and(scram),
-        };
-        let same = before(user).is_some_and(|v| v.repr() == password.repr());
-        if !is_set || !same {
-            let note = if there.contains_key(&**user) { "(password)" } else { "" };
-            out.push(op(OpAction::Set, user).note(note));
-        }
-    }
-    out.extend(there.keys().filter(|u| wanted.get(u.as_str()).is_none_or(|v| v.is_null())).map(|u| op(OpAction::Delete, u)));
-    out
-}
-
-/// What an update does to the processes, and the metadata version.
-fn update_ops(key: &Key, prior: &Value, proposed: &Value, layout: Option<&Layout>) -> Vec<Op> {
-    let mut out = vec![];
-    let op = |action, part: String, note: &str| Op::new(action, key.clone()).part(part).note(note);
-    let alive = alive(prior);
-    // The layout names the nodes that there are, also after a change that was not brought to its end.
-    let was = layout.map_or_else(|| node_ids(prior), |l| l.nodes.iter().map(|n| n.id).collect());
-    let will = node_ids(proposed);
-    for id in &will {
-        match (was.contains(id), alive.contains(&i64::from(*id))) {
-            (false, _) => out.push(op(OpAction::Start, label(*id), "(new)")),
-            (true, false) => out.push(op(OpAction::Restart, label(*id), "(not running as configured)")),
-            (true, true) => {}
-        }
-    }
-    out.extend(was.iter().filter(|id| !will.contains(id)).map(|id| op(OpAction::Stop, label(*id), "and remove it")));
-    let changed = |name: &&str| differs(prior, proposed, name);
-    let plain = |v: &Value| {
-        let listeners = v.get("listener");
-        listeners.iter().filter_map(Value::as_map).flatten().any(|(_, l)| l.get_str("authentication").as_deref() == Some("plain"))
-    };
-    // Users of PLAIN stand in the settings, those of SCRAM do not.
-    let users = changed(&"users") && (plain(prior) || plain(proposed));
-    let unsettled = layout.is_some_and(|l| l.unsettled);
-    // Replication factors and timers follow from the number of brokers.
-    let resized = broker::sizes(count(prior, "brokers")) != broker::sizes(count(proposed, "brokers"));
-    let settings = users || unsettled || resized || ["config", "listener", "super_users", "version", "heap"].iter().any(changed);
-    if settings && will.iter().any(|id| alive.contains(&i64::from(*id))) {
-        out.push(op(OpAction::Roll, "the nodes".into(), "one at a time, while all partitions are in sync"));
-    }
-    let release = |v: &Value| v.get_str("version").map(|v| broker::release(&v));
-    let is = layout.map(|l| l.release.clone()).filter(|r| !r.is_empty()).or_else(|| release(prior));
-    if let (Some(new), Some(_)) = (release(proposed).filter(|new| is.as_ref() != Some(new)), &is) {
-        let raise = op(OpAction::Raise, "the metadata version".into(), &format!("to that of Kafka {new}, for good"));
-        out.push(raise.after("release", Arg::Known(new)).once());
-    }
-    out
-}
-
-/// What a creation does: one line, which says how many processes there will be.
-fn create_op(key: &Key, proposed: &Value) -> Op {
-    let (brokers, controllers) = (count(proposed, "brokers"), count(proposed, "controllers"));
-    let note = match (brokers, controllers) {
-        (0, _) => String::new(),
-        (b, 0) => format!("({})", counted(b, "broker")),
-        (b, c) => format!("({}, {})", counted(b, "broker"), counted(c, "controller")),
-    };
-    Op::new(OpAction::Create, key.clone()).note(note)
+    Some(Key::new(Place::here(), engine_of(object).ok()?.kind(), &object.get_str("name")?))
 }
 
 fn losses(prior: &Value) -> Option<String> {
@@ -521,40 +401,43 @@ fn losses(prior: &Value) -> Option<String> {
 }
 
 impl KafkaCluster {
-    fn observe(cx: &Session, request: &ReadRequest) -> Result<Observed, Diagnostic> {
-        let cluster = Cluster::at(&cx.data_dir, &name_of(&request.addr, &request.prior));
-        observed(cluster.found()?, |layout| filled(&request.addr, &request.prior, &cluster, layout))
-    }
-
-    async fn make(cx: &Session, step: &StepRequest, value: &Value, mandate: &StepMandate<'_>) -> Result<StepResult, Diagnostic> {
-        let note = |text: &str| cx.progress.note(&step.addr, text);
-        let cluster = Cluster::at(&cx.data_dir, &name_of(&step.addr, value));
-        let layout = cluster.converge(&wanted(&step.addr, value), mandate, &note, step.timeout).await?;
-        let now = filled(&step.addr, value, &cluster, &layout)?;
-        match answered(&SCHEMA, value, &now) {
-            Some(error) => Err(error),
-            None => Ok(StepResult::done(now, private(&layout))),
-        }
+    async fn observe(cx: &Session, request: &ReadRequest) -> Result<Observed, Diagnostic> {
+        let spec = spec_of(&request.addr, &request.prior);
+        let found = engine_of(&request.prior)?.observe(cx.site(), &spec).await?;
+        Ok(found.map_or(Observed::Absent, |found| Observed::present(filled(&request.addr, &request.prior, &found), found.record)))
     }
 
     async fn step(cx: &Session, verb: Verb, step: &StepRequest, index: usize, desk: &dyn Desk) -> StepResult {
         let note = |text: &str| cx.progress.note(&step.addr, text);
-        let value = step.planned.as_ref().or(step.prior.as_ref());
-        let Some(value) = value else { return StepResult::gone() };
-        let cluster = Cluster::at(&cx.data_dir, &name_of(&step.addr, value));
-        let before = cluster.layout().ok().flatten().map(|l| cluster.connection(&l).bootstrap_servers);
-        let mandate = StepMandate { ops: &step.ops, kind: KIND, desk, step: index };
+        let Some(value) = step.planned.as_ref().or(step.prior.as_ref()) else { return StepResult::gone() };
+        let engine = match engine_of(value) {
+            Ok(engine) => engine,
+            Err(error) => return StepResult::failed(error, step.prior.clone().map(|v| (v, step.private.clone()))),
+        };
+        let (site, spec) = (cx.site(), spec_of(&step.addr, value));
+        let before = engine.observe(site, &spec).await.ok().flatten().map(|found| found.admin.bootstrap_servers);
+        let mandate = StepMandate { ops: &step.ops, kind: engine.kind(), desk, step: index };
         let outcome = match verb {
             Verb::Delete => match not_deleted(&step.ops, cluster_key(value).as_ref()) {
                 Some(error) => Err(error),
-                None => cluster.destroy(&note).await.map(|()| StepResult::gone()),
+                None => engine.destroy(site, &spec, &note).await.map(|()| StepResult::gone()),
             },
-            Verb::Create | Verb::Update => Self::make(cx, step, value, &mandate).await,
+            Verb::Create | Verb::Update => engine.converge(site, &spec, &mandate, &note, step.timeout).await.and_then(|found| {
+                let now = filled(&step.addr, value, &found);
+                answered(&SCHEMA, value, &now).map_or_else(|| Ok(StepResult::done(now, found.record)), Err)
+            }),
         };
         // Whoever used the cluster in this run holds connections to processes that are gone.
         cx.pool::<KafkaPool>().forget(&before.unwrap_or_default());
         let base = step.prior.as_ref().unwrap_or(value);
-        settled(outcome, || cluster.found().ok().flatten(), |layout| filled(&step.addr, base, &cluster, layout).ok())
+        match outcome {
+            Ok(done) => done,
+            // After a failure there is what the engine finds: whatever was started is known to the next run.
+            Err(error) => {
+                let left = engine.observe(site, &spec_of(&step.addr, base)).await.ok().flatten();
+                StepResult::failed(error, left.map(|found| (filled(&step.addr, base, &found), found.record)))
+            }
+        }
     }
 }
 
@@ -567,9 +450,12 @@ impl ResourceType for KafkaCluster {
     fn validate(&self, config: &Value, diags: &mut Diagnostics) {
         let text = |name: &str| config.get_str(name);
         diags.extend(text("name").and_then(|n| name_error("name", &n)));
-        diags.extend(text("engine").and_then(|e| engine_error(&e)));
+        diags.extend(text("engine").filter(|e| engine::cluster(e).is_none()).map(|e| engine_error(&e)));
         diags.extend(text("version").and_then(|v| version_error(&v)));
-        diags.extend(without_effect(config, &SCHEMA.body, &["storage"]));
+        if let Ok(engine) = engine_of(config) {
+            diags.extend(not_kept(config, &SCHEMA.body, OF_SOME_ENGINES, engine.arguments()));
+            diags.extend(engine.check(&decoded(config)).into_iter().map(said));
+        }
         for (name, least, most) in [("brokers", 1, 100), ("controllers", 0, 9)] {
             if let Some(n) = config.get(name).and_then(|v| v.as_number().cloned())
                 && !n.to_i64().is_some_and(|n| (least..=most).contains(&n))
@@ -634,7 +520,7 @@ impl ResourceType for KafkaCluster {
     }
 
     fn unread(&self) -> &'static [&'static str] {
-        &["version", "brokers", "controllers", "super_users", "users", "config", "heap", "client_certificates", "listener"]
+        &ARGUMENTS
     }
 
     fn plan(&self, input: PlanInput<'_>) -> PlanOutput {
@@ -646,62 +532,62 @@ impl ResourceType for KafkaCluster {
             out.diagnostics.extend(name_error("name", &name));
             attrs.insert("name".into(), name.into());
         }
-        attrs.insert(RUNNING.into(), numbers(node_ids(&input.proposed)));
         attrs.entry("config".into()).and_modify(|c| *c = hidden(c));
-        let layout = input.prior.and_then(|_| layout_of(input.private));
-        out.diagnostics.extend(downgrade_error(input.prior, layout.as_ref(), &input.proposed));
-        // Of a folder without a layout nothing that Kafka gave it is known.
-        let blank = layout.as_ref().is_some_and(Layout::is_blank);
-        let changed = |name: &str| blank || input.prior.is_none_or(|p| p.get(name) != input.proposed.get(name));
-        let unknown: &[(&str, &[&str])] = &[
-            ("bootstrap_servers", &["brokers", "listener"]),
-            ("endpoints", &["brokers", "listener"]),
-            ("admin", &["brokers"]),
-            ("certificates", &["client_certificates"]),
-        ];
-        let open = unknown.iter().filter(|(_, causes)| causes.iter().any(|c| changed(c))).map(|(name, _)| *name);
-        for name in open.chain(blank.then_some("cluster_id")) {
-            let ty = SCHEMA.body.attribute(name).map(|a| a.ty.clone());
-            if let Some(crate::schema::AttrType::Value(ty)) = ty {
+        let engine = match engine_of(&input.proposed) {
+            Ok(engine) => engine,
+            Err(error) => {
+                out.diagnostics.push(error);
+                return out;
+            }
+        };
+        let (was, want) = (input.prior.map(|p| spec_of(input.addr, p)), spec_of(input.addr, &input.proposed));
+        let users = users_of(input.prior, &input.proposed);
+        let users: Option<Vec<(&str, bool)>> = users.as_ref().map(|all| all.iter().map(|(user, same)| (&**user, *same)).collect());
+        let changed = input.prior.map(|p| ARGUMENTS.into_iter().filter(|name| differs(p, &input.proposed, name)).collect());
+        let plan = engine.plan(&ClusterChange {
+            was: was.as_ref(),
+            want: &want,
+            record: input.prior.map(|_| input.private),
+            running: &input.prior.map(alive).unwrap_or_default(),
+            changed: &changed.unwrap_or_default(),
+            users: users.as_deref(),
+        });
+        attrs.insert(RUNNING.into(), numbers(plan.running));
+        for name in plan.unknown {
+            if let Some(AttrType::Value(ty)) = SCHEMA.body.attribute(name).map(|a| a.ty.clone()) {
                 attrs.insert(name.into(), Value::unknown(ty));
             }
         }
+        out.diagnostics.extend(plan.findings.into_iter().map(said));
         out.planned = Value::object_of(attrs, input.proposed.origin().cloned());
         let key = input.prior.and_then(cluster_key).or_else(|| cluster_key(&out.planned));
-        let key = key.unwrap_or_else(|| Key::unnamed(Place::here(), KIND));
-        out.ops = match input.prior {
-            Some(prior) => update_ops(&key, prior, &input.proposed, layout.as_ref()),
-            None => vec![create_op(&key, &input.proposed)],
-        };
-        out.ops.extend(user_ops(&key, input.prior, &input.proposed, layout.as_ref()));
+        let key = key.unwrap_or_else(|| Key::unnamed(Place::here(), engine.kind()));
+        out.ops = plan.steps.iter().map(|step| op_of(&key, step)).collect();
         out
     }
 
     fn plan_delete(&self, prior: &Value, _private: &Private) -> Vec<Op> {
-        let delete = cluster_key(prior).map(|k| Op::new(OpAction::Delete, k).note("with all its processes and its data directory"));
-        delete.map(|o| o.loss(losses(prior))).into_iter().collect()
+        let Some((key, engine)) = cluster_key(prior).zip(engine_of(prior).ok()) else { return vec![] };
+        vec![Op::new(OpAction::Delete, key).note(engine.leaves_nothing_of()).loss(losses(prior))]
     }
 
     async fn read(&self, cx: &Session, requests: Vec<ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {
-        requests.iter().map(|r| Self::observe(cx, r)).collect()
+        futures::future::join_all(requests.iter().map(|r| Self::observe(cx, r))).await
     }
 
     async fn probe(&self, cx: &Session, requests: Vec<StepRequest>) -> Vec<Diagnostics> {
         let mut all = Vec::with_capacity(requests.len());
         for step in &requests {
-            let mut diags = Diagnostics::new();
-            diags.extend(cannot_run(cx, step).await);
-            if let (Some(prior), Some(planned)) = (&step.prior, &step.planned)
-                && count(planned, "brokers") < count(prior, "brokers")
-                && let cluster = Cluster::at(&cx.data_dir, &name_of(&step.addr, prior))
-                && let Ok(Some(layout)) = cluster.layout()
-            {
-                match cluster.occupied(&layout, count(planned, "brokers")).await {
-                    Ok(full) => diags.extend(full.iter().map(|(id, topic)| attr_error("brokers", broker::occupied_error(*id, topic)))),
-                    Err(e) => diags.push(e),
+            let note = |text: &str| cx.progress.note(&step.addr, text);
+            let planned = step.planned.as_ref().and_then(|p| Some((p, engine_of(p).ok()?)));
+            let findings = match planned {
+                Some((planned, engine)) => {
+                    let was = step.prior.as_ref().map(|p| spec_of(&step.addr, p));
+                    engine.probe(cx.site(), was.as_ref(), &spec_of(&step.addr, planned), &note).await
                 }
-            }
-            all.push(diags);
+                None => vec![],
+            };
+            all.push(findings.into_iter().map(said).collect());
         }
         all
     }

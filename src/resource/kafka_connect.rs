@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use self::ops::{KIND, connect_key, kafka_ops, kafka_place, released, used_versions, versions, worker_ops};
-use super::kafka_cluster::{cannot_run, default_name, engine_error, name_error, reserved_error, text_map, version_error};
+use self::ops::{connect_key, kafka_ops, kafka_place, released, rotated, settings_differ, used_versions, versions};
+use super::kafka_cluster::{default_name, engine_error, engine_name, name_error, reserved_error, text_map, version_error};
 use super::kafka_connect_data::admin_type;
 use super::local_common::{
-    StepMandate, answered, count, heap_error, hidden, in_setting, name_errors, name_of, not_deleted, numbers, observed, private, settled,
-    without_effect,
+    StepMandate, alive, answered, count, differs, heap_error, hidden, in_setting, name_errors, name_of, not_deleted, not_kept, numbers,
+    op_of, said,
 };
 use super::{
     Desk, Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, RUNNING, ReadRequest, ResourceType, Session,
@@ -27,11 +27,11 @@ use crate::client::connect::swap_folders;
 use crate::client::kafka::{Admin, KafkaConnection, KafkaPool};
 use crate::diag::codes::engine as codes;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::engine::local::connect::{self, ConnectCluster, Layout, Names, Wanted};
-use crate::engine::local::pki::Pki;
+use crate::engine::deployed::DeployedConnect;
+use crate::engine::spec::{ConnectSpec, Names};
+use crate::engine::{self, Class, ConnectChange, ConnectEngine, ConnectPlan};
 use crate::schema::{Attribute, Body, NestedBlock, Nesting, Schema};
 use crate::value::{Type, Value};
-use crate::words::counted;
 
 /// The resource type `kafka_connect`.
 pub struct KafkaConnect;
@@ -66,21 +66,21 @@ const LOCAL_SETTINGS: &[&str] = &["listeners", "admin.listeners", "rest.host.nam
 /// How the names of further ones begin.
 const LOCAL_PREFIXES: &[&str] = &["listeners.", "admin.listeners.", "rest.advertised."];
 
-/// Arguments of the Kubernetes engines.
-const KUBERNETES_ONLY: &[&str] = &[
-    "max_replicas",
-    "pod_annotations",
-    "pod_labels",
-    "service_annotations",
-    "service_labels",
-    "node_selector",
-    "service_account_name",
-    "affinity",
-    "tolerations",
-    "resources",
-    "volumes",
-    "volume_mounts",
-    "jmx_exporter",
+/// The arguments that not every engine has, and what they are to whoever writes them. More workers than `max_replicas` there never are.
+const OF_SOME_ENGINES: &[(&str, Class)] = &[
+    ("max_replicas", Class::Placement),
+    ("pod_annotations", Class::Placement),
+    ("pod_labels", Class::Placement),
+    ("service_annotations", Class::Placement),
+    ("service_labels", Class::Placement),
+    ("node_selector", Class::Placement),
+    ("service_account_name", Class::Placement),
+    ("affinity", Class::Placement),
+    ("tolerations", Class::Placement),
+    ("resources", Class::Placement),
+    ("volumes", Class::Promise),
+    ("volume_mounts", Class::Promise),
+    ("jmx_exporter", Class::Placement),
 ];
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
@@ -223,16 +223,6 @@ fn folders(value: &Value) -> Option<(Value, Value)> {
     Some((Value::map(Type::String, labels), Value::map(Type::String, paths)))
 }
 
-/// The plugins, paths made absolute.
-fn plugins(planned: &Value, root: &std::path::Path) -> Vec<String> {
-    let plugin = |v: &Value| {
-        let text = v.as_str()?;
-        let coordinate = crate::engine::local::jars::Coordinate::parse(text).is_some();
-        Some(if coordinate { text.to_string() } else { root.join(text).to_string_lossy().into_owned() })
-    };
-    planned.get("plugins").and_then(|v| v.as_slice().map(|s| s.iter().filter_map(plugin).collect())).unwrap_or_default()
-}
-
 /// The worker setting that a variable stands for, as in the usual container images: `CONNECT_OFFSET_FLUSH_INTERVAL_MS` is
 /// `offset.flush.interval.ms`; two underscores are one, three a dash.
 fn setting_of(variable: &str) -> Option<String> {
@@ -315,16 +305,24 @@ fn settings(planned: &Value) -> BTreeMap<String, String> {
     all
 }
 
-fn wanted(name: &str, planned: &Value, kafka: KafkaConnection, root: &std::path::Path) -> Wanted {
+/// The plugins as they are written.
+fn plugins(object: &Value) -> Vec<String> {
+    let texts = |v: Value| v.as_slice().map(|s| s.iter().filter_map(|v| v.as_str().map(str::to_string)).collect());
+    object.get("plugins").and_then(texts).unwrap_or_default()
+}
+
+/// The object as engines are told.
+fn spec_of(name: &str, planned: &Value, kafka: KafkaConnection) -> ConnectSpec {
     let dirs = folders(planned).map(|f| f.0);
     let version = |(path, v): (String, Value)| (path, v.as_str().unwrap_or_default().to_string());
-    Wanted {
+    ConnectSpec {
+        name: name.to_string(),
         version: planned.get_str("version").unwrap_or_default(),
         workers: count(planned, "min_replicas").max(1),
         port: planned.get("service_port").and_then(|v| v.as_i64()).and_then(|p| u16::try_from(p).ok()),
         mtls: planned.get("mtls").and_then(|v| v.as_bool()).unwrap_or(true),
         heap: planned.get_str("heap_opts").unwrap_or_default(),
-        plugins: plugins(planned, root),
+        plugins: plugins(planned),
         config: settings(planned),
         env: text_map(planned, "env"),
         read_secrets: used_versions(planned).into_iter().map(version).collect(),
@@ -334,25 +332,30 @@ fn wanted(name: &str, planned: &Value, kafka: KafkaConnection, root: &std::path:
     }
 }
 
-/// The object with its computed attributes filled in from the layout.
-fn filled(addr: &InstanceAddr, base: &Value, connect: &ConnectCluster, layout: &Layout) -> Result<Value, Diagnostic> {
+fn engine_of(object: &Value) -> Result<&'static dyn ConnectEngine, Diagnostic> {
+    let name = engine_name(object);
+    engine::connect(&name).ok_or_else(|| engine_error(&name))
+}
+
+/// The object with its computed attributes filled in from what the engine found.
+fn filled(addr: &InstanceAddr, base: &Value, found: &DeployedConnect) -> Value {
     let mut attrs = base.as_map().cloned().unwrap_or_default();
     let name = name_of(addr, base);
     let names = Names::of(&name);
-    let way = connect.connection(layout);
-    let text = |v: Option<String>| v.map_or(Value::null(Type::String), Value::from);
+    let way = &found.admin;
+    let text = |v: &Option<String>| v.as_ref().map_or(Value::null(Type::String), Value::string);
     let admin = Value::object_from([
         ("url", Value::string(&way.url)),
-        ("ca_file", text(way.ca_file)),
-        ("certificate_file", text(way.certificate_file)),
-        ("key_file", text(way.key_file)),
-        ("username", text(None)),
-        ("password", text(None)),
-        ("insecure_skip_verify", false.into()),
+        ("ca_file", text(&way.ca_file)),
+        ("certificate_file", text(&way.certificate_file)),
+        ("key_file", text(&way.key_file)),
+        ("username", text(&way.username)),
+        ("password", text(&way.password)),
+        ("insecure_skip_verify", way.insecure_skip_verify.into()),
     ]);
-    // A folder without a layout does not tell it: what was planned stands.
-    let planned = base.get("principal").filter(|p| layout.is_blank() && p.is_known());
-    let principal = planned.unwrap_or_else(|| Value::string(&layout.principal));
+    // Where nothing was written down, what was planned stands.
+    let planned = || base.get("principal").filter(Value::is_known).unwrap_or_else(|| Value::string(""));
+    let principal = found.principal.as_ref().map_or_else(planned, Value::string);
     let computed = [
         ("name", name.into()),
         ("principal", principal),
@@ -360,12 +363,12 @@ fn filled(addr: &InstanceAddr, base: &Value, connect: &ConnectCluster, layout: &
         ("config_topic", names.config.into()),
         ("offset_topic", names.offset.into()),
         ("status_topic", names.status.into()),
-        ("endpoint", way.url.into()),
+        ("endpoint", Value::string(&way.url)),
         ("admin", admin),
-        (RUNNING, numbers(connect.running(layout)?)),
+        (RUNNING, numbers(found.running.iter().copied())),
     ];
     attrs.extend(computed.into_iter().map(|(k, v)| (Arc::from(k), v)));
-    Ok(Value::object_of(attrs, base.origin().cloned()))
+    Value::object_of(attrs, base.origin().cloned())
 }
 
 /// After an apply: what follows from the referenced objects, which a refresh leaves as recorded.
@@ -381,10 +384,24 @@ fn with_references(value: Value) -> Value {
     Value::object_of(attrs, value.origin().cloned())
 }
 
-/// The address once all workers run again: the first worker's, whichever answers now.
-fn healed_address(prior: Option<&Value>, private: &Private) -> Option<[(Arc<str>, Value); 2]> {
-    let layout: Layout = serde_json::from_value(private.clone()).ok()?;
-    let url = Value::string(layout.url(layout.workers.first()?.port));
+/// What the engine would do with the workers.
+fn worker_plan(engine: &dyn ConnectEngine, prior: Option<(&Value, &Private)>, planned: &Value) -> ConnectPlan {
+    let (prior, record) = prior.unzip();
+    let rotated = prior.map(|p| rotated(p, planned)).unwrap_or_default();
+    engine.plan(&ConnectChange {
+        was: prior.map(|p| count(p, "min_replicas").max(1)),
+        workers: count(planned, "min_replicas").max(1),
+        record,
+        running: &prior.map(alive).unwrap_or_default(),
+        settings: prior.is_some_and(|p| settings_differ(p, planned)),
+        address: prior.is_some_and(|p| ["service_port", "mtls"].iter().any(|name| differs(p, planned, name))),
+        rotated: &rotated,
+    })
+}
+
+/// The address of an object with this URL.
+fn address(prior: Option<&Value>, url: String) -> Option<[(Arc<str>, Value); 2]> {
+    let url = Value::string(url);
     let mut admin = prior?.get("admin")?.as_map()?.clone();
     admin.insert("url".into(), url.clone());
     Some([("endpoint".into(), url), ("admin".into(), Value::object(admin))])
@@ -403,28 +420,28 @@ fn kafka_of(cx: &Session, value: &Value) -> Result<(KafkaConnection, Arc<Admin>)
 }
 
 impl KafkaConnect {
-    fn observe(cx: &Session, request: &ReadRequest) -> Result<Observed, Diagnostic> {
-        let connect = ConnectCluster::at(&cx.data_dir, &name_of(&request.addr, &request.prior));
-        observed(connect.found()?, |layout| filled(&request.addr, &request.prior, &connect, layout))
+    async fn observe(cx: &Session, request: &ReadRequest) -> Result<Observed, Diagnostic> {
+        let found = engine_of(&request.prior)?.observe(cx.site(), &name_of(&request.addr, &request.prior)).await?;
+        Ok(found.map_or(Observed::Absent, |found| Observed::present(filled(&request.addr, &request.prior, &found), found.record)))
     }
 
-    async fn make(cx: &Session, step: &StepRequest, planned: &Value, mandate: &StepMandate<'_>) -> Result<StepResult, Diagnostic> {
-        let name = name_of(&step.addr, planned);
-        let connect = ConnectCluster::at(&cx.data_dir, &name);
+    async fn make(cx: &Session, step: &StepRequest, planned: &Value, index: usize, desk: &dyn Desk) -> Result<StepResult, Diagnostic> {
+        let (engine, name) = (engine_of(planned)?, name_of(&step.addr, planned));
+        let mandate = StepMandate { ops: &step.ops, kind: engine.kind(), desk, step: index };
         let note = |text: &str| cx.progress.note(&step.addr, text);
         let (connection, kafka) = kafka_of(cx, planned)?;
-        let wanted = wanted(&name, planned, connection, &cx.root_dir);
+        let spec = spec_of(&name, planned, connection);
         // Rights are granted to the principal that was planned, or to nobody.
-        let principal = Value::object_from([("principal", connect.principal(&wanted)?.into())]);
+        let principal = Value::object_from([("principal", engine.principal(cx.site(), &spec).await?.into())]);
         let known = planned.get("principal").map(|p| Value::object_from([("principal", p)]));
         if let Some(error) = known.and_then(|planned| answered(&PRINCIPAL, &planned, &principal)) {
             return Err(error);
         }
-        let layout = connect.converge(&wanted, &kafka, mandate, &note, step.timeout).await?;
-        let value = with_references(filled(&step.addr, planned, &connect, &layout)?);
+        let found = engine.converge(cx.site(), &spec, &kafka, &mandate, &note, step.timeout).await?;
+        let value = with_references(filled(&step.addr, planned, &found));
         match answered(&SCHEMA, planned, &value) {
             Some(error) => Err(error),
-            None => Ok(StepResult::done(value, private(&layout))),
+            None => Ok(StepResult::done(value, found.record)),
         }
     }
 
@@ -432,31 +449,34 @@ impl KafkaConnect {
         if let Some(error) = not_deleted(&step.ops, connect_key(prior).as_ref()) {
             return Err(error);
         }
-        let connect = ConnectCluster::at(&cx.data_dir, &name_of(&step.addr, prior));
         let note = |text: &str| cx.progress.note(&step.addr, text);
         let (connection, kafka) = kafka_of(cx, prior)?;
-        let own = common_name(prior.get("cluster").as_ref(), "").is_some();
-        let authority = connection.ca_file.as_deref().filter(|_| own).and_then(Pki::beside);
-        // A local cluster that is gone took topics and rights with it.
-        let kafka = (!own || authority.is_some()).then_some(kafka);
-        connect.destroy(kafka.as_deref(), authority, &released(step, prior), &note).await?;
+        let gone = released(step, prior, connection);
+        engine_of(prior)?.destroy(cx.site(), &name_of(&step.addr, prior), &kafka, &gone, &note).await?;
         Ok(StepResult::gone())
     }
 
     async fn step(cx: &Session, verb: Verb, step: &StepRequest, index: usize, desk: &dyn Desk) -> StepResult {
-        let mandate = StepMandate { ops: &step.ops, kind: KIND, desk, step: index };
         let outcome = match (verb, &step.planned, &step.prior) {
             (Verb::Delete, _, Some(prior)) => Self::destroy(cx, step, prior).await,
-            (Verb::Create | Verb::Update, Some(planned), _) => Self::make(cx, step, planned, &mandate).await,
+            (Verb::Create | Verb::Update, Some(planned), _) => Self::make(cx, step, planned, index, desk).await,
             _ => Ok(StepResult::gone()),
         };
         let Some(base) = step.prior.as_ref().or(step.planned.as_ref()) else { return StepResult::gone() };
-        let connect = ConnectCluster::at(&cx.data_dir, &name_of(&step.addr, base));
-        let fill = |layout: &Layout| {
-            let value = filled(&step.addr, base, &connect, layout).ok()?;
-            Some(if step.prior.is_some() { value } else { with_references(value) })
+        let error = match outcome {
+            Ok(done) => return done,
+            Err(error) => error,
         };
-        settled(outcome, || connect.found().ok().flatten(), fill)
+        // After a failure there is what the engine finds: whatever was started is known to the next run.
+        let found = match engine_of(base) {
+            Ok(engine) => engine.observe(cx.site(), &name_of(&step.addr, base)).await.ok().flatten(),
+            Err(_) => None,
+        };
+        let left = found.map(|found| {
+            let value = filled(&step.addr, base, &found);
+            (if step.prior.is_some() { value } else { with_references(value) }, found.record)
+        });
+        StepResult::failed(error, left)
     }
 }
 
@@ -476,7 +496,7 @@ impl ResourceType for KafkaConnect {
     fn validate(&self, config: &Value, diags: &mut Diagnostics) {
         let text = |name: &str| config.get_str(name);
         diags.extend(text("name").and_then(|n| name_error("name", &n)));
-        diags.extend(text("engine").and_then(|e| engine_error(&e)));
+        diags.extend(text("engine").filter(|e| engine::connect(e).is_none()).map(|e| engine_error(&e)));
         diags.extend(text("version").and_then(|v| version_error(&v)));
         let keys = |name: &str| -> Vec<String> {
             config.get(name).iter().filter_map(Value::as_map).flat_map(|m| m.keys()).map(|k| k.to_string()).collect()
@@ -490,7 +510,9 @@ impl ResourceType for KafkaConnect {
             let instead = fixed.or_else(|| setting_of(&key).and_then(|s| reserved(&s)));
             diags.extend(instead.map(|instead| reserved_error("env", &key, instead)));
         }
-        diags.extend(without_effect(config, &SCHEMA.body, KUBERNETES_ONLY));
+        if let Ok(engine) = engine_of(config) {
+            diags.extend(not_kept(config, &SCHEMA.body, OF_SOME_ENGINES, engine.arguments()));
+        }
         diags.extend(name_errors(config, "config", "a setting", in_setting));
         diags.extend(name_errors(config, "env", "a variable", |c| in_setting(c) || ":#!".contains(c)));
         diags.extend(heap_error(config, "heap_opts"));
@@ -558,16 +580,6 @@ impl ResourceType for KafkaConnect {
                 [("group_id", names.group), ("config_topic", names.config), ("offset_topic", names.offset), ("status_topic", names.status)];
             attrs.extend(texts.into_iter().map(|(k, v)| (Arc::from(k), v.into())));
         }
-        let changed = |name: &str| input.prior.is_none_or(|p| p.get(name) != input.proposed.get(name));
-        let layout: Option<Layout> = input.prior.and_then(|_| serde_json::from_value(input.private.clone()).ok());
-        // Of a folder without a layout neither the address is known nor what there is on Kafka.
-        let blank = layout.as_ref().is_some_and(Layout::is_blank);
-        if !blank && !changed("service_port") && !changed("mtls") {
-            attrs.extend(healed_address(input.prior, input.private).into_iter().flatten());
-        } else {
-            attrs.insert("endpoint".into(), Value::unknown(Type::String));
-            attrs.insert("admin".into(), Value::unknown(admin_type()));
-        }
         let unknown_map = || Value::unknown(Type::map(Type::String));
         let (labels, paths) = folders(&input.proposed).unwrap_or_else(|| (unknown_map(), unknown_map()));
         attrs.insert("mounts".into(), labels);
@@ -576,27 +588,35 @@ impl ResourceType for KafkaConnect {
         let id = cluster.as_ref().and_then(|c| c.get("cluster_id")).unwrap_or_else(|| Value::null(Type::String));
         let moved = input.prior.is_some_and(|p| p.get("cluster_id").as_ref() != Some(&id));
         attrs.insert("cluster_id".into(), if id.is_known() { id } else { Value::unknown(Type::String) });
-        let workers = count(&input.proposed, "min_replicas").max(1);
-        attrs.insert(RUNNING.into(), numbers(1..=workers));
         for name in ["config", "env"] {
             attrs.entry(name.into()).and_modify(|settings| *settings = hidden(settings));
         }
         attrs.insert("mount_versions".into(), versions(&input.proposed));
-        let planned = Value::object_of(attrs, input.proposed.origin().cloned());
-        let key = connect_key(&planned).unwrap_or_else(|| Key::unnamed(Place::here(), KIND));
-        let mut ops = vec![];
-        match input.prior {
-            None => {
-                ops.push(Op::new(OpAction::Create, key).note(format!("({})", counted(workers, "worker"))));
+        let engine = match engine_of(&input.proposed) {
+            Ok(engine) => engine,
+            Err(error) => {
+                diagnostics.push(error);
+                return PlanOutput { diagnostics, ..PlanOutput::new(input.proposed.clone()) };
             }
-            Some(prior) => {
-                if moved {
-                    ops.push(Op::new(OpAction::Change, key.clone()).part("the Kafka cluster").note("to the new one"));
-                }
-                ops.extend(worker_ops(&key, prior, &planned, layout.as_ref()));
+        };
+        let open = Value::object_of(attrs.clone(), input.proposed.origin().cloned());
+        let plan = worker_plan(engine, input.prior.map(|p| (p, input.private)), &open);
+        attrs.insert(RUNNING.into(), numbers(plan.running));
+        match plan.url.and_then(|url| address(input.prior, url)) {
+            Some(known) => attrs.extend(known),
+            None => {
+                attrs.insert("endpoint".into(), Value::unknown(Type::String));
+                attrs.insert("admin".into(), Value::unknown(admin_type()));
             }
         }
-        if moved || blank || input.prior.is_none() {
+        let planned = Value::object_of(attrs, input.proposed.origin().cloned());
+        let key = connect_key(&planned).unwrap_or_else(|| Key::unnamed(Place::here(), engine.kind()));
+        let mut ops = vec![];
+        if moved {
+            ops.push(Op::new(OpAction::Change, key.clone()).part("the Kafka cluster").note("to the new one"));
+        }
+        ops.extend(plan.steps.iter().map(|step| op_of(&key, step)));
+        if moved || plan.is_unclear || input.prior.is_none() {
             let place = Place::of(&planned, "cluster", "cluster_id");
             ops.extend(kafka_ops(name.as_deref(), on_kafka.as_deref(), cluster.as_ref(), &place));
         }
@@ -608,21 +628,22 @@ impl ResourceType for KafkaConnect {
     }
 
     async fn read(&self, cx: &Session, requests: Vec<ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {
-        requests.iter().map(|r| Self::observe(cx, r)).collect()
+        futures::future::join_all(requests.iter().map(|r| Self::observe(cx, r))).await
     }
 
     async fn probe(&self, cx: &Session, requests: Vec<StepRequest>) -> Vec<Diagnostics> {
         let mut all = Vec::with_capacity(requests.len());
         for step in &requests {
-            let mut diags = Diagnostics::new();
-            diags.extend(cannot_run(cx, step).await);
             let note = |text: &str| cx.progress.note(&step.addr, text);
-            if let Some(planned) = &step.planned
-                && let Err(e) = connect::plugins(&plugins(planned, &cx.root_dir), &note).await
-            {
-                diags.push(attr_error("plugins", e));
-            }
-            all.push(diags);
+            let planned = step.planned.as_ref().and_then(|p| Some((p, engine_of(p).ok()?)));
+            let findings = match planned {
+                Some((planned, engine)) => {
+                    let version = planned.get_str("version").unwrap_or_default();
+                    engine.probe(cx.site(), &version, &plugins(planned), &note).await
+                }
+                None => vec![],
+            };
+            all.push(findings.into_iter().map(said).collect());
         }
         all
     }

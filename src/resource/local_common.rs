@@ -1,20 +1,22 @@
-//! What the resource types share that the engine `local` runs: reading a folder's layout into an object, and what stays after a step.
+//! What the resource types share that an engine brings about: its steps as operations and operations as its mandate, what it finds, and arguments
+//! that it does not keep.
 //!
-//! The settings of each kind of process lie in [`crate::engine::local`]; what one type decides lies in its own file.
+//! What an engine does lies in [`crate::engine`]; what one type decides lies in its own file.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde::Serialize;
 
-use super::kafka_cluster::default_name;
-use super::{Desk, Key, Observed, Op, OpAction, Place, Private, RUNNING, StepResult, attr_error, attr_key_error};
+use super::kafka_cluster::{default_name, engine_name};
+use super::{Arg, Desk, Key, Op, OpAction, Place, RUNNING, attr_error, attr_key_error};
 use crate::addr::InstanceAddr;
 use crate::client::connect::{is_placeholder, looks_secret};
 use crate::diag::Diagnostic;
 use crate::diag::codes::{apply as codes, engine as codes_engine};
 use crate::diag::redact::one_line;
-use crate::engine::local::mandate::{Doing, Mandate};
+use crate::engine::mandate::{Doing, Mandate, Step};
+use crate::engine::{Class, Finding};
 use crate::schema::{AttrType, Body, Schema, Set};
 use crate::value::ops::unmark_deep;
 use crate::value::{Type, Value};
@@ -56,21 +58,59 @@ pub fn differs(a: &Value, b: &Value, name: &str) -> bool {
     plain(a) != plain(b)
 }
 
-/// The warning about arguments that only other engines use, where they are set to something else than their default.
-pub fn without_effect(config: &Value, body: &Body, names: &[&'static str]) -> Option<Diagnostic> {
-    if config.get_str("engine").is_some_and(|e| e != "local") {
-        return None;
-    }
+/// What is to be said of arguments that an engine does not keep, where they are set to something else than their default: an error for each that
+/// somebody relies on, one warning for the rest.
+pub fn not_kept(config: &Value, body: &Body, of_some: &[(&'static str, Class)], kept: &[&str]) -> Vec<Diagnostic> {
+    let engine = engine_name(config);
     let default = |name: &str| body.attribute(name).and_then(|a| a.default.clone());
-    let is_set = |name: &&&str| config.get(name).is_some_and(|v| !v.is_null() && default(name).as_ref() != Some(&v));
-    let set: Vec<&str> = names.iter().filter(is_set).copied().collect();
-    let first = *set.first()?;
-    let detail = format!("The engine `local` does not use {}.", set.join(", "));
-    Some(attr_error(
-        first,
-        Diagnostic::warning(codes_engine::WITHOUT_EFFECT, detail)
-            .hint("Only the Kubernetes engines use these arguments. Remove them, or keep them for such an engine."),
-    ))
+    let is_set = |name: &str| config.get(name).is_some_and(|v| !v.is_null() && !is_empty(&v) && default(name).as_ref() != Some(&v));
+    let lost: Vec<(&str, Class)> = of_some.iter().copied().filter(|(name, _)| !kept.contains(name) && is_set(name)).collect();
+    let promise = |(name, _): &(&'static str, Class)| {
+        let d = Diagnostic::error(codes_engine::NOT_KEPT, format!("The engine `{engine}` cannot keep what `{name}` says."));
+        attr_error(*name, d.hint("Remove it here, or use an engine that has it: nobody is to rely on what is not there."))
+    };
+    let mut out: Vec<Diagnostic> = lost.iter().filter(|(_, class)| *class == Class::Promise).map(promise).collect();
+    let ignored: Vec<&str> = lost.iter().filter(|(_, class)| *class == Class::Placement).map(|(name, _)| *name).collect();
+    if let Some(first) = ignored.first() {
+        let d = Diagnostic::warning(codes_engine::WITHOUT_EFFECT, format!("The engine `{engine}` does not use {}.", ignored.join(", ")));
+        out.push(attr_error(*first, d.hint("Other engines use these arguments. Remove them, or keep them for such an engine.")));
+    }
+    out
+}
+
+/// Whether a value is a block or collection without anything in it.
+fn is_empty(v: &Value) -> bool {
+    v.as_map().is_some_and(BTreeMap::is_empty) || v.as_slice().is_some_and(<[Value]>::is_empty)
+}
+
+/// What an engine found, as a diagnostic of its argument.
+pub fn said(finding: Finding) -> Diagnostic {
+    match finding.argument {
+        Some(argument) => attr_error(argument, finding.diagnostic),
+        None => finding.diagnostic,
+    }
+}
+
+/// What an engine would do, as an operation on its object.
+pub fn op_of(key: &Key, step: &Step) -> Op {
+    let on = |action, part: &str| Op::new(action, key.clone()).part(part.to_string());
+    let open = |action| Op::new(action, Key::unnamed(key.place.clone(), &key.kind)).part("users");
+    let of = |kind: &str, name: &str| Key::new(key.place.clone(), kind, name);
+    let op = match &step.doing {
+        Doing::Create => Op::new(OpAction::Create, key.clone()),
+        Doing::Start(what) => on(OpAction::Start, what),
+        Doing::Restart(what) => on(OpAction::Restart, what),
+        Doing::Stop(what) => on(OpAction::Stop, what),
+        Doing::Roll(what) => on(OpAction::Roll, what),
+        Doing::Raise(release) => on(OpAction::Raise, "the metadata version").after("release", Arg::Known(release.clone())).once(),
+        Doing::SetUser(user) => on(OpAction::Set, &user_part(user)),
+        Doing::RemoveUser(user) => on(OpAction::Delete, &user_part(user)),
+        Doing::SetUsers => open(OpAction::Set),
+        Doing::RemoveUsers => open(OpAction::Delete),
+        Doing::CreateTopic(name) => Op::new(OpAction::Create, of("topic", name)),
+        Doing::Grant(binding) => Op::new(OpAction::Grant, of(super::kafka_connect::BINDING, binding)),
+    };
+    op.note(step.note.clone())
 }
 
 /// The errors about keys that no properties file and no process can have as a name: `what` says of what they are, `accepts` which characters there
@@ -109,28 +149,6 @@ pub fn heap_error(config: &Value, name: &str) -> Option<Diagnostic> {
     let bad = flags.split_whitespace().find(|w| !is_flag(w))?;
     let d = Diagnostic::error(codes_engine::INVALID_ARGUMENT, format!("\"{}\" is no flag of Java.", one_line(bad)));
     Some(attr_error(name, d.hint("Write sizes as in \"-Xms256M -Xmx2G\".")))
-}
-
-/// The private part: the layout.
-pub fn private<L: Serialize>(layout: &L) -> Private {
-    serde_json::to_value(layout).unwrap_or(Private::Null)
-}
-
-/// What a read finds: without a layout there is nothing.
-pub fn observed<L: Serialize>(layout: Option<L>, fill: impl FnOnce(&L) -> Result<Value, Diagnostic>) -> Result<Observed, Diagnostic> {
-    match layout {
-        None => Ok(Observed::Absent),
-        Some(layout) => Ok(Observed::present(fill(&layout)?, private(&layout))),
-    }
-}
-
-/// What a step came to. After a failure there is what the layout says: whatever was started is known to the next run.
-pub fn settled<L: Serialize>(
-    outcome: Result<StepResult, Diagnostic>,
-    layout: impl FnOnce() -> Option<L>,
-    fill: impl FnOnce(&L) -> Option<Value>,
-) -> StepResult {
-    outcome.unwrap_or_else(|error| StepResult::failed(error, layout().and_then(|l| Some((fill(&l)?, private(&l))))))
 }
 
 /// The part of a cluster that an operation on a user names.
@@ -177,6 +195,10 @@ impl Mandate for StepMandate<'_> {
         // What was planned before its names were known has no name.
         let on = |o: &Op, action: OpAction, part: &str| o.action == action && (o.part == part || o.target.name.is_none());
         match doing {
+            Doing::Create => self.created(),
+            Doing::Roll(what) => self.own(|o| on(o, OpAction::Roll, what)),
+            Doing::SetUsers => self.own(|o| o.action == OpAction::Set),
+            Doing::RemoveUsers => self.created() || self.own(|o| o.action == OpAction::Delete && !o.part.is_empty()),
             Doing::Start(what) => self.created() || self.own(|o| on(o, OpAction::Start, what) || on(o, OpAction::Restart, what)),
             Doing::Restart(what) => {
                 let again = |o: &Op| on(o, OpAction::Start, what) || on(o, OpAction::Restart, what) || o.action == OpAction::Roll;

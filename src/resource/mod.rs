@@ -291,6 +291,11 @@ impl Session {
         session
     }
 
+    /// The folders, as engines are told.
+    pub fn site(&self) -> crate::engine::Site<'_> {
+        crate::engine::Site { data_dir: &self.data_dir, root_dir: &self.root_dir }
+    }
+
     /// The pool of type `T`, made on first use. Clients, caches of one run's snapshots and counters live in such pools.
     pub fn pool<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
         let mut pools = self.pools.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

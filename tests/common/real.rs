@@ -13,10 +13,11 @@ use std::time::{Duration, Instant};
 
 use streamform::client::connect::{ConnectClient, ConnectConnection, Patience};
 use streamform::client::kafka::{Admin, KafkaConnection, RequestCounter};
-use streamform::engine::local::broker::{self, Authentication, Cluster, Listener};
-use streamform::engine::local::connect::{self, ConnectCluster};
+use streamform::engine::local::broker::{Cluster, Launch, Layout};
+use streamform::engine::local::connect::ConnectCluster;
 use streamform::engine::local::jars::{self, Coordinate};
-use streamform::engine::local::mandate::Anything;
+use streamform::engine::mandate::Anything;
+use streamform::engine::spec::{Authentication, ClusterSpec, ConnectSpec, ListenerSpec};
 
 const VERSION: &str = "4.3.1";
 const HEAP: &str = "-Xms48m -Xmx320m";
@@ -67,7 +68,7 @@ rm -rf "$1"
 /// A cluster that runs.
 pub struct Kafka {
     cluster: Cluster,
-    layout: broker::Layout,
+    layout: Layout,
 }
 
 impl Kafka {
@@ -76,13 +77,14 @@ impl Kafka {
         let begin = Instant::now();
         let dir = watched();
         let cluster = Cluster::at(&dir, "suite");
-        let listener = |(name, tls, auth): &(&str, bool, Authentication)| Listener {
+        let listener = |(name, tls, auth): &(&str, bool, Authentication)| ListenerSpec {
+            label: name.to_string(),
             name: name.to_string(),
             port: None,
             tls: *tls,
             authentication: *auth,
         };
-        let wanted = broker::Wanted {
+        let wanted = ClusterSpec {
             name: "suite".into(),
             version: VERSION.into(),
             brokers,
@@ -92,7 +94,7 @@ impl Kafka {
             users: BTreeMap::from([(USER.to_string(), PASSWORD.to_string()), ("mallory".into(), "mallory-secret".into())]),
             config: config.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect(),
             certificates: vec!["mallory".into()],
-            ..broker::Wanted::default()
+            ..ClusterSpec::default()
         };
         let layout = wait(cluster.converge(&wanted, &Anything, &|_| {}, START_LIMIT)).unwrap_or_else(|e| panic!("{e:?}"));
         eprintln!("{brokers} brokers after {:.1?}", begin.elapsed());
@@ -184,8 +186,8 @@ pub fn connect() -> &'static Connect {
     ONE.get_or_init(Connect::start)
 }
 
-fn workers(port: Option<u16>, config: BTreeMap<String, String>, secrets: &Path, workers: usize) -> connect::Wanted {
-    connect::Wanted {
+fn workers(port: Option<u16>, config: BTreeMap<String, String>, secrets: &Path, workers: usize) -> ConnectSpec {
+    ConnectSpec {
         version: VERSION.into(),
         workers,
         port,
@@ -193,7 +195,7 @@ fn workers(port: Option<u16>, config: BTreeMap<String, String>, secrets: &Path, 
         config,
         secrets: vec![secrets.to_path_buf()],
         kafka: kafka().connection(),
-        ..connect::Wanted::default()
+        ..ConnectSpec::default()
     }
 }
 
@@ -208,7 +210,7 @@ impl Connect {
         let port = || streamform::engine::local::ports::free().unwrap();
         let (http, https) = (port(), port());
         let admin = kafka.admin();
-        let converge = |wanted: connect::Wanted| {
+        let converge = |wanted: ConnectSpec| {
             wait(cluster.converge(&wanted, &admin, &Anything, &|_| {}, START_LIMIT)).unwrap_or_else(|e| panic!("{e:?}"));
         };
         // Without workers: the key stores are made, whose password the settings need.
@@ -256,7 +258,7 @@ pub fn guarded() -> &'static str {
     ONE.get_or_init(|| {
         const MODULE: &str = "org.apache.kafka.connect.rest.basic.auth.extension";
         let (dir, port) = (watched(), streamform::engine::local::ports::free().unwrap());
-        let launch = wait(broker::Launch::find(VERSION, &|_| {})).unwrap();
+        let launch = wait(Launch::find(VERSION, &|_| {})).unwrap();
         let jar = Coordinate::parse(&format!("org.apache.kafka:connect-basic-auth-extension:{VERSION}")).unwrap();
         let jar = wait(jars::plugin(&jar, &|_| {})).unwrap();
         let file = |name: &str, text: String| {

@@ -43,6 +43,8 @@ codes! {
     FOREIGN_FILE = "SF8020", "File exists already";
     /// Arguments that the chosen engine does not use.
     WITHOUT_EFFECT = "SF8021", "Arguments without effect";
+    /// Something relies on an argument that the chosen engine cannot keep.
+    NOT_KEPT = "SF8023", "Argument that the engine cannot keep";
     /// Others may write into a folder of secrets.
     OPEN_FOLDER = "SF8022", "Folder is open to others";
 }

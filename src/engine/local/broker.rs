@@ -12,19 +12,21 @@ mod storage;
 
 pub use launch::Launch;
 pub(super) use model::is_false;
-pub use model::{Authentication, Layout, Listener, Node, Wanted};
+pub use model::{Layout, Node};
 pub use settings::sizes;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::mandate::{self, Doing, Mandate};
 use super::{LOG4J, pki::Pki, ports, process, properties};
 use crate::client::kafka::{Admin, KafkaConnection, KafkaError, RequestCounter, SaslMechanism, ScramChange, SecurityProtocol};
 use crate::diag::Diagnostic;
 use crate::diag::codes::engine as codes;
 use crate::disk::private::{DigestKey, digest, file_error, private_dir, read_optional, remove_dir, remove_if_empty, write_private};
+use crate::engine::Note;
+use crate::engine::mandate::{self, Doing, Mandate};
+use crate::engine::spec::ClusterSpec;
 use crate::words::counted;
 
 /// The listener that every broker has.
@@ -38,9 +40,6 @@ const SCRAM_ITERATIONS: i32 = 8192;
 const GRACE: Duration = Duration::from_secs(15);
 /// The same for a tool that an earlier run has left.
 const TOOL_GRACE: Duration = Duration::from_secs(3);
-
-/// Where long steps say what they do.
-pub type Note<'a> = &'a (dyn Fn(&str) + Send + Sync);
 
 /// One local cluster's folder.
 #[derive(Clone, Debug)]
@@ -143,7 +142,13 @@ impl Cluster {
     /// # Errors
     /// When something would have to be done that the mandate does not allow (nothing is done then), a node does not come up, a port is taken,
     /// or brokers to remove are not empty. What was reached stays.
-    pub async fn converge(&self, wanted: &Wanted, mandate: &dyn Mandate, note: Note<'_>, limit: Duration) -> Result<Layout, Diagnostic> {
+    pub async fn converge(
+        &self,
+        wanted: &ClusterSpec,
+        mandate: &dyn Mandate,
+        note: Note<'_>,
+        limit: Duration,
+    ) -> Result<Layout, Diagnostic> {
         let end = Instant::now() + limit;
         let launch = Launch::find(&wanted.version, note).await?;
         // Before anything is looked at: what a killed run has left goes on writing.
@@ -173,13 +178,13 @@ impl Cluster {
         self.remove_nodes(&mut layout, &leaving, &launch, note).await?;
         layout.unsettled = false;
         layout.nodes.iter_mut().for_each(|n| n.before.clear());
-        layout.wanted = self.keyed(&[&wanted.text()])?;
+        layout.wanted = self.keyed(&[&model::inputs(wanted)])?;
         self.save(&layout)?;
         Ok(layout)
     }
 
     /// Makes the folder, the authority and the certificates.
-    fn certificates(&self, wanted: &Wanted) -> Result<(), Diagnostic> {
+    fn certificates(&self, wanted: &ClusterSpec) -> Result<(), Diagnostic> {
         private_dir(&self.dir)?;
         let pki = Pki::open(&self.pki_dir(), &self.name)?;
         for name in ["broker", "admin"].into_iter().chain(wanted.certificates.iter().map(String::as_str)) {
@@ -193,12 +198,12 @@ impl Cluster {
         &self,
         layout: &mut Layout,
         before: Option<&Layout>,
-        wanted: &Wanted,
+        wanted: &ClusterSpec,
         leaving: &[Node],
         launch: &Launch,
         mandate: &dyn Mandate,
     ) -> Result<(BTreeMap<i32, String>, Vec<Doing>), Diagnostic> {
-        let inputs = self.keyed(&[&wanted.text()])?;
+        let inputs = self.keyed(&[&model::inputs(wanted)])?;
         // Where nothing else is wanted than when the last change ended, other settings come from another version of streamform or another folder
         // of jars: a node takes them with its next restart.
         let same = before.is_some_and(|b| !b.unsettled && (b.wanted.is_empty() || b.wanted == inputs));
@@ -250,7 +255,7 @@ impl Cluster {
     }
 
     /// The SCRAM users to set, because they are new or have another password, and to remove, because nobody wants them any more.
-    fn user_changes(&self, layout: &Layout, wanted: &Wanted) -> Result<Vec<ScramChange>, Diagnostic> {
+    fn user_changes(&self, layout: &Layout, wanted: &ClusterSpec) -> Result<Vec<ScramChange>, Diagnostic> {
         let mechanism = SaslMechanism::ScramSha512;
         let none = BTreeMap::new();
         let users = if wanted.scram() { &wanted.users } else { &none };
@@ -270,7 +275,7 @@ impl Cluster {
     }
 
     /// Sets and removes SCRAM users. The layout names them before the cluster is asked, so that a run that ends in between is taken up.
-    async fn set_users(&self, layout: &mut Layout, wanted: &Wanted) -> Result<(), Diagnostic> {
+    async fn set_users(&self, layout: &mut Layout, wanted: &ClusterSpec) -> Result<(), Diagnostic> {
         let changes = self.user_changes(layout, wanted)?;
         if changes.is_empty() {
             return Ok(());
@@ -311,7 +316,7 @@ impl Cluster {
         &self,
         layout: &Layout,
         nodes: &[&Node],
-        wanted: &Wanted,
+        wanted: &ClusterSpec,
         launch: &Launch,
         note: Note<'_>,
         end: Instant,
@@ -337,7 +342,7 @@ impl Cluster {
         self.wait(layout, &missing, note, end).await
     }
 
-    fn start(&self, node: &Node, wanted: &Wanted, launch: &Launch) -> Result<(), Diagnostic> {
+    fn start(&self, node: &Node, wanted: &ClusterSpec, launch: &Launch) -> Result<(), Diagnostic> {
         let mut args: Vec<String> = wanted.heap.split_whitespace().map(str::to_string).collect();
         args.extend(launch.args(&self.dir));
         args.extend(["kafka.Kafka".into(), self.settings_file(node).display().to_string()]);
@@ -393,7 +398,7 @@ impl Cluster {
         &self,
         layout: &Layout,
         nodes: &[&Node],
-        wanted: &Wanted,
+        wanted: &ClusterSpec,
         launch: &Launch,
         mandate: &dyn Mandate,
         note: Note<'_>,
@@ -519,7 +524,7 @@ impl Cluster {
     async fn raise_features(
         &self,
         layout: &mut Layout,
-        wanted: &Wanted,
+        wanted: &ClusterSpec,
         launch: &Launch,
         mandate: &dyn Mandate,
         note: Note<'_>,
@@ -580,7 +585,7 @@ impl Cluster {
 }
 
 /// The release that the metadata version is to be raised to, if it is. Of a layout that does not tell the present one only where that was planned.
-fn raised(layout: &Layout, wanted: &Wanted, mandate: &dyn Mandate) -> Option<String> {
+fn raised(layout: &Layout, wanted: &ClusterSpec, mandate: &dyn Mandate) -> Option<String> {
     let release = release(&wanted.version);
     let needed = if layout.release.is_empty() { mandate.allows(&Doing::Raise(release.clone())) } else { layout.release != release };
     needed.then_some(release)

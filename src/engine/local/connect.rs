@@ -12,124 +12,38 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::broker::{Launch, Note, is_false};
-use super::mandate::{self, Doing, Mandate};
+use super::broker::{Launch, is_false};
 use super::pki::{Issued, Pki};
 use super::{LOG4J, jars, ports, process, properties};
 use crate::client::connect::{ConnectClient, ConnectConnection, Patience};
-use crate::client::kafka::{
-    AclBinding, AclOperation, AclPattern, AclPermission, AclResource, Admin, ConfigResource, KafkaConnection, KafkaError, NewTopic,
-};
+use crate::client::kafka::{AclBinding, Admin, ConfigResource, KafkaConnection, KafkaError, NewTopic};
 use crate::diag::Diagnostic;
 use crate::diag::codes::engine as codes;
 use crate::disk::private::{DigestKey, file_error, private_dir, random_text, read_optional, remove_dir, remove_if_empty, write_private};
+use crate::engine::Note;
+use crate::engine::mandate::{self, Doing, Mandate};
+use crate::engine::spec::{ConnectSpec, Names, Released};
 use crate::words::counted;
 
 const GRACE: Duration = Duration::from_secs(20);
 
-/// What a Connect cluster should be.
-#[derive(Clone, Debug, Default)]
-pub struct Wanted {
-    /// Kafka's version.
-    pub version: String,
-    /// How many workers.
-    pub workers: usize,
-    /// The first worker's port; the others count up. `None`: any free port.
-    pub port: Option<u16>,
-    /// Whether REST needs client certificates; without, it is plain HTTP.
-    pub mtls: bool,
-    /// The heap flags of each JVM.
-    pub heap: String,
-    /// Maven coordinates and paths of plugins.
-    pub plugins: Vec<String>,
-    /// Worker settings set by hand.
-    pub config: BTreeMap<String, String>,
-    /// Variables for the workers.
-    pub env: BTreeMap<String, String>,
-    /// The versions of the secrets that the settings name, by folder: a worker reads them only when it starts.
-    pub read_secrets: BTreeMap<String, String>,
-    /// The folders that `${file:…}` may read.
-    pub secrets: Vec<PathBuf>,
-    /// The administrator's way to Kafka.
-    pub kafka: KafkaConnection,
-    /// The common name of the workers' certificate, where Kafka's authority lies on this machine; else they connect as the administrator does.
-    pub common_name: Option<String>,
-}
-
-/// The names that a Connect cluster has on Kafka.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Names {
-    /// The group of the workers.
-    pub group: String,
-    /// The topic of connector configurations.
-    pub config: String,
-    /// The topic of source offsets.
-    pub offset: String,
-    /// The topic of states.
-    pub status: String,
-}
-
-impl Names {
-    /// The names of the Connect cluster `name`.
-    pub fn of(name: &str) -> Names {
-        let topic = |kind: &str| format!("_connect-{name}-{kind}");
-        Names { group: format!("streamform-connect-{name}"), config: topic("configs"), offset: topic("offsets"), status: topic("status") }
-    }
-
-    fn topics(&self) -> [NewTopic; 3] {
-        let topic = |name: &str, partitions| NewTopic {
-            name: name.into(),
-            partitions,
-            replication: -1,
-            config: BTreeMap::from([("cleanup.policy".into(), "compact".into())]),
-            ..NewTopic::default()
-        };
-        // Configurations must be in one partition: their order matters.
-        [topic(&self.config, 1), topic(&self.offset, 5), topic(&self.status, 5)]
-    }
-
-    /// The rights that the workers themselves need.
-    pub fn acls(&self, principal: &str) -> Vec<AclBinding> {
-        use AclOperation::{Describe, DescribeConfigs, Read, Write};
-        let binding = |resource, name: &str, operation| AclBinding {
-            resource,
-            name: name.into(),
-            pattern: AclPattern::Literal,
-            principal: principal.into(),
-            host: "*".into(),
-            operation,
-            permission: AclPermission::Allow,
-        };
-        let topics = [&self.config, &self.offset, &self.status];
-        let mut all: Vec<AclBinding> =
-            topics.iter().flat_map(|t| [Read, Write, Describe, DescribeConfigs].map(|op| binding(AclResource::Topic, t, op))).collect();
-        all.extend([Read, Describe].map(|op| binding(AclResource::Group, &self.group, op)));
-        // The leader's producer when exactly-once sources are on.
-        let transaction = format!("connect-cluster-{}", self.group);
-        all.extend([Write, Describe].map(|op| binding(AclResource::TransactionalId, &transaction, op)));
-        all
-    }
-}
-
-impl Wanted {
-    /// What the workers' settings follow from, as a text to be compared. It may hold passwords. The way to Kafka is not part of it: brokers come
-    /// and go, and a worker finds the others by those that it knows.
-    fn text(&self) -> String {
-        let paths = |paths: &[PathBuf]| paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join("\n");
-        let fixed = [
-            ("version".to_string(), self.version.clone()),
-            ("workers".to_string(), format!("{} {:?} {}", self.workers, self.port, self.mtls)),
-            ("heap".to_string(), self.heap.clone()),
-            ("plugins".to_string(), self.plugins.join("\n")),
-            ("secrets".to_string(), paths(&self.secrets)),
-            ("name".to_string(), self.common_name.clone().unwrap_or_default()),
-        ];
-        let config = self.config.iter().map(|(k, v)| (format!("config {k}"), v.clone()));
-        let env = self.env.iter().map(|(k, v)| (format!("env {k}"), v.clone()));
-        let read = self.read_secrets.iter().map(|(folder, version)| (format!("secret {folder}"), version.clone()));
-        let all: Vec<(String, String)> = fixed.into_iter().chain(config).chain(env).chain(read).collect();
-        properties(all.iter().map(|(k, v)| (k.as_str(), v.as_str())))
-    }
+/// What the workers' settings follow from, as a text to be compared. It may hold passwords. The way to Kafka is not part of it: brokers come
+/// and go, and a worker finds the others by those that it knows.
+fn inputs(spec: &ConnectSpec) -> String {
+    let paths = |paths: &[PathBuf]| paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join("\n");
+    let fixed = [
+        ("version".to_string(), spec.version.clone()),
+        ("workers".to_string(), format!("{} {:?} {}", spec.workers, spec.port, spec.mtls)),
+        ("heap".to_string(), spec.heap.clone()),
+        ("plugins".to_string(), spec.plugins.join("\n")),
+        ("secrets".to_string(), paths(&spec.secrets)),
+        ("name".to_string(), spec.common_name.clone().unwrap_or_default()),
+    ];
+    let config = spec.config.iter().map(|(k, v)| (format!("config {k}"), v.clone()));
+    let env = spec.env.iter().map(|(k, v)| (format!("env {k}"), v.clone()));
+    let read = spec.read_secrets.iter().map(|(folder, version)| (format!("secret {folder}"), version.clone()));
+    let all: Vec<(String, String)> = fixed.into_iter().chain(config).chain(env).chain(read).collect();
+    properties(all.iter().map(|(k, v)| (k.as_str(), v.as_str())))
 }
 
 /// What a Connect cluster's folder holds for its workers.
@@ -305,7 +219,7 @@ impl ConnectCluster {
     /// cannot be had, a port is taken or a worker does not come up.
     pub async fn converge(
         &self,
-        wanted: &Wanted,
+        wanted: &ConnectSpec,
         kafka: &Admin,
         mandate: &dyn Mandate,
         note: Note<'_>,
@@ -343,7 +257,7 @@ impl ConnectCluster {
         self.bring_up(&layout, wanted, &launch, mandate, note, end).await?;
         layout.unsettled = false;
         layout.workers.iter_mut().for_each(|w| w.before.clear());
-        layout.wanted = self.digest_key()?.digest([wanted.text().as_str()]);
+        layout.wanted = self.digest_key()?.digest([inputs(wanted).as_str()]);
         self.save(&layout)?;
         Ok(layout)
     }
@@ -352,12 +266,12 @@ impl ConnectCluster {
     ///
     /// # Errors
     /// When their certificate cannot be made or read.
-    pub fn principal(&self, wanted: &Wanted) -> Result<String, Diagnostic> {
+    pub fn principal(&self, wanted: &ConnectSpec) -> Result<String, Diagnostic> {
         Ok(self.kafka_identity(wanted)?.1)
     }
 
     /// The key store that the workers show to Kafka, if any, and the principal that this makes them.
-    fn kafka_identity(&self, wanted: &Wanted) -> Result<(Option<PathBuf>, String), Diagnostic> {
+    fn kafka_identity(&self, wanted: &ConnectSpec) -> Result<(Option<PathBuf>, String), Diagnostic> {
         // The folder first: it shows that a certificate may have been issued, wherever that lies.
         private_dir(&self.dir)?;
         let kafka = &wanted.kafka;
@@ -381,7 +295,7 @@ impl ConnectCluster {
     async fn secure(
         &self,
         kafka: &Admin,
-        wanted: &Wanted,
+        wanted: &ConnectSpec,
         principal: &str,
         mandate: &dyn Mandate,
         note: Note<'_>,
@@ -416,7 +330,7 @@ impl ConnectCluster {
     }
 
     /// Makes the folder with what the settings name.
-    fn files(&self, wanted: &Wanted, plugins: &[PathBuf], identity: Option<PathBuf>) -> Result<Files, Diagnostic> {
+    fn files(&self, wanted: &ConnectSpec, plugins: &[PathBuf], identity: Option<PathBuf>) -> Result<Files, Diagnostic> {
         private_dir(&self.dir)?;
         // The folder that file references may read where no secret is mounted: it must be there.
         private_dir(&self.dir.join("no-secrets"))?;
@@ -431,12 +345,12 @@ impl ConnectCluster {
         &self,
         layout: &mut Layout,
         before: Option<&Layout>,
-        wanted: &Wanted,
+        wanted: &ConnectSpec,
         files: &Files,
         launch: &Launch,
         mandate: &dyn Mandate,
     ) -> Result<(BTreeMap<usize, String>, Vec<Doing>), Diagnostic> {
-        let (key, inputs) = (self.digest_key()?, wanted.text());
+        let (key, inputs) = (self.digest_key()?, inputs(wanted));
         // As with brokers: where nothing else is wanted than before, other settings are taken with the next restart.
         let same = before.is_some_and(|b| !b.unsettled && (b.wanted.is_empty() || key.fits(&b.wanted, &[&inputs])));
         for id in 1..=wanted.workers {
@@ -515,7 +429,7 @@ impl ConnectCluster {
     async fn bring_up(
         &self,
         layout: &Layout,
-        wanted: &Wanted,
+        wanted: &ConnectSpec,
         launch: &Launch,
         mandate: &dyn Mandate,
         note: Note<'_>,
@@ -551,7 +465,7 @@ impl ConnectCluster {
         Ok(())
     }
 
-    fn start(&self, worker: &Worker, wanted: &Wanted, launch: &Launch) -> Result<(), Diagnostic> {
+    fn start(&self, worker: &Worker, wanted: &ConnectSpec, launch: &Launch) -> Result<(), Diagnostic> {
         let mut args: Vec<String> = wanted.heap.split_whitespace().map(str::to_string).collect();
         args.extend(launch.args(&self.dir));
         args.extend(["org.apache.kafka.connect.cli.ConnectDistributed".into(), self.settings_file(worker).display().to_string()]);
@@ -633,17 +547,6 @@ impl ConnectCluster {
         }
         Ok(())
     }
-}
-
-/// What a Connect cluster leaves on Kafka when it is destroyed, as planned.
-#[derive(Debug, Default)]
-pub struct Released {
-    /// The topics to delete.
-    pub topics: Vec<String>,
-    /// The rights to remove.
-    pub bindings: Vec<AclBinding>,
-    /// The workers' processes.
-    pub principal: String,
 }
 
 /// Refuses topics that were there already and would lose what workers write: not compacted, or more than one partition of configurations.

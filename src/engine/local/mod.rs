@@ -2,16 +2,20 @@
 //!
 //! Jars come from Maven ([`jars`]), Java from the machine ([`java`]), certificates from a small authority per cluster ([`pki`]). Processes
 //! outlive the command that starts them and are found again by their identity files ([`process`]). [`broker`] and [`connect`] know the
-//! settings of the two kinds of process. What must not be here: plans, and anything about topics beyond Connect's own.
+//! settings of the two kinds of process; [`Clusters`] and [`Workers`] are the engine as resource types see it. What must not be here: plans, and anything about topics beyond Connect's own.
 
 pub mod broker;
+mod clusters;
 pub mod connect;
 pub mod jars;
 pub mod java;
-pub mod mandate;
 pub mod pki;
 pub mod ports;
 pub mod process;
+mod workers;
+
+pub use clusters::Clusters;
+pub use workers::Workers;
 
 /// Writes a Java properties file's text from pairs.
 pub fn properties<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {

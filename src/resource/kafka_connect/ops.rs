@@ -3,23 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::super::local_common::{alive, count, differs};
+use super::super::local_common::differs;
 use super::super::{Key, Op, OpAction, Place, StepRequest};
-use super::common_name;
+use super::{common_name, engine_of};
 use crate::addr::{InstanceAddr, Mode};
 use crate::client::connect::names_folder;
-use crate::client::kafka::AclBinding;
-use crate::engine::local::connect::{Layout, Names, Released};
+use crate::client::kafka::{AclBinding, KafkaConnection};
+use crate::engine::spec::{Names, Released};
 use crate::value::{Type, Value};
 
 /// What a binding is called among the objects of a cluster.
 pub(in crate::resource) const BINDING: &str = "bindings";
-/// What a Connect cluster is called among the objects of this machine.
-pub(super) const KIND: &str = "local Connect cluster";
-
-/// The Connect cluster among those of this machine.
+/// The Connect cluster among those of its place.
 pub(super) fn connect_key(object: &Value) -> Option<Key> {
-    Some(Key::new(Place::here(), KIND, &object.get_str("name")?))
+    Some(Key::new(Place::here(), engine_of(object).ok()?.kind(), &object.get_str("name")?))
 }
 
 /// The Kafka cluster that its topics and rights are on: by the id that is recorded, else by what `cluster` refers to.
@@ -69,33 +66,14 @@ pub(super) fn is_managed(cluster: Option<&Value>) -> bool {
     cluster.and_then(Value::origin).is_some_and(|o| o.resource.mode == Mode::Managed)
 }
 
-/// What an update does to the workers.
-pub(super) fn worker_ops(key: &Key, prior: &Value, proposed: &Value, layout: Option<&Layout>) -> Vec<Op> {
-    let op = |action, part: String, note: &str| Op::new(action, key.clone()).part(part).note(note);
-    let alive = alive(prior);
-    let workers = count(proposed, "min_replicas").max(1);
-    // The layout names the workers that there are, also after a change that was not brought to its end.
-    let before = layout.map_or_else(|| count(prior, "min_replicas").max(1), |l| l.workers.len());
-    let lives = |id: &usize| alive.contains(&(*id as i64));
-    let mut out: Vec<Op> = (1..=workers)
-        .filter(|id| *id <= before && !lives(id))
-        .map(|id| op(OpAction::Restart, format!("worker {id}"), "(not running as configured)"))
-        .collect();
-    out.extend((before + 1..=workers).map(|id| op(OpAction::Start, format!("worker {id}"), "(new)")));
-    out.extend((workers + 1..=before).map(|id| op(OpAction::Stop, format!("worker {id}"), "")));
+/// Whether an argument differs that the workers' settings follow from.
+pub(super) fn settings_differ(prior: &Value, proposed: &Value) -> bool {
     let settings =
         ["config", "env", "version", "heap_opts", "plugins", "schema_registry", "service_port", "mtls", "mount", "mounts", "cluster_id"];
-    let mut changed = settings.iter().filter(|name| match **name {
+    settings.iter().any(|name| match *name {
         "mount" => mounted(prior) != mounted(proposed),
         name => differs(prior, proposed, name),
-    });
-    let unsettled = layout.is_some_and(|l| l.unsettled);
-    let rotated = rotated(prior, proposed);
-    if (unsettled || changed.next().is_some() || !rotated.is_empty()) && (1..=workers.min(before)).any(|id| lives(&id)) {
-        let why = if rotated.is_empty() { String::new() } else { format!(" ({} changed)", rotated.join(", ")) };
-        out.push(op(OpAction::Roll, "the workers".into(), &format!("one at a time{why}")));
-    }
-    out
+    })
 }
 
 /// The version of each mounted secret that the workers' own settings name, by the mount's path: a worker resolves its placeholders once, when it
@@ -108,7 +86,7 @@ pub(super) fn used_versions(object: &Value) -> BTreeMap<String, Value> {
 }
 
 /// The addresses of the secrets that running workers have read in another version than they are to have.
-fn rotated(prior: &Value, planned: &Value) -> Vec<String> {
+pub(super) fn rotated(prior: &Value, planned: &Value) -> Vec<String> {
     let before = prior.get("mount_versions");
     let differs = |path: &str, version: &Value| match before.as_ref().and_then(|b| b.get(path)).filter(|old| !old.is_null()) {
         Some(old) => !version.is_known() || old.repr() != version.repr(),
@@ -138,18 +116,21 @@ pub(super) fn mounted(value: &Value) -> Option<Vec<Mounted>> {
 }
 
 /// What the operations of a deletion release on Kafka. Bindings that another resource holds are kept.
-pub(super) fn released(step: &StepRequest, prior: &Value) -> Released {
+pub(super) fn released(step: &StepRequest, prior: &Value, kafka: KafkaConnection) -> Released {
     let is = |o: &&Op, action, kind: &str| o.action == action && &*o.target.kind == kind;
     let topics = step.ops.iter().filter(|o| is(o, OpAction::Delete, "topic")).map(|o| o.target.name().to_string()).collect();
     let (name, principal) = (prior.get_str("name").unwrap_or_default(), prior.get_str("principal").unwrap_or_default());
     let revoked = |b: &AclBinding| step.ops.iter().any(|o| is(&o, OpAction::Revoke, BINDING) && o.target.name() == b.to_string());
-    Released { topics, bindings: Names::of(&name).acls(&principal).into_iter().filter(revoked).collect(), principal }
+    let bindings = Names::of(&name).acls(&principal).into_iter().filter(revoked).collect();
+    let own = common_name(prior.get("cluster").as_ref(), "").is_some();
+    Released { topics, bindings, principal, kafka, own }
 }
 
 /// What deletes a Connect cluster with what is its own on Kafka.
 pub(super) fn delete_ops(prior: &Value) -> Vec<Op> {
     let Some(key) = connect_key(prior) else { return vec![] };
-    let mut ops = vec![Op::new(OpAction::Delete, key).note("with its workers")];
+    let left = engine_of(prior).map(|e| e.leaves_nothing_of()).unwrap_or_default();
+    let mut ops = vec![Op::new(OpAction::Delete, key).note(left)];
     let (place, name) = (kafka_place(prior), prior.get_str("name").unwrap_or_default());
     let names = Names::of(&name);
     let topic = |t: &String| Op::new(OpAction::Delete, Key::new(place.clone(), "topic", t));

@@ -92,6 +92,13 @@ fn g11_7_no_setting_opens_rest() {
     }
 }
 
+/// What the engine `local` would do with the workers of an object that it recorded nothing of.
+fn effects(prior: &Value, planned: &Value) -> Vec<String> {
+    let (engine, key) = (engine::connect("local").unwrap(), Key::new(Place::here(), "x", "c"));
+    let plan = worker_plan(engine, Some((prior, &Private::Null)), planned);
+    crate::resource::lines(&plan.steps.iter().map(|step| op_of(&key, step)).collect::<Vec<_>>())
+}
+
 /// G11.6: names and URLs that hold secrets are hidden in `env` and `config`, placeholders are not, and hiding restarts nothing.
 #[test]
 fn g11_6_secrets_of_workers_are_hidden() {
@@ -101,9 +108,8 @@ fn g11_6_secrets_of_workers_are_hidden() {
     assert_eq!(["PLAIN_PASSWORD", "PROXY", "LANG", "DB_PASSWORD"].map(marked), [true, true, false, false]);
     assert!(!format!("{hidden}").contains("s3cr3t"));
     let object = |env: Value| Value::object_from([("env", env), ("min_replicas", 1.into()), ("running", numbers([1]))]);
-    let key = Key::new(Place::here(), KIND, "c");
-    assert!(worker_ops(&key, &object(hidden.clone()), &object(env), None).is_empty());
-    assert_eq!(worker_ops(&key, &object(hidden), &object(map(&[])), None).len(), 1);
+    assert!(effects(&object(hidden.clone()), &object(env)).is_empty());
+    assert_eq!(effects(&object(hidden), &object(map(&[]))).len(), 1);
 }
 
 /// H4: a worker reads the placeholders of its own settings when it starts. A secret that changes rolls the workers, whether it changes in this
@@ -128,10 +134,7 @@ fn h4_a_rotated_secret_of_the_workers_rolls_them() {
         Value::object(attrs)
     };
     let used = "x ${file:/etc/db/k.properties:jaas};";
-    let rolls = |setting: &str, before: Value, after: Value| {
-        let key = Key::new(Place::here(), KIND, "c");
-        crate::resource::lines(&worker_ops(&key, &object(setting, before), &object(setting, after), None))
-    };
+    let rolls = |setting: &str, before: Value, after: Value| effects(&object(setting, before), &object(setting, after));
     let unknown = || Value::unknown(Type::String);
     for after in ["2".into(), unknown()] {
         assert_eq!(rolls(used, "1".into(), after), ["restart the workers one at a time (secret.db changed)"]);
@@ -140,12 +143,12 @@ fn h4_a_rotated_secret_of_the_workers_rolls_them() {
     assert!(rolls("x", "1".into(), "2".into()).is_empty());
     let wanted = |version: &str| {
         let planned = object(used, version.into());
-        let w = wanted("c", &planned, KafkaConnection::default(), std::path::Path::new("/"));
+        let w = spec_of("c", &planned, KafkaConnection::default());
         assert_eq!(w.config["producer.sasl.jaas.config"], "x ${file:/real/k.properties:jaas};");
         w.read_secrets
     };
     assert_ne!(wanted("1"), wanted("2"), "the digest of what runs changes");
-    assert!(super::wanted("c", &object("x", "1".into()), KafkaConnection::default(), std::path::Path::new("/")).read_secrets.is_empty());
+    assert!(spec_of("c", &object("x", "1".into()), KafkaConnection::default()).read_secrets.is_empty());
 }
 
 /// C: arguments that the engine does not use are named, once for the block; defaults are not.
@@ -157,6 +160,11 @@ fn c_arguments_without_effect_are_named() {
         assert!(!diags.has_errors());
         diags.iter().map(|d| d.detail.clone()).collect()
     };
+    // What somebody relies on is an error.
+    let mut diags = Diagnostics::new();
+    KafkaConnect
+        .validate(&Value::object_from([("volumes", Value::tuple(vec!["x".into()])), ("volume_mounts", Value::tuple(vec![]))]), &mut diags);
+    assert_eq!(diags.iter().map(|d| d.code).collect::<Vec<_>>(), [codes::NOT_KEPT]);
     let labels = ("pod_labels", map(&[("a", "b")]));
     assert_eq!(said(&[("max_replicas", 50.into()), labels.clone()]), ["The engine `local` does not use max_replicas, pod_labels."]);
     assert!(said(&[("max_replicas", 5.into()), ("affinity", Value::null_dynamic())]).is_empty());

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::super::{JVM_FLAGS, jars, java, process};
-use super::Note;
 use crate::diag::Diagnostic;
 use crate::disk::private::file_error;
+use crate::engine::Note;
 
 /// How Kafka's classes are run.
 #[derive(Clone, Debug)]

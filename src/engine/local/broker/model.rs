@@ -1,4 +1,4 @@
-//! What a cluster should be, and which nodes it has: plain data.
+//! Which nodes a cluster has, and what follows from what is wanted: plain data.
 
 use std::collections::BTreeMap;
 
@@ -8,104 +8,30 @@ use serde::{Deserialize, Serialize};
 use super::super::{ports, properties};
 use super::{CONTROLLER, FIRST_CONTROLLER, INTERNAL};
 use crate::diag::Diagnostic;
+use crate::engine::spec::{Authentication, ClusterSpec, ListenerSpec};
 
-/// How clients prove who they are on a listener.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Authentication {
-    /// Not at all.
-    None,
-    /// By a certificate.
-    Mtls,
-    /// By SCRAM-SHA-512.
-    Scram,
-    /// By user and password, as they are: only where TLS hides them.
-    Plain,
-}
-
-impl Authentication {
-    pub(super) fn sasl(self) -> bool {
-        matches!(self, Authentication::Scram | Authentication::Plain)
-    }
-}
-
-/// A listener for clients.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listener {
-    /// Kafka's name for it: capitals.
-    pub name: String,
-    /// The first broker's port; the others count up. `None`: any free port.
-    pub port: Option<u16>,
-    /// Whether TLS is used.
-    pub tls: bool,
-    /// How clients prove who they are.
-    pub authentication: Authentication,
-}
-
-impl Listener {
-    pub(super) fn protocol(&self) -> &'static str {
-        match (self.tls, self.authentication.sasl()) {
-            (true, true) => "SASL_SSL",
-            (false, true) => "SASL_PLAINTEXT",
-            (true, false) => "SSL",
-            (false, false) => "PLAINTEXT",
-        }
-    }
-}
-
-/// What a cluster should be.
-#[derive(Clone, Debug, Default)]
-pub struct Wanted {
-    /// The name.
-    pub name: String,
-    /// Kafka's version.
-    pub version: String,
-    /// How many brokers.
-    pub brokers: usize,
-    /// How many dedicated controllers; 0: the first brokers are controllers too.
-    pub controllers: usize,
-    /// The heap flags of each JVM.
-    pub heap: String,
-    /// The listeners for clients.
-    pub listeners: Vec<Listener>,
-    /// Super users beyond streamform's own.
-    pub super_users: Vec<String>,
-    /// Passwords by user, for the listeners with SASL.
-    pub users: BTreeMap<String, String>,
-    /// Broker settings set by hand.
-    pub config: BTreeMap<String, String>,
-    /// Common names of client certificates to issue.
-    pub certificates: Vec<String>,
-}
-
-impl Wanted {
-    /// Whether users log in by SCRAM.
-    pub fn scram(&self) -> bool {
-        self.listeners.iter().any(|l| l.authentication == Authentication::Scram)
-    }
-
-    /// What the nodes' settings follow from, as a text to be compared. It may hold passwords.
-    pub(super) fn text(&self) -> String {
-        let plain = self.listeners.iter().any(|l| l.authentication == Authentication::Plain);
-        let listeners = self.listeners.iter().map(|l| {
-            let authentication = match l.authentication {
-                Authentication::None => "none",
-                Authentication::Mtls => "mtls",
-                Authentication::Scram => "scram",
-                Authentication::Plain => "plain",
-            };
-            (l.name.clone(), format!("{:?} {} {authentication}", l.port, l.tls))
-        });
-        let users = self.users.iter().filter(|_| plain).map(|(k, v)| (format!("user {k}"), v.clone()));
-        let fixed = [
-            ("version".to_string(), self.version.clone()),
-            ("nodes".to_string(), format!("{} {}", self.brokers, self.controllers)),
-            ("heap".to_string(), self.heap.clone()),
-            ("super users".to_string(), self.super_users.join("\n")),
-        ];
-        let config = self.config.iter().map(|(k, v)| (format!("config {k}"), v.clone()));
-        let all: Vec<(String, String)> = fixed.into_iter().chain(listeners).chain(users).chain(config).collect();
-        properties(all.iter().map(|(k, v)| (k.as_str(), v.as_str())))
-    }
+/// What the nodes' settings follow from, as a text to be compared. It may hold passwords.
+pub(super) fn inputs(spec: &ClusterSpec) -> String {
+    let plain = spec.listeners.iter().any(|l| l.authentication == Authentication::Plain);
+    let listeners = spec.listeners.iter().map(|l| {
+        let authentication = match l.authentication {
+            Authentication::None => "none",
+            Authentication::Mtls => "mtls",
+            Authentication::Scram => "scram",
+            Authentication::Plain => "plain",
+        };
+        (l.name.clone(), format!("{:?} {} {authentication}", l.port, l.tls))
+    });
+    let users = spec.users.iter().filter(|_| plain).map(|(k, v)| (format!("user {k}"), v.clone()));
+    let fixed = [
+        ("version".to_string(), spec.version.clone()),
+        ("nodes".to_string(), format!("{} {}", spec.brokers, spec.controllers)),
+        ("heap".to_string(), spec.heap.clone()),
+        ("super users".to_string(), spec.super_users.join("\n")),
+    ];
+    let config = spec.config.iter().map(|(k, v)| (format!("config {k}"), v.clone()));
+    let all: Vec<(String, String)> = fixed.into_iter().chain(listeners).chain(users).chain(config).collect();
+    properties(all.iter().map(|(k, v)| (k.as_str(), v.as_str())))
 }
 
 /// One process of a cluster.
@@ -208,7 +134,7 @@ impl Layout {
     }
 
     /// Adds and drops nodes and ports until they are as wanted; returns the nodes that must go.
-    pub(super) fn adapt(&mut self, wanted: &Wanted) -> Result<Vec<Node>, Diagnostic> {
+    pub(super) fn adapt(&mut self, wanted: &ClusterSpec) -> Result<Vec<Node>, Diagnostic> {
         let brokers = wanted.brokers as i32;
         if self.voters.is_empty() {
             self.voters = match wanted.controllers as i32 {
@@ -236,7 +162,7 @@ impl Layout {
 }
 
 impl Node {
-    fn adapt_ports(&mut self, listeners: &[Listener]) -> Result<(), Diagnostic> {
+    fn adapt_ports(&mut self, listeners: &[ListenerSpec]) -> Result<(), Diagnostic> {
         let mut own: Vec<(&str, Option<u16>)> = vec![];
         if self.controller {
             own.push((CONTROLLER, None));

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::super::properties;
-use super::{Authentication, CONTROLLER, Cluster, INTERNAL, Layout, Node, Wanted};
+use super::{CONTROLLER, Cluster, INTERNAL, Layout, Node};
+use crate::engine::spec::{Authentication, ClusterSpec};
 
 impl Cluster {
-    pub(super) fn settings(&self, layout: &Layout, wanted: &Wanted, node: &Node) -> String {
+    pub(super) fn settings(&self, layout: &Layout, wanted: &ClusterSpec, node: &Node) -> String {
         let mut all = sizes(wanted.brokers);
         all.extend(self.identity_settings(layout, node));
         all.extend(self.security_settings(wanted, node));
@@ -40,7 +41,7 @@ impl Cluster {
         s
     }
 
-    fn security_settings(&self, wanted: &Wanted, node: &Node) -> BTreeMap<String, String> {
+    fn security_settings(&self, wanted: &ClusterSpec, node: &Node) -> BTreeMap<String, String> {
         let pki = self.pki_dir();
         let mut map = vec![format!("{CONTROLLER}:SSL"), format!("{INTERNAL}:SSL")];
         let mut s: BTreeMap<String, String> = BTreeMap::new();

@@ -91,7 +91,7 @@ mod tests {
             std::fs::write(&java, format!("#!/bin/sh\necho called >> {}\n", dir.path().join("calls").display())).unwrap();
             std::fs::set_permissions(&java, std::fs::Permissions::from_mode(0o755)).unwrap();
             let mut layout = Layout { cluster_id: ID.into(), ..Layout::new() };
-            layout.adapt(&super::super::Wanted { brokers: 1, ..Default::default() }).unwrap();
+            layout.adapt(&super::super::ClusterSpec { brokers: 1, ..Default::default() }).unwrap();
             let cluster = Cluster::at(dir.path(), "c");
             private_dir(&cluster.data(&layout.nodes[0])).unwrap();
             Lab { dir, cluster, layout }

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::super::properties;
-use super::{ConnectCluster, Names, Wanted, Worker};
+use super::{ConnectCluster, Worker};
 use crate::client::kafka::{KafkaConnection, SecurityProtocol};
+use crate::engine::spec::{ConnectSpec, Names};
 
 impl ConnectCluster {
     pub(super) fn settings(
         &self,
         worker: &Worker,
-        wanted: &Wanted,
+        wanted: &ConnectSpec,
         identity: &Option<PathBuf>,
         plugins: &[PathBuf],
         password: &str,

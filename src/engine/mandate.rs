@@ -1,6 +1,7 @@
-//! What the engine may do: everything that is done to a cluster's processes, users, topics or rights is named here first and must be allowed.
+//! What an engine does and may do: everything that is done to a cluster's processes, users, topics or rights is named here first and must be allowed.
 //!
-//! The engine knows nothing of plans. Whoever calls it brings a [`Mandate`], which follows from the operations that were planned.
+//! An engine knows nothing of operations. It tells its [`Step`]s when a plan is made; whoever calls it later brings a [`Mandate`], which follows from
+//! what was planned.
 
 use std::fmt;
 
@@ -12,18 +13,26 @@ use crate::diag::codes::apply as codes;
 /// One thing that is done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Doing {
+    /// Makes the cluster, with all that belongs to it.
+    Create,
     /// Starts a process that was never started (`broker 2`, `worker 1`).
     Start(String),
     /// Starts a process again, or restarts it with other settings.
     Restart(String),
     /// Stops a process for good and removes what is its own.
     Stop(String),
+    /// Restarts all processes of a kind (`the nodes`), one at a time.
+    Roll(String),
     /// Raises the metadata version to that of a release. There is no way back.
     Raise(String),
     /// Sets the password of a SCRAM user.
     SetUser(String),
     /// Removes a SCRAM user.
     RemoveUser(String),
+    /// Sets the passwords of SCRAM users whose names are not known yet.
+    SetUsers,
+    /// Removes SCRAM users, while it is not known which stay.
+    RemoveUsers,
     /// Creates a topic.
     CreateTopic(String),
     /// Creates an access right.
@@ -33,6 +42,10 @@ pub enum Doing {
 impl fmt::Display for Doing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Doing::Create => f.write_str("create it"),
+            Doing::Roll(what) => write!(f, "restart {what}"),
+            Doing::SetUsers => f.write_str("set users"),
+            Doing::RemoveUsers => f.write_str("delete users"),
             Doing::Start(what) => write!(f, "start {what}"),
             Doing::Restart(what) => write!(f, "restart {what}"),
             Doing::Stop(what) => write!(f, "stop {what}"),
@@ -42,6 +55,22 @@ impl fmt::Display for Doing {
             Doing::CreateTopic(topic) => write!(f, "create topic \"{topic}\""),
             Doing::Grant(binding) => write!(f, "grant {binding}"),
         }
+    }
+}
+
+/// One thing that a plan says will be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// What.
+    pub doing: Doing,
+    /// Words on it, for whoever reads the plan.
+    pub note: String,
+}
+
+impl Step {
+    /// A step with words on it; none if they are empty.
+    pub fn new(doing: Doing, note: impl Into<String>) -> Step {
+        Step { doing, note: note.into() }
     }
 }
 

@@ -1,0 +1,7 @@
+resource "kafka_cluster" "events" {
+  engine = "local"
+
+  storage {
+    size = "200Gi"
+  }
+}
