@@ -805,6 +805,10 @@ resource "kafka_connect" "etl" {
   cluster      = kafka_cluster.events
   min_replicas = 1
   max_replicas = 5
+  group_id     = "archive"
+  internal_topics {
+    config = "archive-configs"
+  }
   config = {
     "value.converter"          = "org.apache.kafka.connect.storage.StringConverter"
     "offset.flush.interval.ms" = "$${file:/etc/worker/w.properties:flush}"
@@ -948,6 +952,17 @@ resource "kafka_connector" "wrong" {
     good(&["apply", "-auto-approve"]);
     good(&["plan", "-detailed-exitcode"]);
     assert!(log().contains("offset.flush.interval.ms = 7002"));
+
+    // The group and topics are the ones that were named; another group would not find connectors and offsets again.
+    let shown = good(&["state", "show", "kafka_connect.etl"]);
+    for line in ["= \"archive\"", "= \"archive-configs\"", "= \"_connect-etl-offsets\""] {
+        assert!(shown.contains(line), "{line} in {shown}");
+    }
+    assert!(std::fs::read_to_string(at(".streamform/connect/etl/conf/worker-1.properties")).unwrap().contains("group.id=archive\n"));
+    std::fs::write(at("main.hcl"), SAMPLE.replace("  group_id     = \"archive\"\n", "")).unwrap();
+    let (_, said) = streamform(dir.path(), &["plan"], &[]);
+    assert!(said.contains("kafka_connect.etl must be replaced"), "{said}");
+    std::fs::write(at("main.hcl"), SAMPLE).unwrap();
 
     // Everything dead at once: the plan says what heals it, and the apply does.
     for file in ["connect/etl/run/worker-1.json", "local/events/run/broker-1.json"] {

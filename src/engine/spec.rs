@@ -113,8 +113,17 @@ pub struct ConnectSpec {
     pub secrets: Vec<PathBuf>,
     /// The administrator's way to Kafka.
     pub kafka: KafkaConnection,
+    /// The names on Kafka, where they are not those that follow from the name.
+    pub names: Option<Names>,
     /// The common name of the workers' certificate, where Kafka's authority lies on this machine; else they connect as the administrator does.
     pub common_name: Option<String>,
+}
+
+impl ConnectSpec {
+    /// The names that it has on Kafka.
+    pub fn names(&self) -> Names {
+        self.names.clone().unwrap_or_else(|| Names::of(&self.name))
+    }
 }
 
 /// The names that a Connect cluster has on Kafka.

@@ -80,7 +80,7 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
                 name: "storage",
                 nesting: Nesting::Single,
                 min: 0,
-                doc: "Volumes of the brokers. Used by the Kubernetes engines; `local` keeps its data in the working folder, without a limit.",
+                doc: "Volumes of the brokers. Used by the Kubernetes engines; the engine `local`, which keeps its data in the working folder, refuses it.",
                 body: Body {
                     attributes: vec![
                         Attribute::optional("size", Type::String, "The size of each broker's volume, such as `200Gi`."),

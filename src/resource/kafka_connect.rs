@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use self::ops::{connect_key, kafka_ops, kafka_place, released, rotated, settings_differ, used_versions, versions};
+use self::ops::{
+    connect_key, kafka_ops, kafka_place, recorded_names, released, rotated, settings_differ, used_versions, versions, written_names,
+};
 use super::kafka_cluster::{default_name, engine_error, engine_name, name_error, reserved_error, text_map, version_error};
 use super::kafka_connect_data::admin_type;
 use super::local_common::{
@@ -91,8 +93,26 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
           `\"$${file:/etc/secrets/creds.properties:key}\"` where `path` is `/etc/secrets`. The engine `local` changes nothing outside its own \
           folder: of its workers a `kafka_connector` asks for the folder in which the secret really lies (`mount_paths` tells it). \
           Both converters are JSON without schemas unless set in `config`.",
-    body: Body { attributes: attributes(), blocks: vec![mount_block()] },
+    body: Body { attributes: attributes(), blocks: vec![mount_block(), internal_topics_block()] },
 });
+
+fn internal_topics_block() -> NestedBlock {
+    let topic = |name, doc| Attribute::optional(name, Type::String, doc).force_new();
+    NestedBlock {
+        name: "internal_topics",
+        nesting: Nesting::Single,
+        min: 0,
+        doc: "The topics in which the workers keep connectors, offsets and states, where they are not to have the names that follow from the Connect cluster's. Topics that are there must be compacted.",
+        body: Body {
+            attributes: vec![
+                topic("config", "The topic of connector configurations. It has one partition."),
+                topic("offset", "The topic of source offsets."),
+                topic("status", "The topic of states."),
+            ],
+            blocks: vec![],
+        },
+    }
+}
 
 fn mount_block() -> NestedBlock {
     NestedBlock {
@@ -173,9 +193,9 @@ fn attributes() -> Vec<Attribute> {
         ("jmx_exporter", Type::Dynamic, "Settings of the metrics exporter. Used by the Kubernetes engines."),
     ];
     all.extend(kubernetes.map(|(name, ty, doc)| Attribute::optional(name, ty, doc)));
+    all.push(Attribute::optional_computed("group_id", Type::String, "The workers' group on Kafka. Default: one that follows from the name. With the group and the topics of a running Connect cluster its connectors and offsets are taken over; after a later change they are not found again.").force_new());
     let computed = [
         ("principal", Type::String, "Who workers and connectors are on Kafka."),
-        ("group_id", Type::String, "The workers' group."),
         ("config_topic", Type::String, "The topic of connector configurations."),
         ("offset_topic", Type::String, "The topic of source offsets."),
         ("status_topic", Type::String, "The topic of states."),
@@ -233,7 +253,7 @@ fn setting_of(variable: &str) -> Option<String> {
 /// Why a worker setting cannot be set by hand, as the hint about what to do instead.
 fn reserved(setting: &str) -> Option<&'static str> {
     if RESERVED_SETTINGS.contains(&setting) {
-        return Some("It follows from the cluster, the name and `schema_registry`.");
+        return Some("It follows from the cluster, the name, `group_id`, `internal_topics` and `schema_registry`.");
     }
     let local = LOCAL_SETTINGS.contains(&setting) || LOCAL_PREFIXES.iter().any(|p| setting.starts_with(p));
     local.then_some("Use `service_port`, `mtls` and `plugins`.")
@@ -259,6 +279,26 @@ fn registry_error(config: &Value) -> Option<Diagnostic> {
             d.hint("Write its URL, such as \"http://127.0.0.1:8081\", or refer to an object that has an attribute url."),
         )
     })
+}
+
+/// Internal topics that are one and the same, or whose name no topic can have.
+fn name_clash(config: &Value) -> Option<Diagnostic> {
+    let topics = config.get("internal_topics")?;
+    let named = ["config", "offset", "status"].map(|kind| (kind, topics.get_str(kind)));
+    let error = |kind: &str, why: String| attr_error(format!("internal_topics.{kind}"), Diagnostic::error(codes::INVALID_ARGUMENT, why));
+    for (i, (kind, name)) in named.iter().enumerate() {
+        let Some(name) = name else { continue };
+        let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        if name.is_empty() || name.len() > 249 || !name.chars().all(plain) || [".", ".."].contains(&name.as_str()) {
+            let d = error(kind, format!("{} cannot be a topic's name.", crate::addr::quote(name)));
+            return Some(d.hint("Use at most 249 letters, digits, dots, dashes and underscores."));
+        }
+        if let Some((other, _)) = named[..i].iter().find(|(_, n)| n.as_ref() == Some(name)) {
+            let d = error(kind, format!("The topic \"{name}\" is already that of `{other}`."));
+            return Some(d.hint("Workers keep each of the three in a topic of its own."));
+        }
+    }
+    None
 }
 
 /// Mounts that cannot be told apart, or whose path names no folder.
@@ -328,6 +368,7 @@ fn spec_of(name: &str, planned: &Value, kafka: KafkaConnection) -> ConnectSpec {
         read_secrets: used_versions(planned).into_iter().map(version).collect(),
         secrets: dirs.iter().filter_map(Value::as_map).flat_map(|m| m.values()).filter_map(|v| v.as_str().map(PathBuf::from)).collect(),
         kafka,
+        names: Some(recorded_names(planned)).filter(|names| *names != Names::of(name)),
         common_name: common_name(planned.get("cluster").as_ref(), name),
     }
 }
@@ -341,7 +382,7 @@ fn engine_of(object: &Value) -> Result<&'static dyn ConnectEngine, Diagnostic> {
 fn filled(addr: &InstanceAddr, base: &Value, found: &DeployedConnect) -> Value {
     let mut attrs = base.as_map().cloned().unwrap_or_default();
     let name = name_of(addr, base);
-    let names = Names::of(&name);
+    let names = recorded_names(base);
     let way = &found.admin;
     let text = |v: &Option<String>| v.as_ref().map_or(Value::null(Type::String), Value::string);
     let admin = Value::object_from([
@@ -518,6 +559,7 @@ impl ResourceType for KafkaConnect {
         diags.extend(heap_error(config, "heap_opts"));
         diags.extend(registry_error(config));
         diags.extend(mount_errors(config));
+        diags.extend(name_clash(config));
         let whole = |name: &str| config.get(name).and_then(|v| v.as_i64());
         let replicas = ["min_replicas", "max_replicas"].map(|name| (name, config.get(name).and_then(|v| v.as_number().cloned())));
         for (name, n) in &replicas {
@@ -543,7 +585,7 @@ impl ResourceType for KafkaConnect {
         let mut out: Vec<Hold> = connect_key(object).map(Hold::exclusive).into_iter().collect();
         let Some(name) = object.get_str("name") else { return out };
         let place = kafka_place(object);
-        let names = Names::of(&name);
+        let names = recorded_names(object);
         out.extend([&names.config, &names.offset, &names.status].map(|t| Hold::exclusive(Key::new(place.clone(), "topic", t))));
         if common_name(object.get("cluster").as_ref(), &name).is_some()
             && let Some(principal) = object.get_str("principal")
@@ -560,7 +602,7 @@ impl ResourceType for KafkaConnect {
 
     fn plan(&self, input: PlanInput<'_>) -> PlanOutput {
         let mut diagnostics = Diagnostics::new();
-        let mut on_kafka = None;
+        let (mut on_kafka, mut names) = (None, None);
         let mut attrs = input.proposed.as_map().cloned().unwrap_or_default();
         let mut name = input.proposed.get_str("name");
         if input.config.get("name").is_none_or(|n| n.is_null()) {
@@ -572,13 +614,19 @@ impl ResourceType for KafkaConnect {
         let cluster = input.proposed.get("cluster");
         let known = |text: Option<String>| text.map_or(Value::unknown(Type::String), Value::from);
         if let Some(name) = &name {
-            let (names, principal) = (Names::of(name), principal(cluster.as_ref(), name));
+            let principal = principal(cluster.as_ref(), name);
             let kept = input.prior.and_then(|p| p.get_str("principal"));
             on_kafka = kept.clone().or_else(|| principal.clone());
             attrs.insert("principal".into(), known(principal.or(kept)));
-            let texts =
-                [("group_id", names.group), ("config_topic", names.config), ("offset_topic", names.offset), ("status_topic", names.status)];
-            attrs.extend(texts.into_iter().map(|(k, v)| (Arc::from(k), v.into())));
+            names = written_names(input.config, name);
+            let text = |of: fn(&Names) -> &String| names.as_ref().map_or(Value::unknown(Type::String), |n| Value::string(of(n)));
+            let texts = [
+                ("group_id", text(|n| &n.group)),
+                ("config_topic", text(|n| &n.config)),
+                ("offset_topic", text(|n| &n.offset)),
+                ("status_topic", text(|n| &n.status)),
+            ];
+            attrs.extend(texts.into_iter().map(|(k, v)| (Arc::from(k), v)));
         }
         let unknown_map = || Value::unknown(Type::map(Type::String));
         let (labels, paths) = folders(&input.proposed).unwrap_or_else(|| (unknown_map(), unknown_map()));
@@ -618,7 +666,7 @@ impl ResourceType for KafkaConnect {
         ops.extend(plan.steps.iter().map(|step| op_of(&key, step)));
         if moved || plan.is_unclear || input.prior.is_none() {
             let place = Place::of(&planned, "cluster", "cluster_id");
-            ops.extend(kafka_ops(name.as_deref(), on_kafka.as_deref(), cluster.as_ref(), &place));
+            ops.extend(kafka_ops(names.as_ref(), on_kafka.as_deref(), cluster.as_ref(), &place));
         }
         PlanOutput { ops, diagnostics, ..PlanOutput::new(planned) }
     }

@@ -22,7 +22,7 @@ use crate::diag::codes::engine as codes;
 use crate::disk::private::{DigestKey, file_error, private_dir, random_text, read_optional, remove_dir, remove_if_empty, write_private};
 use crate::engine::Note;
 use crate::engine::mandate::{self, Doing, Mandate};
-use crate::engine::spec::{ConnectSpec, Names, Released};
+use crate::engine::spec::{ConnectSpec, Released};
 use crate::words::counted;
 
 const GRACE: Duration = Duration::from_secs(20);
@@ -39,10 +39,11 @@ fn inputs(spec: &ConnectSpec) -> String {
         ("secrets".to_string(), paths(&spec.secrets)),
         ("name".to_string(), spec.common_name.clone().unwrap_or_default()),
     ];
+    let own = spec.names.iter().map(|n| ("names".to_string(), [n.group.as_str(), &n.config, &n.offset, &n.status].join("\n")));
     let config = spec.config.iter().map(|(k, v)| (format!("config {k}"), v.clone()));
     let env = spec.env.iter().map(|(k, v)| (format!("env {k}"), v.clone()));
     let read = spec.read_secrets.iter().map(|(folder, version)| (format!("secret {folder}"), version.clone()));
-    let all: Vec<(String, String)> = fixed.into_iter().chain(config).chain(env).chain(read).collect();
+    let all: Vec<(String, String)> = fixed.into_iter().chain(own).chain(config).chain(env).chain(read).collect();
     properties(all.iter().map(|(k, v)| (k.as_str(), v.as_str())))
 }
 
@@ -300,7 +301,7 @@ impl ConnectCluster {
         mandate: &dyn Mandate,
         note: Note<'_>,
     ) -> Result<(), Diagnostic> {
-        let names = Names::of(&self.name);
+        let names = wanted.names();
         let topics: Vec<NewTopic> = names.topics().into_iter().filter(|t| mandate.allows(&Doing::CreateTopic(t.name.clone()))).collect();
         let granted = |b: &AclBinding| wanted.common_name.is_some() && mandate.allows(&Doing::Grant(b.to_string()));
         let acls: Vec<AclBinding> = names.acls(principal).into_iter().filter(granted).collect();

@@ -42,13 +42,43 @@ pub(super) fn versions(value: &Value) -> Value {
     Value::map(Type::String, mounts.iter().filter_map(Value::as_map).flatten().filter_map(one).collect())
 }
 
+/// The names on Kafka that an object has; those that follow from its name where it does not tell.
+pub(super) fn recorded_names(object: &Value) -> Names {
+    let usual = Names::of(&object.get_str("name").unwrap_or_default());
+    let text = |attribute: &str, usual: String| object.get_str(attribute).filter(|t| !t.is_empty()).unwrap_or(usual);
+    Names {
+        group: text("group_id", usual.group),
+        config: text("config_topic", usual.config),
+        offset: text("offset_topic", usual.offset),
+        status: text("status_topic", usual.status),
+    }
+}
+
+/// The names that the configuration says; `None` while one of them is not known.
+pub(super) fn written_names(config: &Value, name: &str) -> Option<Names> {
+    let (usual, topics) = (Names::of(name), config.get("internal_topics"));
+    let text = |value: Option<Value>, usual: String| match value.filter(|v| !v.is_null()) {
+        Some(v) => v.as_str().map(str::to_string),
+        None => Some(usual),
+    };
+    let topic = |kind: &str, usual: String| match &topics {
+        Some(t) if !t.is_known() => None,
+        topics => text(topics.as_ref().and_then(|t| t.get(kind)), usual),
+    };
+    Some(Names {
+        group: text(config.get("group_id"), usual.group)?,
+        config: topic("config", usual.config)?,
+        offset: topic("offset", usual.offset)?,
+        status: topic("status", usual.status)?,
+    })
+}
+
 /// What is created on Kafka for the workers: three topics, and rights where streamform issues the workers' certificate.
-pub(super) fn kafka_ops(name: Option<&str>, principal: Option<&str>, cluster: Option<&Value>, place: &Place) -> Vec<Op> {
-    let Some(name) = name else {
+pub(super) fn kafka_ops(names: Option<&Names>, principal: Option<&str>, cluster: Option<&Value>, place: &Place) -> Vec<Op> {
+    let Some(names) = names else {
         let open = |action, kind| Op::new(action, Key::unnamed(place.clone(), kind));
         return vec![open(OpAction::Create, "topic"), open(OpAction::Grant, BINDING)];
     };
-    let names = Names::of(name);
     let topic = |t: &String| Op::new(OpAction::Create, Key::new(place.clone(), "topic", t)).note("(compacted)");
     let mut out: Vec<Op> = [&names.config, &names.offset, &names.status].map(topic).into();
     match (is_managed(cluster), principal) {
@@ -119,9 +149,9 @@ pub(super) fn mounted(value: &Value) -> Option<Vec<Mounted>> {
 pub(super) fn released(step: &StepRequest, prior: &Value, kafka: KafkaConnection) -> Released {
     let is = |o: &&Op, action, kind: &str| o.action == action && &*o.target.kind == kind;
     let topics = step.ops.iter().filter(|o| is(o, OpAction::Delete, "topic")).map(|o| o.target.name().to_string()).collect();
-    let (name, principal) = (prior.get_str("name").unwrap_or_default(), prior.get_str("principal").unwrap_or_default());
+    let principal = prior.get_str("principal").unwrap_or_default();
     let revoked = |b: &AclBinding| step.ops.iter().any(|o| is(&o, OpAction::Revoke, BINDING) && o.target.name() == b.to_string());
-    let bindings = Names::of(&name).acls(&principal).into_iter().filter(revoked).collect();
+    let bindings = recorded_names(prior).acls(&principal).into_iter().filter(revoked).collect();
     let own = common_name(prior.get("cluster").as_ref(), "").is_some();
     Released { topics, bindings, principal, kafka, own }
 }
@@ -132,7 +162,7 @@ pub(super) fn delete_ops(prior: &Value) -> Vec<Op> {
     let left = engine_of(prior).map(|e| e.leaves_nothing_of()).unwrap_or_default();
     let mut ops = vec![Op::new(OpAction::Delete, key).note(left)];
     let (place, name) = (kafka_place(prior), prior.get_str("name").unwrap_or_default());
-    let names = Names::of(&name);
+    let names = recorded_names(prior);
     let topic = |t: &String| Op::new(OpAction::Delete, Key::new(place.clone(), "topic", t));
     ops.extend([&names.config, &names.offset, &names.status].map(topic));
     if let Some(principal) = prior.get_str("principal").filter(|_| common_name(prior.get("cluster").as_ref(), &name).is_some()) {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::super::properties;
 use super::{ConnectCluster, Worker};
 use crate::client::kafka::{KafkaConnection, SecurityProtocol};
-use crate::engine::spec::{ConnectSpec, Names};
+use crate::engine::spec::ConnectSpec;
 
 impl ConnectCluster {
     pub(super) fn settings(
@@ -17,7 +17,7 @@ impl ConnectCluster {
         plugins: &[PathBuf],
         password: &str,
     ) -> String {
-        let names = Names::of(&self.name);
+        let names = wanted.names();
         let joined = |paths: &[PathBuf]| paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(",");
         // Without any folder the provider would read every file of this user.
         let allowed = if wanted.secrets.is_empty() { self.dir.join("no-secrets").display().to_string() } else { joined(&wanted.secrets) };
