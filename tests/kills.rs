@@ -1,6 +1,6 @@
 //! Runs that are killed, on real systems: topics, ACLs, users, Connect clusters, secrets and connectors.
 //!
-//! A case applies one configuration, applies another one with `STREAMFORM_TEST_KILL` (see `src/client/kill.rs`), which ends that run at one
+//! A case applies one configuration, applies another one with `STREAMFORM_TEST_KILL` (see `src/kill.rs`), which ends that run at one
 //! request, and then applies the first configuration, the second again, one without the object, or a third one. After that the real system
 //! holds exactly what the configuration says, the next plan is empty, and destroying leaves nothing behind.
 //!

@@ -26,6 +26,7 @@ use crate::diag::{Diagnostic, Diagnostics};
 use crate::graph::{Graph, Node, NodeId, NodeKind};
 use crate::lang::config::{Module, Repetition, ResourceBlock};
 use crate::lang::eval::body;
+use crate::op;
 use crate::plan::conditions;
 use crate::plan::diff::{self, decide_all};
 use crate::plan::evaluate;
@@ -34,7 +35,7 @@ use crate::plan::steps::{Execution, Work};
 use crate::plan::walk::{Inputs, ignored};
 use crate::plan::world::{Expansion, World};
 use crate::plan::{Action, Change, Plan, Reason, RunMode};
-use crate::resource::{Desk as _, Notes, Op, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb, op, registry};
+use crate::resource::{Desk as _, Notes, Op, Private, ReadRequest, ResourceType, Session, StepRequest, StepResult, Verb, registry};
 use crate::state::{Deposing, Intent, Ledger, Outcome, OutputRecord, Record};
 use crate::value::Value;
 

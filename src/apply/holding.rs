@@ -6,8 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::addr::Mode;
+use crate::op;
 use crate::plan::{Action, Plan};
-use crate::resource::{Key, Op, OpAction, Private, ResourceType, StepRequest, op, registry};
+use crate::resource::{Key, Op, OpAction, Private, ResourceType, StepRequest, registry};
 
 /// The shared objects that a step is yet to hold.
 #[derive(Default)]

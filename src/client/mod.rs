@@ -4,5 +4,4 @@
 
 pub mod connect;
 pub mod kafka;
-pub(crate) mod kill;
 pub(crate) mod pem;

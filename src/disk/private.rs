@@ -4,9 +4,9 @@
 use std::io::Write;
 use std::path::Path;
 
-use crate::client::kill::{self, Moment};
 use crate::diag::Diagnostic;
 use crate::diag::codes::engine as codes;
+use crate::kill::{self, Moment};
 
 /// A file or folder that could not be used, as a diagnostic; `doing` reads "write", "read", "remove".
 pub fn file_error(doing: &str, path: &Path, error: &std::io::Error) -> Diagnostic {

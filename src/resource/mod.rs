@@ -12,7 +12,6 @@ pub mod kafka_connect_data;
 pub mod kafka_connector;
 pub mod kafka_topic;
 pub mod null_resource;
-pub mod op;
 pub mod principal;
 pub mod providers;
 pub mod registry;
@@ -28,15 +27,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use self::op::{Arg, Hold, Key, Op, OpAction, Place};
 use crate::addr::InstanceAddr;
 use crate::diag::codes::apply as codes;
 use crate::diag::{Diagnostic, Diagnostics};
+pub use crate::op::{Arg, Hold, Key, Op, OpAction, Place, Private, Verb};
 use crate::schema::Schema;
 use crate::value::Value;
-
-/// What the provider keeps beside the attributes (topic id, ports, pids): JSON, never a secret.
-pub type Private = serde_json::Value;
 
 /// The computed attribute by which an object that others live in tells which of its processes run, as a list. Where it is empty, nobody is asked
 /// for what lives there. A type without processes has none.
@@ -180,17 +176,6 @@ impl PlanOutput {
 /// The lines that people see of operations.
 pub fn lines(ops: &[Op]) -> Vec<String> {
     ops.iter().flat_map(|o| o.to_string().lines().map(str::to_string).collect::<Vec<_>>()).collect()
-}
-
-/// What is to be done with one object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Verb {
-    /// Make it.
-    Create,
-    /// Change it in place.
-    Update,
-    /// Remove it.
-    Delete,
 }
 
 /// One step of an apply.

@@ -7,8 +7,8 @@ use serde_json::Value as Json;
 
 use crate::addr::{InstanceAddr, ResourceAddr};
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::resource::op::Op;
-use crate::resource::{Private, Verb};
+use crate::op::Op;
+use crate::op::{Private, Verb};
 use crate::schema::Schema;
 use crate::value::Value;
 

@@ -12,7 +12,7 @@ use super::*;
 use crate::addr::{InstanceAddr, ResourceAddr};
 use crate::diag::Diagnostic;
 use crate::diag::codes::state as codes;
-use crate::resource::Verb;
+use crate::op::Verb;
 use crate::schema::{Attribute, Body, NestedBlock, Nesting, Schema};
 use crate::state::backend::Sled;
 use crate::value::{Number, Repr, Type, Value};

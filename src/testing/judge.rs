@@ -7,9 +7,10 @@ use super::reality::{Objects, RealKey};
 use super::types::TYPES;
 use super::{Bench, Ran, Run};
 use crate::addr::{InstanceAddr, Mode};
+use crate::op;
 use crate::plan::objects::{hydrate, with_origin};
 use crate::plan::{Action, Plan, RunMode};
-use crate::resource::{Key, OpAction, op, registry};
+use crate::resource::{Key, OpAction, registry};
 use crate::state::{Record, Snapshot};
 
 type Verdict = Result<(), String>;

@@ -17,7 +17,8 @@ use url::Url;
 
 use super::types::{Connector, ConnectorInfo, ConnectorStatus, Expanded, LoggerLevel, Plugin, RootInfo, RunState, Sealed, Validation};
 use super::{ConnectConnection, ConnectError};
-use crate::client::{kill, pem};
+use crate::client::pem;
+use crate::kill;
 
 /// A worker forwards most requests to the leader, and gives up on that after 90 seconds.
 const REQUEST_LIMIT: Duration = Duration::from_secs(95);

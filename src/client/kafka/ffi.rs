@@ -18,7 +18,7 @@ use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
 use rdkafka_sys as sys;
 
 use super::{AclBinding, AclOperation, AclPattern, AclPermission, AclResource, ConfigOp, ConfigResource, KafkaConnection, KafkaError};
-use crate::client::kill::{self, Moment};
+use crate::kill::{self, Moment};
 
 /// How long one wait on a queue lasts before the error callbacks are served again.
 const SLICE: Duration = Duration::from_millis(50);

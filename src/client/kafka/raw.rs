@@ -20,8 +20,8 @@ use tokio_rustls::TlsConnector;
 
 use super::requests::Request;
 use super::{KafkaConnection, KafkaError, ListenerKind, RequestCounter, SaslMechanism, sasl, tls};
-use crate::client::kill::{self, Moment};
 use crate::client::pem;
+use crate::kill::{self, Moment};
 
 /// How long all attempts to reach a cluster take together.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);

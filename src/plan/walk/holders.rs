@@ -6,11 +6,12 @@ use super::Walker;
 use crate::addr::{InstanceAddr, Mode, ResourceAddr};
 use crate::diag::Diagnostic;
 use crate::diag::codes::plan as codes;
+use crate::op;
 use crate::plan::objects::place_of;
 use crate::plan::records::Known;
 use crate::plan::settle::{Holder, Settled, Stay, held_elsewhere, settle};
 use crate::plan::{Action, Change, Reason, RunMode};
-use crate::resource::{Hold, Key, OpAction, Private, Verb, op, registry};
+use crate::resource::{Hold, Key, OpAction, Private, Verb, registry};
 use crate::value::Value;
 
 impl Walker<'_> {

@@ -214,12 +214,12 @@ fn what_is_known_only_later_was_planned() {
     let notes = serde_json::json!({"inherited": {"segment.ms": ["604800000", "Kafka's default"]}});
     let updated = planned(Some(&prior), &Private::Null, &known).ops;
     assert_eq!(updated.len(), 4);
-    assert_eq!(crate::resource::op::unplanned(&planned(Some(&prior), &notes, &later).ops, &updated), None);
+    assert_eq!(crate::op::unplanned(&planned(Some(&prior), &notes, &later).ops, &updated), None);
     let created = planned(None, &Private::Null, &known).ops;
-    assert_eq!(crate::resource::op::unplanned(&planned(None, &Private::Null, &later).ops, &created), None);
+    assert_eq!(crate::op::unplanned(&planned(None, &Private::Null, &later).ops, &created), None);
     // Left out in the configuration is the cluster's default, and nothing else.
     let unset = with(&known, vec![("partitions", Value::null(Type::Number))]);
-    assert!(crate::resource::op::unplanned(&planned(None, &Private::Null, &unset).ops, &created).is_some());
+    assert!(crate::op::unplanned(&planned(None, &Private::Null, &unset).ops, &created).is_some());
 }
 
 #[test]

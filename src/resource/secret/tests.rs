@@ -149,7 +149,7 @@ fn what_is_known_only_later_was_planned() {
     later.insert("data".into(), Value::unknown(Type::map(Type::String)).sensitive());
     let planned = bench.plan(None, &Value::object(later)).ops;
     let known = bench.plan(None, &with_data(&[("a", "1")], &[])).ops;
-    assert_eq!(crate::resource::op::unplanned(&planned, &known), None);
+    assert_eq!(crate::op::unplanned(&planned, &known), None);
     assert_eq!(known.len(), 1);
 }
 

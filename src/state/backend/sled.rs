@@ -20,9 +20,9 @@ use super::files::{self, Gate, backup_path, damaged, io_error, sled_error};
 use super::lock::{self, Held, LockInfo};
 use super::log::{self, Found, Log, Stamp, Want};
 use super::{Backend, Backups, Batch, Check, Content, GENERATIONS, HEAD, Loaded, Revision, UNDO, closed, conflict, is_history};
-use crate::client::kill::{self, Moment};
 use crate::diag::Diagnostic;
 use crate::diag::codes::state as codes;
+use crate::kill::{self, Moment};
 use crate::state::upgrade;
 
 /// Where the database keeps the stamp of the last batch. Not part of the content.

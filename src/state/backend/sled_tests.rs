@@ -10,8 +10,8 @@ use serde_json::json;
 
 use super::*;
 use crate::addr::InstanceAddr;
-use crate::resource::Verb;
-use crate::resource::op::{Key, Op, OpAction, Place};
+use crate::op::Verb;
+use crate::op::{Key, Op, OpAction, Place};
 use crate::schema::{Attribute, Body, Schema};
 use crate::state::testing::{Store, now};
 use crate::state::{Access, Deposing, Intent, Ledger, Outcome, OutputRecord, Record, Schemas, Snapshot};

@@ -28,7 +28,7 @@ use super::{codec, upgrade};
 use crate::addr::InstanceAddr;
 use crate::diag::Diagnostic;
 use crate::diag::codes::state as codes;
-use crate::resource::op::Op;
+use crate::op::Op;
 use crate::schema::Schema;
 use crate::value::{Repr, Value, json::to_json_text, ops};
 

@@ -10,8 +10,8 @@ use serde_json::Value as Json;
 
 use super::*;
 use crate::addr::ResourceAddr;
-use crate::resource::Verb;
-use crate::resource::op::{Arg, Key, OpAction, Place};
+use crate::op::Verb;
+use crate::op::{Arg, Key, OpAction, Place};
 use crate::schema::{Attribute, Body};
 use crate::state::backend::memory::{Fault, Memory};
 use crate::state::backend::{Batch, LockInfo, Sled};

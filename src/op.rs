@@ -14,6 +14,20 @@ use crate::addr::InstanceAddr;
 use crate::diag::redact::one_line;
 use crate::value::Value;
 
+/// What the provider keeps beside the attributes (topic id, ports, pids): JSON, never a secret.
+pub type Private = serde_json::Value;
+
+/// What is to be done with one object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Verb {
+    /// Make it.
+    Create,
+    /// Change it in place.
+    Update,
+    /// Remove it.
+    Delete,
+}
+
 /// What an operation does. Steps have a [`super::Verb`]; a step of one verb may have operations of several actions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
