@@ -76,29 +76,37 @@ fn apply(dir: &Path, n: usize) -> Run {
 
 async fn pairs(dir: &Path, n: usize) {
     let (mut applies, mut creates, mut acknowledged) = (vec![], vec![], vec![]);
+    let (mut destroys, mut deletes) = (vec![], vec![]);
     let (mut plans, mut reads, mut parses) = (vec![], vec![], vec![]);
     let connection = connection(dir);
     for _ in 0..rounds() {
         let (shown, answered) = create(&connection, n).await;
         creates.push(shown);
         acknowledged.push(answered);
-        delete(&connection, n).await;
+        deletes.push(delete(&connection, n).await);
         applies.push(apply(dir, n));
+        until_shown(&client(&connection), "own-", n).await;
         reads.push(read(&connection, n).await);
         plans.push(streamform(dir, &["plan", "-detailed-exitcode", "-no-color", &format!("-var=n={n}")]));
         parses.push(streamform(dir, &["validate", &format!("-var=n={n}")]));
-        apply(dir, 0);
+        destroys.push(apply(dir, 0));
+        until_shown(&client(&connection), "own-", 0).await;
     }
     print(&format!("apply of {n} topics and {n} ACLs"), &applies);
     bare("  bare client", &creates);
     bare("  bare client, until all is acknowledged", &acknowledged);
+    print(&format!("deletion of {n} topics and {n} ACLs"), &destroys);
+    bare("  bare client, until all is acknowledged", &deletes);
     print("plan, nothing to do", &plans);
     bare("  bare client", &reads);
     print("  validate", &parses);
     let over = |a: &[Run], b: &dyn Fn(usize) -> Duration| {
         median(&a.iter().enumerate().map(|(i, r)| r.wall.as_secs_f64() / b(i).as_secs_f64()).collect::<Vec<_>>())
     };
-    println!("apply / bare client:             {:.2}", over(&applies, &|i| creates[i]));
+    println!("apply / acknowledgement:         {:.2}", over(&applies, &|i| acknowledged[i]));
+    println!("apply / until all is shown:      {:.2}", over(&applies, &|i| creates[i]));
+    println!("deletion / acknowledgement:      {:.2}", over(&destroys, &|i| deletes[i]));
+    println!("plan / bare client:              {:.2}", over(&plans, &|i| reads[i]));
     println!("plan / (bare client + validate): {:.2}", over(&plans, &|i| reads[i] + parses[i].wall));
 }
 
@@ -141,8 +149,7 @@ fn acls(n: usize) -> Vec<AclBinding> {
     (0..n).map(acl).collect()
 }
 
-/// From nothing to all created, the connection included, until the broker shows it: it acknowledges a write before its own clients see it, and
-/// who goes on then meets what is not there yet. So apply waits, and so does this. The second time is that of the acknowledgements alone.
+/// From nothing to all created, the connection included: until the broker shows it, and until all is acknowledged. Apply waits for the second only.
 async fn create(connection: &KafkaConnection, n: usize) -> (Duration, Duration) {
     let began = Instant::now();
     let admin = client(connection);
@@ -154,28 +161,39 @@ async fn create(connection: &KafkaConnection, n: usize) -> (Duration, Duration) 
         config: BTreeMap::from([("retention.ms".into(), "3600000".into())]),
     };
     let topics: Vec<NewTopic> = (0..n).map(topic).collect();
-    let made = admin.create_topics(&topics, false).await.expect("topics");
-    let allowed = admin.create_acls(&acls(n)).await.expect("ACLs");
+    let acls = acls(n);
+    let (made, allowed) = tokio::join!(admin.create_topics(&topics, false), admin.create_acls(&acls));
     let acknowledged = began.elapsed();
+    let (made, allowed) = (made.expect("topics"), allowed.expect("ACLs"));
     assert!(made.iter().all(Result::is_ok) && allowed.iter().all(Result::is_ok), "everything was created");
-    let ours = |name: &str| name.starts_with("bare-");
-    while admin.metadata().await.expect("metadata").topics.keys().filter(|t| ours(t)).count() < n {
-        tokio::time::sleep(PAUSE).await;
-    }
-    while admin.describe_acls().await.expect("ACLs").iter().filter(|a| ours(&a.name)).count() < n {
-        tokio::time::sleep(PAUSE).await;
-    }
+    until_shown(&admin, "bare-", n).await;
     (began.elapsed(), acknowledged)
+}
+
+/// Waits until the broker shows so many topics and ACLs whose names begin so.
+async fn until_shown(admin: &Admin, prefix: &str, n: usize) {
+    while admin.metadata().await.expect("metadata").topics.keys().filter(|t| t.starts_with(prefix)).count() != n {
+        tokio::time::sleep(PAUSE).await;
+    }
+    while admin.describe_acls().await.expect("ACLs").iter().filter(|a| a.name.starts_with(prefix)).count() != n {
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
 
-async fn delete(connection: &KafkaConnection, n: usize) {
+/// From a connection to the acknowledgement that all is deleted.
+async fn delete(connection: &KafkaConnection, n: usize) -> Duration {
+    let began = Instant::now();
     let admin = client(connection);
     let names: Vec<String> = (0..n).map(|i| format!("bare-{i}")).collect();
-    admin.delete_topics(&names).await.expect("topics");
-    admin.delete_acls(&acls(n)).await.expect("ACLs");
+    let acls = acls(n);
+    let (gone, revoked) = tokio::join!(admin.delete_topics(&names), admin.delete_acls(&acls));
+    let took = began.elapsed();
+    assert!(gone.expect("topics").iter().all(Result::is_ok) && revoked.expect("ACLs").iter().all(Result::is_ok), "everything was deleted");
+    until_shown(&admin, "bare-", 0).await;
+    took
 }
 
 /// From nothing to all read, the connection included.

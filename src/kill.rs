@@ -12,8 +12,7 @@
 //!
 //! - `before`: nothing has left the process.
 //! - `sent`: the request is handed over and its answer is not taken in. Over a socket the request is written, and 20 ms pass in which the
-//!   system can act on it. librdkafka sends on a thread of its own: the request is queued, and leaves in these 20 ms if a connection is
-//!   open. A file is written under a temporary name and not yet in its place; the removal of a file has no such moment.
+//!   system can act on it. A file is written under a temporary name and not yet in its place; the removal of a file has no such moment.
 //! - `answered`: the answer is read, and nobody has learned of it. The executor writes no end record.
 //!
 //! A value of another form ends nothing.

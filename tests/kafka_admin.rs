@@ -6,12 +6,14 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::MutexGuard;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use common::real;
 use streamform::client::kafka::*;
 use streamform::diag::codes::kafka as codes;
+use streamform::engine::spec::Authentication;
 
 /// A broker to test against, alone.
 struct Lab(#[allow(dead_code)] MutexGuard<'static, ()>);
@@ -181,8 +183,10 @@ async fn a_thousand_acls_are_created_and_deleted_exactly() {
     kafka.invalidate();
     kafka.snapshot_acls(&[]).await.unwrap();
     assert!(asked.elapsed() < Duration::from_secs(1), "nothing expected, nothing to wait for");
+    let once = counter.requests()["DescribeAcls"];
     kafka.snapshot_acls(&[read(&unique("nowhere"))]).await.unwrap();
-    assert!(asked.elapsed() > Duration::from_secs(5), "what is expected and not there is looked for again");
+    assert_eq!(counter.requests()["DescribeAcls"], once + 1, "what is expected and not there is asked of the one broker again");
+    assert!(asked.elapsed() < Duration::from_secs(5), "which is believed: nobody wrote it a moment ago");
     let patient = counter.requests();
     kafka.snapshot_acls(&[read(&unique("nowhere"))]).await.unwrap();
     assert_eq!(counter.requests(), patient, "but not for every resource");
@@ -198,6 +202,52 @@ async fn a_thousand_acls_are_created_and_deleted_exactly() {
     assert!(others.iter().all(|a| rest.contains(a)), "what only looks alike stays");
     assert_eq!(kafka.delete_acls(&acls[..1]).await.unwrap(), [Ok(0)]);
     assert!(kafka.delete_acls(&others).await.unwrap().iter().all(|r| *r == Ok(1)));
+}
+
+/// A read that contradicts a write of the last seconds is repeated, which delays a difference and does not hide it.
+#[tokio::test]
+async fn a_read_that_contradicts_a_recent_write_is_repeated() {
+    let lab = Lab::get();
+    let ((kafka, counter), (other, _)) = (admin(lab.plaintext()), admin(lab.plaintext()));
+    let acl = read(&unique("contradiction"));
+    assert_eq!(kafka.create_acls(std::slice::from_ref(&acl)).await.unwrap(), [Ok(())]);
+    let asked = Instant::now();
+    assert!(kafka.snapshot_acls(std::slice::from_ref(&acl)).await.unwrap().contains(&acl), "however soon it is read");
+    assert!(asked.elapsed() < PATIENCE);
+
+    assert_eq!(other.delete_acls(std::slice::from_ref(&acl)).await.unwrap(), [Ok(1)]);
+    eventually(async || (!other.describe_acls().await.unwrap().contains(&acl)).then_some(())).await;
+    kafka.invalidate();
+    let (asked, before) = (Instant::now(), counter.requests()["DescribeAcls"]);
+    assert!(!kafka.snapshot_acls(std::slice::from_ref(&acl)).await.unwrap().contains(&acl), "a difference is reported in the end");
+    assert!(asked.elapsed() >= PATIENCE && counter.requests()["DescribeAcls"] > before + 10, "and not before");
+
+    // Who wrote nothing believes at once what all brokers say.
+    let asked = Instant::now();
+    assert!(!admin(lab.plaintext()).0.snapshot_acls(std::slice::from_ref(&acl)).await.unwrap().contains(&acl));
+    assert!(asked.elapsed() < Duration::from_secs(5));
+}
+
+/// One connection for each broker: also where all of them are asked.
+#[tokio::test]
+async fn every_broker_is_asked_over_one_connection() {
+    let lab = Lab::get();
+    let dial = Arc::new(Counting::default());
+    let kafka = Admin::through(lab.three(), dial.clone(), RequestCounter::default(), Duration::from_secs(3)).unwrap();
+    let name = unique("everywhere");
+    kafka.create_topics(&[topic(name.clone())], false).await.unwrap().remove(0).unwrap();
+    let names = [name.clone(), unique("nowhere")];
+    eventually(async || {
+        let shown = kafka.metadata_of(&names).await.unwrap();
+        (shown.topics.contains_key(&name) && kafka.all_show(&names, &shown).await.unwrap()).then_some(())
+    })
+    .await;
+    let mut wrong = kafka.metadata_of(&names).await.unwrap();
+    assert_eq!(wrong.topics.keys().collect::<Vec<_>>(), [&name], "only what was asked for");
+    wrong.topics.clear();
+    assert!(!kafka.all_show(&names, &wrong).await.unwrap());
+    assert_eq!(dial.0.load(Ordering::SeqCst), 3);
+    kafka.delete_topics(&[name]).await.unwrap().remove(0).unwrap();
 }
 
 #[tokio::test]
@@ -339,6 +389,48 @@ async fn h7_a_refused_port_and_an_unknown_name_are_not_waited_for() {
     }
 }
 
+/// Counts the connections that are opened.
+#[derive(Default)]
+struct Counting(AtomicUsize);
+
+#[async_trait::async_trait]
+impl Dial for Counting {
+    async fn dial(&self, address: &str) -> Result<Box<dyn Stream>, DialError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Tcp.dial(address).await
+    }
+}
+
+/// P7: a broker that ends sessions (KIP-368) is logged in to again on the same connection, and no request meets the end of a session.
+#[tokio::test]
+async fn p7_a_session_that_ends_is_renewed_on_its_connection() {
+    let _lab = Lab::get();
+    let broker = real::Kafka::start(
+        1,
+        &[("SCRAM", false, Authentication::Scram), ("PLAIN", false, Authentication::Plain)],
+        &[("connections.max.reauth.ms", "3000")],
+    );
+    for (listener, mechanism) in [("SCRAM", SaslMechanism::ScramSha512), ("PLAIN", SaslMechanism::Plain)] {
+        let connection = KafkaConnection {
+            bootstrap_servers: vec![broker.address(listener)],
+            protocol: SecurityProtocol::SaslPlaintext,
+            mechanism: Some(mechanism),
+            username: Some(real::USER.into()),
+            password: Some(real::PASSWORD.into()),
+            ..Default::default()
+        };
+        let (dial, counter) = (Arc::new(Counting::default()), RequestCounter::default());
+        let kafka = Admin::through(connection, dial.clone(), counter.clone(), Duration::from_secs(3)).unwrap();
+        let name = unique("session");
+        for (n, pause) in [0, 1000, 1900, 3500, 4000].into_iter().enumerate() {
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            kafka.create_topics(&[topic(format!("{name}-{n}"))], false).await.unwrap().remove(0).unwrap();
+        }
+        assert_eq!(dial.0.load(Ordering::SeqCst), 1, "{listener}: {:?}", counter.requests());
+        assert_eq!(counter.requests()["SaslHandshake"], 4, "{listener}: the login and three renewals");
+    }
+}
+
 #[tokio::test]
 async fn a_missing_right_is_named() {
     let lab = Lab::get();
@@ -434,13 +526,24 @@ async fn no_authorizer_is_not_an_empty_list() {
     assert_eq!(KafkaError::SecurityDisabled.into_diagnostic("reading ACLs").code, codes::NO_AUTHORIZER);
 }
 
-/// Passes everything on to `broker`, but breaks the connection right after the request number `api` was passed on.
-async fn lossy_proxy(broker: String, api: i16) -> String {
+/// What a proxy loses.
+#[derive(Clone, Copy, PartialEq)]
+enum Loses {
+    /// The answer, every time.
+    Answer,
+    /// The request itself, the first time.
+    Request,
+}
+
+/// Passes everything on to `broker`, but breaks the connection at the request number `api`: right after it was passed on, or instead.
+async fn lossy_proxy(broker: String, api: i16, loses: Loses) -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
+    let lost_before = Arc::new(AtomicUsize::new(0));
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
+            let lost_before = Arc::clone(&lost_before);
             let broker = tokio::net::TcpStream::connect(&broker).await.unwrap();
             let ((mut from_client, mut to_client), (mut from_broker, mut to_broker)) = (client.into_split(), broker.into_split());
             let answers = tokio::spawn(async move { tokio::io::copy(&mut from_broker, &mut to_client).await });
@@ -448,9 +551,13 @@ async fn lossy_proxy(broker: String, api: i16) -> String {
                 while let Ok(size) = from_client.read_u32().await {
                     let mut body = vec![0; size as usize];
                     from_client.read_exact(&mut body).await.unwrap();
-                    let lost = body[..2] == api.to_be_bytes();
+                    let is_meant = body[..2] == api.to_be_bytes();
+                    let lost = is_meant && (loses == Loses::Answer || lost_before.fetch_add(1, Ordering::SeqCst) == 0);
                     if lost {
                         answers.abort();
+                    }
+                    if lost && loses == Loses::Request {
+                        return;
                     }
                     to_broker.write_all(&size.to_be_bytes()).await.unwrap();
                     to_broker.write_all(&body).await.unwrap();
@@ -469,8 +576,8 @@ async fn lossy_proxy(broker: String, api: i16) -> String {
 #[tokio::test]
 async fn a_lost_answer_is_read_back() {
     let lab = Lab::get();
-    let through = async |api| {
-        let proxy = lossy_proxy(real::lab("plaintext"), api).await;
+    let through = async |api, loses| {
+        let proxy = lossy_proxy(real::lab("plaintext"), api, loses).await;
         admin(KafkaConnection { bootstrap_servers: vec![proxy], ..Default::default() }).0
     };
     let (direct, _) = admin(lab.plaintext());
@@ -478,13 +585,18 @@ async fn a_lost_answer_is_read_back() {
     direct.create_topics(&[topic(there.clone())], false).await.unwrap().remove(0).unwrap();
     eventually(async || direct.metadata().await.unwrap().topics.get(&there).map(|_| ())).await;
 
-    let kafka = through(19).await;
+    let kafka = through(19, Loses::Answer).await;
     kafka.snapshot_metadata().await.unwrap();
     let results = kafka.create_topics(&[topic(name.clone()), topic(there.clone())], false).await.unwrap();
     assert!(matches!(&results[0], Ok(t) if t.id.is_some()), "{results:?}");
     assert!(matches!(&results[1], Err(e) if e.is_ambiguous()), "a topic that was there before is not ours: {results:?}");
 
-    let deleted = through(20).await.delete_topics(&[name.clone(), there.clone()]).await.unwrap();
+    let never_asked = unique("asked-again");
+    let made = through(19, Loses::Request).await.create_topics(&[topic(never_asked.clone())], false).await.unwrap();
+    assert!(matches!(&made[0], Ok(t) if t.id.is_some()), "what was not carried out is asked for once more: {made:?}");
+    direct.delete_topics(&[never_asked]).await.unwrap().remove(0).unwrap();
+
+    let deleted = through(20, Loses::Answer).await.delete_topics(&[name.clone(), there.clone()]).await.unwrap();
     assert!(deleted.iter().all(|r| r.is_ok()), "{deleted:?}");
     eventually(async || (!direct.metadata().await.unwrap().topics.contains_key(&name)).then_some(())).await;
 }

@@ -66,14 +66,15 @@ pub(super) struct Desk {
     office: Office,
     nodes: Vec<(usize, InstanceAddr)>,
     verb: Option<Verb>,
+    awaited: Vec<bool>,
     began: Mutex<Vec<Instant>>,
 }
 
 impl Desk {
-    /// The desk for these nodes, in the order of the call's steps.
-    pub fn new(office: Office, nodes: Vec<(usize, InstanceAddr)>, verb: Option<Verb>) -> Desk {
+    /// The desk for these nodes, in the order of the call's steps; `awaited` says of each whether a later step depends on it.
+    pub fn new(office: Office, nodes: Vec<(usize, InstanceAddr)>, verb: Option<Verb>, awaited: Vec<bool>) -> Desk {
         let began = Mutex::new(vec![Instant::now(); nodes.len()]);
-        Desk { office, nodes, verb, began }
+        Desk { office, nodes, verb, awaited, began }
     }
 
     fn started(&self, step: usize) {
@@ -136,6 +137,10 @@ impl crate::resource::Desk for Desk {
 
     fn stopping(&self) -> bool {
         self.office.stopping.load(Ordering::SeqCst)
+    }
+
+    fn awaited(&self, step: usize) -> bool {
+        self.awaited.get(step).copied().unwrap_or(true)
     }
 
     fn finish(&self, results: Vec<(usize, StepResult)>) {

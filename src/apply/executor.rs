@@ -93,6 +93,8 @@ const LOOK: Duration = Duration::from_millis(200);
 struct Run<'a, 'w> {
     cx: &'a Apply<'a>,
     graph: &'a Execution,
+    /// For each node, whether a later step depends on it.
+    awaited: Vec<bool>,
     queue: Queue<'a>,
     world: World<'w>,
     /// Ready steps by type and verb, to travel together.
@@ -139,6 +141,7 @@ pub async fn apply_with_world<'a>(cx: &'a Apply<'a>, world: World<'a>) -> (Done,
     let mut run = Run {
         cx,
         graph: &graph,
+        awaited: graph.awaited(),
         queue: Queue::new(&graph),
         world,
         waiting: BTreeMap::new(),
@@ -477,7 +480,8 @@ impl<'a, 'w> Run<'a, 'w> {
     ) {
         let session = Arc::clone(&self.cx.session);
         let named = nodes.iter().map(|n| (*n, self.change(*n).addr.clone())).collect();
-        let desk = Desk::new(self.office.clone(), named, verb);
+        let awaited = nodes.iter().map(|n| self.awaited[*n]).collect();
+        let desk = Desk::new(self.office.clone(), named, verb, awaited);
         let asked = requests.iter().map(|r| Asked { planned: r.planned.clone(), ops: r.ops.clone() });
         self.outstanding.extend(nodes.iter().copied().zip(asked));
         self.running.spawn(async move {

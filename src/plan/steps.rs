@@ -227,6 +227,23 @@ impl Execution {
         seen
     }
 
+    /// For each node, whether a step comes later that depends on what this one does: one that creates, changes or reads. What only goes needs
+    /// nothing to be there.
+    pub fn awaited(&self) -> Vec<bool> {
+        let needs = |work: &Work| matches!(work, Work::Apply { verb: Verb::Create | Verb::Update, .. } | Work::Read { .. });
+        let previous = self.previous();
+        let mut out = vec![false; self.work.len()];
+        let mut stack: Vec<usize> = (0..self.work.len()).filter(|n| needs(&self.work[*n])).collect();
+        while let Some(n) = stack.pop() {
+            for before in &previous[n] {
+                if !std::mem::replace(&mut out[*before], true) {
+                    stack.push(*before);
+                }
+            }
+        }
+        out
+    }
+
     /// For each node, the nodes that it waits for.
     fn previous(&self) -> Vec<Vec<usize>> {
         let mut out = vec![Vec::new(); self.work.len()];
@@ -314,5 +331,30 @@ impl<'a> FromIterator<(&'a ResourceAddr, &'a ResourceAddr)> for Needs<'a> {
             out.users.entry(need).or_default().insert(block);
         }
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_later_step_needs_is_awaited_and_what_only_goes_needs_nothing() {
+        let block = |name: &str| -> ResourceAddr { format!("null_resource.{name}").parse().unwrap() };
+        let mut ex = Execution::default();
+        let apply = |change, verb| Work::Apply { change, verb };
+        let a = ex.add(apply(0, Verb::Create));
+        let done = ex.add(Work::Done(block("a")));
+        let user = ex.add(apply(1, Verb::Update));
+        let reader = ex.add(Work::Read { change: 2 });
+        let deleted = ex.add(apply(3, Verb::Delete));
+        let gone = ex.add(Work::Gone(block("d")));
+        let place = ex.add(apply(4, Verb::Delete));
+        let (old, new) = (ex.add(apply(5, Verb::Delete)), ex.add(apply(5, Verb::Create)));
+        for (first, then) in [(a, done), (done, user), (user, reader), (deleted, gone), (gone, place), (old, new)] {
+            ex.edge(first, then);
+        }
+        let awaited: Vec<usize> = ex.awaited().into_iter().enumerate().filter(|(_, is)| *is).map(|(n, _)| n).collect();
+        assert_eq!(awaited, [a, done, user, old]);
     }
 }

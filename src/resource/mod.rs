@@ -314,6 +314,13 @@ pub trait Desk: Send + Sync {
     fn stopping(&self) -> bool {
         false
     }
+
+    /// Whether a later step of this run depends on this one. What an acknowledged write leads to must then be visible before the step ends;
+    /// else the acknowledgement is enough.
+    fn awaited(&self, step: usize) -> bool {
+        let _ = step;
+        true
+    }
 }
 
 /// Leave to work on one object; dropping it lets another one begin.

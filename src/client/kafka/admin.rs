@@ -2,18 +2,22 @@
 //!
 //! The calls themselves are in one file per kind of object: `topics`, `acls`, `partitions`, `users`; `snapshot` keeps what was read.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine;
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic};
-use kafka_protocol::messages::{BrokerId, MetadataRequest, MetadataResponse};
-use tokio::time::{Instant, sleep};
+use kafka_protocol::messages::{BrokerId, MetadataRequest, MetadataResponse, TopicName};
+use tokio::time::{Instant, sleep, timeout};
 
-use super::ffi::Native;
+use super::dial::{Dial, Tcp};
 use super::raw::{CONNECT_TIMEOUT, Patience, Raw, Target};
 use super::requests::Request;
 use super::snapshot::{Snapshot, lock};
+use super::topics::text;
+use super::writes::Writes;
 use super::{Broker, ClusterInfo, KafkaConnection, KafkaError, ListenerKind, Metadata, Partition, RequestCounter, Topic};
 
 /// How long one request may take.
@@ -21,25 +25,36 @@ pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long retries of one call may take together.
 const RETRY_BUDGET: Duration = Duration::from_secs(30);
 /// The first pause between tries; each next one is twice as long, up to [`MAX_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const MAX_PAUSE: Duration = Duration::from_secs(2);
 /// How many times a read is tried when the connection breaks.
-const READ_TRIES: u32 = 3;
+pub(super) const READ_TRIES: u32 = 3;
+
+/// How long one broker may take where all are asked.
+const EACH_BROKER: Duration = Duration::from_secs(5);
+/// Topics in one request for metadata.
+const TOPICS: usize = 1_000;
 
 /// The admin client of one cluster. Results are per item; an outer error means that the whole request failed.
 pub struct Admin {
     connection: KafkaConnection,
-    counter: RequestCounter,
     raw: Raw,
     /// Where writes go: any broker passes them on to the controller, except in clusters with ZooKeeper.
     writes_to: Mutex<Target>,
-    native: Mutex<Option<Arc<Native>>>,
+    /// The cluster's id, once it is known: an address leads to one cluster during a run.
+    id: Mutex<Option<String>>,
+    pub(super) writes: Writes,
     pub(super) snapshot: Snapshot,
 }
 
 impl Admin {
-    pub(super) fn new(connection: KafkaConnection, counter: RequestCounter, patience: Patience) -> Result<Self, KafkaError> {
-        Self::over(connection, counter, CONNECT_TIMEOUT, patience)
+    pub(super) fn new(
+        connection: KafkaConnection,
+        counter: RequestCounter,
+        patience: Patience,
+        writes: Writes,
+    ) -> Result<Self, KafkaError> {
+        Ok(Admin { writes, ..Self::over(connection, Arc::new(Tcp), counter, CONNECT_TIMEOUT, patience)? })
     }
 
     /// A client of its own, outside any pool, that gives up on an unreachable cluster after `connect_timeout`.
@@ -51,12 +66,38 @@ impl Admin {
         counter: RequestCounter,
         connect_timeout: Duration,
     ) -> Result<Self, KafkaError> {
-        Self::over(connection, counter, connect_timeout, Patience::Starting)
+        Self::over(connection, Arc::new(Tcp), counter, connect_timeout, Patience::Starting)
     }
 
-    fn over(connection: KafkaConnection, counter: RequestCounter, limit: Duration, patience: Patience) -> Result<Self, KafkaError> {
-        let raw = Raw::new(connection.clone(), counter.clone(), limit, patience)?;
-        Ok(Admin { connection, counter, raw, writes_to: Mutex::new(Target::Any), native: Mutex::default(), snapshot: Snapshot::default() })
+    /// [`Admin::with_connect_timeout`] over streams that somebody else opens. Brokers are asked for by the addresses that they advertise.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn through(
+        connection: KafkaConnection,
+        dial: Arc<dyn Dial>,
+        counter: RequestCounter,
+        connect_timeout: Duration,
+    ) -> Result<Self, KafkaError> {
+        Self::over(connection, dial, counter, connect_timeout, Patience::Starting)
+    }
+
+    fn over(
+        connection: KafkaConnection,
+        dial: Arc<dyn Dial>,
+        counter: RequestCounter,
+        limit: Duration,
+        patience: Patience,
+    ) -> Result<Self, KafkaError> {
+        let raw = Raw::new(connection.clone(), dial, counter, limit, patience)?;
+        Ok(Admin {
+            connection,
+            raw,
+            writes_to: Mutex::new(Target::Any),
+            id: Mutex::default(),
+            writes: Writes::default(),
+            snapshot: Snapshot::default(),
+        })
     }
 
     /// How this client connects.
@@ -72,6 +113,15 @@ impl Admin {
         Ok(self.describe_cluster().await?.cluster_id)
     }
 
+    /// The cluster id, asked for once.
+    pub async fn known_cluster_id(&self) -> Result<String, KafkaError> {
+        let known = lock(&self.id).clone();
+        match known {
+            Some(id) => Ok(id),
+            None => self.cluster_id().await,
+        }
+    }
+
     /// The cluster's id, controller and brokers, read now.
     pub async fn describe_cluster(&self) -> Result<ClusterInfo, KafkaError> {
         Ok(self.ask_metadata(Some(vec![])).await?.cluster)
@@ -82,14 +132,56 @@ impl Admin {
         self.ask_metadata(None).await
     }
 
-    async fn ask_metadata(
-        &self,
-        topics: Option<Vec<kafka_protocol::messages::metadata_request::MetadataRequestTopic>>,
-    ) -> Result<Metadata, KafkaError> {
-        let request = MetadataRequest::default().with_topics(topics).with_allow_auto_topic_creation(false);
-        let metadata = read_metadata(self.read(Target::Any, &request).await?)?;
+    /// The brokers and these topics, as far as they exist, read now.
+    pub async fn metadata_of(&self, topics: &[String]) -> Result<Metadata, KafkaError> {
+        let mut chunks = topics.chunks(TOPICS);
+        let mut all = self.ask_metadata(Some(asked(chunks.next().unwrap_or_default()))).await?;
+        for chunk in chunks {
+            all.topics.extend(self.ask_metadata(Some(asked(chunk))).await?.topics);
+        }
+        Ok(all)
+    }
+
+    async fn ask_metadata(&self, topics: Option<Vec<MetadataRequestTopic>>) -> Result<Metadata, KafkaError> {
+        let metadata = read_metadata(self.read(Target::Any, &metadata_request(topics)).await?)?;
         self.raw.learn(metadata.cluster.brokers.iter().map(|b| (b.id, address(&b.host, b.port))));
+        *lock(&self.id) = Some(metadata.cluster.cluster_id.clone());
         Ok(metadata)
+    }
+
+    /// Whether every broker says of these topics what `shown` says: which exist, under which id, with how many partitions.
+    pub async fn all_show(&self, topics: &[String], shown: &Metadata) -> Result<bool, KafkaError> {
+        type Seen = BTreeMap<String, (Option<String>, usize)>;
+        let seen = |m: &Metadata, names: &[String]| -> Seen {
+            names.iter().filter_map(|n| m.topics.get(n)).map(|t| (t.name.clone(), (t.id.clone(), t.partitions.len()))).collect()
+        };
+        for chunk in topics.chunks(TOPICS) {
+            let expected = seen(shown, chunk);
+            for answer in self.read_all(&metadata_request(Some(asked(chunk)))).await? {
+                if seen(&read_metadata(answer)?, chunk) != expected {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// The answers of all live brokers. One that cannot be reached from here, or does not answer, has no say.
+    pub(super) async fn read_all<R: Request + Sync>(&self, request: &R) -> Result<Vec<R::Response>, KafkaError> {
+        let brokers = self.describe_cluster().await?.brokers;
+        let asks = brokers.iter().map(|b| timeout(EACH_BROKER, self.read(Target::Broker(b.id), request)));
+        let mut answers = Vec::new();
+        for answer in futures::future::join_all(asks).await {
+            match answer {
+                Ok(Err(e)) if !e.is_lasting() && !e.is_ambiguous() => return Err(e),
+                Ok(Ok(answer)) => answers.push(answer),
+                _ => {}
+            }
+        }
+        if answers.is_empty() {
+            answers.push(self.read(Target::Any, request).await?);
+        }
+        Ok(answers)
     }
 
     /// Makes sure that the address of a broker is known.
@@ -133,6 +225,20 @@ impl Admin {
         self.raw.send(target, request, REQUEST_TIMEOUT).await
     }
 
+    /// [`Admin::write`] for what may be repeated: asked once more when the answer was lost.
+    pub(super) async fn write_again<R: Request>(&self, request: &R) -> Result<R::Response, KafkaError> {
+        let target = *lock(&self.writes_to);
+        self.write_again_to(target, request).await
+    }
+
+    /// [`Admin::write_again`] to a broker of one's choice.
+    pub(super) async fn write_again_to<R: Request>(&self, target: Target, request: &R) -> Result<R::Response, KafkaError> {
+        match self.raw.send(target, request, REQUEST_TIMEOUT).await {
+            Err(lost) if lost.is_ambiguous() => lost.in_doubt_after(self.raw.send(target, request, REQUEST_TIMEOUT).await),
+            other => other,
+        }
+    }
+
     /// Sends further writes to the controller itself: older clusters' brokers do not pass them on.
     async fn follow_controller(&self) -> Result<(), KafkaError> {
         if let Some(id) = self.describe_cluster().await?.controller {
@@ -161,58 +267,6 @@ impl Admin {
             }
         };
         retry_items(items, op).await
-    }
-
-    /// Makes a call through librdkafka, on a thread that may block. The raw connection goes first: it tells apart why a cluster cannot
-    /// be reached, where librdkafka only times out.
-    pub(super) async fn native<T: Send + 'static>(
-        &self,
-        api: &str,
-        call: impl FnOnce(&Native) -> Result<T, KafkaError> + Send + 'static,
-    ) -> Result<T, KafkaError> {
-        let native = self.native_client().await?;
-        self.counter.count(api);
-        let mine = Arc::clone(&native);
-        let mut done = tokio::task::spawn_blocking(move || call(&mine));
-        let joined = tokio::select! {
-            joined = &mut done => joined,
-            () = self.raw.all_gone() => {
-                native.give_up();
-                done.await
-            }
-        };
-        let broken_off = |_| Err(KafkaError::Interrupted { api: api.to_string(), message: "the call was broken off".into() });
-        let result = joined.unwrap_or_else(broken_off);
-        // A client whose request got no answer may still send it: it must not outlive the call, and the next one looks first.
-        if result.as_ref().is_err_and(KafkaError::is_ambiguous) {
-            lock(&self.native).take_if(|now| Arc::ptr_eq(now, &native));
-            tokio::task::spawn_blocking(move || drop(native));
-        }
-        result
-    }
-
-    /// [`Admin::native`] for what may be repeated: asked once more when the answer was lost.
-    pub(super) async fn native_again<T: Send + 'static>(
-        &self,
-        api: &str,
-        call: impl Fn(&Native) -> Result<T, KafkaError> + Clone + Send + 'static,
-    ) -> Result<T, KafkaError> {
-        match self.native(api, call.clone()).await {
-            Err(lost) if lost.is_ambiguous() => lost.in_doubt_after(self.native(api, call).await),
-            other => other,
-        }
-    }
-
-    async fn native_client(&self) -> Result<Arc<Native>, KafkaError> {
-        if let Some(native) = lock(&self.native).clone() {
-            return Ok(native);
-        }
-        self.describe_cluster().await?;
-        let mut place = lock(&self.native);
-        match &*place {
-            Some(native) => Ok(Arc::clone(native)),
-            None => Ok(Arc::clone(place.insert(Arc::new(Native::new(&self.connection)?)))),
-        }
     }
 }
 
@@ -261,6 +315,14 @@ pub(super) fn chunks<I>(items: &[I], weight: usize, weigh: impl Fn(&I) -> usize)
         rest = others;
     }
     all
+}
+
+fn metadata_request(topics: Option<Vec<MetadataRequestTopic>>) -> MetadataRequest {
+    MetadataRequest::default().with_topics(topics).with_allow_auto_topic_creation(false)
+}
+
+fn asked(topics: &[String]) -> Vec<MetadataRequestTopic> {
+    topics.iter().map(|name| MetadataRequestTopic::default().with_name(Some(TopicName(text(name))))).collect()
 }
 
 fn read_metadata(answer: MetadataResponse) -> Result<Metadata, KafkaError> {

@@ -1,16 +1,15 @@
 //! Kafka clusters: connections, the admin client, its snapshots and its typed errors.
 //!
 //! [`KafkaConnection`] says how to reach a cluster, [`KafkaPool`] keeps one [`Admin`] per cluster for a run, [`Admin`] is the batch-first
-//! admin API, in one file per kind of object. Two transports lie below: librdkafka's C admin API for ACLs and incremental configuration changes (`ffi`), and the Kafka
-//! protocol itself for everything else (`raw`). Resources (topics, ACLs, users) do not live here.
+//! admin API, in one file per kind of object. Below it lies the Kafka protocol itself (`raw`). Resources (topics, ACLs, users) do not live here.
 
 mod acl;
 mod acls;
 mod admin;
 mod connection;
 mod count;
+mod dial;
 mod error;
-mod ffi;
 mod model;
 mod partitions;
 mod pool;
@@ -21,13 +20,17 @@ mod snapshot;
 mod tls;
 mod topics;
 mod users;
+mod writes;
 
 pub use acl::{AclBinding, AclOperation, AclPattern, AclPermission, AclResource};
 pub use admin::Admin;
 pub use connection::{KafkaConnection, SaslMechanism, SecurityProtocol};
 pub use count::RequestCounter;
+pub use dial::{Dial, DialError, Stream, Tcp};
 pub use error::{KafkaError, ListenerKind};
 pub use model::*;
 pub use pool::KafkaPool;
+pub use snapshot::PATIENCE;
 pub use tls::subject as certificate_subject;
 pub use topics::explicit;
+pub use writes::WrittenTopic;

@@ -1,10 +1,13 @@
 //! One admin client per cluster and run.
 
+use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::raw::Patience;
+use super::writes::Writes;
 use super::{Admin, KafkaConnection, RequestCounter};
 use crate::diag::Diagnostic;
 
@@ -29,6 +32,14 @@ impl KafkaPool {
         if home.is_some() { Patience::Starting } else { Patience::Running }
     }
 
+    /// The recent writes to a cluster, known by its addresses. The file's name is made of nothing else: a password would be in it.
+    fn writes(&self, connection: &KafkaConnection) -> Writes {
+        let Some(home) = self.home.get() else { return Writes::default() };
+        let mut hasher = DefaultHasher::new();
+        connection.bootstrap_servers.hash(&mut hasher);
+        Writes::kept_in(home.join(format!("kafka-writes-{:016x}.json", hasher.finish())))
+    }
+
     /// The client of a connection, made on first use. Nothing is sent yet.
     ///
     /// # Errors
@@ -40,7 +51,7 @@ impl KafkaPool {
         if let Some(admin) = clients.get(&key) {
             return Ok(Arc::clone(admin));
         }
-        let admin = Admin::new(connection.clone(), self.counter.clone(), self.patience(connection))
+        let admin = Admin::new(connection.clone(), self.counter.clone(), self.patience(connection), self.writes(connection))
             .map_err(|e| e.into_diagnostic("connecting to the Kafka cluster"))?;
         let admin = Arc::new(admin);
         clients.insert(key, Arc::clone(&admin));

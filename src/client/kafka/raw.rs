@@ -1,4 +1,4 @@
-//! The Kafka protocol over a socket: connect, TLS, SASL, version negotiation, one request at a time per broker.
+//! The Kafka protocol over a stream of bytes: connect, TLS, SASL, version negotiation, one request at a time per broker.
 //!
 //! It knows how to send any request and tells apart what went wrong on the way; what requests mean is [`super::Admin`]'s business.
 
@@ -13,11 +13,11 @@ use kafka_protocol::messages::{
     ApiVersionsRequest, ApiVersionsResponse, RequestHeader, ResponseHeader, SaslAuthenticateRequest, SaslHandshakeRequest,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, StrBytes};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_rustls::TlsConnector;
 
+use super::dial::{Dial, DialError, Stream};
 use super::requests::Request;
 use super::{KafkaConnection, KafkaError, ListenerKind, RequestCounter, SaslMechanism, sasl, tls};
 use crate::client::pem;
@@ -34,10 +34,14 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 const PEEK_TIMEOUT: Duration = Duration::from_secs(2);
 /// Pause between rounds over all addresses.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(250);
-/// How often a call that takes long looks whether a broker is still there.
-const LOOK_PAUSE: Duration = Duration::from_secs(3);
 /// A socket that lay idle for longer is not used again: brokers close idle sockets, and a write on one would end in doubt.
 const IDLE: Duration = Duration::from_secs(60);
+/// The part of a session's lifetime, in percent, after which the login is renewed: the rest is for the renewal itself (KIP-368).
+const RENEW_AFTER: u32 = 85;
+/// Brokers refuse who renews a login within a second.
+const RENEW_LIMIT: Duration = Duration::from_secs(1);
+/// The longest wait that a broker may ask for (KIP-219). It holds the answers of who does not wait back for as long.
+const MAX_THROTTLE: Duration = Duration::from_secs(60);
 /// Answers above this are not Kafka's: more likely something else listens there.
 const MAX_ANSWER: usize = 512 << 20;
 
@@ -59,9 +63,6 @@ pub(super) enum Target {
     Broker(i32),
 }
 
-trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
-
 type Slot = Arc<tokio::sync::Mutex<Place>>;
 
 /// The place of one broker's socket.
@@ -70,11 +71,14 @@ struct Place {
     socket: Option<Socket>,
     /// When and why the last attempt to connect failed: whoever waited for it shares its outcome.
     failed: Option<(Instant, KafkaError)>,
+    /// Until when the broker asked to send nothing: a quota is used up (KIP-219).
+    quiet_until: Option<Instant>,
 }
 
 /// The sockets to one cluster, opened on first use.
 pub(super) struct Raw {
     connection: KafkaConnection,
+    dial: Arc<dyn Dial>,
     tls: Option<Arc<rustls::ClientConfig>>,
     counter: RequestCounter,
     connect_timeout: Duration,
@@ -83,19 +87,48 @@ pub(super) struct Raw {
     reached: AtomicBool,
     slots: Mutex<HashMap<Target, Slot>>,
     nodes: Mutex<BTreeMap<i32, String>>,
+    /// Where the socket for [`Target::Any`] leads: the broker there needs no second one.
+    any: Mutex<Option<String>>,
 }
 
 /// An open, authenticated connection to a broker.
 struct Socket {
-    io: Box<dyn Io>,
+    io: Box<dyn Stream>,
+    /// Where it leads.
+    address: String,
     versions: HashMap<i16, (i16, i16)>,
     correlation: i32,
     last_used: Instant,
+    login: Option<Login>,
+}
+
+/// A login that ends by itself.
+#[derive(Clone, Copy, Debug)]
+struct Login {
+    at: Instant,
+    lifetime: Duration,
+}
+
+impl Login {
+    /// A login of now; `None` for one that lasts as long as the connection.
+    fn lasting(lifetime_ms: i64) -> Option<Login> {
+        let lifetime = u64::try_from(lifetime_ms).ok().filter(|ms| *ms > 0)?;
+        Some(Login { at: Instant::now(), lifetime: Duration::from_millis(lifetime) })
+    }
+
+    fn is_due(&self) -> bool {
+        self.at.elapsed() >= self.lifetime / 100 * RENEW_AFTER
+    }
+
+    fn may_be_renewed(&self) -> bool {
+        self.at.elapsed() > RENEW_LIMIT
+    }
 }
 
 impl Raw {
     pub(super) fn new(
         connection: KafkaConnection,
+        dial: Arc<dyn Dial>,
         counter: RequestCounter,
         connect_timeout: Duration,
         patience: Patience,
@@ -103,6 +136,7 @@ impl Raw {
         let tls = tls::client_config(&connection)?;
         Ok(Raw {
             connection,
+            dial,
             tls,
             counter,
             connect_timeout,
@@ -110,6 +144,7 @@ impl Raw {
             reached: AtomicBool::new(false),
             slots: Mutex::default(),
             nodes: Mutex::default(),
+            any: Mutex::default(),
         })
     }
 
@@ -135,8 +170,15 @@ impl Raw {
         if let Some((_, e)) = place.failed.as_ref().filter(|(at, _)| *at > asked) {
             return Err(e.clone());
         }
+        if let Some(until) = place.quiet_until.take() {
+            sleep_until(until).await;
+        }
         // Taken out while in use: a call that fails or is cancelled midway leaves no half-read socket behind.
-        let mut socket = match place.socket.take().filter(|s| s.last_used.elapsed() < IDLE) {
+        let usable = match place.socket.take().filter(|s| s.last_used.elapsed() < IDLE && self.leads_to(target, &s.address)) {
+            Some(socket) => self.with_login(socket, limit).await?,
+            None => None,
+        };
+        let mut socket = match usable {
             Some(socket) => socket,
             None => self.connect_again(target, &mut place.failed).await?,
         };
@@ -147,26 +189,36 @@ impl Raw {
         };
         socket.last_used = Instant::now();
         place.socket = Some(socket);
+        let throttled = u64::try_from(R::throttle_ms(&answer)).map(Duration::from_millis).unwrap_or_default();
+        place.quiet_until = (!throttled.is_zero()).then(|| Instant::now() + throttled.min(MAX_THROTTLE));
         Ok(answer)
     }
 
-    /// Returns once no broker has taken a connection for as long as a cluster is waited for; never while one does. Nothing is sent.
-    pub(super) async fn all_gone(&self) {
-        let mut seen = Instant::now();
-        while seen.elapsed() < self.connect_timeout {
-            sleep(LOOK_PAUSE).await;
-            let mut addresses = self.connection.bootstrap_servers.clone();
-            addresses.extend(self.nodes.lock().unwrap_or_else(PoisonError::into_inner).values().cloned());
-            for address in &addresses {
-                if let Ok(Ok(_)) = timeout(ATTEMPT_TIMEOUT, TcpStream::connect(address)).await {
-                    seen = Instant::now();
-                    break;
-                }
-            }
+    /// Renews a login that soon ends (KIP-368). `None` where only a new connection helps: nothing was sent on this one.
+    ///
+    /// # Errors
+    /// The broker takes the credentials no more.
+    async fn with_login(&self, mut socket: Socket, limit: Duration) -> Result<Option<Socket>, KafkaError> {
+        let Some(login) = socket.login.filter(Login::is_due) else { return Ok(Some(socket)) };
+        if !login.may_be_renewed() {
+            return Ok(None);
+        }
+        match timeout(limit, socket.login(&self.connection, &self.counter)).await {
+            Ok(Ok(())) => Ok(Some(socket)),
+            Ok(Err(Failure::Final(e))) => Err(e),
+            // The broker may have closed the connection, or have been restarted.
+            Ok(Err(Failure::Io(_) | Failure::NoName(_) | Failure::Listener(_))) | Err(_) => Ok(None),
         }
     }
 
+    /// Whether an address is one of a target's.
+    fn leads_to(&self, target: Target, address: &str) -> bool {
+        self.addresses(target).iter().any(|a| a == address)
+    }
+
     fn slot(&self, target: Target) -> Slot {
+        let any = self.any.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let target = if any.is_some_and(|any| self.leads_to(target, &any)) { Target::Any } else { target };
         Arc::clone(self.slots.lock().unwrap_or_else(PoisonError::into_inner).entry(target).or_default())
     }
 
@@ -209,6 +261,9 @@ impl Raw {
                 match attempt {
                     Ok(Ok(socket)) => {
                         self.reached.store(true, Ordering::Relaxed);
+                        if target == Target::Any {
+                            *self.any.lock().unwrap_or_else(PoisonError::into_inner) = Some(address.clone());
+                        }
                         return Ok(socket);
                     }
                     Ok(Err(Failure::Final(e))) => return Err(e),
@@ -217,7 +272,7 @@ impl Raw {
                         let hint = rustls_error(&e).and_then(|why| self.tls_hint(why));
                         return Err(KafkaError::TlsFailed { message: format!("{address}: {e}"), hint });
                     }
-                    Ok(Err(Failure::Io(_))) if self.tls.is_some() && speaks_plainly(address).await => {
+                    Ok(Err(Failure::Io(_))) if self.tls.is_some() && self.speaks_plainly(address).await => {
                         return Err(KafkaError::WrongListener { address: address.clone(), kind: ListenerKind::NoTls });
                     }
                     Ok(Err(Failure::NoName(e))) => {
@@ -275,35 +330,33 @@ impl Raw {
     }
 
     async fn open(&self, address: &str) -> Result<Socket, Failure> {
-        let resolved: Vec<_> = tokio::net::lookup_host(address).await.map_err(Failure::NoName)?.collect();
-        let tcp = TcpStream::connect(&resolved[..]).await?;
-        tcp.set_nodelay(true)?;
-        let io: Box<dyn Io> = match &self.tls {
-            None => Box::new(tcp),
+        let plain = self.dial.dial(address).await?;
+        let io: Box<dyn Stream> = match &self.tls {
+            None => plain,
             Some(config) => {
                 let host = address.rsplit_once(':').map_or(address, |(h, _)| h).trim_matches(['[', ']']).to_string();
                 let name = rustls_pki_types::ServerName::try_from(host)
                     .map_err(|_| KafkaError::Connection { message: format!("\"{address}\" is not an address that TLS can check") })?;
-                Box::new(TlsConnector::from(Arc::clone(config)).connect(name, tcp).await?)
+                Box::new(TlsConnector::from(Arc::clone(config)).connect(name, plain).await?)
             }
         };
-        let mut socket = Socket::over(io);
+        let mut socket = Socket::over(io, address);
         socket.negotiate(&self.counter).await?;
         if self.connection.protocol.sasl() {
             socket.login(&self.connection, &self.counter).await?;
         }
         Ok(socket)
     }
-}
 
-/// Whether a listener answers Kafka's first request without TLS. A broker closes the connection of whoever begins TLS there, as it does
-/// when it ends; only asking tells.
-async fn speaks_plainly(address: &str) -> bool {
-    let ask = async {
-        let mut socket = Socket::over(Box::new(TcpStream::connect(address).await?));
-        socket.negotiate(&RequestCounter::default()).await
-    };
-    matches!(timeout(PEEK_TIMEOUT, ask).await, Ok(Ok(())))
+    /// Whether a listener answers Kafka's first request without TLS. A broker closes the connection of whoever begins TLS there, as it does
+    /// when it ends; only asking tells.
+    async fn speaks_plainly(&self, address: &str) -> bool {
+        let ask = async {
+            let mut socket = Socket::over(self.dial.dial(address).await?, address);
+            socket.negotiate(&RequestCounter::default()).await
+        };
+        matches!(timeout(PEEK_TIMEOUT, ask).await, Ok(Ok(())))
+    }
 }
 
 /// What can go wrong on a socket.
@@ -321,6 +374,15 @@ enum Failure {
 impl From<io::Error> for Failure {
     fn from(e: io::Error) -> Self {
         Failure::Io(e)
+    }
+}
+
+impl From<DialError> for Failure {
+    fn from(e: DialError) -> Self {
+        match e {
+            DialError::NoName(e) => Failure::NoName(e),
+            DialError::Io(e) => Failure::Io(e),
+        }
     }
 }
 
@@ -357,8 +419,8 @@ fn api_name<R: Request>() -> String {
 
 impl Socket {
     /// Nothing is sent yet.
-    fn over(io: Box<dyn Io>) -> Self {
-        Socket { io, versions: HashMap::new(), correlation: 0, last_used: Instant::now() }
+    fn over(io: Box<dyn Stream>, address: &str) -> Self {
+        Socket { io, address: address.to_string(), versions: HashMap::new(), correlation: 0, last_used: Instant::now(), login: None }
     }
 
     async fn call<R: Request>(&mut self, request: &R, counter: &RequestCounter) -> Result<R::Response, Failure> {
@@ -421,6 +483,7 @@ impl Socket {
         Ok(())
     }
 
+    /// Logs in, for the first time or again on the same connection.
     async fn login(&mut self, connection: &KafkaConnection, counter: &RequestCounter) -> Result<(), Failure> {
         let (Some(mechanism), Some(user), Some(password)) = (connection.mechanism, &connection.username, &connection.password) else {
             return Err(KafkaError::Connection { message: "mechanism, user or password is missing".into() }.into());
@@ -438,26 +501,28 @@ impl Socket {
             return Err(KafkaError::AuthenticationFailed { message }.into());
         }
         if mechanism == SaslMechanism::Plain {
-            self.authenticate(sasl::plain(user, password), counter).await?;
+            self.login = self.authenticate(sasl::plain(user, password), counter).await?.1;
             return Ok(());
         }
         let nonce = nonce().map_err(|message| KafkaError::Connection { message })?;
         let scram = sasl::Scram::new(mechanism, user, password, nonce);
-        let server_first = self.authenticate(scram.first(), counter).await?;
+        let (server_first, _) = self.authenticate(scram.first(), counter).await?;
         let (last, proof) = scram.last(&server_first).ok_or_else(|| garbled("its SCRAM challenge makes no sense"))?;
-        let server_last = self.authenticate(last, counter).await?;
+        let (server_last, login) = self.authenticate(last, counter).await?;
         if !proof.accepts(&server_last) {
             return Err(KafkaError::AuthenticationFailed { message: "the broker does not know the password itself".into() }.into());
         }
+        self.login = login;
         Ok(())
     }
 
-    async fn authenticate(&mut self, bytes: Vec<u8>, counter: &RequestCounter) -> Result<Bytes, Failure> {
+    /// One message of a login: the broker's answer to it, and the login that it ends after a while, if it does.
+    async fn authenticate(&mut self, bytes: Vec<u8>, counter: &RequestCounter) -> Result<(Bytes, Option<Login>), Failure> {
         let mut request = SaslAuthenticateRequest::default();
         request.auth_bytes = bytes.into();
         let answer = self.call(&request, counter).await?;
         match answer.error_code {
-            0 => Ok(answer.auth_bytes),
+            0 => Ok((answer.auth_bytes, Login::lasting(answer.session_lifetime_ms))),
             _ => {
                 let message = answer.error_message.map_or_else(|| "the broker gives no reason".to_string(), |m| m.to_string());
                 Err(KafkaError::AuthenticationFailed { message }.into())
@@ -492,5 +557,71 @@ fn broken(e: &std::io::Error) -> String {
     match e.kind() {
         std::io::ErrorKind::UnexpectedEof => "the broker closed the connection".into(),
         _ => e.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::messages::{ApiKey, ListGroupsRequest};
+    use tokio::io::DuplexStream;
+
+    use super::*;
+
+    /// A broker in memory that knows two requests and asks after each answer for silence.
+    struct Throttling;
+
+    const THROTTLE: Duration = Duration::from_millis(300);
+
+    #[async_trait::async_trait]
+    impl Dial for Throttling {
+        async fn dial(&self, _: &str) -> Result<Box<dyn Stream>, DialError> {
+            let (ours, theirs) = tokio::io::duplex(1 << 16);
+            tokio::spawn(serve(theirs));
+            Ok(Box::new(ours))
+        }
+    }
+
+    async fn serve(mut stream: DuplexStream) -> io::Result<()> {
+        loop {
+            let mut frame = vec![0; stream.read_u32().await? as usize];
+            stream.read_exact(&mut frame).await?;
+            let correlation = &frame[4..8];
+            let is_hello = frame[..2] == (ApiKey::ApiVersions as i16).to_be_bytes();
+            let body = if is_hello { versions() } else { groups() };
+            stream.write_u32(4 + body.len() as u32).await?;
+            stream.write_all(correlation).await?;
+            stream.write_all(&body).await?;
+        }
+    }
+
+    /// ApiVersionsResponse 3: no error, one request in the versions 0 to 2, no throttle.
+    fn versions() -> Vec<u8> {
+        let known = [ApiKey::ListGroups as i16, 0, 2].map(i16::to_be_bytes).concat();
+        [&[0, 0, 2][..], &known, &[0], &[0; 4], &[0]].concat()
+    }
+
+    /// ListGroupsResponse 2: the throttle, no error, no group.
+    fn groups() -> Vec<u8> {
+        [&(THROTTLE.as_millis() as i32).to_be_bytes()[..], &[0, 0], &[0; 4]].concat()
+    }
+
+    #[tokio::test]
+    async fn a_broker_that_throttles_is_left_alone_for_as_long_as_it_asks() {
+        let connection = KafkaConnection { bootstrap_servers: vec!["a:1".into()], ..Default::default() };
+        let raw = Raw::new(connection, Arc::new(Throttling), RequestCounter::default(), CONNECT_TIMEOUT, Patience::Starting).unwrap();
+        let began = Instant::now();
+        for sent in 0..3_u32 {
+            raw.send(Target::Any, &ListGroupsRequest::default(), CONNECT_TIMEOUT).await.unwrap();
+            assert!(began.elapsed() >= THROTTLE * sent, "request {sent} went out after {:?}", began.elapsed());
+        }
+        assert!(began.elapsed() < THROTTLE * 3, "nothing waits after the last answer");
+    }
+
+    #[test]
+    fn a_login_is_renewed_before_it_ends_and_not_too_often() {
+        assert!(Login::lasting(0).is_none(), "0 says that it does not end");
+        let of = |lifetime_ms, age_ms| Login { at: Instant::now() - Duration::from_millis(age_ms), ..Login::lasting(lifetime_ms).unwrap() };
+        assert!(!of(10_000, 8_000).is_due() && of(10_000, 8_600).is_due());
+        assert!(of(10_000, 8_600).may_be_renewed() && !of(500, 450).may_be_renewed());
     }
 }

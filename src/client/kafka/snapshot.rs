@@ -5,18 +5,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-use super::{AclBinding, Admin, ConfigEntry, ConfigResource, KafkaError, Metadata};
+use super::{AclBinding, Admin, ConfigEntry, ConfigResource, KafkaError, Metadata, WrittenTopic};
 
-/// Pauses before ACLs that should be there are asked for again, when none of them is.
-const PATIENCE: [Duration; 5] = [
-    Duration::from_millis(100),
-    Duration::from_millis(300),
-    Duration::from_millis(700),
-    Duration::from_millis(1500),
-    Duration::from_millis(3000),
-];
+/// How long a read that contradicts a recent write, or on which brokers disagree, is repeated.
+pub const PATIENCE: Duration = Duration::from_secs(15);
+/// The first pause between such reads; each next one is twice as long, up to [`MAX_PAUSE`].
+const PAUSE: Duration = Duration::from_millis(100);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
 
 type Configs = HashMap<String, Result<Arc<Vec<ConfigEntry>>, KafkaError>>;
 
@@ -29,7 +26,7 @@ pub(super) struct Snapshot {
     asking_acls: tokio::sync::Mutex<()>,
     asking_configs: tokio::sync::Mutex<()>,
     metadata: Mutex<Option<Arc<Metadata>>>,
-    /// The ACLs, and whether they were asked for with patience.
+    /// The ACLs, and whether all brokers were asked for them.
     acls: Mutex<Option<(Arc<BTreeSet<AclBinding>>, bool)>>,
     configs: Mutex<Configs>,
 }
@@ -95,38 +92,75 @@ impl Admin {
         Ok(fresh)
     }
 
-    /// All ACLs as of this run's snapshot. When none of `expected` is in the answer, asks again for some seconds before it believes so;
-    /// when only some are missing, asks once more.
+    /// All ACLs as of this run's snapshot. One broker's word that an expected ACL is not there, or an answer that contradicts a write of the
+    /// last seconds, is not believed: see [`Admin::settled_acls`].
     pub async fn snapshot_acls(&self, expected: &[AclBinding]) -> Result<Arc<BTreeSet<AclBinding>>, KafkaError> {
         let s = &self.snapshot;
         let _one = s.asking_acls.lock().await;
-        let none_of = |found: &BTreeSet<AclBinding>| !expected.is_empty() && !expected.iter().any(|a| found.contains(a));
-        if let Some((known, patient)) = lock(&s.acls).clone()
-            && (patient || !none_of(&known))
+        let lacks = |found: &BTreeSet<AclBinding>| expected.iter().any(|a| !found.contains(a));
+        let known = lock(&s.acls).clone();
+        if let Some((known, settled)) = &known
+            && (*settled || !lacks(known))
         {
-            return Ok(known);
+            return Ok(Arc::clone(known));
         }
         let generation = s.generation();
-        let mut fresh = self.describe_acls().await?;
-        if expected.iter().any(|a| !fresh.contains(a)) {
-            self.look_again(&mut fresh, none_of).await?;
+        let mut fresh = match known {
+            Some((known, _)) => known.as_ref().clone(),
+            None => self.describe_acls().await?,
+        };
+        let settled = lacks(&fresh) || self.writes.contradict_acls(&fresh);
+        if settled {
+            fresh = self.settled_acls().await?;
         }
         let fresh = Arc::new(fresh);
         if generation == s.generation() {
-            *lock(&s.acls) = Some((Arc::clone(&fresh), !expected.is_empty()));
+            *lock(&s.acls) = Some((Arc::clone(&fresh), settled));
         }
         Ok(fresh)
     }
 
-    /// Another broker may have answered with less: what any of them has seen counts.
-    async fn look_again(&self, found: &mut BTreeSet<AclBinding>, go_on: impl Fn(&BTreeSet<AclBinding>) -> bool) -> Result<(), KafkaError> {
-        for pause in PATIENCE {
-            sleep(pause).await;
-            found.extend(self.describe_acls().await?);
-            if !go_on(found) {
-                break;
+    /// All ACLs, asked for until all brokers answer alike and do not contradict what was written a moment ago, or [`PATIENCE`] is over. What
+    /// one broker still shows counts as there: it still grants it.
+    async fn settled_acls(&self) -> Result<BTreeSet<AclBinding>, KafkaError> {
+        let until = Instant::now() + PATIENCE;
+        let mut pause = PAUSE;
+        loop {
+            let everywhere = self.describe_acls_everywhere(None).await?;
+            let alike = everywhere.windows(2).all(|two| two[0] == two[1]);
+            let found: BTreeSet<AclBinding> = everywhere.into_iter().flatten().collect();
+            if (alike && !self.writes.contradict_acls(&found)) || Instant::now() >= until {
+                return Ok(found);
             }
+            sleep(pause).await;
+            pause = (pause * 2).min(MAX_PAUSE);
         }
+    }
+
+    /// What this machine wrote of a topic in the last seconds.
+    pub fn recently_written(&self, topic: &str) -> Option<WrittenTopic> {
+        self.writes.topic(topic)
+    }
+
+    /// The topics that this machine deleted in the last seconds.
+    pub fn recently_deleted(&self) -> Vec<String> {
+        self.writes.deleted_topics()
+    }
+
+    /// Reads these topics anew into the snapshot; what is known of others stays.
+    pub async fn read_again(&self, topics: &[String]) -> Result<(), KafkaError> {
+        let s = &self.snapshot;
+        let _one = s.asking_metadata.lock().await;
+        let generation = s.generation();
+        let fresh = self.metadata_of(topics).await?;
+        let known = lock(&s.metadata).clone();
+        if let (Some(known), true) = (known, generation == s.generation()) {
+            let mut all = Metadata { cluster: fresh.cluster, topics: known.topics.clone() };
+            topics.iter().for_each(|t| drop(all.topics.remove(t)));
+            all.topics.extend(fresh.topics);
+            *lock(&s.metadata) = Some(Arc::new(all));
+        }
+        s.forget_configs(topics.iter().map(String::as_str));
         Ok(())
     }
 

@@ -1,7 +1,6 @@
 //! Topics and configurations: create, delete, grow, describe, alter.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::time::Duration;
 
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
@@ -11,18 +10,19 @@ use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_configs_response::{DescribeConfigsResourceResult, DescribeConfigsResult};
 use kafka_protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
+use kafka_protocol::messages::incremental_alter_configs_response::AlterConfigsResourceResponse;
 use kafka_protocol::messages::{
-    BrokerId, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, DescribeConfigsRequest, IncrementalAlterConfigsRequest,
-    TopicName,
+    BrokerId, CreatePartitionsRequest, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DescribeConfigsRequest,
+    IncrementalAlterConfigsRequest, TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
 use tokio::time::sleep;
 
 use super::admin::{REQUEST_TIMEOUT, chunks, topic_id};
-use super::ffi::Native;
 use super::raw::Target;
 use super::{
     Admin, ConfigEntry, ConfigOp, ConfigResource, ConfigSource, ConfigSynonym, ConfigType, CreatedTopic, KafkaError, Metadata, NewTopic,
+    WrittenTopic,
 };
 
 /// A controller refuses requests of more than 10,000 records; this leaves room for what a topic costs beside its partitions.
@@ -43,7 +43,7 @@ fn broker_ids(ids: &[i32]) -> Vec<BrokerId> {
     ids.iter().copied().map(BrokerId).collect()
 }
 
-fn left_out() -> KafkaError {
+pub(super) fn left_out() -> KafkaError {
     KafkaError::InvalidRequest { message: "the broker's answer leaves this item out".into() }
 }
 
@@ -55,6 +55,8 @@ impl Admin {
             all.extend(self.retry_items(chunk, |part: Vec<NewTopic>| async move { self.create_chunk(&part, validate_only).await }).await?);
         }
         if !validate_only {
+            let made = topics.iter().zip(&all).filter_map(|(t, r)| Some((t, r.as_ref().ok()?)));
+            self.writes.note_topics(made.map(|(t, made)| (t.name.as_str(), as_created(t, made))));
             self.snapshot.forget_metadata();
             self.snapshot.forget_configs(topics.iter().map(|t| t.name.as_str()));
         }
@@ -62,16 +64,11 @@ impl Admin {
     }
 
     async fn create_chunk(&self, topics: &[NewTopic], validate_only: bool) -> Results<CreatedTopic> {
-        let request = CreateTopicsRequest::default()
-            .with_topics(topics.iter().map(creatable).collect())
-            .with_timeout_ms(REQUEST_TIMEOUT.as_millis() as i32)
-            .with_validate_only(validate_only);
-        let answer = match self.write(&request).await {
+        let answer = match self.write(&create_request(topics, validate_only)).await {
             Err(e) if e.is_ambiguous() && !validate_only => return self.created_anyway(topics, &e).await,
             other => other?,
         };
-        let found: HashMap<String, CreatableTopicResult> = answer.topics.into_iter().map(|t| (t.name.0.to_string(), t)).collect();
-        let mut results: Vec<_> = topics.iter().map(|t| found.get(&t.name).ok_or_else(left_out).and_then(created)).collect();
+        let mut results = all_created(topics, answer);
         if validate_only {
             return Ok(results);
         }
@@ -85,9 +82,10 @@ impl Admin {
         Ok(results)
     }
 
-    /// After an answer that got lost: a topic that was not there before and now is there as wanted counts as created.
+    /// After an answer that got lost: a topic that was not there before and now is there as wanted counts as created. One that is still not there is
+    /// asked for once more.
     async fn created_anyway(&self, topics: &[NewTopic], lost: &KafkaError) -> Results<CreatedTopic> {
-        let now = match self.read_back(|m| topics.iter().all(|t| m.topics.contains_key(&t.name))).await {
+        let now = match self.read_back(topics.iter().map(|t| &t.name), |m| topics.iter().all(|t| m.topics.contains_key(&t.name))).await {
             Err(e) if e.is_lasting() => return Ok(topics.iter().map(|_| Err(lost.clone())).collect()),
             now => now?,
         };
@@ -103,18 +101,32 @@ impl Admin {
             let created = CreatedTopic { id: topic.id.clone(), partitions: Some(partitions), replication, keys: vec![] };
             if wanted.assignments.is_some() || as_wanted { Ok(created) } else { Err(lost.clone()) }
         };
-        Ok(topics.iter().map(outcome).collect())
+        let mut results: Vec<_> = topics.iter().map(outcome).collect();
+        let is_missing = |i: &usize| !now.topics.contains_key(&topics[*i].name);
+        let (missing, again): (Vec<usize>, Vec<NewTopic>) = (0..topics.len()).filter(is_missing).map(|i| (i, topics[i].clone())).unzip();
+        if !again.is_empty()
+            && let Ok(answer) = self.write(&create_request(&again, false)).await
+        {
+            for (i, result) in missing.into_iter().zip(all_created(&again, answer)) {
+                // That it exists by now may be the first request's work, or another's.
+                if !result.as_ref().is_err_and(|e| e.is_ambiguous() || *e == KafkaError::TopicAlreadyExists) {
+                    results[i] = result;
+                }
+            }
+        }
+        Ok(results)
     }
 
-    /// The metadata once `done` holds, or as it is after some seconds.
-    async fn read_back(&self, done: impl Fn(&Metadata) -> bool) -> Result<Metadata, KafkaError> {
-        let mut now = self.metadata().await?;
+    /// The metadata of these topics once `done` holds, or as it is after some seconds.
+    async fn read_back(&self, names: impl IntoIterator<Item = &String>, done: impl Fn(&Metadata) -> bool) -> Result<Metadata, KafkaError> {
+        let names: Vec<String> = names.into_iter().cloned().collect();
+        let mut now = self.metadata_of(&names).await?;
         for _ in 0..READ_BACKS {
             if done(&now) {
                 break;
             }
             sleep(READ_BACK_PAUSE).await;
-            now = self.metadata().await?;
+            now = self.metadata_of(&names).await?;
         }
         Ok(now)
     }
@@ -125,6 +137,8 @@ impl Admin {
         for chunk in names.chunks(TOPICS) {
             all.extend(self.retry_items(chunk, |part: Vec<String>| async move { self.delete_chunk(&part).await }).await?);
         }
+        let deleted = names.iter().zip(&all).filter(|(_, r)| r.is_ok());
+        self.writes.note_topics(deleted.map(|(n, _)| (n.as_str(), WrittenTopic::default())));
         self.snapshot.forget_metadata();
         self.snapshot.forget_configs(names.iter().map(String::as_str));
         Ok(all)
@@ -138,7 +152,7 @@ impl Admin {
             .with_timeout_ms(REQUEST_TIMEOUT.as_millis() as i32);
         let answer = match self.write(&request).await {
             Err(e) if e.is_ambiguous() => {
-                let now = e.clone().in_doubt_after(self.read_back(|m| !names.iter().any(|n| m.topics.contains_key(n))).await)?;
+                let now = e.clone().in_doubt_after(self.read_back(names, |m| !names.iter().any(|n| m.topics.contains_key(n))).await)?;
                 return Ok(names.iter().map(|n| if now.topics.contains_key(n) { Err(e.clone()) } else { Ok(()) }).collect());
             }
             other => other?,
@@ -164,6 +178,9 @@ impl Admin {
             );
         }
         if !validate_only {
+            let grown = topics.iter().zip(&all).filter(|(_, r)| r.is_ok());
+            let written = |n: i32| WrittenTopic { present: true, partitions: Some(n), ..WrittenTopic::default() };
+            self.writes.note_topics(grown.map(|((name, n), _)| (name.as_str(), written(*n))));
             self.snapshot.forget_metadata();
         }
         Ok(all)
@@ -181,7 +198,9 @@ impl Admin {
             Err(e) if e.is_ambiguous() && !validate_only => {
                 let grown =
                     |m: &Metadata, (name, total): &(String, i32)| m.topics.get(name).is_some_and(|t| t.partitions.len() as i32 == *total);
-                let now = e.clone().in_doubt_after(self.read_back(|m| topics.iter().all(|t| grown(m, t))).await)?;
+                let now = e
+                    .clone()
+                    .in_doubt_after(self.read_back(topics.iter().map(|(n, _)| n), |m| topics.iter().all(|t| grown(m, t))).await)?;
                 return Ok(topics.iter().map(|t| if grown(&now, t) { Ok(()) } else { Err(e.clone()) }).collect());
             }
             other => other?,
@@ -231,35 +250,27 @@ impl Admin {
         let of_topics: Vec<_> = topics.iter().map(|i| changes[*i].clone()).collect();
         let mut results = Vec::with_capacity(topics.len());
         for chunk in chunks(&of_topics, RECORDS, |(_, ops)| ops.len()) {
-            results
-                .extend(self.retry_items(chunk, |part: Vec<Change>| async move { self.alter_native(&part, validate_only).await }).await?);
+            results.extend(self.retry_items(chunk, |part: Vec<Change>| async move { self.alter_chunk(&part, validate_only).await }).await?);
         }
         topics.into_iter().zip(results).for_each(|(i, result)| all[i] = Some(result));
         for (slot, change) in all.iter_mut().zip(changes).filter(|(slot, _)| slot.is_none()) {
             let one = self
-                .retry_items(std::slice::from_ref(change), |part: Vec<Change>| async move { self.alter_other(&part, validate_only).await })
+                .retry_items(std::slice::from_ref(change), |part: Vec<Change>| async move { self.alter_chunk(&part, validate_only).await })
                 .await?;
             *slot = one.into_iter().next();
         }
+        let all: Vec<_> = all.into_iter().map(|r| r.unwrap_or_else(|| Err(left_out()))).collect();
         if !validate_only {
-            self.snapshot
-                .forget_configs(changes.iter().filter_map(|(r, _)| if let ConfigResource::Topic(t) = r { Some(t.as_str()) } else { None }));
+            let changed = changes.iter().zip(&all).filter(|(_, r)| r.is_ok());
+            self.writes.note_topics(changed.filter_map(|((r, ops), _)| Some((topic_of(r)?, as_changed(ops)))));
+            self.snapshot.forget_configs(changes.iter().filter_map(|(r, _)| topic_of(r)));
         }
-        Ok(all.into_iter().map(|r| r.unwrap_or_else(|| Err(left_out()))).collect())
+        Ok(all)
     }
 
-    /// One request for many topics. Set, delete, append and subtract may all be repeated: after a lost answer it is asked again.
-    async fn alter_native(&self, changes: &[Change], validate_only: bool) -> Results<()> {
-        let changes: Arc<[Change]> = changes.into();
-        let call = move |n: &Native| n.incremental_alter_configs(&changes, validate_only, REQUEST_TIMEOUT);
-        self.native_again("IncrementalAlterConfigs", call).await
-    }
-
-    /// One broker through librdkafka; what it has no words for (all brokers, groups) through the protocol.
-    async fn alter_other(&self, change: &[Change], validate_only: bool) -> Results<()> {
-        if let [(ConfigResource::Broker(_), _)] = change {
-            return self.alter_native(change, validate_only).await;
-        }
+    /// One request for many topics, or for one other resource. Set, delete, append and subtract may all be repeated: after a lost answer it
+    /// is asked again. The change of one broker goes to that broker, which checks what it can take over while it runs (KIP-226).
+    async fn alter_chunk(&self, changes: &[Change], validate_only: bool) -> Results<()> {
         let resource = |(r, ops): &Change| {
             let (kind, name) = config_key(r);
             AlterConfigsResource::default()
@@ -268,17 +279,21 @@ impl Admin {
                 .with_configs(ops.iter().map(alterable).collect())
         };
         let request = IncrementalAlterConfigsRequest::default()
-            .with_resources(change.iter().map(resource).collect())
+            .with_resources(changes.iter().map(resource).collect())
             .with_validate_only(validate_only);
-        let answer = self.write(&request).await?;
+        let answer = match changes {
+            [(ConfigResource::Broker(id), _)] => self.write_again_to(self.locate(*id).await?, &request).await?,
+            _ => self.write_again(&request).await?,
+        };
+        let found: HashMap<(i8, &str), &AlterConfigsResourceResponse> =
+            answer.responses.iter().map(|a| ((a.resource_type, a.resource_name.as_str()), a)).collect();
         let outcome = |(r, _): &Change| {
             let (kind, name) = config_key(r);
-            let found =
-                answer.responses.iter().find(|a| a.resource_type == kind && a.resource_name.as_str() == name).ok_or_else(left_out)?;
+            let found = found.get(&(kind, name.as_str())).ok_or_else(left_out)?;
             let error = KafkaError::from_response(found.error_code, found.error_message.as_deref(), &format!("ALTER_CONFIGS on {r}"));
             error.map_or(Ok(()), Err)
         };
-        Ok(change.iter().map(outcome).collect())
+        Ok(changes.iter().map(outcome).collect())
     }
 
     async fn by_target(&self, resources: &[ConfigResource]) -> Result<HashMap<Target, Vec<ConfigResource>>, KafkaError> {
@@ -301,9 +316,38 @@ impl Admin {
 type Change = (ConfigResource, Vec<ConfigOp>);
 type Described = HashMap<(i8, String), Result<Vec<ConfigEntry>, KafkaError>>;
 
+fn topic_of(resource: &ConfigResource) -> Option<&str> {
+    if let ConfigResource::Topic(name) = resource { Some(name) } else { None }
+}
+
+fn as_created(wanted: &NewTopic, made: &CreatedTopic) -> WrittenTopic {
+    let wanted = wanted.assignments.as_ref().map_or(Some(wanted.partitions).filter(|n| *n > 0), |a| i32::try_from(a.len()).ok());
+    WrittenTopic { present: true, id: made.id.clone(), partitions: made.partitions.or(wanted), ..WrittenTopic::default() }
+}
+
+fn as_changed(ops: &[ConfigOp]) -> WrittenTopic {
+    let key = |op: &ConfigOp| match op {
+        ConfigOp::Set(key, _) | ConfigOp::Delete(key) | ConfigOp::Append(key, _) | ConfigOp::Subtract(key, _) => key.clone(),
+    };
+    WrittenTopic { present: true, settings: ops.iter().map(key).collect(), ..WrittenTopic::default() }
+}
+
 /// The records that a new topic costs the controller.
 fn records(t: &NewTopic) -> usize {
     1 + t.config.len() + t.assignments.as_ref().map_or(usize::try_from(t.partitions).unwrap_or(1), Vec::len)
+}
+
+fn create_request(topics: &[NewTopic], validate_only: bool) -> CreateTopicsRequest {
+    CreateTopicsRequest::default()
+        .with_topics(topics.iter().map(creatable).collect())
+        .with_timeout_ms(REQUEST_TIMEOUT.as_millis() as i32)
+        .with_validate_only(validate_only)
+}
+
+/// The results of these topics, in their order.
+fn all_created(topics: &[NewTopic], answer: CreateTopicsResponse) -> Vec<Result<CreatedTopic, KafkaError>> {
+    let found: HashMap<String, CreatableTopicResult> = answer.topics.into_iter().map(|t| (t.name.0.to_string(), t)).collect();
+    topics.iter().map(|t| found.get(&t.name).ok_or_else(left_out).and_then(created)).collect()
 }
 
 fn creatable(t: &NewTopic) -> CreatableTopic {

@@ -222,7 +222,11 @@ impl ResourceType for KafkaAcl {
     async fn apply(&self, cx: &Session, verb: Verb, steps: Vec<StepRequest>, desk: &dyn Desk) {
         let sorted = steps_by_cluster(cx, &steps);
         let results = async {
-            let answers = futures::future::join_all(sorted.groups.iter().map(|g| apply_cluster(&g.admin, verb, g.of(&steps)))).await;
+            let of_cluster = sorted.groups.iter().map(|g| {
+                let awaited = g.items.iter().map(|i| desk.awaited(*i)).collect();
+                apply_cluster(&g.admin, verb, g.of(&steps), awaited)
+            });
+            let answers = futures::future::join_all(of_cluster).await;
             sorted.in_order(steps.len(), answers, |i, failed| without_cluster(&steps[i], failed))
         };
         together(desk, steps.len(), results).await;
@@ -371,11 +375,12 @@ fn work(step: &StepRequest) -> Work<'_> {
     Work { step, held, add: named(&step.ops, &[OpAction::Grant]), drop: named(&step.ops, &[OpAction::Revoke]) }
 }
 
-async fn apply_cluster(admin: &Admin, verb: Verb, steps: Vec<&StepRequest>) -> Vec<StepResult> {
+/// `awaited` says for each step whether a later one depends on it.
+async fn apply_cluster(admin: &Admin, verb: Verb, steps: Vec<&StepRequest>, awaited: Vec<bool>) -> Vec<StepResult> {
     let doing = if verb == Verb::Delete { "deleting ACLs" } else { "changing ACLs" };
     let object = |s: &StepRequest| s.planned.clone().or_else(|| s.prior.clone()).unwrap_or(Value::null_dynamic());
-    let cluster_id = match admin.snapshot_metadata().await {
-        Ok(metadata) => metadata.cluster.cluster_id.clone(),
+    let cluster_id = match admin.known_cluster_id().await {
+        Ok(id) => id,
         Err(e) => return steps.iter().map(|s| StepResult::unchanged(s, explain(admin, e.clone(), doing, &object(s)))).collect(),
     };
     let work: Vec<Work<'_>> = steps.iter().map(|s| work(s)).collect();
@@ -386,7 +391,8 @@ async fn apply_cluster(admin: &Admin, verb: Verb, steps: Vec<&StepRequest>) -> V
     let drop: BTreeSet<AclBinding> = ready.flat_map(|w| w.drop.iter().cloned()).collect();
     failed.extend(delete(admin, &drop).await);
     let good = |b: &&AclBinding| !failed.contains_key(*b);
-    confirm(admin, &add.iter().filter(good).collect(), &drop.iter().filter(good).collect()).await;
+    let needed: BTreeSet<&AclBinding> = work.iter().zip(awaited).filter(|(_, awaited)| *awaited).flat_map(|(w, _)| &w.add).collect();
+    confirm(admin, &needed.into_iter().filter(good).collect(), &drop.iter().filter(good).collect()).await;
     work.iter().map(|w| outcome(w, &failed, &cluster_id, |e| explain(admin, e, doing, &object(w.step)))).collect()
 }
 
@@ -448,13 +454,15 @@ fn too_many(matched: usize) -> Option<KafkaError> {
     (matched > 1).then(|| KafkaError::InvalidRequest { message: format!("an exact filter matched {matched} bindings") })
 }
 
-/// Waits for a while until the brokers show what they acknowledged; they follow later otherwise, so that this is no failure.
+/// Waits for a while until all brokers show the rights that a later step needs, and none shows a right that was revoked: until then somebody may
+/// still use it. They follow later otherwise, so that this is no failure.
 async fn confirm(admin: &Admin, there: &BTreeSet<&AclBinding>, gone: &BTreeSet<&AclBinding>) {
     let deadline = Instant::now() + CONFIRM;
     let mut pause = POLL;
     while !(there.is_empty() && gone.is_empty()) && Instant::now() < deadline {
+        let is_shown = |live: &BTreeSet<AclBinding>| there.iter().all(|b| live.contains(*b)) && !gone.iter().any(|b| live.contains(*b));
         match admin.describe_acls_like(there.iter().chain(gone).copied()).await {
-            Ok(live) if there.iter().all(|b| live.contains(*b)) && !gone.iter().any(|b| live.contains(*b)) => return,
+            Ok(everywhere) if everywhere.iter().all(is_shown) => return,
             // Who may not read ACLs, though allowed to write them, cannot wait for them.
             Err(KafkaError::AuthorizationFailed { .. }) => return,
             Err(e) if e.is_lasting() => return,

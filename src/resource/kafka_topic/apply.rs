@@ -1,6 +1,7 @@
 //! Carrying out the operations of topics: one request for each kind of change and cluster.
 //!
-//! Nothing is asked for but what the operations say. Afterwards the cluster must show what was planned, else the step fails.
+//! Nothing is asked for but what the operations say. What the controller acknowledges is done: brokers show it a moment later, and only where a
+//! later step of the run depends on it, or the acknowledgement leaves something open, the cluster is asked for these topics until it shows them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -13,7 +14,9 @@ use super::ops::{self, Changes};
 use super::plan::HIDDEN;
 use super::reassign::{self, Move};
 use super::refusal::refused;
-use crate::client::kafka::{Admin, ConfigEntry, ConfigResource, ConfigSource, KafkaError, Metadata, NewTopic, Topic};
+use crate::client::kafka::{
+    Admin, ConfigEntry, ConfigResource, ConfigSource, CreatedTopic, KafkaError, Metadata, NewTopic, Partition, Topic,
+};
 use crate::diag::Diagnostic;
 use crate::diag::codes::{apply as apply_codes, kafka as codes};
 use crate::resource::kafka_common::{ClusterGroup, steps_by_cluster, with, without_cluster};
@@ -34,9 +37,9 @@ pub async fn apply(cx: &Session, verb: Verb, steps: &[StepRequest], desk: &dyn D
     let of_cluster = async |group: &ClusterGroup| {
         let mine: Vec<Placed<'_>> = group.items.iter().map(|i| (*i, &steps[*i])).collect();
         match verb {
-            Verb::Create => create_all(&group.admin, &mine).await,
+            Verb::Create => create_all(&group.admin, &mine, desk).await,
             Verb::Update => Update { admin: &group.admin, cx, desk, deadline: deadline(&mine) }.run(&mine).await,
-            Verb::Delete => delete(&group.admin, &mine).await,
+            Verb::Delete => delete(&group.admin, &mine, desk).await,
         }
     };
     let answers = futures::future::join_all(sorted.groups.iter().map(of_cluster)).await;
@@ -48,11 +51,11 @@ fn deadline(steps: &[Placed<'_>]) -> Instant {
 }
 
 /// Creates topics. Of those that an earlier run began to create, what is there now is its work: it must be as planned.
-async fn create_all(admin: &Admin, steps: &[Placed<'_>]) -> Vec<StepResult> {
+async fn create_all(admin: &Admin, steps: &[Placed<'_>], desk: &dyn Desk) -> Vec<StepResult> {
     let mut out: Vec<Option<StepResult>> = steps.iter().map(|_| None).collect();
     let begun: Vec<String> = steps.iter().filter(|(_, s)| s.begun).filter_map(|(_, s)| s.planned.as_ref()).map(name_of).collect();
     if !begun.is_empty()
-        && let Ok((metadata, configs)) = look(admin, &begun).await
+        && let Ok((metadata, configs)) = look(admin, &begun, &BTreeMap::new()).await
     {
         for (result, (_, step)) in out.iter_mut().zip(steps).filter(|(_, (_, s))| s.begun) {
             let Some(planned) = &step.planned else { continue };
@@ -63,30 +66,65 @@ async fn create_all(admin: &Admin, steps: &[Placed<'_>]) -> Vec<StepResult> {
         }
     }
     let new: Vec<Placed<'_>> = steps.iter().zip(&out).filter(|(_, r)| r.is_none()).map(|(s, _)| *s).collect();
-    let mut created = if new.is_empty() { vec![] } else { create(admin, &new).await }.into_iter();
+    let mut created = if new.is_empty() { vec![] } else { create(admin, &new, desk).await }.into_iter();
     out.into_iter().filter_map(|r| r.or_else(|| created.next())).collect()
 }
 
-async fn create(admin: &Admin, steps: &[Placed<'_>]) -> Vec<StepResult> {
+async fn create(admin: &Admin, steps: &[Placed<'_>], desk: &dyn Desk) -> Vec<StepResult> {
     let deadline = deadline(steps);
     let topics: Vec<Option<NewTopic>> = steps.iter().map(|(_, s)| ops::new_topic(s)).collect();
-    let asked: Vec<NewTopic> = topics.iter().flatten().cloned().collect();
-    let results: Vec<Result<(), KafkaError>> = match admin.create_topics(&asked, false).await {
-        Ok(results) => results.into_iter().map(|r| r.map(|_| ())).collect(),
-        Err(e) => asked.iter().map(|_| Err(e.clone())).collect(),
+    let asked: Vec<(usize, NewTopic)> = steps.iter().zip(&topics).filter_map(|((i, _), t)| Some((*i, t.clone()?))).collect();
+    let new: Vec<NewTopic> = asked.iter().map(|(_, t)| t.clone()).collect();
+    let results = admin.create_topics(&new, false).await.unwrap_or_else(|e| new.iter().map(|_| Err(e.clone())).collect());
+    let cluster_id = admin.known_cluster_id().await;
+    let made: Vec<Result<Made, KafkaError>> = asked
+        .iter()
+        .zip(results)
+        .map(|((place, wanted), result)| {
+            let acknowledged = result?;
+            let whole = cluster_id.as_ref().ok().and_then(|id| Some((as_acknowledged(wanted, &acknowledged)?, id.clone())));
+            Ok(whole.filter(|_| !desk.awaited(*place)))
+        })
+        .collect();
+    // What is certainly not there needs no look, nor does what the acknowledgement says all of.
+    let is_open = |r: &Result<Made, KafkaError>| match r {
+        Ok(made) => made.is_none(),
+        Err(e) => !is_refusal(e),
     };
-    let wanted: Vec<(&str, usize)> =
-        asked.iter().zip(&results).filter(|(_, r)| r.is_ok()).map(|(t, _)| (t.name.as_str(), t.partitions.max(1) as usize)).collect();
-    let metadata = until(admin, deadline, |m| wanted.iter().all(|(name, n)| is_ready(m, name, *n))).await;
-    let mut results = results.into_iter();
+    let open: Vec<String> = asked.iter().zip(&made).filter(|(_, r)| is_open(r)).map(|((_, t), _)| t.name.clone()).collect();
+    let wanted: Vec<(&str, usize)> = asked
+        .iter()
+        .zip(&made)
+        .filter(|(_, r)| matches!(r, Ok(None)))
+        .map(|((_, t), _)| (t.name.as_str(), t.partitions.max(1) as usize))
+        .collect();
+    let metadata = until(admin, &open, deadline, |m| wanted.iter().all(|(name, n)| is_ready(m, name, *n))).await;
+    let mut made = made.into_iter();
     let each = steps.iter().zip(&topics).map(|((_, step), topic)| match (&step.planned, topic) {
-        (Some(planned), Some(topic)) => created(admin, planned, topic, results.next().unwrap_or(Ok(())), &metadata),
+        (Some(planned), Some(topic)) => created(admin, planned, topic, made.next().unwrap_or(Ok(None)), &metadata),
         _ => StepResult::unchanged(
             step,
             Diagnostic::error(apply_codes::INTERNAL, "The step to create a topic has no operation that creates it."),
         ),
     });
     each.collect()
+}
+
+/// A new topic that the acknowledgement says all of, and the cluster's id; `None`: the cluster is to show it.
+type Made = Option<(Topic, String)>;
+
+/// A topic as the controller acknowledged it, where it says all that matters: who may not describe a topic is not told its counts.
+fn as_acknowledged(wanted: &NewTopic, made: &CreatedTopic) -> Option<Topic> {
+    let id = made.id.clone().filter(|_| wanted.assignments.is_none())?;
+    Some(shaped(&wanted.name, Some(id), i64::from(made.partitions?), i64::from(made.replication?)))
+}
+
+/// A topic of this shape. Where its replicas are is not known, and not asked for.
+fn shaped(name: &str, id: Option<String>, partitions: i64, replicas: i64) -> Topic {
+    let somewhere = vec![0; usize::try_from(replicas).unwrap_or_default()];
+    let partition = |id| Partition { id, leader: None, replicas: somewhere.clone(), isr: vec![], offline: vec![] };
+    let count = i32::try_from(partitions).unwrap_or_default();
+    Topic { name: name.to_string(), id, internal: false, partitions: (0..count).map(partition).collect() }
 }
 
 fn is_ready(metadata: &Metadata, name: &str, partitions: usize) -> bool {
@@ -97,13 +135,17 @@ fn created(
     admin: &Admin,
     planned: &Value,
     wanted: &NewTopic,
-    result: Result<(), KafkaError>,
+    result: Result<Made, KafkaError>,
     metadata: &Result<Metadata, KafkaError>,
 ) -> StepResult {
     let live = metadata.as_ref().ok().and_then(|m| Some((m.topics.get(&wanted.name)?, m.cluster.cluster_id.as_str())));
     let as_object = || live.map(|(topic, id)| object_as_written(planned, topic, id));
     match result {
-        Ok(()) => match as_object() {
+        Ok(Some((topic, cluster_id))) => {
+            let (value, private) = object_as_written(planned, &topic, &cluster_id);
+            made(planned, value, private)
+        }
+        Ok(None) => match as_object() {
             Some((value, private)) => made(planned, value, private),
             None => match metadata {
                 Ok(_) => StepResult::failed(not_seen(&wanted.name), None),
@@ -197,10 +239,10 @@ fn not_looked_at(e: &KafkaError) -> Diagnostic {
     e.clone().into_diagnostic("reading back what was acknowledged")
 }
 
-/// Reads metadata until `done`, or until the deadline: the last metadata either way.
-async fn until(admin: &Admin, deadline: Instant, done: impl Fn(&Metadata) -> bool) -> Result<Metadata, KafkaError> {
+/// Reads the metadata of topics until `done`, or until the deadline: the last metadata either way.
+async fn until(admin: &Admin, names: &[String], deadline: Instant, done: impl Fn(&Metadata) -> bool) -> Result<Metadata, KafkaError> {
     loop {
-        let metadata = admin.metadata().await;
+        let metadata = admin.metadata_of(names).await;
         let gone = metadata.as_ref().is_err_and(KafkaError::is_lasting);
         if metadata.as_ref().is_ok_and(&done) || gone || Instant::now() >= deadline {
             return metadata;
@@ -216,9 +258,10 @@ async fn strangers(admin: &Admin, steps: &[Placed<'_>]) -> Vec<Option<Diagnostic
         Some((name_of(prior), prior.get_str("topic_id").filter(|id| !id.is_empty())?))
     };
     let planned: Vec<Option<(String, String)>> = steps.iter().map(planned).collect();
+    let names: Vec<String> = planned.iter().flatten().map(|(name, _)| name.clone()).collect();
     let mut tries = 1;
-    while planned.iter().any(Option::is_some) {
-        let metadata = match admin.metadata().await {
+    while !names.is_empty() {
+        let metadata = match admin.metadata_of(&names).await {
             Ok(metadata) => metadata,
             Err(e) => {
                 let d = e.told("looking at the topics before they are changed", admin.connection());
@@ -265,6 +308,18 @@ struct Job<'a> {
     changes: Changes,
 }
 
+impl Job<'_> {
+    /// The topic after the acknowledged changes. `None` where the cluster must show it: replicas that moved, and a move that may not have ended.
+    fn as_acknowledged(&self) -> Option<Topic> {
+        let prior = self.step.prior.as_ref()?;
+        let moves = self.changes.replicas.is_some() || self.changes.finish || prior.get("moving").and_then(|v| v.as_bool()) == Some(true);
+        let count = |name: &str| number(self.planned, name).or_else(|| number(prior, name));
+        let id = prior.get_str("topic_id").filter(|id| !id.is_empty());
+        let (partitions, replicas) = (count("partitions")?, count("replication_factor")?);
+        (!moves).then(|| shaped(&name_of(self.planned), id, partitions, replicas))
+    }
+}
+
 /// Why jobs failed, by their place in the list; the first reason counts.
 type Errors = HashMap<usize, Diagnostic>;
 
@@ -282,9 +337,22 @@ impl Update<'_> {
         self.configs(&jobs, &mut errors).await;
         self.partitions(&jobs, &mut errors).await;
         self.replicas(&jobs, &mut errors).await;
-        let (metadata, configs) = self.confirm(&jobs, &errors).await;
-        let results: Vec<StepResult> =
-            jobs.iter().enumerate().map(|(i, job)| result(job, errors.remove(&i), &metadata, &configs)).collect();
+        let cluster_id = self.admin.known_cluster_id().await;
+        let written = |i: usize, job: &Job<'_>| {
+            let is_enough = !errors.contains_key(&i) && !self.desk.awaited(job.place);
+            Some((job.as_acknowledged().filter(|_| is_enough)?, cluster_id.as_ref().ok()?.clone()))
+        };
+        let written: Vec<Option<(Topic, String)>> = jobs.iter().enumerate().map(|(i, job)| written(i, job)).collect();
+        let open: Vec<(usize, &Job<'_>)> = jobs.iter().enumerate().filter(|(i, _)| written[*i].is_none()).collect();
+        let (metadata, configs) = self.confirm(&open, &errors).await;
+        let each = jobs.iter().zip(written).enumerate().map(|(i, (job, written))| match written {
+            Some((topic, cluster_id)) => {
+                let (value, private) = object_as_written(job.planned, &topic, &cluster_id);
+                StepResult::done(value, private)
+            }
+            None => result(job, errors.remove(&i), &metadata, &configs),
+        });
+        let results: Vec<StepResult> = each.collect();
         in_order(steps, strangers, results)
     }
 
@@ -385,9 +453,14 @@ impl Update<'_> {
         }
     }
 
-    /// Waits until the brokers show what they acknowledged, so that the next plan is empty.
-    async fn confirm(&self, jobs: &[Job<'_>], errors: &Errors) -> (Result<Metadata, KafkaError>, BTreeMap<String, Vec<ConfigEntry>>) {
-        let good: Vec<&Job<'_>> = jobs.iter().enumerate().filter(|(i, _)| !errors.contains_key(i)).map(|(_, j)| j).collect();
+    /// Waits until the brokers show what they acknowledged of these jobs.
+    async fn confirm(
+        &self,
+        jobs: &[(usize, &Job<'_>)],
+        errors: &Errors,
+    ) -> (Result<Metadata, KafkaError>, BTreeMap<String, Vec<ConfigEntry>>) {
+        let names: Vec<String> = jobs.iter().map(|(_, j)| name_of(j.planned)).collect();
+        let good: Vec<&Job<'_>> = jobs.iter().filter(|(i, _)| !errors.contains_key(i)).map(|(_, j)| *j).collect();
         let is_as = |p: &Value, t: &Topic| {
             let replicas =
                 number(p, "replication_factor").is_none_or(|n| t.partitions.iter().map(|x| x.replicas.len() as i64).max() == Some(n));
@@ -395,8 +468,8 @@ impl Update<'_> {
         };
         let is_done = |m: &Metadata| good.iter().all(|j| m.topics.get(&name_of(j.planned)).is_some_and(|t| is_as(j.planned, t)));
         let deadline = self.deadline.min(Instant::now() + CONFIRM);
-        let metadata = until(self.admin, deadline, is_done).await;
-        let touched: Vec<&Job<'_>> = jobs.iter().filter(|j| j.changes.touch_settings()).collect();
+        let metadata = until(self.admin, &names, deadline, is_done).await;
+        let touched: Vec<&Job<'_>> = jobs.iter().map(|(_, j)| *j).filter(|j| j.changes.touch_settings()).collect();
         let resources: Vec<ConfigResource> = touched.iter().map(|j| ConfigResource::Topic(name_of(j.planned))).collect();
         let mut configs = BTreeMap::new();
         while !resources.is_empty() {
@@ -475,14 +548,14 @@ fn in_order(steps: &[Placed<'_>], strangers: Vec<Option<Diagnostic>>, carried_ou
     each.collect()
 }
 
-async fn delete(admin: &Admin, steps: &[Placed<'_>]) -> Vec<StepResult> {
+async fn delete(admin: &Admin, steps: &[Placed<'_>], desk: &dyn Desk) -> Vec<StepResult> {
     let strangers = strangers(admin, steps).await;
     let own: Vec<Placed<'_>> = steps.iter().zip(&strangers).filter(|(_, s)| s.is_none()).map(|(step, _)| *step).collect();
-    let results = if own.is_empty() { vec![] } else { delete_own(admin, &own).await };
+    let results = if own.is_empty() { vec![] } else { delete_own(admin, &own, desk).await };
     in_order(steps, strangers, results)
 }
 
-async fn delete_own(admin: &Admin, steps: &[Placed<'_>]) -> Vec<StepResult> {
+async fn delete_own(admin: &Admin, steps: &[Placed<'_>], desk: &dyn Desk) -> Vec<StepResult> {
     let deadline = deadline(steps);
     let names: Vec<Option<&str>> = steps.iter().map(|(_, s)| ops::deleted(&s.ops)).collect();
     let asked: Vec<String> = names.iter().flatten().map(ToString::to_string).collect();
@@ -496,8 +569,10 @@ async fn delete_own(admin: &Admin, steps: &[Placed<'_>]) -> Vec<StepResult> {
         Ok(results) => results,
         Err(e) => asked.iter().map(|_| Err(e.clone())).collect(),
     };
-    let going: Vec<&String> = asked.iter().zip(&results).filter(|(_, r)| r.is_ok()).map(|(n, _)| n).collect();
-    let metadata = until(admin, deadline, |m| going.iter().all(|n| !m.topics.contains_key(*n))).await;
+    let awaited = steps.iter().zip(&names).filter(|(_, name)| name.is_some()).map(|((place, _), _)| desk.awaited(*place));
+    let going: Vec<String> =
+        asked.iter().zip(&results).zip(awaited).filter(|((_, r), awaited)| r.is_ok() && *awaited).map(|((n, _), _)| n.clone()).collect();
+    let metadata = until(admin, &going, deadline, |m| going.iter().all(|n| !m.topics.contains_key(n))).await;
     let still_there = |name: &str| metadata.as_ref().is_ok_and(|m| m.topics.contains_key(name));
     let result = |step: &StepRequest, name: &str, result: Result<(), KafkaError>| match result {
         Ok(()) if still_there(name) => {

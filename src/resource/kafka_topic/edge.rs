@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::config;
 use super::ops::{self, Changes};
 use super::plan::{MAX_NAME, metric_name};
 use super::refusal::refused;
-use crate::client::kafka::{Admin, ConfigEntry, ConfigResource, ConfigSource, KafkaError, Metadata, NewTopic, Topic};
+use crate::client::kafka::{
+    Admin, ConfigEntry, ConfigResource, ConfigSource, KafkaError, Metadata, NewTopic, PATIENCE, Topic, WrittenTopic,
+};
 use crate::diag::codes::kafka as codes;
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
 use crate::resource::kafka_common::{by_cluster, check_cluster_id, cluster_name, origin, with};
@@ -124,7 +126,8 @@ pub async fn read(cx: &Session, requests: Vec<ReadRequest>) -> Vec<Result<Observ
 
 async fn read_cluster(admin: &Admin, requests: Vec<&ReadRequest>) -> Vec<Result<Observed, Diagnostic>> {
     let names: Vec<String> = requests.iter().map(|r| name_of(&r.prior)).collect();
-    match look(admin, &names).await {
+    let recorded = requests.iter().map(|r| (name_of(&r.prior), recorded(&r.prior))).collect();
+    match look(admin, &names, &recorded).await {
         Ok((metadata, configs)) => requests.iter().map(|r| observe(admin, r, &metadata, &configs)).collect(),
         Err(e) => {
             let doing = |r: &ReadRequest| format!("reading the topics of {}", cluster_name(&r.prior));
@@ -133,21 +136,62 @@ async fn read_cluster(admin: &Admin, requests: Vec<&ReadRequest>) -> Vec<Result<
     }
 }
 
-/// Metadata and the topics' settings. A topic that seems to be missing is looked for again for a moment.
-pub async fn look(admin: &Admin, names: &[String]) -> Result<(Arc<Metadata>, Configs), KafkaError> {
-    let mut tries = 1;
+/// The settings of a topic as the state has them; `None` for a value that only its digest is known of.
+pub type Recorded = BTreeMap<String, Option<String>>;
+
+/// Metadata and the topics' settings. What seems to be missing, or contradicts a write of the last seconds, is looked at again: until all brokers
+/// say the same and nothing contradicts any more, at most for [`PATIENCE`]. `recorded` has what the state says of topics that were there.
+pub async fn look(admin: &Admin, names: &[String], recorded: &BTreeMap<String, Recorded>) -> Result<(Arc<Metadata>, Configs), KafkaError> {
+    let until = Instant::now() + PATIENCE;
     loop {
         let metadata = admin.snapshot_metadata().await?;
         let configs = admin.snapshot_configs(names).await?;
-        let missing =
-            |n: &String| !metadata.topics.contains_key(n) || matches!(configs.get(n), None | Some(Err(KafkaError::UnknownTopicOrPart)));
-        if tries == READ_TRIES || !names.iter().any(missing) {
+        let doubts: Vec<(String, Doubt)> =
+            names.iter().filter_map(|n| Some((n.clone(), doubt(admin, n, &metadata, &configs, recorded.get(n))?))).collect();
+        if doubts.is_empty() || Instant::now() >= until {
             return Ok((metadata, configs));
         }
-        tries += 1;
+        let again: Vec<String> = doubts.iter().map(|(n, _)| n.clone()).collect();
+        if doubts.iter().all(|(_, d)| *d == Doubt::Missing) && admin.all_show(&again, &metadata).await? {
+            return Ok((metadata, configs));
+        }
         sleep(POLL * 3).await;
-        admin.invalidate();
+        admin.read_again(&again).await?;
     }
+}
+
+/// Why what a broker says of a topic is not believed at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Doubt {
+    /// It is not there, and other brokers may know it.
+    Missing,
+    /// The broker contradicts itself, or what this machine wrote a moment ago.
+    Contradiction,
+}
+
+fn doubt(admin: &Admin, name: &String, metadata: &Metadata, configs: &Configs, recorded: Option<&Recorded>) -> Option<Doubt> {
+    let (topic, config) = (metadata.topics.get(name), configs.get(name));
+    let nothing = Arc::new(vec![]);
+    let entries = config.and_then(|c| c.as_ref().ok()).unwrap_or(&nothing);
+    let contradicts = |w: WrittenTopic| {
+        let types = config::types(entries);
+        let found = topic.map(|t| (t, entries.as_slice()));
+        w.contradicts(found, recorded.unwrap_or(&Recorded::new()), |key, a, b| config::same(key, &types, a, b))
+    };
+    if admin.recently_written(name).is_some_and(contradicts) {
+        return Some(Doubt::Contradiction);
+    }
+    match (topic, config) {
+        (Some(_), None | Some(Err(KafkaError::UnknownTopicOrPart))) | (None, Some(Ok(_))) => Some(Doubt::Contradiction),
+        (None, _) => Some(Doubt::Missing),
+        (Some(_), Some(_)) => None,
+    }
+}
+
+/// What the state says of a topic's own settings.
+fn recorded(object: &Value) -> Recorded {
+    let entries = config::entries(object.get("config").as_ref()).unwrap_or_default();
+    entries.iter().map(|(k, v)| (k.to_string(), v.as_str().map(str::to_string))).collect()
 }
 
 fn observe(admin: &Admin, request: &ReadRequest, metadata: &Metadata, configs: &Configs) -> Result<Observed, Diagnostic> {
@@ -348,8 +392,9 @@ async fn known_keys(admin: &Admin, topic: Option<&str>) -> Vec<String> {
 
 /// One topic by name, for import.
 pub async fn import(admin: &Admin, base: &Value, name: &str) -> Result<(Value, Private), Diagnostic> {
-    let (metadata, configs) =
-        look(admin, &[name.to_string()]).await.map_err(|e| e.told(format!("reading topic \"{name}\""), admin.connection()))?;
+    let (metadata, configs) = look(admin, &[name.to_string()], &BTreeMap::new())
+        .await
+        .map_err(|e| e.told(format!("reading topic \"{name}\""), admin.connection()))?;
     match (metadata.topics.get(name), configs.get(name)) {
         (Some(topic), Some(Ok(entries))) => Ok(object(base, topic, entries, &metadata.cluster.cluster_id)),
         (Some(_), Some(Err(e))) => Err(e.clone().told(format!("reading the configuration of topic \"{name}\""), admin.connection())),
@@ -364,7 +409,16 @@ pub async fn import(admin: &Admin, base: &Value, name: &str) -> Result<(Value, P
 /// All topics that are not Kafka's own, as objects.
 pub async fn discover(admin: &Admin, base: &Value) -> Result<Vec<(Value, Private)>, Diagnostic> {
     let failed = |e: KafkaError| e.told("listing the topics", admin.connection());
-    let metadata = admin.snapshot_metadata().await.map_err(failed)?;
+    let until = Instant::now() + PATIENCE;
+    let metadata = loop {
+        let metadata = admin.snapshot_metadata().await.map_err(failed)?;
+        let back: Vec<String> = admin.recently_deleted().into_iter().filter(|n| metadata.topics.contains_key(n)).collect();
+        if back.is_empty() || Instant::now() >= until {
+            break metadata;
+        }
+        sleep(POLL * 3).await;
+        admin.read_again(&back).await.map_err(failed)?;
+    };
     let topics: Vec<&Topic> = metadata.topics.values().filter(|t| !t.internal && !t.name.starts_with("__")).collect();
     let names: Vec<String> = topics.iter().map(|t| t.name.clone()).collect();
     let configs = admin.snapshot_configs(&names).await.map_err(failed)?;

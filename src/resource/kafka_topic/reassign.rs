@@ -1,6 +1,6 @@
 //! Changing a topic's replication factor in place: which brokers get the replicas (pure), and the careful move (edge).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -134,8 +134,10 @@ async fn without_other_moves(admin: &Admin, moves: &[Move<'_>], deadline: Instan
             }
         }
     }
+    let topics: BTreeSet<&String> = moves.iter().map(|m| &m.topic).chain(cancelled.iter().map(|r| &r.topic)).collect();
+    let topics: Vec<String> = topics.into_iter().cloned().collect();
     loop {
-        let metadata = admin.metadata().await?;
+        let metadata = admin.metadata_of(&topics).await?;
         // Brokers learn of it a moment later.
         let shown = |r: &Reassignment| {
             let partition = metadata.topics.get(&r.topic).and_then(|t| t.partitions.iter().find(|p| p.id == r.partition));
