@@ -22,7 +22,7 @@ use crate::diag::redact::one_line;
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
 use crate::engine::local::broker::{self, Authentication, Cluster, Launch, Layout, Listener, Wanted};
 use crate::schema::{Attribute, Body, NestedBlock, Nesting, Schema};
-use crate::value::{Type, Value};
+use crate::value::{Fields, Type, Value};
 use crate::words::counted;
 
 /// The resource type `kafka_cluster`.
@@ -373,22 +373,21 @@ fn path_value(path: std::path::PathBuf) -> Value {
 fn filled(addr: &InstanceAddr, base: &Value, cluster: &Cluster, layout: &Layout) -> Result<Value, Diagnostic> {
     let mut attrs = base.as_map().cloned().unwrap_or_default();
     let listeners: Vec<String> = base.get("listener").iter().filter_map(Value::as_map).flatten().map(|(n, _)| n.to_string()).collect();
-    let endpoints: BTreeMap<Arc<str>, Value> =
-        listeners.iter().map(|n| (n.as_str().into(), Value::string(layout.addresses(&n.to_uppercase())))).collect();
+    let endpoints: Fields = listeners.iter().map(|n| (n.as_str().into(), Value::string(layout.addresses(&n.to_uppercase())))).collect();
     let first = listeners.first().map_or(broker::INTERNAL.to_string(), |n| n.to_uppercase());
     let pki = cluster.pki_dir();
     let cluster_id = if layout.is_blank() { Value::null(Type::String) } else { Value::string(&layout.cluster_id) };
-    let admin = BTreeMap::from([
-        ("bootstrap_servers".into(), Value::string(layout.addresses(broker::INTERNAL))),
-        ("security_protocol".into(), "SSL".into()),
-        ("ca_file".into(), path_value(pki.join("ca.crt"))),
-        ("certificate_file".into(), path_value(pki.join("admin.crt"))),
-        ("key_file".into(), path_value(pki.join("admin.key"))),
-        ("sasl_mechanism".into(), Value::null(Type::String)),
-        ("username".into(), Value::null(Type::String)),
-        ("password".into(), Value::null(Type::String)),
-        ("insecure_skip_verify".into(), false.into()),
-        ("cluster_id".into(), cluster_id.clone()),
+    let admin = Value::object_from([
+        ("bootstrap_servers", Value::string(layout.addresses(broker::INTERNAL))),
+        ("security_protocol", "SSL".into()),
+        ("ca_file", path_value(pki.join("ca.crt"))),
+        ("certificate_file", path_value(pki.join("admin.crt"))),
+        ("key_file", path_value(pki.join("admin.key"))),
+        ("sasl_mechanism", Value::null(Type::String)),
+        ("username", Value::null(Type::String)),
+        ("password", Value::null(Type::String)),
+        ("insecure_skip_verify", false.into()),
+        ("cluster_id", cluster_id.clone()),
     ]);
     let certificate = |cn: &String| {
         let files = [
@@ -404,7 +403,7 @@ fn filled(addr: &InstanceAddr, base: &Value, cluster: &Cluster, layout: &Layout)
         ("cluster_id", cluster_id),
         ("bootstrap_servers", layout.addresses(&first).into()),
         ("endpoints", Value::map(Type::String, endpoints)),
-        ("admin", Value::object(admin)),
+        ("admin", admin),
         ("certificates", Value::map(certificate_type(), texts(base, "client_certificates").iter().map(certificate).collect())),
         ("ca_file", path_value(pki.join("ca.crt"))),
         (RUNNING, numbers(cluster.running(layout)?)),
@@ -647,7 +646,9 @@ impl ResourceType for KafkaCluster {
             attrs.insert("name".into(), name.into());
         }
         attrs.insert(RUNNING.into(), numbers(node_ids(&input.proposed)));
-        attrs.entry("config".into()).and_modify(|c| *c = hidden(c));
+        if let Some(c) = attrs.get_mut("config") {
+            *c = hidden(c);
+        }
         let layout = input.prior.and_then(|_| layout_of(input.private));
         out.diagnostics.extend(downgrade_error(input.prior, layout.as_ref(), &input.proposed));
         // Of a folder without a layout nothing that Kafka gave it is known.

@@ -213,14 +213,14 @@ fn principal(cluster: Option<&Value>, name: &str) -> Option<String> {
 
 /// The real folders of the mounts, by label and by path; `None` while a secret's folder is not known.
 fn folders(value: &Value) -> Option<(Value, Value)> {
-    let (mut labels, mut paths) = (BTreeMap::new(), BTreeMap::new());
+    let (mut labels, mut paths) = (BTreeMap::<Arc<str>, Value>::new(), BTreeMap::<Arc<str>, Value>::new());
     let mounts = value.get("mount");
     for (label, mount) in mounts.iter().filter_map(Value::as_map).flatten() {
         let dir = mount.get("secret")?.get_str("dir")?;
         paths.insert(mount.get_str("path")?.into(), Value::string(&dir));
         labels.insert(label.clone(), Value::string(&dir));
     }
-    Some((Value::map(Type::String, labels), Value::map(Type::String, paths)))
+    Some((Value::map(Type::String, labels.into()), Value::map(Type::String, paths.into())))
 }
 
 /// The plugins, paths made absolute.
@@ -579,7 +579,9 @@ impl ResourceType for KafkaConnect {
         let workers = count(&input.proposed, "min_replicas").max(1);
         attrs.insert(RUNNING.into(), numbers(1..=workers));
         for name in ["config", "env"] {
-            attrs.entry(name.into()).and_modify(|settings| *settings = hidden(settings));
+            if let Some(settings) = attrs.get_mut(name) {
+                *settings = hidden(settings);
+            }
         }
         attrs.insert("mount_versions".into(), versions(&input.proposed));
         let planned = Value::object_of(attrs, input.proposed.origin().cloned());
