@@ -69,7 +69,7 @@ impl Lab {
         attrs.insert("restart_policy".into(), Value::null_dynamic());
         attrs.insert("connect".into(), self.connect());
         attrs.extend(args.iter().map(|(k, v)| ((*k).into(), v.clone())));
-        Value::object(attrs)
+        Value::object(attrs.into())
     }
 
     fn source(&self, file: &str, topic: &str, more: &[(&'static str, Value)]) -> Value {

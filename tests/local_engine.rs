@@ -80,9 +80,9 @@ fn proposed(ty: &dyn ResourceType, config: &Value, prior: Option<&Value>) -> Val
         attrs.insert(a.name.into(), written.or_else(|| a.default.clone()).unwrap_or_else(fallback));
     }
     for b in &schema.body.blocks {
-        attrs.insert(b.name.into(), config.get(b.name).unwrap_or_else(|| Value::map(Type::Dynamic, BTreeMap::new())));
+        attrs.insert(b.name.into(), config.get(b.name).unwrap_or_else(|| Value::map(Type::Dynamic, streamform::value::Fields::new())));
     }
-    Value::object(attrs)
+    Value::object(attrs.into())
 }
 
 struct Run<'a> {
@@ -213,7 +213,7 @@ async fn a_taken_port_is_named_and_a_bad_setting_shows_the_log() {
     let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = held.local_addr().unwrap().port();
     let listener = Value::object_from([("port", Value::from(i64::from(port))), ("tls", false.into()), ("authentication", "none".into())]);
-    let listeners = Value::map(listener.ty(), BTreeMap::from([("plain".into(), listener)]));
+    let listeners = Value::map(listener.ty(), streamform::value::Fields::from([("plain".into(), listener)]));
     let planned = run.plan(&Value::object_from([("listener", listeners)])).await.unwrap().0;
     let error = run.step(Verb::Create, Some(planned)).await.error.unwrap();
     assert_eq!(error.code, codes::PORT_TAKEN);
@@ -273,7 +273,7 @@ async fn connect_reads_secrets_heals_and_leaves_nothing() {
     let mut connect = Run { cx: &cx, ty: &KafkaConnect, addr: addr("kafka_connect", "etl"), now: None, ops: vec![] };
     let mount = Value::object_from([("secret", referred(&secret)), ("path", "/etc/secrets".into())]);
     let config = |settings: &[(&str, &str)]| {
-        let mounts = Value::map(Type::Dynamic, BTreeMap::from([("secrets".into(), mount.clone())]));
+        let mounts = Value::map(Type::Dynamic, streamform::value::Fields::from([("secrets".into(), mount.clone())]));
         Value::object_from([("cluster", referred(&cluster)), ("mount", mounts), ("config", map(settings))])
     };
     // Topics that were there already must be fit for workers.
@@ -359,7 +359,7 @@ async fn dedicated_controllers_client_certificates_and_scale_in() {
         Value::object_from([
             ("brokers", Value::from(brokers)),
             ("controllers", Value::from(3)),
-            ("listener", Value::map(listener.ty(), BTreeMap::from([("clients".into(), listener.clone())]))),
+            ("listener", Value::map(listener.ty(), streamform::value::Fields::from([("clients".into(), listener.clone())]))),
             ("client_certificates", Value::list(Type::String, vec!["alice".into()])),
         ])
     };

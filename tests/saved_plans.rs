@@ -75,7 +75,7 @@ impl Fake {
             ("cluster_id".into(), "id-1".into()),
             ("controller_id".into(), 1.into()),
             ("brokers".into(), Value::list(broker, vec![one])),
-            ("admin".into(), Value::object(admin)),
+            ("admin".into(), Value::object(admin.into())),
         ]);
         Value::object(out)
     }

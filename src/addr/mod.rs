@@ -9,7 +9,9 @@ mod parse;
 
 pub use parse::AddrParseError;
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// The key that tells the instances of one block apart: `[0]` under `count`, `["eu"]` under `for_each`.
@@ -121,9 +123,14 @@ pub enum Mode {
     Data,
 }
 
-/// A resource block as written, before `count` and `for_each`, in one module instance.
+/// A resource block as written, before `count` and `for_each`, in one module instance. All clones share one address, as every instance of a block
+/// has it, in many tables at a time.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ResourceAddr(Arc<BlockAddr>);
+
+/// The parts of a [`ResourceAddr`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ResourceAddr {
+pub struct BlockAddr {
     /// The module instance that holds the block.
     pub module: ModulePath,
     /// `resource` or `data`.
@@ -135,14 +142,45 @@ pub struct ResourceAddr {
 }
 
 impl ResourceAddr {
+    /// The address of a block.
+    pub fn new(module: ModulePath, mode: Mode, type_name: Arc<str>, name: Arc<str>) -> Self {
+        ResourceAddr(Arc::new(BlockAddr { module, mode, type_name, name }))
+    }
+
     /// A block in the root module.
     pub fn root(mode: Mode, type_name: &str, name: &str) -> Self {
-        ResourceAddr { module: ModulePath::root(), mode, type_name: type_name.into(), name: name.into() }
+        ResourceAddr::new(ModulePath::root(), mode, type_name.into(), name.into())
+    }
+
+    /// The block of this name in another module instance.
+    pub fn in_module(&self, module: ModulePath) -> Self {
+        ResourceAddr(Arc::new(BlockAddr { module, ..(*self.0).clone() }))
     }
 
     /// The address of one instance of this block.
     pub fn instance(&self, key: Option<InstanceKey>) -> InstanceAddr {
         InstanceAddr { resource: self.clone(), key }
+    }
+}
+
+impl Deref for ResourceAddr {
+    type Target = BlockAddr;
+
+    fn deref(&self) -> &BlockAddr {
+        &self.0
+    }
+}
+
+impl PartialOrd for ResourceAddr {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ResourceAddr {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // Most comparisons are between instances of one block.
+        if Arc::ptr_eq(&self.0, &other.0) { Ordering::Equal } else { self.0.cmp(&other.0) }
     }
 }
 

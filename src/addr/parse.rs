@@ -1,5 +1,6 @@
 //! Reading addresses from text, as they stand on a command line or in a state record.
 
+use std::cell::RefCell;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -130,7 +131,7 @@ impl<'a> Cursor<'a> {
         }
         self.dot()?;
         let name = self.name()?;
-        let resource = ResourceAddr { module: ModulePath(steps.into()), mode, type_name: first, name };
+        let resource = ResourceAddr::new(ModulePath(steps.into()), mode, first, name);
         let key = self.key()?;
         if !self.rest().is_empty() {
             return Err(self.err("the end of the address is expected"));
@@ -150,12 +151,34 @@ impl FromStr for Target {
     }
 }
 
+thread_local! {
+    /// The block of which an instance was read last.
+    static LAST: RefCell<Option<(String, ResourceAddr)>> = const { RefCell::new(None) };
+}
+
+/// An instance of the block of which one was read last. In a state the instances of a block follow each other, and share its address.
+fn of_last_block(text: &str) -> Option<InstanceAddr> {
+    LAST.with_borrow(|last| {
+        let (block, resource) = last.as_ref()?;
+        text.strip_prefix(block.as_str())?;
+        let mut cursor = Cursor { text, pos: block.len() };
+        let key = cursor.key().ok()??;
+        cursor.rest().is_empty().then(|| InstanceAddr { resource: resource.clone(), key: Some(key) })
+    })
+}
+
 impl FromStr for InstanceAddr {
     type Err = AddrParseError;
 
     fn from_str(text: &str) -> Result<Self, AddrParseError> {
+        if let Some(addr) = of_last_block(text) {
+            return Ok(addr);
+        }
         match text.parse::<Target>()? {
-            Target::Instance(addr) => Ok(addr),
+            Target::Instance(addr) => {
+                LAST.set(Some((addr.resource.to_string(), addr.resource.clone())));
+                Ok(addr)
+            }
             Target::Resource(resource) => Ok(InstanceAddr { resource, key: None }),
             Target::Module(_) => {
                 Err(AddrParseError { text: text.to_string(), at: text.chars().count(), reason: "a resource is expected, not a module" })

@@ -604,7 +604,7 @@ impl<'a, 'w> Run<'a, 'w> {
                 }
             }
             NodeKind::Resource(mode, t, n) => {
-                let block = ResourceAddr { module: path.clone(), mode: *mode, type_name: t.clone(), name: n.clone() };
+                let block = ResourceAddr::new(path.clone(), *mode, t.clone(), n.clone());
                 let found = module.resources.get(&(*mode, t.clone(), n.clone())).zip(self.world.expansion(&block));
                 if let Some(now) = found.and_then(|(b, planned)| self.repeated(path, module, &b.repetition, planned)) {
                     self.world.set_expansion(&block, now);

@@ -118,6 +118,14 @@ impl Terminal {
         self.print(&format!("{text}\n"));
     }
 
+    /// Writes JSON as a line to stdout, piece by piece.
+    pub fn json_line(&self, value: &impl serde::Serialize) {
+        let mut out = crate::view::stdout::Pieces::new();
+        // The writer remembers what it could not write; nothing else can fail.
+        drop(serde_json::to_writer(&mut out, value));
+        drop(out.write_all(b"\n").and_then(|()| out.flush()));
+    }
+
     /// Writes a line to stderr.
     pub fn note(&self, text: &str) {
         drop(writeln!(std::io::stderr(), "{text}"));

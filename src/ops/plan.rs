@@ -156,7 +156,7 @@ pub fn variable_files(vars: &VarArgs) -> Vec<PathBuf> {
 /// Shows a plan as text or JSON.
 pub fn show(plan: &Plan, verbose: bool, terminal: &Terminal) {
     if terminal.json {
-        terminal.line(&view::json::plan(plan).to_string());
+        terminal.json_line(&view::json::plan(plan));
     } else {
         terminal.print(&view::plan::render(plan, view::plan::PlanStyle { paint: terminal.paint, verbose }));
     }

@@ -183,10 +183,8 @@ fn renamed(addr: &InstanceAddr, from: &Target, to: &Target) -> Option<InstanceAd
         (_, Target::Instance(t)) => Some(t.clone()),
         (Target::Instance(_), Target::Resource(t)) => Some(t.instance(None)),
         (Target::Module(f), Target::Module(t)) => {
-            let mut out = addr.clone();
             let steps = t.0.iter().chain(addr.resource.module.0.iter().skip(f.0.len())).cloned().collect::<Vec<_>>();
-            out.resource.module = crate::addr::ModulePath(steps.into());
-            Some(out)
+            Some(addr.resource.in_module(crate::addr::ModulePath(steps.into())).instance(addr.key.clone()))
         }
         _ => None,
     }

@@ -1,6 +1,5 @@
 //! `validate`: is the configuration sound? Nothing real is asked, and nothing need be reachable.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use async_trait::async_trait;
@@ -16,7 +15,7 @@ use crate::plan::Options;
 use crate::plan::walk::{self, Observer};
 use crate::resource::{Observed, Private, Question, ReadRequest, StepRequest};
 use crate::state::Snapshot;
-use crate::value::Value;
+use crate::value::{Fields, Value};
 
 /// Knows of nothing: every object is still to be made, every data source still to be read.
 pub(super) struct Nothing;
@@ -28,7 +27,7 @@ impl Observer for Nothing {
     }
 
     async fn import(&self, _: &InstanceAddr, _: &str, config: Option<&Value>) -> Result<(Value, Private), Diagnostic> {
-        Ok((config.cloned().unwrap_or_else(|| Value::object(BTreeMap::new())), Private::Null))
+        Ok((config.cloned().unwrap_or_else(|| Value::object(Fields::new())), Private::Null))
     }
 
     async fn answer(&self, _: &str, questions: Vec<Question>) -> Vec<Result<Option<serde_json::Value>, Diagnostic>> {

@@ -2,7 +2,6 @@
 //!
 //! Pure. The order: ignore_changes, proposal by schema, the resource type's own plan, then the verdict.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::addr::InstanceAddr;
@@ -119,7 +118,7 @@ pub fn in_one(planned: &Value, parts: &Value, prior: &Value) -> Value {
 /// The default proposal by schema: configuration, else default (already in it), else for computed ones the prior value, else unknown.
 pub fn propose(body: &Body, prior: Option<&Value>, config: &Value) -> Value {
     let get = |v: &Value, name: &str| v.as_map().and_then(|m| m.get(name)).cloned();
-    let mut out: BTreeMap<Arc<str>, Value> = BTreeMap::new();
+    let mut out: Vec<(&'static str, Value)> = Vec::with_capacity(body.attributes.len() + body.blocks.len());
     for a in &body.attributes {
         let set = get(config, a.name).filter(|v| !v.is_null());
         let value = set.unwrap_or_else(|| match a.set {
@@ -128,12 +127,12 @@ pub fn propose(body: &Body, prior: Option<&Value>, config: &Value) -> Value {
             }
             Set::Required | Set::Optional => Value::null(attr_type(a)),
         });
-        out.insert(a.name.into(), value);
+        out.push((a.name, value));
     }
     for b in &body.blocks {
-        out.insert(b.name.into(), get(config, b.name).unwrap_or_else(|| Value::null(b.ty())));
+        out.push((b.name, get(config, b.name).unwrap_or_else(|| Value::null(b.ty()))));
     }
-    Value::object(out)
+    Value::object_from(out)
 }
 
 fn masked(a: &Attribute, v: Value) -> Value {
@@ -377,7 +376,7 @@ mod tests {
     #[test]
     fn a_secret_that_is_filled_in_stays_one() {
         let hidden = |len: u8| Value::unknown_with(Type::String, Refinement { digest: Some([len; 32]), ..Default::default() }).sensitive();
-        let map = |a: Value, b: Value| Value::map(Type::String, BTreeMap::from([("a".into(), a), ("b".into(), b)]));
+        let map = |a: Value, b: Value| Value::map(Type::String, crate::value::Fields::from([("a".into(), a), ("b".into(), b)]));
         // The configuration writes it openly: its name says that it is a secret.
         let config = map("one".into(), "other".into());
         let filled = rehydrate(&map(hidden(3), hidden(3)), &config, &digest);

@@ -10,7 +10,7 @@ use super::{Action, Change, Plan};
 use crate::addr::{InstanceAddr, Mode};
 use crate::diag::{Diagnostics, Severity};
 use crate::resource::registry;
-use crate::value::{Repr, Value};
+use crate::value::{Fields, Repr, Value};
 
 /// What became of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,7 +132,7 @@ fn parts(types: &[registry::Entry], addr: &InstanceAddr, before: &Value, after: 
 fn part(path: &str, before: Option<Value>, after: Option<Value>, out: &mut Vec<Part>) {
     let map = |v: &Option<Value>| match v.as_ref().map(Value::repr) {
         Some(Repr::Map(_)) if v.as_ref().is_some_and(|v| !v.marks().is_sensitive()) => v.as_ref().and_then(Value::as_map).cloned(),
-        None => Some(BTreeMap::new()),
+        None => Some(Fields::new()),
         Some(_) => None,
     };
     let (Some(old), Some(new), true) = (map(&before), map(&after), before.is_some() || after.is_some()) else {

@@ -188,7 +188,7 @@ fn for_each(v: &Value) -> Result<Expansion, &'static str> {
         Repr::Null(_) => Err("is null; a map or a set of strings is expected"),
         Repr::Map(_) | Repr::Object(_) => Ok(Expansion::Each(v.as_map().cloned().unwrap_or_default())),
         Repr::Set(s) => {
-            let mut out = BTreeMap::new();
+            let mut out: BTreeMap<Arc<str>, Value> = BTreeMap::new();
             for item in &s.items {
                 if !item.is_known() {
                     return Err("has elements that are known only after apply");
@@ -196,7 +196,7 @@ fn for_each(v: &Value) -> Result<Expansion, &'static str> {
                 let key = item.as_str().ok_or("must be a set of strings")?;
                 out.insert(Arc::from(key), item.clone());
             }
-            Ok(Expansion::Each(out))
+            Ok(Expansion::Each(out.into()))
         }
         Repr::Tuple(_) | Repr::List(_) => Err("must be a map or a set of strings; a list has no keys: wrap it in toset()"),
         Repr::String(_) => Err("is a string; a map or a set of strings is expected"),

@@ -13,10 +13,8 @@ use crate::value::{Repr, Value};
 
 /// Gives a resource's object its address, so that a reference to it is recognised.
 pub fn with_origin(value: &Value, addr: &InstanceAddr) -> Value {
-    match value.repr() {
-        Repr::Object(o) => Value::object_of(o.attrs.clone(), Some(Arc::new(addr.clone()))).mark(value.marks()),
-        _ => value.clone(),
-    }
+    // What is read back from a plan or a record often bears its address already.
+    if value.origin().is_some_and(|o| **o == *addr) { value.clone() } else { value.with_origin(Some(Arc::new(addr.clone()))) }
 }
 
 /// Puts current objects behind the references of an object.
@@ -27,9 +25,12 @@ pub fn hydrate(value: &Value, resource: &dyn ResourceType, current: &dyn Fn(&Ins
 fn hydrate_body(value: &Value, body: &crate::schema::Body, current: &dyn Fn(&InstanceAddr) -> Option<Value>) -> Value {
     let Some(map) = value.as_map() else { return value.clone() };
     let mut out = map.clone();
+    let mut set = |name: &str, now: Value| out.get_mut(name).into_iter().for_each(|slot| *slot = now.clone());
+    let mut changed = false;
     for a in body.attributes.iter().filter(|a| matches!(a.ty, AttrType::Ref(_))) {
         if let Some(now) = map.get(a.name).and_then(Value::origin).and_then(|o| current(o)) {
-            out.insert(a.name.into(), now);
+            set(a.name, now);
+            changed = true;
         }
     }
     for b in &body.blocks {
@@ -41,10 +42,10 @@ fn hydrate_body(value: &Value, body: &crate::schema::Body, current: &dyn Fn(&Ins
             Repr::Object(_) => each(inner),
             _ => continue,
         };
-        out.insert(b.name.into(), now);
+        set(b.name, now);
+        changed = true;
     }
-    let origin = value.origin().cloned();
-    Value::object_of(out, origin).mark(value.marks())
+    if changed { Value::object_of(out, value.origin().cloned()).mark(value.marks()) } else { value.clone() }
 }
 
 /// An argument of which some part is not known. What the state keeps only as a digest counts as known, and references are judged by who uses them.

@@ -173,13 +173,10 @@ fn one_move(addr: &InstanceAddr, within: &ModulePath, m: &Moved) -> Option<Insta
     }
     let depth = within.0.len();
     let (outer, inner) = addr.resource.module.0.split_at(depth);
-    let relative = InstanceAddr {
-        resource: ResourceAddr { module: ModulePath(inner.to_vec().into()), ..addr.resource.clone() },
-        key: addr.key.clone(),
-    };
+    let relative = InstanceAddr { resource: addr.resource.in_module(ModulePath(inner.to_vec().into())), key: addr.key.clone() };
     let to = relocate(&relative, &m.from, &m.to)?;
     let module: Vec<_> = outer.iter().chain(to.resource.module.0.iter()).cloned().collect();
-    Some(InstanceAddr { resource: ResourceAddr { module: ModulePath(module.into()), ..to.resource }, key: to.key })
+    Some(InstanceAddr { resource: to.resource.in_module(ModulePath(module.into())), key: to.key })
 }
 
 fn relocate(addr: &InstanceAddr, from: &Target, to: &Target) -> Option<InstanceAddr> {
@@ -198,7 +195,7 @@ fn relocate(addr: &InstanceAddr, from: &Target, to: &Target) -> Option<InstanceA
                 last.key = last.key.clone().or_else(|| f.0.last().and_then(|s| s.key.is_none().then(|| was.key.clone()).flatten()));
             }
             steps.extend(path.0[f.0.len()..].iter().cloned());
-            let resource = ResourceAddr { module: ModulePath(steps.into()), ..addr.resource.clone() };
+            let resource = addr.resource.in_module(ModulePath(steps.into()));
             Some(InstanceAddr { resource, key: addr.key.clone() })
         }
         (Target::Resource(f), _) if *f == addr.resource => match to {
@@ -226,7 +223,7 @@ mod tests {
     #[test]
     fn references_follow_what_was_moved() {
         let at = |a: &str| -> InstanceAddr { a.parse().unwrap() };
-        let cluster = Value::object_of(BTreeMap::new(), Some(Arc::new(at("kafka_cluster.a"))));
+        let cluster = Value::object_of(crate::value::Fields::new(), Some(Arc::new(at("kafka_cluster.a"))));
         let record = Record {
             addr: at("kafka_topic.t"),
             provider: String::new(),

@@ -3,7 +3,7 @@
 //! Values live per module instance. Resource blocks hold one value per instance and one whole value that references see, built
 //! once when the block is done, so that a block of N instances costs O(N) however often it is referred to.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::addr::{InstanceKey, Mode, ModulePath, ResourceAddr};
@@ -13,7 +13,7 @@ use crate::graph::names::undeclared;
 use crate::lang::ast::{Ident, Step};
 use crate::lang::config::{Config, Module, ModuleCall};
 use crate::lang::eval::{Resolved, Scope};
-use crate::value::{Marks, Type, Value};
+use crate::value::{Fields, Marks, Type, Value};
 
 /// The instances that `count` or `for_each` give.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,7 +23,7 @@ pub enum Expansion {
     /// `count`
     Count(u64),
     /// `for_each`: the value by key.
-    Each(BTreeMap<Arc<str>, Value>),
+    Each(Fields),
     /// The expression failed, which has been said: nobody knows the instances.
     Failed,
     /// The same where a configuration is only checked: one instance of which nothing is known stands for all.
@@ -54,17 +54,20 @@ impl Expansion {
 
     /// The instances that have these keys, as the state has them. What `each.value` is for them is not known.
     pub fn of_keys<'k>(keys: impl IntoIterator<Item = &'k Option<InstanceKey>>) -> Expansion {
-        let mut out = Expansion::One;
-        for key in keys.into_iter().flatten() {
-            match (&mut out, key) {
-                (Expansion::Each(m), InstanceKey::Str(k)) => drop(m.insert(k.clone(), Value::unknown(Type::Dynamic))),
-                (Expansion::Count(n), InstanceKey::Int(i)) => *n = (*n).max(i + 1),
-                (Expansion::One, InstanceKey::Str(k)) => out = Expansion::Each([(k.clone(), Value::unknown(Type::Dynamic))].into()),
-                (Expansion::One, InstanceKey::Int(i)) => out = Expansion::Count(i + 1),
-                _ => {}
+        let mut keys = keys.into_iter().flatten().peekable();
+        // The first key says what repeats the block; keys of the other kind are of an earlier form of it.
+        match keys.peek() {
+            None => Expansion::One,
+            Some(InstanceKey::Int(_)) => {
+                let number = |k: &InstanceKey| if let InstanceKey::Int(i) = k { Some(i + 1) } else { None };
+                Expansion::Count(keys.filter_map(number).max().unwrap_or_default())
+            }
+            Some(InstanceKey::Str(_)) => {
+                let unknown = Value::unknown(Type::Dynamic);
+                let entry = |k: &InstanceKey| if let InstanceKey::Str(k) = k { Some((k.clone(), unknown.clone())) } else { None };
+                Expansion::Each(keys.filter_map(entry).collect())
             }
         }
-        out
     }
 
     /// What `each.value` is for this key.
@@ -82,9 +85,7 @@ impl Expansion {
         match self {
             Expansion::One => of(&None).unwrap_or_else(missing),
             Expansion::Count(n) => Value::tuple((0..*n).map(|i| of(&Some(InstanceKey::Int(i))).unwrap_or_else(missing)).collect()),
-            Expansion::Each(m) => {
-                Value::object(m.keys().map(|k| (k.clone(), of(&Some(InstanceKey::Str(k.clone()))).unwrap_or_else(missing))).collect())
-            }
+            Expansion::Each(m) => Value::object(m.map(|k, _| of(&Some(InstanceKey::Str(k.clone()))).unwrap_or_else(missing))),
             Expansion::Failed | Expansion::StandIn => nothing_known(),
         }
     }
@@ -319,7 +320,7 @@ impl<'w, 'c> ModuleScope<'w, 'c> {
     }
 
     fn block(&self, mode: Mode, type_name: &str, name: &Arc<str>) -> ResourceAddr {
-        ResourceAddr { module: self.module.clone(), mode, type_name: type_name.into(), name: name.clone() }
+        ResourceAddr::new(self.module.clone(), mode, type_name.into(), name.clone())
     }
 
     fn module_value(&self, call: &Arc<str>) -> Option<Value> {

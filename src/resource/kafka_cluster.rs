@@ -25,7 +25,7 @@ use crate::engine::deployed::{CertificateFiles, DeployedCluster};
 use crate::engine::spec::{Authentication, ClusterSpec, ListenerSpec};
 use crate::engine::{self, Class, ClusterChange, ClusterEngine};
 use crate::schema::{AttrType, Attribute, Body, NestedBlock, Nesting, Schema};
-use crate::value::{Type, Value};
+use crate::value::{Fields, Type, Value};
 
 /// The resource type `kafka_cluster`.
 pub struct KafkaCluster;
@@ -347,23 +347,23 @@ fn filled(addr: &InstanceAddr, base: &Value, found: &DeployedCluster) -> Value {
     let mut attrs = base.as_map().cloned().unwrap_or_default();
     let listeners: Vec<String> = base.get("listener").iter().filter_map(Value::as_map).flatten().map(|(n, _)| n.to_string()).collect();
     let address = |name: &str| found.addresses.get(&name.to_uppercase()).cloned().unwrap_or_default();
-    let endpoints: BTreeMap<Arc<str>, Value> = listeners.iter().map(|n| (n.as_str().into(), address(n).into())).collect();
+    let endpoints: Fields = listeners.iter().map(|n| (n.as_str().into(), address(n).into())).collect();
     let first = listeners.first().map_or_else(|| found.internal.clone(), |n| address(n));
     let cluster_id = found.cluster_id.as_ref().map_or(Value::null(Type::String), Value::string);
     let text = |v: Option<String>| v.map_or(Value::null(Type::String), Value::from);
     let file = |path: Option<&PathBuf>| text(path.map(|p| p.to_string_lossy().into_owned()));
     let way = &found.admin;
-    let admin = BTreeMap::from([
-        ("bootstrap_servers".into(), Value::string(&found.internal)),
-        ("security_protocol".into(), way.protocol.as_str().into()),
-        ("ca_file".into(), file(way.ca_file.as_ref())),
-        ("certificate_file".into(), file(way.certificate_file.as_ref())),
-        ("key_file".into(), file(way.key_file.as_ref())),
-        ("sasl_mechanism".into(), text(way.mechanism.map(|m| m.as_str().to_string()))),
-        ("username".into(), text(way.username.clone())),
-        ("password".into(), text(way.password.clone())),
-        ("insecure_skip_verify".into(), way.insecure_skip_verify.into()),
-        ("cluster_id".into(), cluster_id.clone()),
+    let admin = Value::object_from([
+        ("bootstrap_servers", Value::string(&found.internal)),
+        ("security_protocol", way.protocol.as_str().into()),
+        ("ca_file", file(way.ca_file.as_ref())),
+        ("certificate_file", file(way.certificate_file.as_ref())),
+        ("key_file", file(way.key_file.as_ref())),
+        ("sasl_mechanism", text(way.mechanism.map(|m| m.as_str().to_string()))),
+        ("username", text(way.username.clone())),
+        ("password", text(way.password.clone())),
+        ("insecure_skip_verify", way.insecure_skip_verify.into()),
+        ("cluster_id", cluster_id.clone()),
     ]);
     let certificate = |(cn, files): (&String, &CertificateFiles)| {
         let files = [
@@ -379,7 +379,7 @@ fn filled(addr: &InstanceAddr, base: &Value, found: &DeployedCluster) -> Value {
         ("cluster_id", cluster_id),
         ("bootstrap_servers", first.into()),
         ("endpoints", Value::map(Type::String, endpoints)),
-        ("admin", Value::object(admin)),
+        ("admin", admin),
         ("certificates", Value::map(certificate_type(), found.certificates.iter().map(certificate).collect())),
         ("ca_file", file(Some(&found.ca_file))),
         (RUNNING, numbers(found.running.iter().copied())),
@@ -532,7 +532,9 @@ impl ResourceType for KafkaCluster {
             out.diagnostics.extend(name_error("name", &name));
             attrs.insert("name".into(), name.into());
         }
-        attrs.entry("config".into()).and_modify(|c| *c = hidden(c));
+        if let Some(config) = input.proposed.get("config") {
+            attrs.insert("config".into(), hidden(&config));
+        }
         let engine = match engine_of(&input.proposed) {
             Ok(engine) => engine,
             Err(error) => {

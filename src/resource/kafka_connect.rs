@@ -233,14 +233,14 @@ fn principal(cluster: Option<&Value>, name: &str) -> Option<String> {
 
 /// The real folders of the mounts, by label and by path; `None` while a secret's folder is not known.
 fn folders(value: &Value) -> Option<(Value, Value)> {
-    let (mut labels, mut paths) = (BTreeMap::new(), BTreeMap::new());
+    let (mut labels, mut paths) = (BTreeMap::<Arc<str>, Value>::new(), BTreeMap::<Arc<str>, Value>::new());
     let mounts = value.get("mount");
     for (label, mount) in mounts.iter().filter_map(Value::as_map).flatten() {
         let dir = mount.get("secret")?.get_str("dir")?;
         paths.insert(mount.get_str("path")?.into(), Value::string(&dir));
         labels.insert(label.clone(), Value::string(&dir));
     }
-    Some((Value::map(Type::String, labels), Value::map(Type::String, paths)))
+    Some((Value::map(Type::String, labels.into()), Value::map(Type::String, paths.into())))
 }
 
 /// The worker setting that a variable stands for, as in the usual container images: `CONNECT_OFFSET_FLUSH_INTERVAL_MS` is
@@ -637,7 +637,9 @@ impl ResourceType for KafkaConnect {
         let moved = input.prior.is_some_and(|p| p.get("cluster_id").as_ref() != Some(&id));
         attrs.insert("cluster_id".into(), if id.is_known() { id } else { Value::unknown(Type::String) });
         for name in ["config", "env"] {
-            attrs.entry(name.into()).and_modify(|settings| *settings = hidden(settings));
+            if let Some(settings) = attrs.get_mut(name) {
+                *settings = hidden(settings);
+            }
         }
         attrs.insert("mount_versions".into(), versions(&input.proposed));
         let engine = match engine_of(&input.proposed) {

@@ -15,8 +15,7 @@ mod secrets;
 
 pub use hcl::hcl_of;
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -30,7 +29,7 @@ use crate::addr::{InstanceAddr, InstanceKey};
 use crate::diag::codes::{connect as codes, lang as lang_codes};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::schema::{Attribute, Body, NestedBlock, Nesting, Schema};
-use crate::value::{Type, Value};
+use crate::value::{Fields, Type, Value};
 
 /// How many connectors one `apply` call takes.
 const BATCH: usize = 20;
@@ -196,7 +195,7 @@ fn name_error(name: &str) -> Option<Diagnostic> {
 fn check_keys(config: &Value, diags: &mut Diagnostics) {
     let maps = ["config", "sensitive_config"].map(|n| (n, config.get(n)));
     for (attr, map) in &maps {
-        for key in map.iter().filter_map(Value::as_map).flat_map(BTreeMap::keys) {
+        for key in map.iter().filter_map(Value::as_map).flat_map(Fields::keys) {
             let Some(argument) = model::argument_of(key) else { continue };
             if *attr == "config" && model::agrees(config, key, argument) {
                 continue;
@@ -287,7 +286,7 @@ fn plan(input: PlanInput<'_>) -> PlanOutput {
         let before = input.prior.and_then(|p| p.get(attr));
         if let Some(map) = attrs.get(attr).map(|map| model::tidy(map, &mounts, before.as_ref())) {
             // Nothing is hidden: a read finds none.
-            let is_none = attr == "sensitive_config" && map.as_map().is_some_and(BTreeMap::is_empty);
+            let is_none = attr == "sensitive_config" && map.as_map().is_some_and(Fields::is_empty);
             attrs.insert(attr.into(), if is_none { Value::null(Type::map(Type::String)) } else { map });
         }
     }
@@ -345,7 +344,7 @@ fn place(connect: &Value) -> Place {
     }
 }
 
-fn plan_create(attrs: &mut BTreeMap<Arc<str>, Value>, out: &mut PlanOutput) {
+fn plan_create(attrs: &mut Fields, out: &mut PlanOutput) {
     attrs.insert("type".into(), Value::unknown(Type::String));
     let tasks = tasks_of_stopped(attrs);
     attrs.insert("tasks".into(), tasks.unwrap_or_else(|| Value::unknown(Type::Number)));
@@ -360,11 +359,11 @@ fn plan_create(attrs: &mut BTreeMap<Arc<str>, Value>, out: &mut PlanOutput) {
 }
 
 /// The number of tasks, where it follows from the state: a stopped connector has none, whatever its configuration.
-fn tasks_of_stopped(attrs: &BTreeMap<Arc<str>, Value>) -> Option<Value> {
+fn tasks_of_stopped(attrs: &Fields) -> Option<Value> {
     (attrs.get("state").and_then(Value::as_str) == Some("stopped")).then(|| Value::from(0_i64))
 }
 
-fn plan_update(prior: &Value, input: &PlanInput<'_>, attrs: &mut BTreeMap<Arc<str>, Value>, out: &mut PlanOutput) {
+fn plan_update(prior: &Value, input: &PlanInput<'_>, attrs: &mut Fields, out: &mut PlanOutput) {
     let planned = Value::object(attrs.clone());
     let config = model::config_changes(prior, &planned, input.private);
     let from = prior.get_str("state").unwrap_or_default();
@@ -402,7 +401,7 @@ fn plan_update(prior: &Value, input: &PlanInput<'_>, attrs: &mut BTreeMap<Arc<st
     attrs.insert("tasks".into(), tasks.unwrap_or_else(|| Value::unknown(Type::Number)));
 }
 
-fn plan_restart(prior: &Value, key: &Key, failed: &model::Failures, attrs: &mut BTreeMap<Arc<str>, Value>, out: &mut PlanOutput) {
+fn plan_restart(prior: &Value, key: &Key, failed: &model::Failures, attrs: &mut Fields, out: &mut PlanOutput) {
     let policy = attrs.get("restart_policy").and_then(|p| p.get_str("on_failure"));
     if policy.as_deref() != Some("never") {
         out.ops.push(Op::new(OpAction::Restart, key.clone()).part(failed.text()));

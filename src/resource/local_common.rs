@@ -3,7 +3,6 @@
 //!
 //! What an engine does lies in [`crate::engine`]; what one type decides lies in its own file.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -19,7 +18,7 @@ use crate::engine::mandate::{Doing, Mandate, Step};
 use crate::engine::{Class, Finding};
 use crate::schema::{AttrType, Body, Schema, Set};
 use crate::value::ops::unmark_deep;
-use crate::value::{Type, Value};
+use crate::value::{Fields, Type, Value};
 
 /// The name of an object: the one written, else the block's.
 pub fn name_of(addr: &InstanceAddr, value: &Value) -> String {
@@ -80,7 +79,7 @@ pub fn not_kept(config: &Value, body: &Body, of_some: &[(&'static str, Class)], 
 
 /// Whether a value is a block or collection without anything in it.
 fn is_empty(v: &Value) -> bool {
-    v.as_map().is_some_and(BTreeMap::is_empty) || v.as_slice().is_some_and(<[Value]>::is_empty)
+    v.as_map().is_some_and(Fields::is_empty) || v.as_slice().is_some_and(<[Value]>::is_empty)
 }
 
 /// What an engine found, as a diagnostic of its argument.

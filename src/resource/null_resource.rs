@@ -1,6 +1,5 @@
 //! `null_resource`: an object without a real system. It lets tests, benches and wiring run the engine alone.
 
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use super::{Desk, Observed, PlanInput, PlanOutput, Private, ReadRequest, Resourc
 use crate::diag::Diagnostic;
 use crate::diag::codes::apply as codes;
 use crate::schema::{Attribute, Body, Schema};
-use crate::value::{Type, Value};
+use crate::value::{Fields, Type, Value};
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
     version: 0,
@@ -32,7 +31,7 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
 /// The resource type.
 pub struct NullResource;
 
-fn attrs(v: &Value) -> BTreeMap<std::sync::Arc<str>, Value> {
+fn attrs(v: &Value) -> Fields {
     v.as_map().cloned().unwrap_or_default()
 }
 

@@ -26,7 +26,7 @@ use crate::diag::{Diagnostic, Diagnostics};
 use crate::disk::private::{UNFINISHED, digest, file_error, private_dir, random_text, remove_if_empty, remove_private, write_private};
 use crate::schema::{Attribute, Body, Schema};
 use crate::value::ops::unmark_deep;
-use crate::value::{Repr, Type, Value};
+use crate::value::{Fields, Repr, Type, Value};
 
 /// The resource type `secret`.
 pub struct Secret;
@@ -241,7 +241,7 @@ fn with(object: &Value, name: &str, value: Value) -> Value {
 }
 
 /// The version of a planned secret: as before while its files stay as they are, else known after apply. `rewritten`: some are put right.
-fn planned_version(prior: Option<&Value>, planned: &BTreeMap<Arc<str>, Value>, rewritten: bool) -> Value {
+fn planned_version(prior: Option<&Value>, planned: &Fields, rewritten: bool) -> Value {
     let unmarked = |v: Option<Value>| v.map(|v| unmark_deep(&v));
     let same = |p: &Value| ["data", "generate", "files"].iter().all(|n| unmarked(p.get(n)) == unmarked(planned.get(*n).cloned()));
     match prior.filter(|p| !rewritten && same(p)) {
@@ -391,7 +391,7 @@ impl Secret {
             kept.files.insert(name);
         }
         let none = data.is_empty() && request.prior.get("data").is_none_or(|d| d.is_null());
-        let data = if none { Value::null(Type::map(Type::String)) } else { Value::map(Type::String, data).sensitive() };
+        let data = if none { Value::null(Type::map(Type::String)) } else { Value::map(Type::String, data.into()).sensitive() };
         let left = if altered.get(FOLDER) == Some(&Wrong::Link) { BTreeSet::new() } else { unfinished(&dir) };
         let mut notes = serde_json::Map::new();
         let writes = |d: &super::Doubt| d.ops.iter().any(|o| matches!(o.action, OpAction::Write | OpAction::Remove));
@@ -658,7 +658,9 @@ impl ResourceType for Secret {
         // The folder tells the path.
         if input.proposed.get("path").is_some_and(|p| p.contains_sensitive()) {
             for name in ["dir", "files"] {
-                attrs.entry(name.into()).and_modify(|v| *v = v.clone().sensitive());
+                if let Some(v) = attrs.get_mut(name) {
+                    *v = v.clone().sensitive();
+                }
             }
         }
         let planned = Value::object_of(attrs, input.proposed.origin().cloned());
@@ -700,7 +702,7 @@ impl ResourceType for Secret {
             crate::schema::AttrType::Value(t) => (a.name, Value::null(t.clone())),
             crate::schema::AttrType::Ref(_) => (a.name, Value::null_dynamic()),
         };
-        let mut attrs: BTreeMap<Arc<str>, Value> = SCHEMA.body.attributes.iter().map(null).map(|(k, v)| (k.into(), v)).collect();
+        let mut attrs = Fields::named(SCHEMA.body.attributes.iter().map(null));
         attrs.insert("name".into(), id.into());
         let addr = crate::addr::ResourceAddr::root(crate::addr::Mode::Managed, "secret", id).instance(None);
         let request = ReadRequest::new(addr, Value::object(attrs), kept.private());

@@ -5,7 +5,6 @@
 //! `value` where the value's type is not the one that the reader will expect. A user's key that begins with `$` gets one more. The page
 //! `state/README.md` describes the format for readers outside this program. What must not be here: files, and the key of the digests.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
@@ -18,7 +17,7 @@ use crate::op::Op;
 use crate::op::Verb;
 use crate::schema::{AttrType, Attribute, Body, Nesting, Schema};
 use crate::value::json::depth;
-use crate::value::{Number, Refinement, Repr, Type, Value};
+use crate::value::{Fields, Number, Refinement, Repr, Type, Value};
 
 /// The keyed digest of a value's content.
 pub type Digest<'a> = &'a dyn Fn(&Value) -> [u8; 32];
@@ -183,15 +182,15 @@ fn decode_body(j: &Json, body: &Body) -> Value {
     if let Some(v) = j.as_object().and_then(|o| decode_tagged(o, &body.ty())) {
         return v;
     }
-    let mut out: BTreeMap<Arc<str>, Value> = BTreeMap::new();
+    let mut out: Vec<(&'static str, Value)> = Vec::with_capacity(body.attributes.len() + body.blocks.len());
     for a in &body.attributes {
         let ty = attr_type(a);
-        out.insert(a.name.into(), j.get(a.name).map_or_else(|| Value::null(ty.clone()), |j| decode(j, &ty)));
+        out.push((a.name, j.get(a.name).map_or_else(|| Value::null(ty.clone()), |j| decode(j, &ty))));
     }
     for b in &body.blocks {
         let json = j.get(b.name).filter(|j| !j.is_null());
         if let Some(v) = json.and_then(Json::as_object).and_then(|o| decode_tagged(o, &b.ty())) {
-            out.insert(b.name.into(), v);
+            out.push((b.name, v));
             continue;
         }
         let value = match (json, b.nesting) {
@@ -206,9 +205,9 @@ fn decode_body(j: &Json, body: &Body) -> Value {
                 Value::map(element(b), items.collect())
             }
         };
-        out.insert(b.name.into(), value);
+        out.push((b.name, value));
     }
-    Value::object(out)
+    Value::object_from(out)
 }
 
 fn element(b: &crate::schema::NestedBlock) -> Type {
@@ -229,7 +228,7 @@ fn labelled(j: &Json, label: Option<&str>, body: &Body) -> Value {
 /// The object itself instead of a reference to it.
 fn without_origin(v: &Value) -> Value {
     match v.repr() {
-        Repr::Object(o) if o.origin.is_some() => Value::object(o.attrs.clone()).mark(v.marks()),
+        Repr::Object(o) if o.origin.is_some() => v.with_origin(None),
         _ => v.clone(),
     }
 }
@@ -386,13 +385,13 @@ pub fn decode(j: &Json, ty: &Type) -> Value {
         (Json::Array(items), _) => Value::tuple(items.iter().map(|j| decode(j, &Type::Dynamic)).collect()),
         (Json::Object(o), Type::Map(t)) => Value::map((**t).clone(), o.iter().map(|(k, j)| (unescape(k), decode(j, t))).collect()),
         (Json::Object(o), Type::Object(t)) => {
-            let mut out: BTreeMap<Arc<str>, Value> = t.attrs.iter().map(|(k, t)| (k.clone(), Value::null(t.clone()))).collect();
-            for (k, j) in o {
+            let missing = t.attrs.iter().map(|(k, t)| (k.clone(), Value::null(t.clone())));
+            let written = o.iter().map(|(k, j)| {
                 let k = unescape(k);
                 let v = decode(j, t.attrs.get(&k).unwrap_or(&Type::Dynamic));
-                out.insert(k, v);
-            }
-            Value::object(out)
+                (k, v)
+            });
+            Value::object(missing.chain(written).collect())
         }
         (Json::Object(o), _) => Value::object(o.iter().map(|(k, j)| (unescape(k), decode(j, &Type::Dynamic))).collect()),
     }
@@ -408,7 +407,7 @@ fn decode_tagged(o: &Map<String, Json>, ty: &Type) -> Option<Value> {
         }
         "$ref" => {
             let addr: InstanceAddr = json.as_str()?.parse().ok()?;
-            Some(Value::object_of(BTreeMap::new(), Some(Arc::new(addr))))
+            Some(Value::object_of(Fields::new(), Some(Arc::new(addr))))
         }
         "$unknown" => Some(Value::unknown(ty.clone())),
         "$number" => Number::parse(json.as_str()?).map(Value::from),

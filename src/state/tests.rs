@@ -174,7 +174,8 @@ proptest! {
 }
 
 fn inner(secret: Value, size: i64, other: &str) -> Vec<(&'static str, Value)> {
-    let other = Value::object_of(BTreeMap::from([("admin".into(), Value::from("CANARY-HYDRATED"))]), Some(Arc::new(addr(other))));
+    let other =
+        Value::object_of(crate::value::Fields::from([("admin".into(), Value::from("CANARY-HYDRATED"))]), Some(Arc::new(addr(other))));
     vec![("size", size.into()), ("secret", secret), ("other", other)]
 }
 
@@ -184,7 +185,7 @@ fn full() -> Record {
     let single = Value::object_from(inner(secret("single"), 1, "thing.o"));
     let labelled = Value::object_from(inner(secret("list"), 2, "thing.o").into_iter().chain([("name", Value::from("l"))]));
     let mapped = Value::object_from(inner(secret("map"), 3, "thing.o[0]"));
-    let cluster = Value::object_of(BTreeMap::new(), Some(Arc::new(addr("data.kafka_cluster.c"))));
+    let cluster = Value::object_of(crate::value::Fields::new(), Some(Arc::new(addr("data.kafka_cluster.c"))));
     record_of(
         "thing.full",
         object(&[
@@ -194,7 +195,7 @@ fn full() -> Record {
             ("switch", true.into()),
             ("single", single),
             ("labelled", Value::list(labelled.ty(), vec![labelled])),
-            ("mapped", Value::map(mapped.ty(), BTreeMap::from([("$m".into(), mapped)]))),
+            ("mapped", Value::map(mapped.ty(), crate::value::Fields::from([("$m".into(), mapped)]))),
         ]),
     )
 }
@@ -325,7 +326,7 @@ fn moves_happen_at_once_or_not_at_all() {
     put(&store, record("thing.a", 1));
     put(&store, record("thing.b", 2));
     let (a, b, c) = (addr("thing.a"), addr("thing.b"), addr("thing.c"));
-    let cluster = Value::object_of(BTreeMap::new(), Some(Arc::new(a.clone())));
+    let cluster = Value::object_of(crate::value::Fields::new(), Some(Arc::new(a.clone())));
     put(&store, Record { dependencies: vec![a.resource.clone()], ..record_of("thing.user", object(&[("cluster", cluster)])) });
     store.mv(&[(a.clone(), b.clone()), (b.clone(), a.clone())]).unwrap();
     let now = store.snapshot().unwrap();
@@ -368,7 +369,10 @@ fn the_golden_store_of_format_1_is_read() {
                     ("text", "line\nnext".into()),
                     (
                         "config",
-                        Value::map(Type::String, BTreeMap::from([("$key".into(), "${file:/a:b}".into()), ("a.b".into(), "1".into())])),
+                        Value::map(
+                            Type::String,
+                            crate::value::Fields::from([("$key".into(), "${file:/a:b}".into()), ("a.b".into(), "1".into())]),
+                        ),
                     ),
                     (
                         "any",

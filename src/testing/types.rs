@@ -415,7 +415,7 @@ impl ResourceType for Solid {
     }
 
     async fn import(&self, cx: &Session, id: &str, config: Option<&Value>) -> Result<(Value, Private), Diagnostic> {
-        let base = config.cloned().unwrap_or_else(|| Value::object(BTreeMap::new()));
+        let base = config.cloned().unwrap_or_else(|| Value::object(crate::value::Fields::new()));
         let named = with(&base, vec![("name", Value::string(id))]);
         let (_, there) = Reality::of(cx).read();
         let key = self.real_key(&named, &Private::Null).ok_or_else(|| refused("its place is not known"))?;

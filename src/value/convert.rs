@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::ops::has_dynamic;
-use super::{Number, ObjectType, Refinement, Repr, Type, Value};
+use super::{Fields, Number, ObjectType, Refinement, Repr, Type, Value};
 use crate::words::counted;
 
 /// Why a value has not the type that is wanted. The text never holds the value.
@@ -215,7 +215,7 @@ fn sequence(items: &[Value], want: &Type, have: Option<&Type>) -> Result<(Type, 
     Ok((target, items))
 }
 
-fn entries(items: &BTreeMap<Arc<str>, Value>, want: &Type, have: Option<&Type>) -> Result<Value, ConvertError> {
+fn entries(items: &Fields, want: &Type, have: Option<&Type>) -> Result<Value, ConvertError> {
     let values: Vec<Value> = items.values().cloned().collect();
     let keys: Vec<&Arc<str>> = items.keys().collect();
     let shared = match (want, have) {
@@ -233,11 +233,7 @@ fn entries(items: &BTreeMap<Arc<str>, Value>, want: &Type, have: Option<&Type>) 
     Ok(Value::map(ty, keys.into_iter().cloned().zip(values).collect()))
 }
 
-fn attributes(
-    have: &BTreeMap<Arc<str>, Value>,
-    want: &ObjectType,
-    origin: Option<Arc<crate::addr::InstanceAddr>>,
-) -> Result<Value, ConvertError> {
+fn attributes(have: &Fields, want: &ObjectType, origin: Option<Arc<crate::addr::InstanceAddr>>) -> Result<Value, ConvertError> {
     let missing: Vec<&str> = want.attrs.keys().filter(|k| !have.contains_key(*k) && !want.optional.contains(*k)).map(|k| &**k).collect();
     match missing[..] {
         [] => {}
@@ -248,17 +244,17 @@ fn attributes(
             return Err(ConvertError::new(format!("attributes {rest} and {last} are required")));
         }
     }
-    let mut attrs = BTreeMap::new();
+    let mut attrs = Vec::with_capacity(want.attrs.len());
     for (name, ty) in &want.attrs {
         let value = match have.get(name) {
             Some(v) => step(v, ty, || name.to_string())?,
             None => Value::null(concrete(ty)),
         };
-        attrs.insert(name.clone(), value);
+        attrs.push((name.clone(), value));
     }
     // An object that lost attributes is no longer the resource's object.
     let origin = origin.filter(|_| attrs.len() == have.len());
-    Ok(Value::object_of(attrs, origin))
+    Ok(Value::object_of(attrs.into_iter().collect(), origin))
 }
 
 /// Whether values of one type can, as far as the type says, be converted to another.

@@ -5,6 +5,7 @@
 //! forgetting it is impossible; whoever needs the content asks for it by accessor. No I/O, no serde here: codecs live at the edges.
 
 pub mod convert;
+mod fields;
 pub mod json;
 pub mod number;
 pub mod ops;
@@ -12,11 +13,12 @@ mod parts;
 pub mod print;
 pub mod ty;
 
+pub use fields::Fields;
 pub use number::Number;
 pub use parts::Part;
 pub use ty::{ObjectType, Type};
 
-use std::collections::BTreeMap;
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -107,7 +109,7 @@ pub struct Entries {
     /// The element type.
     pub elem: Type,
     /// The entries by key.
-    pub items: BTreeMap<Arc<str>, Value>,
+    pub items: Fields,
     deep: Deep,
 }
 
@@ -123,7 +125,7 @@ pub struct TupleData {
 #[derive(Clone)]
 pub struct ObjectData {
     /// The attributes by name.
-    pub attrs: BTreeMap<Arc<str>, Value>,
+    pub attrs: Fields,
     /// The resource instance whose object this is. Not part of equality: it lets `cluster = kafka_cluster.events` be a reference.
     pub origin: Option<Arc<InstanceAddr>>,
     deep: Deep,
@@ -277,7 +279,7 @@ impl Value {
     }
 
     /// A map; every element must already be of the type `elem`.
-    pub fn map(elem: Type, items: BTreeMap<Arc<str>, Value>) -> Value {
+    pub fn map(elem: Type, items: Fields) -> Value {
         Repr::Map(Arc::new(Entries { deep: Deep::of(items.values()), elem, items })).into()
     }
 
@@ -287,18 +289,25 @@ impl Value {
     }
 
     /// An object.
-    pub fn object(attrs: BTreeMap<Arc<str>, Value>) -> Value {
+    pub fn object(attrs: Fields) -> Value {
         Value::object_of(attrs, None)
     }
 
     /// An object from pairs.
-    pub fn object_from<K: Into<Arc<str>>>(attrs: impl IntoIterator<Item = (K, Value)>) -> Value {
-        Value::object(attrs.into_iter().map(|(k, v)| (k.into(), v)).collect())
+    pub fn object_from<K: Borrow<str> + Into<Arc<str>>>(attrs: impl IntoIterator<Item = (K, Value)>) -> Value {
+        Value::object(Fields::named(attrs))
     }
 
     /// The object of a resource instance.
-    pub fn object_of(attrs: BTreeMap<Arc<str>, Value>, origin: Option<Arc<InstanceAddr>>) -> Value {
+    pub fn object_of(attrs: Fields, origin: Option<Arc<InstanceAddr>>) -> Value {
         Repr::Object(Arc::new(ObjectData { deep: Deep::of(attrs.values()), attrs, origin })).into()
+    }
+
+    /// The same object as that of a resource instance, or of none; it shares all that this one holds. Any other value stays as it is.
+    pub fn with_origin(&self, origin: Option<Arc<InstanceAddr>>) -> Value {
+        let Repr::Object(o) = &self.repr else { return self.clone() };
+        let object = ObjectData { attrs: o.attrs.clone(), origin, deep: o.deep };
+        Value { repr: Repr::Object(Arc::new(object)), marks: self.marks }
     }
 
     /// The content.
@@ -424,7 +433,7 @@ impl Value {
     }
 
     /// The entries of a known map or object.
-    pub fn as_map(&self) -> Option<&BTreeMap<Arc<str>, Value>> {
+    pub fn as_map(&self) -> Option<&Fields> {
         match &self.repr {
             Repr::Map(e) => Some(&e.items),
             Repr::Object(o) => Some(&o.attrs),

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use super::{Elements, Marks, Number, Repr, Type, Value};
+use super::{Elements, Fields, Marks, Number, Repr, Type, Value};
 
 impl Value {
     /// A set of distinct elements in cty's order (strings and numbers ascending, everything else in a stable order).
@@ -20,7 +20,7 @@ impl Value {
     /// How many elements a known collection, tuple, object or map has.
     #[allow(clippy::len_without_is_empty, reason = "what has no length is neither empty nor not")]
     pub fn len(&self) -> Option<usize> {
-        self.as_slice().map(<[Value]>::len).or_else(|| self.as_map().map(std::collections::BTreeMap::len))
+        self.as_slice().map(<[Value]>::len).or_else(|| self.as_map().map(Fields::len))
     }
 }
 
@@ -33,9 +33,9 @@ pub fn unmark_deep(v: &Value) -> Value {
     match v.repr() {
         Repr::List(e) => Value::list(e.elem.clone(), all(&e.items)),
         Repr::Set(e) => Value::set_raw(e.elem.clone(), all(&e.items)),
-        Repr::Map(e) => Value::map(e.elem.clone(), e.items.iter().map(|(k, v)| (k.clone(), unmark_deep(v))).collect()),
+        Repr::Map(e) => Value::map(e.elem.clone(), e.items.map(|_, v| unmark_deep(v))),
         Repr::Tuple(t) => Value::tuple(all(&t.items)),
-        Repr::Object(o) => Value::object_of(o.attrs.iter().map(|(k, v)| (k.clone(), unmark_deep(v))).collect(), o.origin.clone()),
+        Repr::Object(o) => Value::object_of(o.attrs.map(|_, v| unmark_deep(v)), o.origin.clone()),
         other => Value::from(other.clone()),
     }
 }

@@ -52,11 +52,8 @@ impl Value {
         let value = match self.repr() {
             Repr::List(l) => Value::list(l.elem.clone(), each(&l.items)),
             Repr::Tuple(t) => Value::tuple(each(&t.items)),
-            Repr::Map(m) => Value::map(m.elem.clone(), m.items.iter().map(|(k, v)| (k.clone(), f(Part::key(k), v))).collect()),
-            Repr::Object(o) => {
-                let attrs = o.attrs.iter().map(|(k, v)| (k.clone(), f(Part::Name(k.clone()), v))).collect();
-                Value::object_of(attrs, o.origin.clone())
-            }
+            Repr::Map(m) => Value::map(m.elem.clone(), m.items.map(|k, v| f(Part::key(k), v))),
+            Repr::Object(o) => Value::object_of(o.attrs.map(|k, v| f(Part::Name(k.clone()), v)), o.origin.clone()),
             _ => return self.clone(),
         };
         value.mark(self.marks())

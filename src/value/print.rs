@@ -74,7 +74,7 @@ fn sequence(items: &[Value], indent: usize, out: &mut String) {
     out.push(']');
 }
 
-fn entries(items: &std::collections::BTreeMap<std::sync::Arc<str>, Value>, indent: usize, out: &mut String) {
+fn entries(items: &super::Fields, indent: usize, out: &mut String) {
     out.push('{');
     for (k, v) in items {
         line(indent + 2, out);

@@ -1,8 +1,11 @@
 //! Machine-readable views: values, plans and outputs as JSON. Sensitive values are left out or masked.
 
+use std::sync::Arc;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value as Json, json};
 
-use crate::plan::{Change, Plan, Reason};
+use crate::plan::{Change, Drift, OutputChange, Plan, Reason};
 use crate::value::{Repr, Value};
 
 /// A value as plain JSON. Sensitive parts read `(sensitive value)`, unknown ones are null.
@@ -41,24 +44,53 @@ pub fn object(v: &Value) -> Json {
     Json::Object(entries.collect())
 }
 
-/// The plan: Terraform's shape, with the effects and losses of each change beside it.
-pub fn plan(plan: &Plan) -> Json {
-    let counts = plan.counts();
-    json!({
-        "format_version": "1.2",
-        "applyable": plan.has_changes(),
-        "resource_changes": plan.changes.iter().map(change).collect::<Vec<_>>(),
-        "resource_drift": plan.drift.iter().map(|d| json!({
-            "address": d.addr.to_string(),
-            "change": { "before": object(&d.recorded), "after": d.found.as_ref().map(object) },
-        })).collect::<Vec<_>>(),
-        "output_changes": plan.outputs.iter().map(|(n, o)| {
-            let show = |v: &Option<Value>| v.as_ref().map(|v| if o.sensitive { Json::String("(sensitive value)".into()) } else { value(v) });
-            (n.to_string(), json!({ "before": show(&o.prior), "after": show(&o.planned), "sensitive": o.sensitive, "changed": o.changes() }))
-        }).collect::<Map<_, _>>(),
-        "skipped": plan.skipped,
-        "summary": { "import": counts.import, "add": counts.add, "change": counts.change, "destroy": counts.destroy, "forget": counts.forget },
-    })
+/// The plan: Terraform's shape, with the effects and losses of each change beside it. Each part is made when it is written, so that the whole
+/// never lies in memory.
+pub fn plan(plan: &Plan) -> impl Serialize {
+    Streamed(plan)
+}
+
+struct Streamed<'a>(&'a Plan);
+
+impl Serialize for Streamed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let plan = self.0;
+        let counts = plan.counts();
+        let drift = |d: &Drift| {
+            json!({
+                "address": d.addr.to_string(),
+                "change": { "before": object(&d.recorded), "after": d.found.as_ref().map(object) },
+            })
+        };
+        let output = |(n, o): (&Arc<str>, &OutputChange)| {
+            let show =
+                |v: &Option<Value>| v.as_ref().map(|v| if o.sensitive { Json::String("(sensitive value)".into()) } else { value(v) });
+            let change = json!({ "before": show(&o.prior), "after": show(&o.planned), "sensitive": o.sensitive, "changed": o.changes() });
+            (n.to_string(), change)
+        };
+        // In the order of the names, as in every other object that is written.
+        let mut out = serializer.serialize_map(Some(7))?;
+        out.serialize_entry("applyable", &plan.has_changes())?;
+        out.serialize_entry("format_version", "1.2")?;
+        out.serialize_entry("output_changes", &plan.outputs.iter().map(output).collect::<Map<_, _>>())?;
+        out.serialize_entry("resource_changes", &Each(|| plan.changes.iter().map(change)))?;
+        out.serialize_entry("resource_drift", &Each(|| plan.drift.iter().map(drift)))?;
+        out.serialize_entry("skipped", &plan.skipped)?;
+        let summary = json!({
+            "import": counts.import, "add": counts.add, "change": counts.change, "destroy": counts.destroy, "forget": counts.forget,
+        });
+        out.serialize_entry("summary", &summary)?;
+        out.end()
+    }
+}
+
+/// A list of which each element is made when it is written.
+struct Each<F>(F);
+
+impl<F: Fn() -> I, I: Iterator<Item = Json>> Serialize for Each<F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq((self.0)())
+    }
 }
 
 fn change(c: &Change) -> Json {
@@ -88,4 +120,24 @@ fn change(c: &Change) -> Json {
         out["deposed"] = (**key).into();
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Action;
+
+    #[test]
+    fn a_plan_is_one_line_with_names_in_order() {
+        let addr = "kafka_topic.a".parse().unwrap();
+        let planned = Some(Value::object_from([("name", "t".into()), ("secret", Value::from("s").sensitive())]));
+        let plan = Plan { changes: vec![Change { planned, ..Change::new(addr, Action::Create) }], ..Plan::default() };
+        let expected = concat!(
+            r#"{"applyable":true,"format_version":"1.2","output_changes":{},"resource_changes":[{"address":"kafka_topic.a","#,
+            r#""change":{"actions":["create"],"after":{"name":"t","secret":"(sensitive value)"},"before":null},"data_loss":[],"#,
+            r#""effects":[],"mode":"managed","name":"a","operations":[],"type":"kafka_topic"}],"resource_drift":[],"skipped":[],"#,
+            r#""summary":{"add":1,"change":0,"destroy":0,"forget":0,"import":0}}"#
+        );
+        assert_eq!(serde_json::to_string(&super::plan(&plan)).unwrap(), expected);
+    }
 }

@@ -11,7 +11,7 @@ use crate::plan::{Action, Change, Counts, Drift, OutputChange, Plan, Reason, Run
 use crate::resource::{Hold, Op, OpAction, registry};
 use crate::schema::{Body, NestedBlock, Nesting};
 use crate::value::print::padded;
-use crate::value::{Repr, Value};
+use crate::value::{Fields, Repr, Value};
 use crate::words::counted;
 
 /// How to show.
@@ -212,7 +212,7 @@ fn body_of(addr: &crate::addr::InstanceAddr) -> Option<&'static Body> {
 
 /// The attributes of an object, old against new, aligned, then its nested blocks; unchanged ones are counted.
 fn attributes(out: &mut String, body: Option<&Body>, prior: Option<&Value>, planned: Option<&Value>, style: PlanStyle, indent: usize) {
-    let empty = std::collections::BTreeMap::new();
+    let empty = Fields::new();
     let old = prior.and_then(Value::as_map).unwrap_or(&empty);
     let new = planned.and_then(Value::as_map).unwrap_or(&empty);
     let names: BTreeSet<&str> = old.keys().chain(new.keys()).map(|k| &**k).collect();
@@ -315,7 +315,7 @@ fn present(v: Option<&Value>) -> Option<&Value> {
 }
 
 fn is_empty(v: &Value) -> bool {
-    v.as_slice().is_some_and(<[Value]>::is_empty) || v.as_map().is_some_and(std::collections::BTreeMap::is_empty)
+    v.as_slice().is_some_and(<[Value]>::is_empty) || v.as_map().is_some_and(Fields::is_empty)
 }
 
 fn sign_of(old: Option<&Value>, new: Option<&Value>) -> &'static str {
@@ -391,7 +391,7 @@ fn entries(out: &mut String, old: Option<&Value>, new: Option<&Value>, style: Pl
     if !quoted {
         return attributes(out, None, old, new, style, indent);
     }
-    let empty = std::collections::BTreeMap::new();
+    let empty = Fields::new();
     let o = old.and_then(Value::as_map).unwrap_or(&empty);
     let n = new.and_then(Value::as_map).unwrap_or(&empty);
     let names: BTreeSet<&str> = o.keys().chain(n.keys()).map(|k| &**k).collect();

@@ -57,7 +57,7 @@ impl Decoder<'_> {
     fn body(&mut self, body: &Body, schema: &Schema, scope: &dyn Scope, header: Option<Span>) -> Value {
         let body = &*json::unfold(body, schema);
         self.unsupported(body, schema);
-        let mut attrs: BTreeMap<Arc<str>, Value> = BTreeMap::new();
+        let mut attrs: Vec<(&'static str, Value)> = Vec::with_capacity(schema.attributes.len() + schema.blocks.len());
         let mut missing = Vec::new();
         for a in &schema.attributes {
             let value = match body.attr(a.name) {
@@ -69,16 +69,16 @@ impl Decoder<'_> {
                     unset(a)
                 }
             };
-            attrs.insert(a.name.into(), value);
+            attrs.push((a.name, value));
         }
         if !missing.is_empty() {
             self.missing(&missing, header);
         }
         for b in &schema.blocks {
             let value = self.blocks(b, body, scope, header);
-            attrs.insert(b.name.into(), value);
+            attrs.push((b.name, value));
         }
-        Value::object(attrs)
+        Value::object_from(attrs)
     }
 
     fn missing(&mut self, names: &[&str], header: Option<Span>) {
@@ -260,7 +260,7 @@ impl Decoder<'_> {
                 (Some(name), Repr::Object(o)) => {
                     let mut attrs = o.attrs.clone();
                     attrs.insert(name.into(), text.map_or_else(|| Value::unknown(Type::String), Value::string));
-                    Value::object(attrs)
+                    Value::object_from(attrs)
                 }
                 _ => value,
             });
@@ -289,7 +289,7 @@ impl Decoder<'_> {
             }
             entries.insert(label, value);
         }
-        Value::map(schema.body.ty(), entries)
+        Value::map(schema.body.ty(), entries.into())
     }
 
     /// The blocks of a type in the order written, `dynamic` ones expanded.

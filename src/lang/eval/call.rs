@@ -1,15 +1,12 @@
 //! Function calls.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use super::{Eval, EvalContext, Names, NoScope, eval, nothing};
 use crate::diag::codes::lang as codes;
 use crate::diag::{Diagnostic, Diagnostics, SourceId, did_you_mean};
 use crate::lang::ast::{Expr, Ident};
 use crate::lang::functions::{self, CallContext};
 use crate::lang::syntax::parse_template;
-use crate::value::{Marks, Type, Value};
+use crate::value::{Fields, Marks, Type, Value};
 
 /// Templates may include templates, but not without end.
 const MAX_TEMPLATE_DEPTH: u32 = 16;
@@ -30,7 +27,7 @@ impl Eval<'_> {
         let Some((values, marks)) = self.arguments(args, expand) else { return nothing() };
         let Some(values) = values else { return nothing().mark(marks) };
         let cx = self.cx;
-        let render = |file: &str, text: &str, vars: &BTreeMap<Arc<str>, Value>| render(cx, file, text, vars);
+        let render = |file: &str, text: &str, vars: &Fields| render(cx, file, text, vars);
         let call_cx = CallContext { host: cx.host, module_dir: cx.module_dir, root_dir: cx.root_dir, eval_template: &render };
         match function.call(&call_cx, &values) {
             Ok(v) => {
@@ -143,7 +140,7 @@ fn undeclared(diags: &Diagnostics) -> bool {
 }
 
 /// Renders a template with only its own variables in scope.
-fn render(cx: &EvalContext<'_>, file: &str, text: &str, vars: &BTreeMap<Arc<str>, Value>) -> Result<Value, Diagnostics> {
+fn render(cx: &EvalContext<'_>, file: &str, text: &str, vars: &Fields) -> Result<Value, Diagnostics> {
     if cx.template_depth >= MAX_TEMPLATE_DEPTH {
         return Err(
             Diagnostic::error(codes::FUNCTION_CALL, format!("Templates include each other more than {MAX_TEMPLATE_DEPTH} deep.")).into()

@@ -7,7 +7,7 @@ use super::{Eval, nothing};
 use crate::diag::codes::lang as codes;
 use crate::lang::ast::{Expr, ForExpr, Ident, TemplatePart};
 use crate::value::convert::{convert, kind, unify};
-use crate::value::{Marks, Refinement, Repr, Type, Value, ops};
+use crate::value::{Fields, Marks, Refinement, Repr, Type, Value, ops};
 
 /// What a template has produced so far.
 #[derive(Default)]
@@ -141,7 +141,7 @@ impl Eval<'_> {
         match f.key {
             None => Value::tuple(result.items),
             Some(_) if f.group => Value::object(result.groups.into_iter().map(|(k, v)| (k, Value::tuple(v))).collect()),
-            Some(_) => Value::object(result.attrs),
+            Some(_) => Value::object(result.attrs.into()),
         }
         .mark(result.marks)
     }
@@ -328,7 +328,7 @@ fn either(ty: &Type, yes: &Value, no: &Value) -> Value {
         (Type::Number, _) if yes.as_number().is_some() && yes.as_number() == no.as_number() => yes.clone(),
         (Type::List(elem), Some(len)) => Value::list((**elem).clone(), vec![Value::unknown((**elem).clone()); len]),
         (Type::Set(elem), Some(len @ 0..=1)) => Value::set((**elem).clone(), vec![Value::unknown((**elem).clone()); len]),
-        (Type::Map(elem), Some(0)) => Value::map((**elem).clone(), BTreeMap::new()),
+        (Type::Map(elem), Some(0)) => Value::map((**elem).clone(), Fields::new()),
         (t, _) if not_null(yes) && not_null(no) => Value::unknown_not_null(t.clone()),
         (t, _) => Value::unknown(t.clone()),
     }

@@ -285,7 +285,7 @@ impl Eval<'_> {
                 None => known = false,
             }
         }
-        if known { Value::object(attrs).mark(marks) } else { nothing().mark(marks) }
+        if known { Value::object(attrs.into()).mark(marks) } else { nothing().mark(marks) }
     }
 
     fn ambiguous_key(&mut self, root: &Ident, key: &Expr) -> Value {

@@ -10,7 +10,7 @@ use crate::diag::codes::lang::INVALID_TYPE;
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
 use crate::lang::ast::{Expr, ExprKind};
 use crate::lang::host::Host;
-use crate::value::{ObjectType, Repr, Type, Value, convert::convert};
+use crate::value::{Fields, ObjectType, Repr, Type, Value, convert::convert};
 
 /// The defaults of optional attributes, by place in the type.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -46,8 +46,8 @@ impl Defaults {
         filled.mark(v.marks())
     }
 
-    fn fill(&self, have: &BTreeMap<Arc<str>, Value>) -> BTreeMap<Arc<str>, Value> {
-        let mut attrs = have.clone();
+    fn fill(&self, have: &Fields) -> Fields {
+        let mut attrs = BTreeMap::from(have);
         for (name, default) in &self.attrs {
             let slot = attrs.entry(name.clone()).or_insert_with(|| default.clone());
             if slot.is_null() {

@@ -7,7 +7,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use super::Unknowns::{Body, Top};
 use super::{CallContext, CallError, Function, Kind, Param, Ret, convert, convert_all, equal, items, strings, text, unify, whole};
-use crate::value::{Marks, Number, Repr, Type, Value};
+use crate::value::{Fields, Marks, Number, Repr, Type, Value};
 
 const ANY: Param = Param::new("value", Kind::Any);
 const LIST: Param = Param::new("list", Kind::Any);
@@ -338,7 +338,7 @@ fn index(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
     Err(CallError::new("item not found"))
 }
 
-fn entries(args: &[Value], i: usize) -> Option<&BTreeMap<Arc<str>, Value>> {
+fn entries(args: &[Value], i: usize) -> Option<&Fields> {
     args.get(i).and_then(Value::as_map)
 }
 
@@ -393,7 +393,7 @@ fn length(_: &CallContext<'_>, args: &[Value]) -> Result<Value, CallError> {
         _ => v
             .as_slice()
             .map(<[Value]>::len)
-            .or_else(|| v.as_map().map(BTreeMap::len))
+            .or_else(|| v.as_map().map(Fields::len))
             .ok_or_else(|| CallError::new("argument must be a string, a collection type, or a structural type"))?,
     };
     Ok(Value::from(n as i64).mark(v.marks()))

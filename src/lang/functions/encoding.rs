@@ -1,6 +1,5 @@
 //! Text and data formats: JSON, YAML, CSV, base64, gzip, URLs and character sets.
 
-use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::sync::Arc;
 
@@ -11,7 +10,7 @@ use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 
 use super::{CallContext, CallError, Function, Kind, Param, Ret, Unknowns, json, text, yaml_decode, yaml_encode};
-use crate::value::{Type, Value};
+use crate::value::{Fields, Type, Value};
 
 const STR: Param = Param::new("str", Kind::Str);
 const SRC: Param = Param::new("src", Kind::Str);
@@ -127,7 +126,7 @@ fn csvdecode(s: &str) -> Result<Value, CallError> {
     let mut rows = Vec::new();
     for row in reader.records() {
         let row = row.map_err(failed)?;
-        let attrs: BTreeMap<Arc<str>, Value> = header.iter().cloned().zip(row.iter().map(Value::string)).collect();
+        let attrs: Fields = header.iter().cloned().zip(row.iter().map(Value::string)).collect();
         rows.push(Value::object(attrs));
     }
     Ok(Value::list(Type::object(header.into_iter().map(|h| (h, Type::String))), rows))

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::lang::eval::MAX_LEVELS;
 use crate::value::json::{depth as json_depth, to_json_text};
-use crate::value::{Number, Refinement, Repr, Type, Value};
+use crate::value::{Fields, Number, Refinement, Repr, Type, Value};
 
 /// The JSON text of a wholly known value, without white space, with `<`, `>` and `&` escaped.
 pub(super) fn encode(value: &Value) -> Result<String, String> {
@@ -71,7 +71,7 @@ fn decode_raw(text: &str) -> Result<Value, String> {
     match text.as_bytes().first() {
         Some(b'{') => {
             let raw: BTreeMap<String, Box<RawValue>> = serde_json::from_str(text).map_err(failed)?;
-            let attrs: Result<BTreeMap<Arc<str>, Value>, String> =
+            let attrs: Result<Fields, String> =
                 raw.into_iter().map(|(k, v)| Ok((Value::string(&k).as_str().unwrap_or_default().into(), decode_raw(v.get())?))).collect();
             attrs.map(Value::object)
         }

@@ -25,13 +25,13 @@ mod yaml_encode;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use crate::diag::Diagnostics;
 use crate::lang::host::Host;
 use crate::value::convert::unify;
 use crate::value::ops::unmark_deep;
-use crate::value::{Marks, Number, Type, Value};
+use crate::value::{Fields, Marks, Number, Type, Value};
 
 /// A type that can be written in a constant; see [`Kind::ty`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,7 +186,7 @@ impl CallError {
 }
 
 /// Renders a template: its name for diagnostics, its text, and its variables.
-pub type EvalTemplate<'a> = dyn Fn(&str, &str, &BTreeMap<Arc<str>, Value>) -> Result<Value, Diagnostics> + 'a;
+pub type EvalTemplate<'a> = dyn Fn(&str, &str, &Fields) -> Result<Value, Diagnostics> + 'a;
 
 /// What an error says where its reason might show a sensitive argument.
 const SENSITIVE_FAILURE: &str = "the reason is not shown, because an argument is sensitive";

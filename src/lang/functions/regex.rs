@@ -1,6 +1,5 @@
 //! Regular expressions with RE2's syntax and ASCII classes, on the regex crate.
 
-use std::collections::BTreeMap;
 use std::iter::Peekable;
 use std::str::Chars;
 use std::sync::Arc;
@@ -137,9 +136,7 @@ impl Shape {
         match self {
             Shape::Whole => group(0),
             Shape::Tuple(n) => Value::tuple((1..=*n).map(group).collect()),
-            Shape::Object(names) => {
-                Value::object(names.iter().enumerate().map(|(i, n)| (n.clone(), group(i + 1))).collect::<BTreeMap<_, _>>())
-            }
+            Shape::Object(names) => Value::object(names.iter().enumerate().map(|(i, n)| (n.clone(), group(i + 1))).collect()),
         }
     }
 }

@@ -150,7 +150,7 @@ fn properties_decode(s: &str) -> Result<Value, CallError> {
         let value = unescape(&mut chars, |_| false)?;
         settings.insert(Value::string(key).as_str().unwrap_or_default().into(), Value::string(value));
     }
-    Ok(Value::map(Type::String, settings))
+    Ok(Value::map(Type::String, settings.into()))
 }
 
 fn unescape(chars: &mut Peekable<Chars<'_>>, end: fn(char) -> bool) -> Result<String, CallError> {

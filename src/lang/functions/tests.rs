@@ -1,6 +1,5 @@
 //! What the recorded cases cannot show: arity, unknown values, marks, secrets in errors, randomness, our own functions.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -40,7 +39,7 @@ impl Host for Bare {
 
 fn call_on(apply: bool, name: &str, args: &[Value]) -> Result<Value, CallError> {
     let host = Bare { apply };
-    let render = |_: &str, text: &str, vars: &BTreeMap<Arc<str>, Value>| Ok(Value::string(format!("{text}{}", vars.len())));
+    let render = |_: &str, text: &str, vars: &crate::value::Fields| Ok(Value::string(format!("{text}{}", vars.len())));
     let cx = CallContext { host: &host, module_dir: Path::new("."), root_dir: Path::new("."), eval_template: &render };
     lookup(name).expect("the function exists").call(&cx, args)
 }

@@ -214,7 +214,7 @@ impl<'a> Reader<'a> {
         loop {
             let event = self.next()?;
             if event == Event::MappingEnd {
-                return Ok(Value::object(attrs));
+                return Ok(Value::object(attrs.into()));
             }
             // As in the established tools: an alias is no key, and what is anchored as a key cannot be referred to.
             let anchor = match &event {

@@ -3,7 +3,6 @@
 //! Computed attributes get the values that the test gives, or generated ones: a string of eight letters and digits, zero, false, nothing in
 //! a collection.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ use crate::resource::{
 use crate::resource::{StepResult, Verb, together};
 use crate::schema::{AttrType, Body, Schema, Set};
 use crate::value::convert::convert;
-use crate::value::{Repr, Type, Value};
+use crate::value::{Fields, Repr, Type, Value};
 
 /// What stands in for one object.
 #[derive(Clone, Debug)]
@@ -210,7 +209,7 @@ fn attr_type(ty: &AttrType) -> Type {
 /// Puts values where an object has unknown ones. Arguments whose value the configuration is yet to say stay unknown.
 fn fill(path: &str, object: &Value, config: &Value, body: &Body, values: Option<&Value>) -> Value {
     let Some(map) = object.as_map() else { return object.clone() };
-    let mut out: BTreeMap<Arc<str>, Value> = map.clone();
+    let mut out = map.clone();
     for a in &body.attributes {
         let Some(now) = map.get(a.name).filter(|v| !v.is_wholly_known() && v.origin().is_none()) else { continue };
         if config.get(a.name).is_some_and(|v| !v.is_null() && !v.is_wholly_known()) {
@@ -262,7 +261,7 @@ fn generated(path: &str, ty: &Type) -> Value {
         Type::Bool => Value::from(false),
         Type::Object(o) => Value::object(o.attrs.iter().map(|(k, t)| (k.clone(), generated(&format!("{path}.{k}"), t))).collect()),
         other => convert(&Value::tuple(vec![]), other)
-            .or_else(|_| convert(&Value::object(BTreeMap::new()), other))
+            .or_else(|_| convert(&Value::object(Fields::new()), other))
             .unwrap_or_else(|_| Value::null(other.clone())),
     }
 }

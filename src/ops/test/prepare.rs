@@ -284,12 +284,7 @@ impl Preparing<'_> {
     /// A type or attribute that does not exist is a typo.
     fn check(&mut self, mode: crate::addr::Mode, type_name: &str, span: Span, values: Option<&Value>, written: Option<&Expr>) {
         let Some(resource) = crate::resource::registry::find(mode, type_name) else {
-            let addr = crate::addr::ResourceAddr {
-                module: crate::addr::ModulePath::root(),
-                mode,
-                type_name: type_name.into(),
-                name: "mocked".into(),
-            };
+            let addr = crate::addr::ResourceAddr::root(mode, type_name, "mocked");
             let mut d = crate::resource::registry::unknown_type(&addr, span);
             d.address = None;
             return self.diags.push(d);

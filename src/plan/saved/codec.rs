@@ -17,7 +17,7 @@ use crate::resource::{Observed, Private};
 use crate::schema::{AttrType, Attribute, Body, Schema};
 pub(super) use crate::state::codec::hex;
 use crate::state::codec::{decode_type, encode_type, escape, unescape, unhex};
-use crate::value::{Number, Refinement, Repr, Type, Value};
+use crate::value::{Fields, Number, Refinement, Repr, Type, Value};
 
 /// The keyed digest of a value's content.
 pub type Digest<'a> = &'a dyn Fn(&Value) -> [u8; 32];
@@ -272,11 +272,7 @@ fn decode_items<'t>(items: &[Json], hint: impl Fn(usize) -> &'t Type, secrets: S
     items.iter().enumerate().map(|(i, j)| decode(j, hint(i), &mut *secrets)).collect()
 }
 
-fn decode_entries<'t>(
-    o: &Map<String, Json>,
-    hint: impl Fn(&str) -> Option<&'t Type>,
-    secrets: Secrets<'_>,
-) -> Option<BTreeMap<Arc<str>, Value>> {
+fn decode_entries<'t>(o: &Map<String, Json>, hint: impl Fn(&str) -> Option<&'t Type>, secrets: Secrets<'_>) -> Option<Fields> {
     let entry = |(k, j): (&String, &Json)| {
         let k = unescape(k);
         let v = decode(j, hint(&k).unwrap_or(&Type::Dynamic), &mut *secrets)?;
@@ -330,7 +326,7 @@ fn decode_tagged(tag: &str, of: &Json, o: &Map<String, Json>, hint: &Type, secre
             };
             decode_object(of.as_object()?, hint, origin, secrets)?
         }
-        "$ref" => Value::object_of(BTreeMap::new(), Some(Arc::new(of.as_str()?.parse().ok()?))),
+        "$ref" => Value::object_of(Fields::new(), Some(Arc::new(of.as_str()?.parse().ok()?))),
         _ => return None,
     })
 }

@@ -61,10 +61,10 @@ fn what_is_not_sensitive_comes_back_exactly_whatever_the_reader_expects() {
         Value::list(Type::Number, vec![]),
         Value::set(Type::Number, vec![2.into(), 1.into()]),
         Value::tuple(vec!["a".into(), 1.into(), Value::null_dynamic()]),
-        Value::map(Type::Bool, BTreeMap::from([("$x".into(), true.into()), ("y".into(), Value::null(Type::Bool).sensitive())])),
+        Value::map(Type::Bool, Fields::from([("$x".into(), true.into()), ("y".into(), Value::null(Type::Bool).sensitive())])),
         Value::object_from([("$digest", Value::from("no digest")), ("$$a", Value::from(1)), ("items", Value::tuple(vec![]))]),
-        Value::object_of(BTreeMap::from([("id".into(), "x".into())]), Some(address())),
-        Value::object_from([("deep", Value::list(Type::map(Type::String), vec![Value::map(Type::String, BTreeMap::new())]))]),
+        Value::object_of(Fields::from([("id".into(), "x".into())]), Some(address())),
+        Value::object_from([("deep", Value::list(Type::map(Type::String), vec![Value::map(Type::String, Fields::new())]))]),
     ];
     let hints = [
         Type::Dynamic,
@@ -91,8 +91,8 @@ fn of_secrets_only_the_digest_is_written_whatever_their_shape() {
         text.clone().sensitive(),
         Value::tuple(vec!["a".into(), text.clone()]).sensitive(),
         Value::object_from([("CANARY", Value::from(1))]).sensitive(),
-        Value::map(Type::String, BTreeMap::from([("a".into(), text.clone())])).sensitive(),
-        Value::object_of(BTreeMap::from([("CANARY".into(), text.clone())]), Some(address())).sensitive(),
+        Value::map(Type::String, Fields::from([("a".into(), text.clone())])).sensitive(),
+        Value::object_of(Fields::from([("CANARY".into(), text.clone())]), Some(address())).sensitive(),
         Value::unknown_with(Type::String, prefix).sensitive(),
         text.clone().mark(crate::value::Marks::EPHEMERAL),
     ];
@@ -129,7 +129,7 @@ fn objects_follow_their_schema_references_as_addresses_and_sensitive_attributes_
     let body = Body { attributes, blocks: vec![block("one", Nesting::Single), block("many", Nesting::List { label: None })] };
     let schema = Schema { version: 0, doc: "", body };
     let ty = schema.body.ty();
-    let object = Value::object_of(BTreeMap::from([("id".into(), "inner".into())]), Some(address()));
+    let object = Value::object_of(Fields::from([("id".into(), "inner".into())]), Some(address()));
     let open = Value::object_from([("password", Value::from("CANARY"))]);
     let v = Value::object_from([
         ("cluster", object.clone()),

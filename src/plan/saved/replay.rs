@@ -18,7 +18,7 @@ use crate::diag::{Diagnostic, Diagnostics};
 use crate::plan::objects::hydrate;
 use crate::plan::walk::Observer;
 use crate::resource::{Answer, Observed, Private, Question, ReadRequest, StepRequest, registry};
-use crate::value::{Marks, Repr, Type, Value};
+use crate::value::{Fields, Marks, Repr, Type, Value};
 
 /// The keyed digest of a value's content, as an observer can hold it.
 pub type SharedDigest<'a> = &'a (dyn Fn(&Value) -> [u8; 32] + Sync);
@@ -81,7 +81,7 @@ fn objects(v: &Value, out: &mut HashMap<InstanceAddr, Value>) {
     if let Some(origin) = v.origin() {
         out.insert((**origin).clone(), v.clone());
     }
-    let children = v.as_map().into_iter().flat_map(BTreeMap::values).chain(v.as_slice().into_iter().flatten());
+    let children = v.as_map().into_iter().flat_map(Fields::values).chain(v.as_slice().into_iter().flatten());
     children.for_each(|child| objects(child, out));
 }
 
@@ -163,7 +163,7 @@ fn learn(v: &Value, digest: SharedDigest<'_>, root: &Path, out: &mut HashMap<[u8
     {
         take(Value::string(texts.join(",")));
     }
-    let children = v.as_map().into_iter().flat_map(BTreeMap::values).chain(v.as_slice().into_iter().flatten());
+    let children = v.as_map().into_iter().flat_map(Fields::values).chain(v.as_slice().into_iter().flatten());
     children.for_each(|child| learn(child, digest, root, out));
 }
 

@@ -248,7 +248,7 @@ impl Reach<'_, '_> {
     }
 
     fn resource(&mut self, r: &Reference, at: usize, mode: Mode, type_name: Arc<str>, name: Arc<str>, place: &Place) -> bool {
-        let block = ResourceAddr { module: place.module.clone(), mode, type_name, name };
+        let block = ResourceAddr::new(place.module.clone(), mode, type_name, name);
         match self.key(r, at, place) {
             Some(key) => self.is_out(&block.instance(Some(key))),
             None => {

@@ -385,7 +385,7 @@ impl<'a> Walker<'a> {
             let node = self.inputs.graph.node(*id).clone();
             for module in self.world.module_instances(&node.module) {
                 let NodeKind::Resource(mode, t, n) = &node.kind else { continue };
-                let addr = ResourceAddr { module: module.clone(), mode: *mode, type_name: t.clone(), name: n.clone() };
+                let addr = ResourceAddr::new(module.clone(), *mode, t.clone(), n.clone());
                 self.order.insert(addr.clone(), id.0);
                 if self.destroys() && *mode == Mode::Managed {
                     recorded.push(addr);
@@ -494,7 +494,7 @@ impl<'a> Walker<'a> {
             let NodeKind::Resource(mode, t, n) = &node.kind else { continue };
             let same = node.module == addr.module.without_keys();
             let modules = if same { vec![addr.module.clone()] } else { self.world.module_instances(&node.module) };
-            out.extend(modules.into_iter().map(|module| ResourceAddr { module, mode: *mode, type_name: t.clone(), name: n.clone() }));
+            out.extend(modules.into_iter().map(|module| ResourceAddr::new(module, *mode, t.clone(), n.clone())));
         }
         out.into_iter().collect()
     }

@@ -76,7 +76,7 @@ impl<'a> Walker<'a> {
             }
             if block.for_each.is_some() {
                 let keys = match expansion {
-                    Expansion::Each(m) => Some(m.into_keys().collect()),
+                    Expansion::Each(m) => Some(m.keys().cloned().collect()),
                     Expansion::One | Expansion::Count(_) => Some(BTreeSet::new()),
                     Expansion::Failed | Expansion::StandIn => None,
                 };
@@ -89,7 +89,7 @@ impl<'a> Walker<'a> {
     fn keys_of_blocks(&self, at: &ModulePath, module: &'a Module, instances: &Instances, diags: &mut Diagnostics) {
         for ((mode, t, n), block) in &module.resources {
             let Some(r) = block.provider.as_ref().filter(|r| r.key.is_some()) else { continue };
-            let addr = ResourceAddr { module: at.clone(), mode: *mode, type_name: t.clone(), name: n.clone() };
+            let addr = ResourceAddr::new(at.clone(), *mode, t.clone(), n.clone());
             for (key, each) in self.world.expansion(&addr).map(Expansion::keys).unwrap_or_default() {
                 let scope = self.world.scope(at).repeated(key.clone(), each);
                 diags.extend(self.instance_of(r, &scope, module, instances).map(|d| d.on(addr.instance(key))));

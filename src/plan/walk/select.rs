@@ -138,7 +138,7 @@ impl<'a> Walker<'a> {
             let node = graph.node(*id);
             let NodeKind::Resource(mode, t, n) = &node.kind else { return false };
             let block = self.world.module(&node.module).and_then(|m| m.module.resources.get(&(*mode, t.clone(), n.clone())));
-            let addr = || ResourceAddr { module: node.module.clone(), mode: *mode, type_name: t.clone(), name: n.clone() };
+            let addr = || ResourceAddr::new(node.module.clone(), *mode, t.clone(), n.clone());
             block.is_some_and(|b| b.lifecycle.create_before_destroy) || !deposed.is_empty() && deposed.contains(&addr())
         };
         let mut out: HashSet<NodeId> = graph.ids().filter(says).collect();
@@ -166,7 +166,7 @@ pub(super) fn is_whole(target: &Target) -> bool {
 }
 
 fn unkeyed(block: &ResourceAddr) -> ResourceAddr {
-    ResourceAddr { module: block.module.without_keys(), ..block.clone() }
+    block.in_module(block.module.without_keys())
 }
 
 /// Whether a path names single instances of a module.

@@ -42,7 +42,7 @@ impl Walker<'_> {
             for removed in &module.removed {
                 let declared = match &removed.from {
                     Target::Module(m) => self.called(&absolute(&path, m)),
-                    Target::Resource(r) => self.declared(&ResourceAddr { module: absolute(&path, &r.module), ..r.clone() }),
+                    Target::Resource(r) => self.declared(&r.in_module(absolute(&path, &r.module))),
                     Target::Instance(_) => false,
                 };
                 if declared {
@@ -76,14 +76,14 @@ impl Walker<'_> {
         }
         let instance = |a: &InstanceAddr| {
             self.world.module_instances(within).iter().any(|at| {
-                let resource = ResourceAddr { module: absolute(at, &a.resource.module), ..a.resource.clone() };
+                let resource = a.resource.in_module(absolute(at, &a.resource.module));
                 self.in_config.contains(&resource.instance(a.key.clone()))
             })
         };
         let there = match (&m.from, &m.to) {
             // A block moved to one instance of a block means the instance without a key.
             (Target::Resource(r), Target::Instance(_)) => instance(&r.instance(None)),
-            (Target::Resource(r), _) => self.declared(&ResourceAddr { module: absolute(within, &r.module), ..r.clone() }),
+            (Target::Resource(r), _) => self.declared(&r.in_module(absolute(within, &r.module))),
             (Target::Instance(a), _) => instance(a),
             (Target::Module(f), Target::Module(t)) if last_key(f).is_none() && last_key(t).is_none() => self.called(&absolute(within, f)),
             (Target::Module(f), _) => {

@@ -26,7 +26,7 @@ impl<'a> Walker<'a> {
         let ExprKind::Traversal { root, steps } = &*e.kind else { return false };
         let Some((Step::Attr(name), rest)) = steps.split_first() else { return false };
         let module = p.addr.resource.module.clone();
-        let block = ResourceAddr { module, mode: Mode::Managed, type_name: root.name.clone(), name: name.name.clone() };
+        let block = ResourceAddr::new(module, Mode::Managed, root.name.clone(), name.name.clone());
         let (Some(found), Some(expansion)) = (self.world.module(&block.module), self.world.expansion(&block)) else { return false };
         if matches!(expansion, Expansion::Failed | Expansion::StandIn) {
             return false;

@@ -10,7 +10,7 @@ use crate::addr::{InstanceAddr, Mode};
 use crate::client::connect::names_folder;
 use crate::client::kafka::{AclBinding, KafkaConnection};
 use crate::engine::spec::{Names, Released};
-use crate::value::{Type, Value};
+use crate::value::{Fields, Type, Value};
 
 /// What a binding is called among the objects of a cluster.
 pub(in crate::resource) const BINDING: &str = "bindings";
@@ -125,7 +125,7 @@ pub(super) fn rotated(prior: &Value, planned: &Value) -> Vec<String> {
     };
     let mounts = planned.get("mount");
     let secret_at = |path: &str| {
-        let mut all = mounts.iter().filter_map(Value::as_map).flat_map(BTreeMap::values);
+        let mut all = mounts.iter().filter_map(Value::as_map).flat_map(Fields::values);
         let mount = all.find(|m| m.get_str("path").as_deref() == Some(path))?;
         Some(mount.get("secret")?.origin()?.to_string())
     };

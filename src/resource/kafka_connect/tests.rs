@@ -53,7 +53,7 @@ fn mounts_have_paths_of_their_own() {
 fn the_principal_is_known_before_the_cluster_exists() {
     use crate::addr::ResourceAddr;
     let origin = ResourceAddr::root(Mode::Managed, "kafka_cluster", "events").instance(None);
-    let attrs = BTreeMap::from([("name".into(), Value::from("events")), ("admin".into(), Value::unknown(Type::Dynamic))]);
+    let attrs = crate::value::Fields::from([("name".into(), Value::from("events")), ("admin".into(), Value::unknown(Type::Dynamic))]);
     let cluster = Value::object_of(attrs, Some(Arc::new(origin)));
     assert_eq!(principal(Some(&cluster), "etl").as_deref(), Some("User:CN=events-etl-connect"));
 }
@@ -120,7 +120,7 @@ fn h4_a_rotated_secret_of_the_workers_rolls_them() {
         let secret: InstanceAddr = "secret.db".parse().unwrap();
         let mount = Value::object_from([
             ("path", "/etc/db".into()),
-            ("secret", Value::object_of(BTreeMap::from([("version".into(), version)]), Some(Arc::new(secret)))),
+            ("secret", Value::object_of(crate::value::Fields::from([("version".into(), version)]), Some(Arc::new(secret)))),
         ]);
         let object = Value::object_from([
             ("config", map(&[("producer.sasl.jaas.config", setting)])),

@@ -12,7 +12,7 @@ use crate::client::connect::{
 };
 use crate::diag::redact::Redactor;
 use crate::lang::functions::streamform::properties;
-use crate::value::{Type, Value};
+use crate::value::{Fields, Type, Value};
 use crate::words::counted;
 
 /// The keys that have arguments of their own, with these.
@@ -157,9 +157,9 @@ pub(super) fn redactor<'a>(objects: impl IntoIterator<Item = &'a Value>, files: 
         let keys = secret_keys(object);
         secrets.extend(wanted(object).0.into_iter().filter(|(k, _)| keys.contains(k)).map(|(_, v)| v));
         let mounts = object.get("connect").and_then(|c| c.get("mount"));
-        for mount in mounts.iter().filter_map(Value::as_map).flat_map(BTreeMap::values) {
+        for mount in mounts.iter().filter_map(Value::as_map).flat_map(Fields::values) {
             let data = mount.get("secret").and_then(|s| s.get("data"));
-            let texts = data.iter().filter_map(Value::as_map).flat_map(BTreeMap::values).filter_map(Value::as_str);
+            let texts = data.iter().filter_map(Value::as_map).flat_map(Fields::values).filter_map(Value::as_str);
             secrets.extend(texts.flat_map(contents));
         }
     }
@@ -227,7 +227,7 @@ fn map_changes(attr: &str, old: &Value, new: &Value) -> Vec<Changed> {
     if !new.is_known() {
         return vec![Changed { part: attr.into(), old: None, new: Some(Arg::Unknown) }];
     }
-    let empty = BTreeMap::new();
+    let empty = Fields::new();
     let (a, b) = (old.as_map().unwrap_or(&empty), new.as_map().unwrap_or(&empty));
     let keys: BTreeSet<&Arc<str>> = a.keys().chain(b.keys()).collect();
     let marks = old.marks().union(new.marks());
@@ -366,7 +366,7 @@ pub(super) fn observed_in_doubt(
         ("secrets_version", or_null("secrets_version", Type::map(Type::String))),
         ("restart_policy", or_null("restart_policy", policy)),
     ];
-    Value::object_of(attrs.into_iter().map(|(k, v)| (k.into(), v)).collect(), prior.origin().cloned())
+    Value::object_of(Fields::named(attrs), prior.origin().cloned())
 }
 
 fn split(prior: &Value, intent: Option<&Value>, config: &BTreeMap<String, String>, sensitive: &BTreeSet<String>) -> (Value, Value) {
@@ -396,7 +396,7 @@ fn split(prior: &Value, intent: Option<&Value>, config: &BTreeMap<String, String
     }
     let finish = |map: BTreeMap<Arc<str>, Value>, was: Option<Value>| {
         let was_map = was.as_ref().is_some_and(|v| v.as_map().is_some());
-        if map.is_empty() && !was_map { Value::null(Type::map(Type::String)) } else { Value::map(Type::String, map) }
+        if map.is_empty() && !was_map { Value::null(Type::map(Type::String)) } else { Value::map(Type::String, map.into()) }
     };
     let secret = match was_secret {
         Some(was) if hidden => was,

@@ -1,10 +1,9 @@
 //! Which mounted secrets a connector uses, and in which version it was started with them: its tasks read placeholders only when they start.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::client::connect::{holds_placeholder, names_folder};
-use crate::value::{Type, Value};
+use crate::value::{Fields, Type, Value};
 
 /// The versions of the mounted secrets that the configuration of `object` names, by the mount's path. Null where it names none; unknown while that
 /// cannot be told.
@@ -16,7 +15,7 @@ pub(super) fn versions(object: &Value) -> Value {
         return if texts.as_ref().is_some_and(|t| !t.iter().any(|t| holds_placeholder(t))) { none() } else { open() };
     };
     let Some(texts) = texts else { return if mounts.is_empty() { none() } else { open() } };
-    let used: BTreeMap<Arc<str>, Value> = mounts
+    let used: Fields = mounts
         .iter()
         .filter(|(path, _)| texts.iter().any(|t| names_folder(t, path)))
         .map(|(path, version)| (path.clone(), version.clone()))
@@ -36,7 +35,7 @@ fn texts(object: &Value) -> Option<Vec<String>> {
         if !map.is_wholly_known() {
             return None;
         }
-        out.extend(map.as_map().into_iter().flat_map(BTreeMap::values).filter_map(|v| v.as_str().map(str::to_string)));
+        out.extend(map.as_map().into_iter().flat_map(Fields::values).filter_map(|v| v.as_str().map(str::to_string)));
     }
     Some(out)
 }
@@ -84,7 +83,7 @@ mod tests {
 
     fn object(version: Value, before: Option<Value>) -> Value {
         let secret: crate::addr::InstanceAddr = "secret.db".parse().unwrap();
-        let secret = Value::object_of(BTreeMap::new(), Some(Arc::new(secret)));
+        let secret = Value::object_of(Fields::new(), Some(Arc::new(secret)));
         let mount = Value::object_from([("path", "/etc/db".into()), ("secret", secret)]);
         let mounts = Value::map(Type::Dynamic, [(Arc::from("a"), mount)].into());
         let connect = Value::object_from([("mount", mounts), ("mount_versions", map(&[("/etc/db", version), ("/etc/other", "1".into())]))]);

@@ -1,5 +1,7 @@
 //! The pure part: checks, plans, and the way of configurations through objects and HCL, with configurations as people publish them.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::client::connect::Connector;
 
@@ -14,7 +16,7 @@ fn map(pairs: &[(&str, &str)]) -> Value {
 /// A configuration by schema with these arguments; all others are null.
 fn config(args: &[(&'static str, Value)]) -> Value {
     let body = &SCHEMA.body;
-    let mut attrs: BTreeMap<Arc<str>, Value> = body
+    let mut attrs: Fields = body
         .attributes
         .iter()
         .map(|a| (a.name.into(), Value::null_dynamic()))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::client::kafka::{ConfigEntry, ConfigSource, ConfigType};
-use crate::value::{Type, Value};
+use crate::value::{Fields, Type, Value};
 
 /// Keys that move replicas carefully; streamform and other movers set and remove them, so they are never a topic's configuration.
 pub const THROTTLE_KEYS: [&str; 2] = ["leader.replication.throttled.replicas", "follower.replication.throttled.replicas"];
@@ -92,7 +92,7 @@ pub fn texts(config: Option<&Value>) -> BTreeMap<String, String> {
 /// the state knows only the digest, with which the live value is compared.
 pub fn observed(prior: Option<&Value>, own: &BTreeMap<String, String>, types: &Types) -> Value {
     let before = entries(prior).unwrap_or_default();
-    let items: BTreeMap<Arc<str>, Value> = own
+    let items: Fields = own
         .iter()
         .filter(|(k, _)| !is_throttle(k))
         .map(|(k, live)| {
@@ -183,6 +183,6 @@ mod tests {
     #[test]
     fn nothing_set_stays_null() {
         assert!(observed(None, &BTreeMap::new(), &Types::new()).is_null());
-        assert!(!observed(Some(&Value::map(Type::String, BTreeMap::new())), &BTreeMap::new(), &Types::new()).is_null());
+        assert!(!observed(Some(&Value::map(Type::String, crate::value::Fields::new())), &BTreeMap::new(), &Types::new()).is_null());
     }
 }

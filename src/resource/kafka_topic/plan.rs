@@ -369,7 +369,7 @@ fn plan_config(prior: &Value, private: &Private, notes: &Notes, out: &mut PlanOu
         return;
     }
     if !merged.is_empty() {
-        out.planned = with(&out.planned, vec![("config", Value::map(Type::String, merged))]);
+        out.planned = with(&out.planned, vec![("config", Value::map(Type::String, merged.into()))]);
     }
     out.ops.extend(lines);
 }

@@ -243,7 +243,7 @@ async fn files_of_a_killed_create_go_with_its_block() {
 
 #[test]
 fn names_cannot_leave_the_folder() {
-    let data = Value::map(Type::String, BTreeMap::from([("../x".into(), Value::from("v"))]));
+    let data = Value::map(Type::String, crate::value::Fields::from([("../x".into(), Value::from("v"))]));
     let mut diags = Diagnostics::new();
     Secret.validate(&Value::object_from([("data", data)]), &mut diags);
     assert!(diags.has_errors());
@@ -505,7 +505,7 @@ async fn states_without_digests_take_what_looks_generated_as_it_is() {
 #[test]
 fn an_entry_without_a_value_is_no_file() {
     let bench = Bench::new();
-    let none = Value::map(Type::String, BTreeMap::from([("a".into(), Value::null(Type::String))])).sensitive();
+    let none = Value::map(Type::String, crate::value::Fields::from([("a".into(), Value::null(Type::String))])).sensitive();
     let mut attrs = with_data(&[], &[]).as_map().unwrap().clone();
     attrs.insert("data".into(), none);
     assert!(bench.plan(None, &Value::object(attrs)).ops.is_empty());
