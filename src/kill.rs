@@ -18,9 +18,9 @@
 //! A value of another form ends nothing.
 
 #[cfg(debug_assertions)]
-pub(crate) use armed::request;
+pub(crate) use armed::{Counted, request};
 #[cfg(not(debug_assertions))]
-pub(crate) use unarmed::request;
+pub(crate) use unarmed::{Counted, request};
 
 /// A point in the life of a request.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -364,8 +364,20 @@ fn data_source() -> String {
     format!("data \"kafka_cluster\" \"c\" {{\n  bootstrap_servers = \"{}\"\n}}\n", servers())
 }
 
-/// The texts of the bindings of a principal, as the broker has them.
+/// The texts of the bindings of a principal, once the broker shows what it has acknowledged: two looks see the same.
 fn bindings_of(principal: &str) -> Vec<String> {
+    let mut seen = bindings_now(principal);
+    loop {
+        std::thread::sleep(Duration::from_millis(500));
+        let now = bindings_now(principal);
+        if now == seen {
+            return now;
+        }
+        seen = now;
+    }
+}
+
+fn bindings_now(principal: &str) -> Vec<String> {
     let admin = real::kafka().admin();
     let all = real::wait(admin.describe_acls()).unwrap();
     all.iter().filter(|b| b.principal == principal).map(ToString::to_string).collect()
@@ -468,7 +480,7 @@ fn bindings_of_a_killed_update_do_not_stay() {
         lab.write("main.hcl", &blocks("\"READ\", \"WRITE\", \"DELETE\""));
         let mut apply = lab.start("apply -auto-approve");
         let begin = std::time::Instant::now();
-        while bindings_of(&principal).len() <= 60 {
+        while bindings_now(&principal).len() <= 60 {
             assert!(begin.elapsed() < Duration::from_secs(60), "nothing was granted");
             std::thread::sleep(Duration::from_millis(2));
         }

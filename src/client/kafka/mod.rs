@@ -1,7 +1,8 @@
 //! Kafka clusters: connections, the admin client, its snapshots and its typed errors.
 //!
 //! [`KafkaConnection`] says how to reach a cluster, [`KafkaPool`] keeps one [`Admin`] per cluster for a run, [`Admin`] is the batch-first
-//! admin API, in one file per kind of object. Below it lies the Kafka protocol itself (`raw`). Resources (topics, ACLs, users) do not live here.
+//! admin API, in one file per kind of object. Below it lie the connections to brokers (`raw`) and the Kafka protocol over each (`wire`). Resources
+//! (topics, ACLs, users) do not live here.
 
 mod acl;
 mod acls;
@@ -20,6 +21,7 @@ mod snapshot;
 mod tls;
 mod topics;
 mod users;
+mod wire;
 mod writes;
 
 pub use acl::{AclBinding, AclOperation, AclPattern, AclPermission, AclResource};

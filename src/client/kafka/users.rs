@@ -10,8 +10,9 @@ use kafka_protocol::messages::{
     ListGroupsRequest,
 };
 
-use super::raw::{Target, nonce};
+use super::raw::Target;
 use super::topics::text;
+use super::wire::nonce;
 use super::{Admin, Group, KafkaError, QuotaEntity, SaslMechanism, ScramChange, ScramCredential, sasl};
 
 /// Kafka's code for "this user has no credential".

@@ -23,8 +23,8 @@ use crate::resource::kafka_common::{
     by_cluster, check_cluster_id, cluster_name, cluster_place, connect, is_missing_right, steps_by_cluster, with, without_cluster,
 };
 use crate::resource::{
-    Desk, Discovered, Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, ReadRequest, ResourceType, Session,
-    StepRequest, StepResult, Verb, together,
+    Desk, Discovered, Hold, Key, Observed, Op, OpAction, Place, PlanInput, PlanOutput, Private, Progress, ReadRequest, ResourceType,
+    Session, StepRequest, StepResult, Verb, together,
 };
 use crate::schema::{Attribute, Body, NestedBlock, Nesting, Schema};
 use crate::value::{Type, Value};
@@ -36,6 +36,8 @@ pub struct KafkaAcl;
 /// The first pause between looks at a cluster that is catching up; each next one is longer, up to [`MAX_POLL`].
 const POLL: Duration = Duration::from_millis(50);
 const MAX_POLL: Duration = Duration::from_secs(1);
+/// How long the brokers have at least to show that rights were revoked, where no later step waits for it.
+const REVOKED: Duration = Duration::from_millis(200);
 /// How long brokers may take to show what they acknowledged.
 const CONFIRM: Duration = Duration::from_secs(30);
 
@@ -224,7 +226,7 @@ impl ResourceType for KafkaAcl {
         let results = async {
             let of_cluster = sorted.groups.iter().map(|g| {
                 let awaited = g.items.iter().map(|i| desk.awaited(*i)).collect();
-                apply_cluster(&g.admin, verb, g.of(&steps), awaited)
+                apply_cluster(&g.admin, cx.progress.as_ref(), verb, g.of(&steps), awaited)
             });
             let answers = futures::future::join_all(of_cluster).await;
             sorted.in_order(steps.len(), answers, |i, failed| without_cluster(&steps[i], failed))
@@ -376,7 +378,13 @@ fn work(step: &StepRequest) -> Work<'_> {
 }
 
 /// `awaited` says for each step whether a later one depends on it.
-async fn apply_cluster(admin: &Admin, verb: Verb, steps: Vec<&StepRequest>, awaited: Vec<bool>) -> Vec<StepResult> {
+async fn apply_cluster(
+    admin: &Admin,
+    progress: &dyn Progress,
+    verb: Verb,
+    steps: Vec<&StepRequest>,
+    awaited: Vec<bool>,
+) -> Vec<StepResult> {
     let doing = if verb == Verb::Delete { "deleting ACLs" } else { "changing ACLs" };
     let object = |s: &StepRequest| s.planned.clone().or_else(|| s.prior.clone()).unwrap_or(Value::null_dynamic());
     let cluster_id = match admin.known_cluster_id().await {
@@ -389,10 +397,19 @@ async fn apply_cluster(admin: &Admin, verb: Verb, steps: Vec<&StepRequest>, awai
     // A block whose new bindings failed keeps its old ones.
     let ready = work.iter().filter(|w| !w.add.iter().any(|b| failed.contains_key(b)));
     let drop: BTreeSet<AclBinding> = ready.flat_map(|w| w.drop.iter().cloned()).collect();
+    let asked = Instant::now();
     failed.extend(delete(admin, &drop).await);
+    // As long again as the answer took, which is no wait for a few rights and none that counts for many.
+    let limit = if awaited.contains(&true) { CONFIRM } else { asked.elapsed().max(REVOKED) };
     let good = |b: &&AclBinding| !failed.contains_key(*b);
     let needed: BTreeSet<&AclBinding> = work.iter().zip(awaited).filter(|(_, awaited)| *awaited).flat_map(|(w, _)| &w.add).collect();
-    confirm(admin, &needed.into_iter().filter(good).collect(), &drop.iter().filter(good).collect()).await;
+    let revoked: BTreeSet<&AclBinding> = drop.iter().filter(good).collect();
+    if !confirm(admin, &needed.into_iter().filter(good).collect(), &revoked, limit).await
+        && let Some(w) = work.iter().find(|w| w.drop.iter().any(|b| revoked.contains(b)))
+    {
+        let rights = counted(revoked.len(), "right");
+        progress.note(&w.step.addr, &format!("the cluster has revoked {rights}; not every broker shows that yet"));
+    }
     work.iter().map(|w| outcome(w, &failed, &cluster_id, |e| explain(admin, e, doing, &object(w.step)))).collect()
 }
 
@@ -454,22 +471,27 @@ fn too_many(matched: usize) -> Option<KafkaError> {
     (matched > 1).then(|| KafkaError::InvalidRequest { message: format!("an exact filter matched {matched} bindings") })
 }
 
-/// Waits for a while until all brokers show the rights that a later step needs, and none shows a right that was revoked: until then somebody may
-/// still use it. They follow later otherwise, so that this is no failure.
-async fn confirm(admin: &Admin, there: &BTreeSet<&AclBinding>, gone: &BTreeSet<&AclBinding>) {
-    let deadline = Instant::now() + CONFIRM;
-    let mut pause = POLL;
-    while !(there.is_empty() && gone.is_empty()) && Instant::now() < deadline {
-        let is_shown = |live: &BTreeSet<AclBinding>| there.iter().all(|b| live.contains(*b)) && !gone.iter().any(|b| live.contains(*b));
-        match admin.describe_acls_like(there.iter().chain(gone).copied()).await {
-            Ok(everywhere) if everywhere.iter().all(is_shown) => return,
+/// Waits until all brokers show the rights that a later step needs, and none shows a right that was revoked: until then somebody may still use it.
+/// False where some still do when the time is over; they follow later, so that this is no failure.
+async fn confirm(admin: &Admin, there: &BTreeSet<&AclBinding>, gone: &BTreeSet<&AclBinding>, limit: Duration) -> bool {
+    let deadline = Instant::now() + limit;
+    let (mut pause, mut lag) = (POLL, !gone.is_empty());
+    while !(there.is_empty() && gone.is_empty()) {
+        let found = admin.describe_acls_like(there.iter().chain(gone).copied()).await;
+        if let Ok(everywhere) = &found {
+            lag = everywhere.iter().any(|live| gone.iter().any(|b| live.contains(*b)));
+        }
+        match found {
+            Ok(everywhere) if !lag && everywhere.iter().all(|live| there.iter().all(|b| live.contains(*b))) => break,
             // Who may not read ACLs, though allowed to write them, cannot wait for them.
-            Err(KafkaError::AuthorizationFailed { .. }) => return,
-            Err(e) if e.is_lasting() => return,
+            Err(KafkaError::AuthorizationFailed { .. }) => break,
+            Err(e) if e.is_lasting() => break,
+            _ if Instant::now() + pause >= deadline => return !lag,
             _ => sleep(pause).await,
         }
         pause = (pause * 2).min(MAX_POLL);
     }
+    true
 }
 
 /// All bindings by principal, with the cluster's id.
