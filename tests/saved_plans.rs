@@ -489,6 +489,14 @@ fn the_command_that_is_shown_works_where_the_user_stands() {
     screen(&out).shows(&["1 added", "exit 0"]);
 }
 
+#[test]
+fn a_plan_without_changes_is_carried_out_also_where_a_sensitive_argument_is_unset() {
+    let lab = Lab::new("resource \"null_resource\" \"a\" {\n  inputs = 1\n}\n");
+    lab.ok("apply -auto-approve");
+    lab.ok("plan -out=p.plan").shows(&["No changes"]);
+    lab.ok("apply p.plan").shows(&["0 added, 0 changed, 0 destroyed"]);
+}
+
 fn secret(lab: &Lab, inside: &str) {
     lab.write("main.hcl", &format!("resource \"secret\" \"s\" {{\n  {inside}\n}}\n"));
 }

@@ -230,6 +230,22 @@ mod tests {
     }
 
     #[test]
+    fn instances_of_a_block_share_its_address_and_others_do_not() {
+        let read = |text: &str| text.parse::<InstanceAddr>().unwrap();
+        let (first, other, second) = (read("a.b[\"x[0]\"]"), read("a.bc[0]"), read("a.b[\"x[1]\"]"));
+        for (addr, text) in [(&first, "a.b[\"x[0]\"]"), (&other, "a.bc[0]"), (&second, "a.b[\"x[1]\"]"), (&read("a.b"), "a.b")] {
+            assert_eq!(addr.to_string(), text);
+        }
+        assert_eq!((&first.resource, first < second), (&second.resource, true));
+        assert!(first.resource != other.resource);
+        let third = read("a.b[\"y\"]");
+        assert!(std::ptr::eq(&*second.resource, &*third.resource));
+        for bad in ["a.b[", "a.b[x]", "a.b[0]x", "a.b[\"x]"] {
+            assert!(bad.parse::<InstanceAddr>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn a_module_target_holds_all_inside() {
         let target: Target = "module.net".parse().unwrap();
         assert!(target.contains(&"module.net[1].kafka_topic.a".parse().unwrap()));

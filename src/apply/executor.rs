@@ -376,17 +376,18 @@ impl<'a, 'w> Run<'a, 'w> {
         let mut ready = Vec::new();
         let mut requests = Vec::new();
         for node in nodes {
+            let label = self.change(node).label();
             match self.prepare(node, resource, key.1) {
                 // Somebody is letting go of what this step is to hold, or is yet to hold what this step leaves: it comes when that has ended.
-                Ok(request) if self.holding.waits(&self.change(node).label(), &request.ops) => self.delayed.push((key, node)),
-                Ok(request) if self.holding.is_orphaned(&self.change(node).label(), &request.ops) => {
+                Ok(request) if self.holding.waits(&label, &request.ops) => self.delayed.push((key, node)),
+                Ok(request) if self.holding.is_orphaned(&label, &request.ops) => {
                     self.unwritten.insert(node, Why::NotTakenOver);
                     self.queue.finish(node, false);
                 }
                 Ok(mut request) => {
                     let c = self.change(node);
                     let beside = c.action == Action::ReplaceCreateFirst && key.1 == Some(Verb::Delete);
-                    for text in self.holding.begin(node, (&c.label(), beside), resource, &mut request) {
+                    for text in self.holding.begin(node, (&label, beside), resource, &mut request) {
                         let text = self.cx.inputs.redactor.text(&text);
                         self.cx.events.emit(&Event::Note { addr: c.addr.clone(), text });
                     }
@@ -740,7 +741,8 @@ impl<'a, 'w> Run<'a, 'w> {
             }
             let ok = result.error.is_none() && written && self.postconditions(t.node, t.verb, &result);
             if t.verb.is_some_and(|v| v != Verb::Delete) {
-                self.holding.held(&self.change(t.node).label(), result.error.is_none() && written);
+                let c = self.change(t.node);
+                self.holding.held(|| c.label(), result.error.is_none() && written);
             }
             self.note_result(t.node, t.verb, result, t.took, ok);
             self.queue.finish(t.node, ok);
@@ -764,7 +766,7 @@ impl<'a, 'w> Run<'a, 'w> {
     async fn close(&mut self) {
         let (open, held): (Vec<_>, Vec<_>) = std::mem::take(&mut self.open)
             .into_iter()
-            .partition(|(node, _, ops, _)| self.holding.is_open(&self.change(*node).label(), ops));
+            .partition(|(node, _, ops, _)| self.holding.is_open(|| self.change(*node).label(), ops));
         self.open = open;
         let ended: Vec<_> = held.iter().map(|(node, verb, _, result)| (*node, *verb, result)).collect();
         if !ended.is_empty()
@@ -793,7 +795,7 @@ impl<'a, 'w> Run<'a, 'w> {
             result.error = Some(diff::contract(&self.change(t.node).addr, &path, planned, value));
         }
         if let (Some(verb), Some(result)) = (t.verb, t.result.as_ref().filter(|r| r.error.is_none()))
-            && self.holding.is_open(&self.change(t.node).label(), &asked.ops)
+            && self.holding.is_open(|| self.change(t.node).label(), &asked.ops)
         {
             self.open.push((t.node, verb, asked.ops, result.clone()));
         }
@@ -996,6 +998,11 @@ impl<'a, 'w> Run<'a, 'w> {
         let mut stuck = Vec::new();
         for (i, work) in self.graph.work.iter().enumerate() {
             let (Work::Apply { change, .. } | Work::Read { change } | Work::Forget { change }) = work else { continue };
+            let unwritten = self.unwritten.get(&i);
+            // Nothing is said of what ended as it should.
+            if unwritten.is_none() && matches!(self.queue.status(i), Status::Done | Status::Failed) {
+                continue;
+            }
             let addr = self.cx.plan.changes[*change].label();
             let what = match work {
                 Work::Apply { verb: Verb::Create, .. } => "create",
@@ -1005,7 +1012,7 @@ impl<'a, 'w> Run<'a, 'w> {
                 _ => "read",
             };
             let step = format!("{what} {addr}");
-            if let Some(why) = self.unwritten.get(&i) {
+            if let Some(why) = unwritten {
                 self.done.undone.push(Undone { step, why: *why });
                 continue;
             }

@@ -46,11 +46,12 @@ impl Holding {
         for c in plan.changes.iter().filter(|c| c.addr.resource.mode == Mode::Managed && c.deposed.is_none()) {
             let Some(resource) = registry::find_in(types, Mode::Managed, &c.addr.resource.type_name) else { continue };
             if let Some(planned) = &c.planned {
-                out.comes(&c.label(), &c.ops);
+                let label = c.label();
+                out.comes(&label, &c.ops);
                 // A new object has no private part yet: that of the old one may say another place.
                 let new = matches!(c.action, Action::Create | Action::Replace | Action::ReplaceCreateFirst);
                 let private = if new { &Private::Null } else { &c.private };
-                out.hold(&c.label(), resource.holds(planned, private).into_iter().filter(|h| h.shared).map(|h| h.key));
+                out.hold(&label, resource.holds(planned, private).into_iter().filter(|h| h.shared).map(|h| h.key));
             }
         }
         out
@@ -74,8 +75,12 @@ impl Holding {
     }
 
     /// Whether a step that went on all the same has left something to one that does not hold it yet: it is recorded when that one holds it.
-    pub fn is_open(&self, who: &str, ops: &[Op]) -> bool {
-        self.going_on.contains(who) && self.heirs(who, ops).any(|h| h != Heir::There)
+    pub fn is_open(&self, who: impl FnOnce() -> String, ops: &[Op]) -> bool {
+        if self.going_on.is_empty() || ops.is_empty() {
+            return false;
+        }
+        let who = who();
+        self.going_on.contains(&who) && self.heirs(&who, ops).any(|h| h != Heir::There)
     }
 
     /// How far those are to whom these operations leave something.
@@ -97,22 +102,26 @@ impl Holding {
     }
 
     fn comes(&mut self, who: &str, ops: &[Op]) {
-        let keys = ops.iter().filter(|o| o.action == OpAction::Grant && o.target.is_known()).map(|o| o.target.clone());
-        self.coming.entry(who.to_string()).or_default().keys.extend(keys);
+        let mut keys = ops.iter().filter(|o| o.action == OpAction::Grant && o.target.is_known()).map(|o| o.target.clone()).peekable();
+        // Most steps hold nothing that is shared: an entry for each would be as large as the plan.
+        if keys.peek().is_some() {
+            self.coming.entry(who.to_string()).or_default().keys.extend(keys);
+        }
     }
 
     /// A step that was to hold something has ended.
-    pub fn held(&mut self, who: &str, ok: bool) {
+    pub fn held(&mut self, who: impl FnOnce() -> String, ok: bool) {
         match ok {
-            true => drop(self.coming.remove(who)),
-            false => self.coming.entry(who.to_string()).or_default().failed = true,
+            true if self.coming.is_empty() => {}
+            true => drop(self.coming.remove(&who())),
+            false => self.coming.entry(who()).or_default().failed = true,
         }
     }
 
     /// Nobody runs any more. Those that are `lost` do not come; each of the `waiting` is what another one waits for, and goes on.
     pub fn wait_no_longer(&mut self, waiting: Vec<String>, lost: Vec<String>) {
         self.going_on.extend(waiting);
-        lost.iter().for_each(|who| self.held(who, false));
+        lost.into_iter().for_each(|who| self.held(|| who, false));
     }
 
     /// A step begins: it holds what it was found to hold, and releases only what nobody else holds. Gives what it leaves alone although it was

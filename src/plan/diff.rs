@@ -9,7 +9,7 @@ use crate::diag::{Diagnostic, Diagnostics};
 use crate::resource::kafka_common::with;
 use crate::resource::{Answer, Notes, Op, PlanInput, PlanOutput, Private, Question, ResourceType};
 use crate::schema::{AttrType, Attribute, Body, Set};
-use crate::value::{Repr, Type, Value, ops};
+use crate::value::{Fields, Repr, Type, Value, ops};
 
 use super::walk::Observer;
 use super::{Action, Reason};
@@ -76,6 +76,21 @@ pub fn same(a: &Value, b: &Value) -> bool {
         },
         (x, y) => x == y,
     }
+}
+
+/// Whether two objects are one in every respect: contents, types, marks and references. Their own origins do not count.
+pub fn identical(a: &Value, b: &Value) -> bool {
+    let pair = |(x, y): (&Value, &Value)| x.origin() == y.origin() && identical(x, y);
+    let slices = |x: &[Value], y: &[Value]| x.len() == y.len() && x.iter().zip(y).all(pair);
+    let fields = |x: &Fields, y: &Fields| x.keys().eq(y.keys()) && x.values().zip(y.values()).all(pair);
+    let contents = match (a.repr(), b.repr()) {
+        (Repr::Object(x), Repr::Object(y)) => fields(&x.attrs, &y.attrs),
+        (Repr::Map(x), Repr::Map(y)) => x.elem == y.elem && fields(&x.items, &y.items),
+        (Repr::List(x), Repr::List(y)) | (Repr::Set(x), Repr::Set(y)) => x.elem == y.elem && slices(&x.items, &y.items),
+        (Repr::Tuple(x), Repr::Tuple(y)) => slices(&x.items, &y.items),
+        (x, y) => x == y,
+    };
+    a.marks() == b.marks() && contents
 }
 
 /// Fills in what the state keeps only as a digest: where the configuration's value has the same digest, it is that value.
@@ -376,7 +391,7 @@ mod tests {
     #[test]
     fn a_secret_that_is_filled_in_stays_one() {
         let hidden = |len: u8| Value::unknown_with(Type::String, Refinement { digest: Some([len; 32]), ..Default::default() }).sensitive();
-        let map = |a: Value, b: Value| Value::map(Type::String, crate::value::Fields::from([("a".into(), a), ("b".into(), b)]));
+        let map = |a: Value, b: Value| Value::map(Type::String, Fields::from([("a".into(), a), ("b".into(), b)]));
         // The configuration writes it openly: its name says that it is a secret.
         let config = map("one".into(), "other".into());
         let filled = rehydrate(&map(hidden(3), hidden(3)), &config, &digest);

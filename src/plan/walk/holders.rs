@@ -17,17 +17,20 @@ use crate::value::Value;
 impl Walker<'_> {
     /// Settles who holds what, over everything that is planned, recorded or left out.
     pub(super) fn settle(&mut self) -> Settled {
+        self.holders = self.find_holders();
         if self.inputs.options.mode == RunMode::RefreshOnly {
             return Settled::default();
         }
-        let mut holders = self.holders();
-        let held: Vec<Diagnostic> = self.imports_of_held(&holders);
+        let held: Vec<Diagnostic> = self.imports_of_held(&self.holders);
         if !held.is_empty() {
             return Settled { errors: held, ..Settled::default() };
         }
         // Whether these are declared is not known, so nothing can be said about who else may hold what they hold.
-        holders.retain(|h| h.change.is_some() || !self.is_unclear(&h.addr) || self.is_left_out(&h.addr));
-        let settled = settle(&holders);
+        let clear = |h: &&Holder| h.change.is_some() || !self.is_unclear(&h.addr) || self.is_left_out(&h.addr);
+        let settled = match self.holders.iter().all(|h| clear(&h)) {
+            true => settle(&self.holders),
+            false => settle(&self.holders.iter().filter(clear).cloned().collect::<Vec<_>>()),
+        };
         let errors: Vec<Diagnostic> =
             self.moves_left_out().into_iter().chain(self.places_left_out()).chain(self.heirs_left_out()).collect();
         Settled { errors: errors.into_iter().chain(settled.errors).collect(), ..settled }
@@ -44,11 +47,12 @@ impl Walker<'_> {
         imported.collect()
     }
 
-    pub(super) fn holders(&self) -> Vec<Holder> {
+    fn find_holders(&self) -> Vec<Holder> {
         let skipped: HashSet<&str> = self.plan.skipped.iter().map(String::as_str).collect();
         let managed = |c: &&Change| c.addr.resource.mode == Mode::Managed;
         let changes = self.plan.changes.iter().enumerate().filter(|(_, c)| managed(c));
-        let mut out: Vec<Holder> = changes.map(|(i, c)| self.holder_of(i, c, skipped.contains(c.label().as_str()))).collect();
+        let mut out: Vec<Holder> =
+            changes.map(|(i, c)| self.holder_of(i, c, !skipped.is_empty() && skipped.contains(c.label().as_str()))).collect();
         let planned: HashSet<&InstanceAddr> = self.plan.changes.iter().filter(|c| c.deposed.is_none()).map(|c| &c.addr).collect();
         // Records of which nothing is planned: orphans that targeting leaves out, and what a failed read keeps from being planned.
         for (addr, known) in self.known.iter().filter(|(a, _)| a.resource.mode == Mode::Managed && !planned.contains(a)) {
@@ -72,6 +76,9 @@ impl Walker<'_> {
             h.then.extend(meant);
         }
         // What is left out keeps what it holds, and what the configuration says of it is nobody else's to take.
+        if self.left_out.is_empty() {
+            return out;
+        }
         let places: HashMap<InstanceAddr, usize> =
             out.iter().enumerate().filter(|(_, h)| h.deposed.is_none()).map(|(i, h)| (h.addr.clone(), i)).collect();
         for (addr, value) in &self.left_out {

@@ -22,6 +22,10 @@ use crate::resource::{Answer, Notes, Observed, Private, Question, ResourceType, 
 use crate::state::codec;
 use crate::value::{Part, Type, Value};
 
+/// How many instances are decided together: enough for one question to a real system about all of a usual configuration, few enough for what is
+/// needed on the way to a decision to be little beside the plan.
+const AT_ONCE: usize = 10_000;
+
 /// An instance on its way to a decision: what is there, and why it may have to be replaced.
 struct Prepared<'p, 'a> {
     p: &'p Pending<'a>,
@@ -58,22 +62,35 @@ impl<'p, 'a> Prepared<'p, 'a> {
 impl<'a> Walker<'a> {
     /// Decides the instances of one wave, the types one after the other, each in one batch; their values in the order of the instances.
     pub(super) async fn instances(&mut self, pending: &[Pending<'a>]) -> Vec<Value> {
-        let mut values: Vec<Option<Value>> = pending.iter().map(|_| None).collect();
-        let mut by_type: BTreeMap<Arc<str>, Vec<(usize, Prepared<'_, 'a>)>> = BTreeMap::new();
+        let mut values: Vec<Value> = Vec::with_capacity(pending.len());
+        self.plan.changes.reserve_exact(pending.len());
+        for some in pending.chunks(AT_ONCE) {
+            values.extend(self.batch(some).await);
+        }
+        values
+    }
+
+    /// The same for as many as are worked on at one time.
+    async fn batch(&mut self, pending: &[Pending<'a>]) -> Vec<Value> {
+        let mut values: Vec<Value> = pending.iter().map(|_| Value::unknown(Type::Dynamic)).collect();
+        let mut by_type: BTreeMap<Arc<str>, (Vec<usize>, Vec<Prepared<'_, 'a>>)> = BTreeMap::new();
         for (i, p) in pending.iter().enumerate() {
             match self.prepare(p).await {
-                Ok(prepared) => by_type.entry(p.addr.resource.type_name.clone()).or_default().push((i, prepared)),
-                Err(value) => values[i] = Some(value),
+                Ok(prepared) => {
+                    let (places, group) = by_type.entry(p.addr.resource.type_name.clone()).or_default();
+                    places.push(i);
+                    group.push(prepared);
+                }
+                Err(value) => values[i] = value,
             }
         }
-        for (type_name, group) in by_type {
-            let (places, mut prepared): (Vec<usize>, Vec<Prepared<'_, 'a>>) = group.into_iter().unzip();
+        for (type_name, (places, mut prepared)) in by_type {
             let verdicts = self.decide(&type_name, &mut prepared).await;
             for (i, (one, verdict)) in places.into_iter().zip(prepared.into_iter().zip(verdicts)) {
-                values[i] = Some(self.conclude(one, verdict));
+                values[i] = self.conclude(one, verdict);
             }
         }
-        values.into_iter().map(|v| v.unwrap_or_else(|| Value::unknown(Type::Dynamic))).collect()
+        values
     }
 
     /// What is there of an instance; `Err` with its value where nothing is to be decided.
@@ -235,6 +252,11 @@ impl<'a> Walker<'a> {
         let imported = reasons.iter().any(|r| matches!(r, Reason::Imported(_)));
         let prior = prior.map(|v| diff::hidden_as(&planned, v));
         self.hide_seen(&p.addr, &planned);
+        // What stays as it is needs no second copy.
+        let planned = match prior.as_ref().filter(|v| verdict.action == Action::NoOp && diff::identical(v, &planned)) {
+            Some(prior) => with_origin(prior, &p.addr),
+            None => planned,
+        };
         let recorded = known.as_ref().filter(|_| verdict.action == Action::NoOp).map(|k| &k.record.attributes);
         let hidden = recorded.zip(prior.as_ref()).is_some_and(|(recorded, prior)| is_newly_hidden(recorded, prior));
         reasons.extend(hidden.then_some(Reason::NowSensitive));
@@ -463,7 +485,9 @@ fn is_newly_hidden(recorded: &Value, now: &Value) -> bool {
         return false;
     }
     let hidden = secret_paths(recorded);
-    secret_paths(now).iter().any(|path| !hidden.iter().any(|h| path.starts_with(h)))
+    // A null says nothing, and a saved plan marks the one of an argument that is sensitive by its schema.
+    let says = |path: &[Part]| path.iter().try_fold(now, |v, part| v.part(part)).is_none_or(|v| !v.is_null());
+    secret_paths(now).iter().any(|path| says(path) && !hidden.iter().any(|h| path.starts_with(h)))
 }
 
 /// The sensitive paths of an object, in the order of its parts. Referenced objects are skipped.

@@ -193,6 +193,7 @@ impl<'a> Walker<'a> {
             changed: HashSet::new(),
             updated: HashMap::new(),
             create_first: HashSet::new(),
+            holders: Vec::new(),
         };
         w.targets = w.follow_moves(&inputs.options.targets);
         w.excludes = w.follow_moves(&inputs.options.excludes);
@@ -244,6 +245,8 @@ struct Walker<'a> {
     updated: HashMap<ResourceAddr, Vec<usize>>,
     /// Blocks whose new object is made before the old one goes.
     create_first: HashSet<NodeId>,
+    /// Who holds which real object, once all is walked.
+    holders: Vec<Holder>,
 }
 
 /// One instance of a resource block on its way through a wave.
@@ -329,7 +332,7 @@ impl<'a> Walker<'a> {
 
     /// Takes in what was settled about holders, and asks the real systems what they think.
     async fn finish(mut self, settled: Settled) -> Outcome<'a> {
-        let holders = self.holders();
+        let holders = std::mem::take(&mut self.holders);
         self.take_settled(settled);
         self.go_with_places();
         if self.inputs.options.mode != RunMode::RefreshOnly && !self.is_wrong() {
@@ -385,7 +388,7 @@ impl<'a> Walker<'a> {
             let node = self.inputs.graph.node(*id).clone();
             for module in self.world.module_instances(&node.module) {
                 let NodeKind::Resource(mode, t, n) = &node.kind else { continue };
-                let addr = ResourceAddr::new(module.clone(), *mode, t.clone(), n.clone());
+                let addr = self.as_recorded(ResourceAddr::new(module.clone(), *mode, t.clone(), n.clone()));
                 self.order.insert(addr.clone(), id.0);
                 if self.destroys() && *mode == Mode::Managed {
                     recorded.push(addr);
@@ -402,7 +405,11 @@ impl<'a> Walker<'a> {
         let mut values: HashMap<ResourceAddr, HashMap<Option<InstanceKey>, Value>> = HashMap::new();
         self.in_config.extend(pending.iter().map(|p| p.addr.clone()));
         let failed: HashSet<InstanceAddr> = pending.iter().filter(|p| p.failed).map(|p| p.addr.clone()).collect();
-        let (data, managed): (Vec<Pending<'a>>, Vec<Pending<'a>>) = pending.into_iter().partition(|p| p.addr.resource.mode == Mode::Data);
+        let is_data = |p: &Pending<'a>| p.addr.resource.mode == Mode::Data;
+        let (data, managed): (Vec<Pending<'a>>, Vec<Pending<'a>>) = match pending.iter().any(is_data) {
+            true => pending.into_iter().partition(is_data),
+            false => (vec![], pending),
+        };
         let decided = self.instances(&managed).await;
         for (p, value) in managed.iter().zip(decided) {
             values.entry(p.addr.resource.clone()).or_default().insert(p.addr.key.clone(), value);
@@ -419,6 +426,12 @@ impl<'a> Walker<'a> {
             let of = values.remove(&addr).unwrap_or_default();
             self.world.set_block(addr, expansion, &of);
         }
+    }
+
+    /// The same address, shared with the records of the block, so that comparing the two takes no look at names.
+    fn as_recorded(&self, block: ResourceAddr) -> ResourceAddr {
+        let first = self.known.range(block.instance(None)..).next().map(|(a, _)| &a.resource);
+        first.filter(|r| **r == block).cloned().unwrap_or(block)
     }
 
     fn expand_block(&mut self, id: NodeId, addr: &ResourceAddr, pending: &mut Vec<Pending<'a>>) -> Option<Expansion> {
@@ -447,7 +460,9 @@ impl<'a> Walker<'a> {
         if self.destroys() {
             self.set_aside.append(std::mem::take(&mut diags));
         }
-        for (key, each) in expansion.keys() {
+        let keys = expansion.keys();
+        pending.reserve(keys.len());
+        for (key, each) in keys {
             let instance = addr.instance(key.clone());
             let dropped = selected && self.goes_with_excluded(block, &instance, &each);
             let scope = self.world.scope(&addr.module).repeated(key, each.clone());

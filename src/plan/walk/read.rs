@@ -55,9 +55,12 @@ impl<'a> Walker<'a> {
     }
 
     async fn refresh_together(&mut self, types: Vec<(Arc<str>, &'static dyn ResourceType)>) {
-        let due: Vec<Due> = types.into_iter().filter_map(|(t, resource)| self.due(t, resource)).collect();
+        let mut due: Vec<Due> = types.into_iter().filter_map(|(t, resource)| self.due(t, resource)).collect();
         let observer = self.inputs.observer;
-        let reads = due.iter().map(|d| observer.read(Mode::Managed, &d.type_name, d.requests.clone()));
+        let reads = due.iter_mut().map(|d| {
+            let requests = std::mem::take(&mut d.requests);
+            observer.read(Mode::Managed, &d.type_name, requests)
+        });
         let results = futures::future::join_all(reads).await;
         for (due, results) in due.into_iter().zip(results) {
             self.observe(due, results);
@@ -144,16 +147,19 @@ impl<'a> Walker<'a> {
     fn observe(&mut self, due: Due, results: Vec<Result<Observed, Diagnostic>>) {
         let mut failed = Vec::new();
         let mut results = results.into_iter();
-        for (request, record) in due.requests.into_iter().zip(due.records) {
+        self.carried.seen.reserve(due.records.len());
+        for record in due.records {
+            // A record is known under its address of now, which is the one of the request.
+            let addr = record.addr.clone();
             match results.next() {
                 Some(Ok(seen)) => {
-                    let original = self.known.get(&request.addr).and_then(|k| k.moved_from.clone()).unwrap_or_else(|| request.addr.clone());
+                    let original = self.known.get(&addr).and_then(|k| k.moved_from.clone()).unwrap_or_else(|| addr.clone());
                     self.carried.seen.insert(original, seen.clone());
-                    self.carried.asked.insert(request.addr.clone(), seen.clone());
-                    self.take_in(request.addr, &record, seen, due.resource);
+                    self.carried.asked.insert(addr.clone(), seen.clone());
+                    self.take_in(addr, &record, seen, due.resource);
                 }
-                Some(Err(d)) => failed.push(d.on(&request.addr)),
-                None => failed.push(no_answer(&due.type_name).on(&request.addr)),
+                Some(Err(d)) => failed.push(d.on(&addr)),
+                None => failed.push(no_answer(&due.type_name).on(&addr)),
             }
         }
         self.not_answered(once_each(failed));
