@@ -179,7 +179,8 @@ fn encode_labelled(v: &Value, nesting: Nesting, body: &Body, digest: Digest<'_>)
 }
 
 fn decode_body(j: &Json, body: &Body) -> Value {
-    if let Some(v) = j.as_object().and_then(|o| decode_tagged(o, &body.ty())) {
+    // The type of a whole body is made only where it is asked for: it is larger than most records.
+    if let Some(v) = j.as_object().filter(|o| is_tagged(o)).and_then(|o| decode_tagged(o, &body.ty())) {
         return v;
     }
     let mut out: Vec<(&'static str, Value)> = Vec::with_capacity(body.attributes.len() + body.blocks.len());
@@ -189,7 +190,7 @@ fn decode_body(j: &Json, body: &Body) -> Value {
     }
     for b in &body.blocks {
         let json = j.get(b.name).filter(|j| !j.is_null());
-        if let Some(v) = json.and_then(Json::as_object).and_then(|o| decode_tagged(o, &b.ty())) {
+        if let Some(v) = json.and_then(Json::as_object).filter(|o| is_tagged(o)).and_then(|o| decode_tagged(o, &b.ty())) {
             out.push((b.name, v));
             continue;
         }
@@ -397,9 +398,18 @@ pub fn decode(j: &Json, ty: &Type) -> Value {
     }
 }
 
+fn is_reserved(key: &str) -> bool {
+    key.starts_with('$') && !key.starts_with("$$")
+}
+
+/// Whether an object has a reserved key, which stands before all others.
+fn is_tagged(o: &Map<String, Json>) -> bool {
+    o.keys().next().is_some_and(|k| is_reserved(k))
+}
+
 /// The value of an object with a reserved key; `None` for any other object.
 fn decode_tagged(o: &Map<String, Json>, ty: &Type) -> Option<Value> {
-    let (key, json) = o.iter().next().filter(|(k, _)| k.starts_with('$') && !k.starts_with("$$"))?;
+    let (key, json) = o.iter().next().filter(|(k, _)| is_reserved(k))?;
     match key.as_str() {
         "$digest" => {
             let refinement = Refinement { digest: Some(unhex(json.as_str()?)?), not_null: true, ..Refinement::default() };

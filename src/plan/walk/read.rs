@@ -78,6 +78,10 @@ impl<'a> Walker<'a> {
         let wanted =
             |a: &InstanceAddr, k: &Known| a.resource.type_name == type_name && open(a) && (k.in_doubt || k.doubt.is_some() || asked(a));
         let mut due = Due { type_name: type_name.clone(), resource, records: Vec::new(), requests: Vec::new() };
+        if first {
+            // Room that is not used costs nothing, and a list of large requests that grows is copied, with the old one beside the new.
+            due.requests.reserve_exact(self.known.len());
+        }
         let (mut unseen, mut later, mut again) = (Vec::new(), Vec::new(), Vec::new());
         let mut lost = Vec::new();
         for (addr, k) in self.known.iter().filter(|(a, k)| wanted(a, k)) {
