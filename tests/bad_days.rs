@@ -457,6 +457,13 @@ fn the_first_acl_of_an_open_cluster_is_warned_of() {
         let topic = NewTopic { name: name.into(), partitions: 1, replication: 1, ..NewTopic::default() };
         real::wait(open().admin().create_topics(&[topic], false)).unwrap().remove(0).unwrap();
     }
+    // A broker shows a topic a moment after it has acknowledged it.
+    let names = ["first".to_string(), "third".to_string()];
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(15);
+    while real::wait(open().admin().metadata_of(&names)).unwrap().topics.len() < names.len() {
+        assert!(std::time::Instant::now() < end, "the topics do not show");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
     let third = acl("b", "operations = [\"READ\"]\n    topic = \"third\"");
     lab.write("main.hcl", &(first.clone() + &third + &acl("d", "operations = [\"READ\"]\n    topic = \"nothing\"")));
     let s = lab.ok("plan");

@@ -620,11 +620,15 @@ impl ResourceType for KafkaConnect {
             attrs.insert("principal".into(), known(principal.or(kept)));
             names = written_names(input.config, name);
             let text = |of: fn(&Names) -> &String| names.as_ref().map_or(Value::unknown(Type::String), |n| Value::string(of(n)));
+            // What is written keeps its marks: a name from a sensitive value is refused.
+            let topics = input.config.get("internal_topics");
+            let written = |value: Option<Value>, other: Value| value.filter(|v| !v.is_null()).unwrap_or(other);
+            let topic = |kind: &str, other: Value| written(topics.as_ref().and_then(|t| t.get(kind)), other);
             let texts = [
-                ("group_id", text(|n| &n.group)),
-                ("config_topic", text(|n| &n.config)),
-                ("offset_topic", text(|n| &n.offset)),
-                ("status_topic", text(|n| &n.status)),
+                ("group_id", written(input.config.get("group_id"), text(|n| &n.group))),
+                ("config_topic", topic("config", text(|n| &n.config))),
+                ("offset_topic", topic("offset", text(|n| &n.offset))),
+                ("status_topic", topic("status", text(|n| &n.status))),
             ];
             attrs.extend(texts.into_iter().map(|(k, v)| (Arc::from(k), v)));
         }

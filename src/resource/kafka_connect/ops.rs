@@ -46,11 +46,15 @@ pub(super) fn versions(value: &Value) -> Value {
 pub(super) fn recorded_names(object: &Value) -> Names {
     let usual = Names::of(&object.get_str("name").unwrap_or_default());
     let text = |attribute: &str, usual: String| object.get_str(attribute).filter(|t| !t.is_empty()).unwrap_or(usual);
+    let written = object.get("internal_topics");
+    let topic = |kind: &str, attribute: &str, usual: String| {
+        written.as_ref().and_then(|t| t.get_str(kind)).unwrap_or_else(|| text(attribute, usual))
+    };
     Names {
         group: text("group_id", usual.group),
-        config: text("config_topic", usual.config),
-        offset: text("offset_topic", usual.offset),
-        status: text("status_topic", usual.status),
+        config: topic("config", "config_topic", usual.config),
+        offset: topic("offset", "offset_topic", usual.offset),
+        status: topic("status", "status_topic", usual.status),
     }
 }
 
