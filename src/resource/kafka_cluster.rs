@@ -428,7 +428,11 @@ impl KafkaCluster {
             }),
         };
         // Whoever used the cluster in this run holds connections to processes that are gone.
-        cx.pool::<KafkaPool>().forget(&before.unwrap_or_default());
+        let (clients, before) = (cx.pool::<KafkaPool>(), before.unwrap_or_default());
+        match (verb, &outcome) {
+            (Verb::Delete, Ok(_)) => clients.gone(&before),
+            _ => clients.forget(&before),
+        }
         let base = step.prior.as_ref().unwrap_or(value);
         match outcome {
             Ok(done) => done,

@@ -60,6 +60,7 @@ impl Admin {
 
     /// Creates ACLs; creating one that exists succeeds. Results in order. Brokers take a moment to follow.
     pub async fn create_acls(&self, acls: &[AclBinding]) -> Results<()> {
+        self.writes.begin_acls(acls);
         let results =
             self.each_distinct(acls, CREATIONS, |part: Vec<AclBinding>| async move { self.create_chunk_of_acls(&part).await }).await;
         self.note_acls(acls, &results, true);
@@ -85,6 +86,7 @@ impl Admin {
 
     /// Deletes exactly these ACLs; each result is how many were there (0 or 1), in order. Brokers take a moment to follow.
     pub async fn delete_acls(&self, acls: &[AclBinding]) -> Results<usize> {
+        self.writes.begin_acls(acls);
         let results =
             self.each_distinct(acls, DELETIONS, |part: Vec<AclBinding>| async move { self.delete_chunk_of_acls(&part).await }).await;
         self.note_acls(acls, &results, false);

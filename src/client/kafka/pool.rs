@@ -34,10 +34,13 @@ impl KafkaPool {
 
     /// The recent writes to a cluster, known by its addresses. The file's name is made of nothing else: a password would be in it.
     fn writes(&self, connection: &KafkaConnection) -> Writes {
-        let Some(home) = self.home.get() else { return Writes::default() };
+        self.writes_file(&connection.bootstrap_servers).map_or_else(Writes::default, Writes::kept_in)
+    }
+
+    fn writes_file(&self, addresses: &[String]) -> Option<PathBuf> {
         let mut hasher = DefaultHasher::new();
-        connection.bootstrap_servers.hash(&mut hasher);
-        Writes::kept_in(home.join(format!("kafka-writes-{:016x}.json", hasher.finish())))
+        addresses.hash(&mut hasher);
+        Some(self.home.get()?.join(format!("kafka-writes-{:016x}.json", hasher.finish())))
     }
 
     /// The client of a connection, made on first use. Nothing is sent yet.
@@ -67,6 +70,22 @@ impl KafkaPool {
     pub fn forget(&self, addresses: &[String]) {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         clients.retain(|connection, _| !connection.bootstrap_servers.iter().any(|a| addresses.contains(a)));
+    }
+
+    /// A cluster with these addresses is gone: nothing that was written to it explains a read any more.
+    pub fn gone(&self, addresses: &[String]) {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        clients.retain(|connection, admin| {
+            let is_gone = connection.bootstrap_servers.iter().any(|a| addresses.contains(a));
+            if is_gone {
+                admin.forget_writes();
+            }
+            !is_gone
+        });
+        if let Some(file) = self.writes_file(addresses) {
+            // Where it stays it is ignored in half a minute.
+            let _ = std::fs::remove_file(file);
+        }
     }
 
     /// Forgets every snapshot of every cluster.

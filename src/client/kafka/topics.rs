@@ -51,6 +51,9 @@ impl Admin {
     /// Creates topics (or only asks whether they could be), results in order. A cluster's brokers may take a moment to know a new topic.
     pub async fn create_topics(&self, topics: &[NewTopic], validate_only: bool) -> Results<CreatedTopic> {
         let mut all = Vec::with_capacity(topics.len());
+        if !validate_only {
+            self.writes.begin_topics(topics.iter().map(|t| t.name.as_str()));
+        }
         for chunk in chunks(topics, RECORDS, records) {
             all.extend(self.retry_items(chunk, |part: Vec<NewTopic>| async move { self.create_chunk(&part, validate_only).await }).await?);
         }
@@ -134,6 +137,7 @@ impl Admin {
     /// Deletes topics by name, results in order. `UnknownTopicOrPart` where there is none. Brokers take a moment to follow.
     pub async fn delete_topics(&self, names: &[String]) -> Results<()> {
         let mut all = Vec::with_capacity(names.len());
+        self.writes.begin_topics(names.iter().map(String::as_str));
         for chunk in names.chunks(TOPICS) {
             all.extend(self.retry_items(chunk, |part: Vec<String>| async move { self.delete_chunk(&part).await }).await?);
         }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::snapshot::lock;
 use super::{AclBinding, ConfigEntry, ConfigSource, Topic};
+use crate::disk::private_dir;
 
 /// How long a write can explain a read that contradicts it.
 const RECENT: Duration = Duration::from_secs(30);
@@ -100,6 +101,29 @@ impl Writes {
         Writes { file: Some(file), written: Mutex::new(written) }
     }
 
+    /// Writes of these topics are about to be sent: from now on what was written before explains no read, whether or not the process lives to
+    /// hear of the answer.
+    pub(super) fn begin_topics<'a>(&self, names: impl IntoIterator<Item = &'a str>) {
+        self.begin(|written| names.into_iter().filter(|name| written.topics.remove(*name).is_some()).count());
+    }
+
+    /// The same for ACLs.
+    pub(super) fn begin_acls<'a>(&self, acls: impl IntoIterator<Item = &'a AclBinding>) {
+        self.begin(|written| match written.acls.is_empty() {
+            true => 0,
+            false => acls.into_iter().filter(|a| written.acls.remove(&a.to_string()).is_some()).count(),
+        });
+    }
+
+    fn begin(&self, forget: impl FnOnce(&mut Written) -> usize) {
+        let mut written = lock(&self.written);
+        if forget(&mut written) > 0
+            && let Some(file) = &self.file
+        {
+            let _ = save(file, &written);
+        }
+    }
+
     /// Notes writes of topics, each added to what is known of the topic.
     pub(super) fn note_topics<'a>(&self, topics: impl IntoIterator<Item = (&'a str, WrittenTopic)>) {
         self.note(|written, now| {
@@ -134,6 +158,11 @@ impl Writes {
         }
     }
 
+    /// Forgets all of them.
+    pub(super) fn clear(&self) {
+        *lock(&self.written) = Written::default();
+    }
+
     /// What was written of a topic.
     pub(super) fn topic(&self, name: &str) -> Option<WrittenTopic> {
         let now = now();
@@ -158,7 +187,7 @@ impl Writes {
 
 fn save(file: &Path, written: &Written) -> std::io::Result<()> {
     let folder = file.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
+    private_dir(folder)?;
     // A temporary file is 0600 from its beginning.
     let mut new = tempfile::NamedTempFile::new_in(folder)?;
     serde_json::to_writer(&mut new, written)?;
@@ -233,6 +262,12 @@ mod tests {
         let next = Writes::kept_in(file.clone());
         assert_eq!(next.deleted_topics(), ["t"]);
         assert!(next.contradict_acls(&BTreeSet::new()) && !next.contradict_acls(&BTreeSet::from([acl.clone()])));
+        // Of a write that was sent and has no answer nobody knows whether it was done.
+        next.begin_topics(["t"]);
+        next.begin_acls([&acl]);
+        let killed = Writes::kept_in(file.clone());
+        assert!(killed.deleted_topics().is_empty() && !killed.contradict_acls(&BTreeSet::new()));
+        next.note_topics([("t", WrittenTopic::default())]);
         next.note_acls([&acl], false);
         assert!(!next.contradict_acls(&BTreeSet::new()) && next.contradict_acls(&BTreeSet::from([acl])));
 
