@@ -78,7 +78,7 @@ fn told_by_content(file: &Path, bytes: &[u8], wanted: Wanted) -> Option<String> 
     })
 }
 
-/// What to set so that a handshake which failed so succeeds; `None` where nothing better is known than to look at all files.
+/// The advice by which a handshake that failed so succeeds; `None` where nothing better is known than to look at all files.
 pub fn handshake_hint(e: &rustls::Error, has_certificate: bool) -> Option<&'static str> {
     use rustls::{AlertDescription as Alert, CertificateError as Bad, Error};
     Some(match e {

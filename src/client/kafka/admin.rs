@@ -132,11 +132,6 @@ impl Admin {
         self.ask_metadata(None).await
     }
 
-    /// Forgets what was written to the cluster.
-    pub(super) fn forget_writes(&self) {
-        self.writes.clear();
-    }
-
     /// The brokers and these topics, as far as they exist, read now.
     pub async fn metadata_of(&self, topics: &[String]) -> Result<Metadata, KafkaError> {
         let mut chunks = topics.chunks(TOPICS);

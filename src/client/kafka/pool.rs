@@ -74,14 +74,7 @@ impl KafkaPool {
 
     /// A cluster with these addresses is gone: nothing that was written to it explains a read any more.
     pub fn gone(&self, addresses: &[String]) {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        clients.retain(|connection, admin| {
-            let is_gone = connection.bootstrap_servers.iter().any(|a| addresses.contains(a));
-            if is_gone {
-                admin.forget_writes();
-            }
-            !is_gone
-        });
+        self.forget(addresses);
         if let Some(file) = self.writes_file(addresses) {
             // Where it stays it is ignored in half a minute.
             let _ = std::fs::remove_file(file);

@@ -32,7 +32,7 @@ const RECONNECT_PAUSE: Duration = Duration::from_millis(250);
 /// The longest wait that a broker may ask for (KIP-219). It holds the answers of who does not wait back for as long.
 const MAX_THROTTLE: Duration = Duration::from_secs(60);
 
-/// What a refused connection means.
+/// The meaning of a refused connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Patience {
     /// The brokers may be starting: they are waited for.
@@ -232,7 +232,7 @@ impl Raw {
         }
     }
 
-    /// What to set so that a handshake which failed so succeeds.
+    /// The advice by which a handshake that failed so succeeds.
     fn tls_hint(&self, e: &rustls::Error) -> Option<String> {
         pem::handshake_hint(e, self.connection.certificate_file.is_some()).map(str::to_string)
     }

@@ -137,7 +137,7 @@ impl Admin {
         }
     }
 
-    /// What this machine wrote of a topic in the last seconds.
+    /// The last writes of a topic by this machine, some seconds old at most.
     pub fn recently_written(&self, topic: &str) -> Option<WrittenTopic> {
         self.writes.topic(topic)
     }

@@ -52,7 +52,7 @@ struct Out {
     writing: bool,
 }
 
-/// What was heard.
+/// The answers that were heard.
 struct Inbox {
     waiting: Mutex<Waiting>,
     last: Mutex<Instant>,

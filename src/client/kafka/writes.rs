@@ -158,11 +158,6 @@ impl Writes {
         }
     }
 
-    /// Forgets all of them.
-    pub(super) fn clear(&self) {
-        *lock(&self.written) = Written::default();
-    }
-
     /// What was written of a topic.
     pub(super) fn topic(&self, name: &str) -> Option<WrittenTopic> {
         let now = now();

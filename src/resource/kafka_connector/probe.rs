@@ -24,9 +24,9 @@ const LIMIT: Duration = Duration::from_secs(100);
 /// How many validations run at once on one Connect cluster.
 const AT_ONCE: usize = 4;
 
-/// The connectors that this run has let Connect check in full, in its plan or right before their steps: the write need not ask again.
+/// The connectors that this run has let Connect check in full, in its plan or right before their steps: it is not asked again.
 #[derive(Default)]
-pub(super) struct Checked(Mutex<BTreeSet<String>>);
+struct Checked(Mutex<BTreeSet<String>>);
 
 impl Checked {
     fn add(&self, addr: &InstanceAddr) {
@@ -34,7 +34,7 @@ impl Checked {
     }
 
     /// Whether this one was.
-    pub(super) fn has(&self, addr: &InstanceAddr) -> bool {
+    fn has(&self, addr: &InstanceAddr) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&addr.to_string())
     }
 }
